@@ -1,0 +1,87 @@
+# make run starts everything, make test tests everything; both install what they need into .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
+
+# Compiled modules are what makes the second start fast.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help run worker test check bench bench-faults lock
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run      start Mailadmin: web server and worker, on http://127.0.0.1:8000 (PORT=8001 make run: another port)"
+	@echo "make worker   start one more worker alone"
+	@echo "make test     run all tests"
+	@echo "make check    look at the code: format, lint, types, imports between apps, migrations, templates, deployment"
+	@echo "make bench    measure; one JSON line a figure"
+	@echo "make bench-faults   kill and stop workers hundreds of times and count the mails; takes half an hour"
+	@echo "make lock     renew the pinned versions in requirements/"
+
+run: .venv/.run
+	@exec $(BIN)/python -m config.serve
+
+worker: .venv/.run
+	@exec $(BIN)/python -m config.serve --worker-only
+
+test: .venv/.test
+	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+check: .venv/.check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	git ls-files -z '*/templates/*.html' | xargs -0 -r $(BIN)/djade --check --target-version 5.2
+	$(BIN)/python manage.py makemigrations --check --dry-run --settings config.settings_test
+	DEBUG=false BASE_URL=https://mail.example.com $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
+
+bench: .venv/.test .venv-peers/.installed
+	@set -e; for file in $(filter-out %/bench_faults.py,$(wildcard benchmarks/bench_*.py)); do \
+		$(BIN)/python -m "benchmarks.$$(basename "$$file" .py)"; done
+
+bench-faults: .venv/.test
+	@$(BIN)/python -m benchmarks.bench_faults
+
+# ---------------------------------------------------------------- what is installed
+
+# Each list of pins contains the one before it. What was installed for the tests or the checks stays when only `make run`
+# is wanted, so going back and forth installs nothing again.
+.venv/.run: requirements/run.txt | $(BIN)/uv
+	@$(SYNC) requirements/$(lastword run $(patsubst .venv/.%,%,$(wildcard .venv/.test .venv/.check))).txt
+	@touch $@
+
+.venv/.test: requirements/test.txt | $(BIN)/uv
+	@$(SYNC) requirements/$(lastword test $(patsubst .venv/.%,%,$(wildcard .venv/.check))).txt
+	@touch .venv/.run $@
+
+.venv/.check: requirements/check.txt | $(BIN)/uv
+	@$(SYNC) requirements/check.txt
+	@touch .venv/.run .venv/.test $@
+
+# What the benchmarks measure beside us must not mix with what we run on.
+.venv-peers/.installed: requirements/peers.txt | $(BIN)/uv
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
+	@$(BIN)/uv pip sync --quiet --python .venv-peers/bin/python --require-hashes requirements/peers.txt
+	@touch $@
+
+$(BIN)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Mailadmin needs Python 3.11 or newer. Name one: PYTHON=/path/to/python3 make run"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@touch $@
+
+# ---------------------------------------------------------------- what is pinned
+
+PIN := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	--no-emit-find-links --python-version 3.11 --upgrade
+WANTED := pyproject.toml --extra postgres --extra redis
+
+lock: | $(BIN)/uv
+	$(PIN) $(WANTED) -o requirements/run.txt
+	$(PIN) $(WANTED) --group test --constraint requirements/run.txt -o requirements/test.txt
+	$(PIN) $(WANTED) --group test --group check --constraint requirements/test.txt -o requirements/check.txt
+	$(PIN) requirements/peers.in -o requirements/peers.txt
+	echo uv | $(PIN) - -o requirements/uv.txt

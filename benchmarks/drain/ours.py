@@ -1,0 +1,131 @@
+"""Mailadmin, through the names that others use: ``python -m benchmarks.drain.ours STEP NUMBER``."""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import django
+
+from benchmarks.drain import parcel, steps
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db.models import Count  # noqa: E402
+
+from mailadmin.api import Mail, send, send_many  # noqa: E402
+from mailadmin.delivery import deliver_due  # noqa: E402
+from maillog.models import Message, Status  # noqa: E402
+from templates_app import rendering  # noqa: E402
+
+IN_HAND = (Status.QUEUED, Status.SENDING)
+LOOK_AGAIN = 0.005  # seconds between two looks whether the other worker has finished
+IDLE_LIMIT = 90.0  # seconds for a mail on an idle system; the worker looks each minute even if nobody wakes it
+MOST_WAITING = 60.0  # seconds for a worker to work off what waits, while its memory is watched
+
+# So far a template is a file with a subject and one text, so the HTML is a second one beside it.
+rendering.BUILTIN = Path(os.environ["BENCH_FOLDER"])
+
+
+def prepare(_: int) -> steps.Result:
+    call_command("migrate", verbosity=0)
+    folder = rendering.BUILTIN / "bench"
+    folder.mkdir(exist_ok=True)
+    (folder / "parcel.txt").write_text(f"Subject: {parcel.SUBJECT}\n\n{parcel.TEXT}", encoding="utf-8")
+    (folder / "parcel_html.txt").write_text(f"Subject: -\n\n{parcel.HTML}", encoding="utf-8")
+    return {}
+
+
+def mail(number: int) -> Mail:
+    """Return mail `number`, rendered."""
+    values = parcel.values(number)
+    rendered = rendering.render("bench/parcel", values)
+    html = rendering.render("bench/parcel_html", values).text
+    return Mail(to=[parcel.recipient(number)], subject=rendered.subject, text=rendered.text, html=html)
+
+
+def enqueue_one(count: int) -> steps.Result:
+    """One mail a call, rendered, as a web request does it."""
+    return {"milliseconds": steps.milliseconds(lambda number: send(mail(number)), count)}
+
+
+def enqueue_many(count: int) -> steps.Result:
+    """In bulk, each rendered."""
+    send_many(mail(number) for number in range(count))
+    return {"mails": count}
+
+
+def drain(_: int) -> steps.Result:
+    """Deliver until no mail is queued or in another worker's hand."""
+    attempts = 0
+    while True:
+        made = deliver_due()
+        attempts += made
+        if not made:
+            if not Message.objects.filter(status__in=IN_HAND).exists():
+                break
+            time.sleep(LOOK_AGAIN)
+    assert_all_sent()
+    return {"mails": attempts}
+
+
+def assert_all_sent() -> None:
+    found = dict(Message.objects.order_by().values_list("status").annotate(count=Count("id")))
+    assert set(found) <= {Status.SENT}, f"not every mail was sent: {found}"
+
+
+def idle(count: int) -> steps.Result:
+    """Milliseconds from the call, rendering included, to the row that says "accepted"; a worker runs elsewhere.
+
+    The pauses are uneven, so that no timer of the worker keeps step with them.
+    """
+    chance = random.Random(1)
+    found = []
+    for number in range(-3, count):
+        time.sleep(0.2 + chance.random() * 0.3)
+        begin = time.time()
+        mail_id = send(mail(abs(number)))
+        message = accepted(mail_id, begin + IDLE_LIMIT)
+        assert message.finished_at is not None
+        if number >= 0:  # the first three wait for the worker to start
+            found.append((message.finished_at.timestamp() - begin) * 1000)
+    return {"milliseconds": found}
+
+
+def accepted(mail_id: int, limit: float) -> Message:
+    """Return the mail's row once it says sent; looks every 20 ms, but the row's own time is what counts."""
+    while time.time() < limit:
+        message = Message.objects.get(pk=mail_id)
+        if message.status == Status.SENT:
+            return message
+        time.sleep(0.02)
+    raise TimeoutError(message.status)
+
+
+def wait_until_drained(_: int) -> steps.Result:
+    """Look twice a second until a worker elsewhere has worked off what waits, a minute at most."""
+    limit = time.time() + MOST_WAITING
+    left = waiting()
+    while left and time.time() < limit:
+        time.sleep(0.5)
+        left = waiting()
+    return {"left": left}
+
+
+def waiting() -> int:
+    return Message.objects.filter(status__in=IN_HAND).count()
+
+
+if __name__ == "__main__":
+    steps.run(
+        {
+            "prepare": prepare,
+            "enqueue_one": enqueue_one,
+            "enqueue_many": enqueue_many,
+            "drain": drain,
+            "idle": idle,
+            "wait_until_drained": wait_until_drained,
+        }
+    )

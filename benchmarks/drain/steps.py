@@ -1,0 +1,48 @@
+"""The inside of a measured process: sets itself up, says "ready", waits for "go", does one step, prints its result.
+
+What is timed is the step alone; starting Python and Django is not. The result is one line of JSON. Knows no library, so
+that the peers' scripts, which have an environment of their own, can import it.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+Result = dict[str, object]
+Step = Callable[[int], Result]
+
+
+def run(steps: dict[str, Step]) -> None:
+    """Do the step that the command line names: ``STEP NUMBER``. Ends quietly if the benchmark is gone before "go"."""
+    step, number = sys.argv[1:]
+    print("ready", flush=True)
+    if not sys.stdin.readline():
+        return
+    begin, before = time.time(), processor_seconds()
+    result = steps[step](int(number))
+    end, cpu = time.time(), processor_seconds() - before
+    print(json.dumps({"begin": begin, "end": end, "cpu": cpu, "peak_mb": peak_megabytes(), **result}), flush=True)
+
+
+def milliseconds(work: Callable[[int], object], count: int) -> list[float]:
+    """Return how long each of `count` calls of `work` took, after ten that do not count."""
+    found = []
+    for number in range(-10, count):
+        start = time.perf_counter()
+        work(abs(number))
+        found.append((time.perf_counter() - start) * 1000)
+    return found[10:]
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of its children that have ended, without the servers' share."""
+    return sum(os.times()[:4])
+
+
+def peak_megabytes() -> float:
+    """Return the largest resident memory of this process or of one of its children so far."""
+    users = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(user).ru_maxrss for user in users) * 1024 / 1e6

@@ -1,0 +1,155 @@
+"""Workers are killed at random moments under load; a server of its own counts what it was given.
+
+What must hold: no mail is lost, every one ends as sent, and a mail goes out twice only if it had been accepted but not
+yet recorded when its worker was killed, then with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from benchmarks.faults import mails as log
+from mailadmin import drain
+
+if TYPE_CHECKING:
+    from benchmarks.faults.lab import CountingServer, Event, Lab, Worker
+
+LOOK_SECONDS = 0.1  # between two looks at the log
+MORE = 200  # mails enqueued when there is nothing left to be killed over
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: what the server had taken from that worker and no row tells of, and the connections it had open."""
+
+    worker: str
+    unrecorded: int
+    connections: int
+
+    @property
+    def is_within_bounds(self) -> bool:
+        """Whether no more mails were in the window than results may wait to be written and mails may be under way.
+
+        While FLUSH results are being written as many may come in; a pipelined connection has two mails under way.
+        """
+        return self.unrecorded <= 2 * drain.FLUSH + 2 * self.connections
+
+
+@dataclass
+class Report:
+    """What came of it. `late`: seconds for which a dead worker's mails were overdue, at the worst."""
+
+    mails: int
+    lost: int = 0
+    unknown: int = 0  # taken under a Message-ID that the log does not have
+    extra: int = 0
+    unsent: dict[str, int] = field(default_factory=dict)
+    late: float = 0.0
+    seconds: float = 0.0
+    kills: list[Kill] = field(default_factory=list)
+
+    @property
+    def window(self) -> int:
+        """How many mails had been taken but not recorded at the kills."""
+        return sum(kill.unrecorded for kill in self.kills)
+
+    def faults(self) -> list[str]:
+        """Return what does not hold, in words."""
+        wrong = []
+        if self.lost:
+            wrong.append(f"{self.lost} mails were lost")
+        if self.unknown:
+            wrong.append(f"{self.unknown} copies had another Message-ID than the first")
+        if self.unsent:
+            wrong.append(f"not every mail was recorded as sent: {self.unsent}")
+        if self.extra > self.window:
+            wrong.append(f"{self.extra} extra copies, but only {self.window} mails were in the window")
+        wrong += [f"too many mails in the window: {kill}" for kill in self.kills if not kill.is_within_bounds]
+        if self.late > 5:
+            wrong.append(f"a dead worker's mails were noticed {self.late:.1f} s after the end of its lease")
+        return wrong
+
+
+def run(
+    lab: Lab,
+    *,
+    mails: int,
+    kills: int,
+    workers: int = 2,
+    lease: float = 3.0,
+    answer_ms: float = 4.0,
+    rate: float = 300.0,
+    limit: float,
+) -> Report:
+    """Enqueue `mails`, kill `kills` times, wait until everything is sent (at most `limit` seconds) and report.
+
+    Kills are spread over the work, not over the time, so that there is always something in hand to lose; if there are
+    kills left when everything is sent, more mails are enqueued.
+    """
+    chance = random.Random(mails)
+    server = lab.server(answer_ms=answer_ms, rate=rate)
+    start = lambda: lab.worker(server.port, FAULTS_LEASE=str(lease), FAULTS_BEAT="1")  # noqa: E731
+    log.enqueue(mails)
+    report = Report(mails)
+    begin = looked = watched = time.monotonic()
+    running = [start() for _ in range(workers)]
+    killed: list[tuple[Worker, float]] = []
+    moments = sorted(chance.sample(range(mails // 50, mails - mails // 10), kills))
+    while time.monotonic() - begin < limit:
+        if moments and server.count() >= moments[0] and (victims := at_work(running, server)):
+            moments.pop(0)
+            victim = chance.choice(victims)
+            time.sleep(chance.random() * answer_ms / 1000)
+            killed.append((victim, victim.kill()))
+            running[running.index(victim)] = start()
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            if not at_work(running, server):
+                watched = looked  # nobody is there to notice
+            report.late = max(report.late, min(log.overdue(), looked - watched))
+            if not log.unsent():
+                if not moments:
+                    break
+                report.mails += len(log.enqueue(MORE))
+        time.sleep(0.003)
+    report.seconds = time.monotonic() - begin
+    stop(running)
+    count(report, server, killed)
+    return report
+
+
+def stop(workers: list[Worker]) -> None:
+    """Stop in order."""
+    for worker in workers:
+        worker.ask_to_stop()
+    for worker in workers:
+        worker.wait(30)
+
+
+def at_work(running: list[Worker], server: CountingServer) -> list[Worker]:
+    """Return the workers that have handed a mail over since they started."""
+    seen = server.events_file.read_bytes()
+    return [worker for worker in running if b" " + worker.name.encode() + b" <" in seen]
+
+
+def count(report: Report, server: CountingServer, killed: list[tuple[Worker, float]]) -> None:
+    """Compare what the server took with what the log says."""
+    events = list(server.events())
+    copies = log.copies([server])
+    known = set(log.message_ids())
+    report.lost = len(known - set(copies))
+    report.unknown = len(set(copies) - known)
+    report.extra = sum(copies.values()) - len(copies)
+    report.unsent = {status: number for status, number in log.statuses().items() if status != "sent"}
+    report.kills = [described(worker, at, events) for worker, at in killed]
+
+
+def described(worker: Worker, at: float, events: list[Event]) -> Kill:
+    mine = [event for event in events if event.name == worker.name]
+    taken = {event.message_id for event in mine if event.what == "dot"}
+    opened = sum(event.what == "ehlo" and event.at <= at for event in mine)
+    closed = sum(event.what == "bye" and event.at <= at for event in mine)
+    return Kill(worker.name, len(taken - log.recorded_by(worker)), max(opened - closed, 0))

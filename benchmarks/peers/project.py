@@ -1,0 +1,66 @@
+"""The Django project around a peer. Where its database, scratch folder and mail server are, the environment says.
+
+SQLite gets the settings that ours has (config/settings.py), without which two processes would lock one another out;
+PostgreSQL is the same server.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django
+from django.conf import settings
+
+SCRATCH = Path(os.environ["BENCH_FOLDER"])
+
+
+def set_up(*apps: str, **more: Any) -> None:
+    """Set Django up with the peer's `apps` and settings."""
+    settings.configure(
+        INSTALLED_APPS=["django.contrib.contenttypes", *apps],
+        DATABASES={"default": database(os.environ["DATABASE_URL"])},
+        EMAIL_HOST="127.0.0.1",
+        EMAIL_PORT=int(os.environ["BENCH_PORT"]),
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        USE_TZ=True,
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
+        CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+        # Silent: what they log for each mail or batch costs time and is read by nobody here.
+        LOGGING={
+            "version": 1,
+            "handlers": {"none": {"class": "logging.NullHandler"}},
+            "loggers": {
+                name: {"handlers": ["none"], "level": "WARNING", "propagate": False}
+                for name in ("post_office", "mailer")
+            },
+        },
+        **more,
+    )
+    django.setup()
+
+
+def database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": url.removeprefix("sqlite:///"),
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;"
+                    "PRAGMA mmap_size=1073741824; PRAGMA wal_autocheckpoint=4000"
+                ),
+            },
+        }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.removeprefix("/"),
+        "USER": parts.username or "",
+        "PASSWORD": parts.password or "",
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or 5432,
+        "CONN_MAX_AGE": 60,
+    }

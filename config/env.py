@@ -1,0 +1,263 @@
+"""Reads the environment once, typed and loudly.
+
+Every variable may also be given as ``NAME_FILE``, the path of a file that holds the value (the way container secrets
+arrive). A wrong value is not guessed around: all problems are collected and stop the start together, each naming its
+variable and never repeating a secret value.
+"""
+
+import difflib
+import io
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from config import values
+
+T = TypeVar("T")
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+DOTENV_LINE = re.compile(r"(#.*|(export )?[A-Za-z_][A-Za-z_0-9]*=.*|\s*)")
+LARGEST_FILE = 100_000  # octets; a chain of certificates fits, a wrong path to something large is not read
+
+
+def read_dotenv(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `environment` over the lines of the ``.env`` file at `path` (which may be missing).
+
+    Raises ImproperlyConfigured if the file cannot be read or a line is not NAME=value; the line is not repeated, since
+    it may hold a password.
+    """
+    lines: dict[str, str] = {}
+    if path.exists():
+        try:
+            text = read_file(path)
+        except ValueError as error:
+            message = f"{path.name} {error}"
+            raise ImproperlyConfigured(message) from error
+        for number, line in enumerate(text.splitlines(), start=1):
+            if not DOTENV_LINE.fullmatch(line):
+                message = f"{path.name}, line {number}: is not NAME=value (no blanks before the name or around the =)"
+                raise ImproperlyConfigured(message)
+
+        class Scratch(environ.Env):  # type: ignore[misc]
+            ENVIRON = lines  # of the class it is os.environ, which must stay untouched
+
+        Scratch.read_env(io.StringIO(text))
+    return {**lines, **environment}
+
+
+def read_file(path: Path) -> str:
+    """Return the UTF-8 text of a plain file. Raises ValueError with the reason, which never repeats the contents."""
+    try:
+        if path.exists() and not path.is_file():
+            message = "is not a file"
+            raise ValueError(message)
+        with path.open("rb") as file:
+            octets = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        raise ValueError(message) from error
+    if len(octets) > LARGEST_FILE:
+        message = f"is larger than {LARGEST_FILE:,} octets"
+        raise ValueError(message)
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        message = "is not text"
+        raise ValueError(message) from None
+
+
+@dataclass
+class Environment:
+    """The variables, the names that were asked for, and the problems met while reading them."""
+
+    variables: Mapping[str, str]
+    names: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Note that variable `name` is wrong because of `reason`."""
+        problem = f"{name}: {reason}"
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def raise_problems(self) -> None:
+        """Stop the start if anything was wrong. Raises ImproperlyConfigured."""
+        if self.problems:
+            lines = "\n".join(f"  {problem}" for problem in self.problems)
+            message = f"The environment (or .env) has values that cannot be used:\n{lines}"
+            raise ImproperlyConfigured(message)
+
+    def is_set(self, name: str) -> bool:
+        """Return whether `name` or `name`_FILE has a value, right or wrong."""
+        return any(self.variables.get(key, "").strip() for key in (name, f"{name}_FILE"))
+
+    def text(self, name: str, default: str = "", *, max_length: int = 1000, strip: bool = True) -> str:
+        """Return the value of `name` or of the file named by `name`_FILE; blank counts as unset.
+
+        The line end at the end of a file does not belong to the value; `strip` takes off all blanks around it.
+        """
+        self.names.add(name)
+        raw = self.variables.get(name, "")
+        path = self.variables.get(f"{name}_FILE", "")
+        if raw and path:
+            self.refuse(name, f"is set twice, directly and by {name}_FILE; keep one")
+            return default
+        if path:
+            try:
+                raw = read_file(Path(path)).rstrip("\r\n")
+            except ValueError as error:
+                self.refuse(f"{name}_FILE", str(error))
+                return default
+        if CONTROL.search(raw):
+            self.refuse(name, "contains control characters")
+            return default
+        if len(raw) > max_length:
+            self.refuse(name, f"is longer than {max_length:,} characters")
+            return default
+        return (raw.strip() if strip else raw) if raw.strip() else default
+
+    def parsed(self, name: str, parse: Callable[[str], T], default: T, *, secret: bool = False) -> T:
+        """Return `parse` of the value; a ValueError's text becomes the problem, with the value unless `secret`."""
+        raw = self.text(name)
+        if not raw:
+            return default
+        try:
+            return parse(raw)
+        except ValueError as error:
+            shown = raw if len(raw) <= 80 else f"{raw[:80]}..."
+            self.refuse(name, str(error) if secret else f"{error}, not {shown!r}")
+            return default
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str = "") -> str:
+        """Return one of `choices` (any case), or `default` if unset."""
+
+        def parse(raw: str) -> str:
+            if raw.lower() not in choices:
+                message = f"must be one of {', '.join(choices)}"
+                raise ValueError(message)
+            return raw.lower()
+
+        return self.parsed(name, parse, default)
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """Return true or false; any word but the eight known ones is a problem."""
+
+        def parse(raw: str) -> bool:
+            if raw.lower() not in TRUE_WORDS | FALSE_WORDS:
+                message = "must be true or false"
+                raise ValueError(message)
+            return raw.lower() in TRUE_WORDS
+
+        return self.parsed(name, parse, default)
+
+    def number(self, name: str, *, lowest: float, highest: float, whole: bool = True) -> float | None:
+        """Return a number within the bounds (both included), or None if unset."""
+        kind = "a whole number" if whole else "a number"
+
+        def parse(raw: str) -> float:
+            message = f"must be {kind} from {lowest:g} to {highest:g}"
+            if not re.fullmatch(r"[0-9]{1,9}" if whole else r"[0-9]{1,9}(\.[0-9]{1,6})?", raw, re.ASCII):
+                raise ValueError(message)
+            if not lowest <= float(raw) <= highest:
+                raise ValueError(message)
+            return float(raw)
+
+        return self.parsed(name, parse, None)
+
+
+def unknown_mail_names(env: Environment) -> list[tuple[str, str]]:
+    """Return (name, the name that was probably meant) for variables that look like ours but were never asked for.
+
+    Looks at what begins with MAIL, after everything was read: a mistyped MAIL_PASWORD must not pass in silence.
+    """
+    known = env.names | {f"{name}_FILE" for name in env.names}
+    found = []
+    for name in sorted(env.variables):
+        if name.startswith("MAIL") and name not in known and env.variables[name].strip():
+            alike = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+            found += [(name, alike[0])] if alike else []
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailEnvironment:
+    """What the ``MAIL_*`` variables say. Empty text or None means: not set."""
+
+    driver: str = ""
+    host: str = ""
+    port: int | None = None
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: str = ""
+    from_address: str = ""
+    from_name: str = ""
+    reply_to: str = ""
+    send_mode: str = ""
+    timeout: float | None = None
+    ehlo_name: str = ""
+    ca_pem: str = ""
+    private_hosts: bool = True
+    always_to: str = ""
+    allowed_recipients: tuple[str, ...] = ()
+    log_file: Path = Path("var/mail.log")
+    locked: bool = False
+
+
+def read_mail(env: Environment, base: Path, drivers: tuple[str, ...]) -> MailEnvironment:
+    """Read every ``MAIL_*`` variable; problems are left in `env`. Paths are seen from the folder `base`."""
+    driver = env.choice("MAIL_DRIVER", drivers)
+    alias = env.choice("MAIL_MAILER", drivers)
+    if driver and alias and driver != alias:
+        env.refuse("MAIL_MAILER", "is the older name of MAIL_DRIVER and says something else; keep one")
+    port = env.number("MAIL_PORT", lowest=1, highest=65535)
+    encryption = env.choice("MAIL_ENCRYPTION", ("none", "starttls", "ssl", "tls"))
+    if encryption == "tls":  # Laravel's word: TLS from the start on 465, STARTTLS elsewhere
+        encryption = "ssl" if port == 465 else "starttls"
+    username = env.text("MAIL_USERNAME", max_length=255)
+    if env.is_set("MAIL_USERNAME") and not env.is_set("MAIL_HOST"):
+        env.refuse("MAIL_USERNAME", "is set without MAIL_HOST")
+    password = env.text("MAIL_PASSWORD", strip=False)
+    if env.is_set("MAIL_PASSWORD") and not env.is_set("MAIL_USERNAME"):
+        env.refuse("MAIL_PASSWORD", "is set without MAIL_USERNAME")
+    log_file = base / env.text("MAIL_LOG_FILE", "var/mail.log")
+    if log_file.is_dir():
+        env.refuse("MAIL_LOG_FILE", "is a folder, not a file")
+    return MailEnvironment(
+        driver=driver or alias,
+        host=env.parsed("MAIL_HOST", values.host, "").strip("[]"),
+        port=int(port) if port else None,
+        username=username,
+        password=password,
+        tls=encryption,
+        from_address=env.parsed("MAIL_FROM_ADDRESS", values.address, ""),
+        from_name=env.text("MAIL_FROM_NAME", max_length=200),
+        reply_to=env.parsed("MAIL_REPLY_TO", values.address, ""),
+        send_mode=env.choice("MAIL_SEND_MODE", ("instant", "background")),
+        timeout=env.number("MAIL_TIMEOUT", lowest=1, highest=600, whole=False),
+        ehlo_name=env.parsed("MAIL_EHLO_NAME", values.host, ""),
+        ca_pem=env.parsed("MAIL_CA_FILE", lambda name: certificates(base / name), ""),
+        private_hosts=env.boolean("MAIL_PRIVATE_HOSTS", default=True),
+        always_to=env.parsed("MAIL_ALWAYS_TO", values.address, ""),
+        allowed_recipients=env.parsed("MAIL_ALLOWED_RECIPIENTS", values.patterns, ()),
+        log_file=log_file,
+        locked=env.boolean("MAIL_LOCKED", default=False),
+    )
+
+
+def certificates(path: Path) -> str:
+    """Return the PEM certificates at `path`. Raises ValueError if there are none that TLS can use."""
+    pem = read_file(path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, TypeError, ValueError):  # TypeError: not ASCII
+        message = "must be a file with PEM certificates"
+        raise ValueError(message) from None
+    return pem

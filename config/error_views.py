@@ -1,0 +1,45 @@
+"""The pages shown when a request goes wrong; those for our own faults need no session, database or manifest."""
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.views.decorators.csrf import requires_csrf_token
+
+RETRY_AFTER = 10  # seconds; how soon it is worth to ask again while the database is away
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400 without the context processors: the host name itself may be what was refused."""
+    return HttpResponse(render_to_string("400.html"), status=400)
+
+
+@requires_csrf_token
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403, with the reason if the refusing code gave one (``PermissionDenied("...")``)."""
+    reason = str(exception) if isinstance(exception, PermissionDenied) else ""
+    return _in_the_frame(request, "403.html", status=403, reason=reason)
+
+
+@requires_csrf_token
+def page_not_found(request: HttpRequest, exception: Http404) -> HttpResponse:
+    """Answer 404; what was looked for is not repeated, since it may name things the visitor must not know of."""
+    return _in_the_frame(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500."""
+    return HttpResponse(render_to_string("500.html"), status=500)
+
+
+def database_unavailable(request: HttpRequest) -> HttpResponse:
+    """Answer 503 while the database cannot be reached, with the time after which to try again (RFC 9110, 10.2.3)."""
+    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_AFTER)})
+
+
+def _in_the_frame(request: HttpRequest, template: str, *, status: int, reason: str = "") -> HttpResponse:
+    """Render inside the site's own frame, which asks the database who the visitor is."""
+    try:
+        return HttpResponse(render_to_string(template, {"reason": reason}, request), status=status)
+    except (InterfaceError, OperationalError):
+        return database_unavailable(request)

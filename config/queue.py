@@ -1,0 +1,51 @@
+"""The job queue behind the worker: one Huey object, stored where ``QUEUE_URL`` says."""
+
+import threading
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
+from huey.consumer import Consumer
+from huey.serializer import SignedSerializer
+
+
+class StoppingConsumer(Consumer):  # type: ignore[misc]  # Huey has no types
+    """Tells the running jobs to come to an end, by `huey.stopping`, before it waits for them."""
+
+    def stop(self, graceful: bool = False) -> None:
+        """Set the flag, then stop as Huey does."""
+        self.huey.stopping.set()
+        super().stop(graceful=graceful)
+
+
+def open_queue(url: str, secret: str) -> Huey:
+    """Return the queue at `url`, with the event `stopping` that is set when its consumer is asked to stop."""
+    queue = open_store(url, secret)
+    queue.stopping = threading.Event()
+    queue.create_consumer = partial(StoppingConsumer, queue)
+    return queue
+
+
+def open_store(url: str, secret: str) -> Huey:
+    """Return the queue at `url` (as `config.values.queue` returns it). Raises ImproperlyConfigured if it does not open.
+
+    Jobs are pickled, so they are signed with `secret`: whoever can write to the store cannot run code here. Results are
+    not kept, because the jobs are only wake-ups.
+    """
+    scheme = urlsplit(url).scheme
+    common = {"serializer": SignedSerializer(secret=secret), "results": False}
+    try:
+        if scheme == "sqlite":
+            path = Path(url.removeprefix("sqlite:///"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return SqliteHuey("mailadmin", filename=str(path), **common)
+        if scheme.startswith("postgres"):
+            return PostgresHuey("mailadmin", dsn=url, **common)
+        return RedisHuey("mailadmin", url=url, **common)
+    except Exception as error:  # noqa: BLE001  (every store raises errors of its own library)
+        password = urlsplit(url).password
+        reason = str(error).replace(password, "***") if password else str(error)
+        message = f"QUEUE_URL: the queue's store cannot be opened: {reason}"
+        raise ImproperlyConfigured(message) from None

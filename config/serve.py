@@ -1,0 +1,123 @@
+"""Starts Mailadmin: prepares the database and the static files, then hands over to `config.supervise`.
+
+``python -m config.serve`` is what ``make run`` ends in; ``--worker-only`` starts one more worker and no web server.
+Preparing needs all of Django, supervising needs none of it, so the process replaces itself in between: what stays in
+memory beside the web server and the worker is small.
+"""
+
+import argparse
+import hashlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.finders import get_finders
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+HOST = "127.0.0.1"
+MIGRATION_LOCK = 6245177  # any number, the same on all machines
+
+
+def main() -> None:
+    """Prepare, then become the supervisor. Exits with 2 for a wrong setting and 1 if something else is in the way."""
+    parser = argparse.ArgumentParser(prog="python -m config.serve", description="Start Mailadmin.")
+    parser.add_argument("--worker-only", action="store_true", help="start a worker and no web server")
+    worker_only = parser.parse_args().worker_only
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while preparing ends at once, without a traceback
+    try:
+        port = settings.PORT
+        if not worker_only and not port_is_free(port):
+            other = port + 1 if port < 65535 else 8000
+            refuse(f"Port {port} is taken by another program. Choose another: PORT={other} make run")
+        django.setup()
+        prepare_database()
+        if not worker_only and not settings.DEBUG:
+            build_static_files()
+        first_visit = not get_user_model().objects.exists()
+        connection.close()
+    except ImproperlyConfigured as error:
+        refuse(str(error), status=2)
+    except CommandError as error:
+        refuse(str(error))
+    except DatabaseError as error:
+        refuse(f"The database cannot be used: {str(error).strip()}")
+    except OSError as error:
+        refuse(f"The static files cannot be built: {error}")
+    arguments = [] if worker_only else ["--port", str(port), *(["--first-visit"] if first_visit else [])]
+    os.execv(sys.executable, [sys.executable, "-m", "config.supervise", *arguments])  # noqa: S606  (no shell wanted)
+
+
+def refuse(message: str, *, status: int = 1) -> None:
+    """Say why Mailadmin does not start, and end."""
+    sys.stderr.write(f"{message}\n")
+    sys.exit(status)
+
+
+def port_is_free(port: int) -> bool:
+    """Return whether nothing listens on this port."""
+    with socket.socket() as probe:
+        # As the web server does: connections of an earlier run that still linger do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def prepare_database() -> None:
+    """Bring the database up to date and make the administrator whom the environment names."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        with alone():
+            call_command("migrate", interactive=False, verbosity=0)
+    call_command("ensure_admin")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other machines that start at the same time from migrating too; they wait, and then have nothing to do."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+
+
+def build_static_files() -> None:
+    """Collect and compress the static files, unless they were built from the very files that are there now."""
+    stamp = Path(settings.STATIC_ROOT) / ".built-from"
+    sources = static_sources()
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == sources:
+        return
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+    stamp.write_text(sources, encoding="ascii")
+
+
+def static_sources() -> str:
+    """Return a digest of the names, sizes and times of all static files and of how they are stored."""
+    digest = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
+    for finder in get_finders():
+        for name, storage in sorted(finder.list([]), key=lambda found: found[0]):
+            found = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()

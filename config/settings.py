@@ -1,0 +1,231 @@
+"""All settings of the project, read once at the start. What may be set from outside is in ``.env.example``."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+
+from config import env as reading
+from config import keys, values
+from config.queue import open_queue
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = reading.Environment(reading.read_dotenv(BASE_DIR / ".env", os.environ))
+
+# ---------------------------------------------------------------- the site
+
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.parsed("SECRET_KEY", keys.secret_key, "", secret=True)
+PORT = int(env.number("PORT", lowest=1, highest=65535) or 8000)
+BASE_URL = env.parsed("BASE_URL", values.base_url, f"http://127.0.0.1:{PORT}")
+ALLOWED_HOSTS = [
+    *env.parsed("ALLOWED_HOSTS", values.host_list, ["localhost", "127.0.0.1", "[::1]"]),
+    urlsplit(BASE_URL).netloc.removesuffix(f":{urlsplit(BASE_URL).port}"),
+]
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "users",
+    "mailadmin",
+    "secrets_app",
+    "templates_app",
+    "maillog",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "django_filters",
+    "django_htmx",
+    "lucide",
+    "csp",
+    "huey.contrib.djhuey",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.NoCopiesMiddleware",
+    "config.middleware.DatabaseTroubleMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "users.middleware.FirstVisitMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "users.middleware.PreferencesMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["lucide.templatetags.lucide", "django.templatetags.i18n"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "mailadmin.context_processors.mail",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# ---------------------------------------------------------------- data
+
+DATABASES = {
+    "default": env.parsed(
+        "DATABASE_URL",
+        lambda raw: values.database(raw, BASE_DIR),
+        values.database("sqlite:///var/mailadmin.sqlite3", BASE_DIR),
+        secret=True,
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Measured with four web writers and a worker: no "database is locked" in 60 s (the design's logscale notes).
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000; PRAGMA cache_size=-65536;"
+            "PRAGMA mmap_size=1073741824; PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=ON"
+        ),
+    }
+else:
+    DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+
+QUEUE_URL = env.parsed(
+    "QUEUE_URL",
+    lambda raw: values.queue(raw, BASE_DIR),
+    values.queue("sqlite:///var/queue.sqlite3", BASE_DIR),
+    secret=True,
+)
+SECRETS_KEYS: tuple[str, ...] = env.parsed("SECRETS_KEYS", keys.fernet_keys, (), secret=True)
+MAIL = reading.read_mail(env, BASE_DIR, drivers=("smtp", "log", "silent", "disabled"))
+EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+DEFAULT_FROM_EMAIL = ""  # composing fills in the configured sender
+
+# ---------------------------------------------------------------- people
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "overview"
+ADMIN_EMAIL = env.parsed("MAILADMIN_ADMIN_EMAIL", values.address, "")
+ADMIN_PASSWORD = env.text("MAILADMIN_ADMIN_PASSWORD", strip=False)
+if env.is_set("MAILADMIN_ADMIN_EMAIL") != env.is_set("MAILADMIN_ADMIN_PASSWORD"):
+    env.refuse("MAILADMIN_ADMIN_EMAIL", "and MAILADMIN_ADMIN_PASSWORD are set together or not at all")
+
+ACCOUNT_ADAPTER = "users.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # accounts are made by an administrator; self-service sign-up is closed
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(BASE_URL).scheme
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # asking for a reset mail records the address as unverified; nothing here verifies it
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Mailadmin"
+USERSESSIONS_TRACK_ACTIVITY = False  # it would make every page view a write
+
+# ---------------------------------------------------------------- safety
+
+if BASE_URL.startswith("https://"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 31536000
+# Other host names of the domain, and plain HTTP in front of the proxy that ends TLS, are not this program's to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+SESSION_ENGINE = "config.sessions"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # pages carry the token in their forms and for htmx
+DEFAULT_EXCEPTION_REPORTER_FILTER = "secrets_app.redaction.RedactingFilter"  # holds under DEBUG, too
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "frame-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+
+# ---------------------------------------------------------------- words, times, files
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]  # German joins with its translation
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+        # A handler of its own, or run_huey adds one and every line appears twice.
+        "huey": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+    },
+}
+
+env.raise_problems()
+UNKNOWN_MAIL_NAMES = reading.unknown_mail_names(env)
+
+# Last, because they touch the disk or the network, which a wrong setting above must not.
+SECRET_KEY = SECRET_KEY or keys.kept_secret_key(VAR_DIR / "secret.key")
+SECRETS_KEYS = SECRETS_KEYS or keys.kept_fernet_keys(VAR_DIR / "secrets.key")
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    keys.make_folder("DATABASE_URL", Path(DATABASES["default"]["NAME"]).parent)
+HUEY = open_queue(QUEUE_URL, SECRET_KEY)

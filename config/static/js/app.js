@@ -1,0 +1,109 @@
+// Progressive enhancement only: every page works without this file.
+"use strict";
+
+// Dismiss a notice.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-dismiss]");
+  if (button) button.closest(".notice")?.remove();
+});
+
+// Copy a text, and say so in the button for two seconds.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy], [data-copy-from]");
+  if (!button) return;
+  const source = button.dataset.copyFrom && document.querySelector(button.dataset.copyFrom);
+  const text = source ? (source.value ?? source.textContent) : button.dataset.copy;
+  const label = button.querySelector("span") ?? button;
+  const before = label.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    label.textContent = button.dataset.copied || "Copied";
+  } catch {
+    label.textContent = button.dataset.copyFailed || "Copying was refused";
+  }
+  setTimeout(() => (label.textContent = before), 2000);
+});
+
+// A form is sent once: a second click while the first is under way does nothing.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  for (const button of form.querySelectorAll("button:not([type=button])")) button.setAttribute("aria-disabled", "true");
+});
+// The browser's "back" shows the page as it was left; the form may then be sent again.
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("[aria-disabled]")) button.removeAttribute("aria-disabled");
+  }
+});
+
+// Say so, once, when an answer to htmx does not come or is an error.
+for (const trouble of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(trouble, () => {
+    const place = document.getElementById("messages");
+    const notice = document.getElementById("request-failed");
+    if (!place || !notice || place.querySelector(".request-failed")) return;
+    place.append(notice.content.cloneNode(true));
+    place.lastElementChild.classList.add("request-failed");
+  });
+}
+
+// Ticked rows: how many there are stands in the buttons that touch them; "all on this page" ticks every one.
+const countTicks = (list) => {
+  const boxes = [...list.querySelectorAll("input[name=ids]:not(:disabled)")];
+  const ticked = boxes.filter((box) => box.checked).length;
+  for (const place of list.querySelectorAll("[data-picked-count]")) {
+    place.textContent = ticked || "";
+    place.closest("button").disabled = !ticked;
+  }
+  const all = list.querySelector("[data-pick-all]");
+  all.closest("[hidden]")?.removeAttribute("hidden");
+  all.checked = ticked > 0 && ticked === boxes.length;
+  all.indeterminate = ticked > 0 && ticked < boxes.length;
+};
+const tickLists = () => [...document.querySelectorAll("[data-pick-all]")].map((all) => all.closest("form"));
+document.addEventListener("change", (event) => {
+  const list = event.target.closest("form");
+  if (!list?.querySelector("[data-pick-all]")) return;
+  if (event.target.matches("[data-pick-all]"))
+    for (const box of list.querySelectorAll("input[name=ids]:not(:disabled)")) box.checked = event.target.checked;
+  countTicks(list);
+});
+// Also when the browser brings a page back as it was left, ticks and all.
+window.addEventListener("pageshow", () => tickLists().forEach(countTicks));
+
+// A whole page in answer to a request for a part of one means that somebody has to sign in again.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!/^\s*<!doctype/i.test(event.detail.serverResponse)) return;
+  event.preventDefault();
+  location.reload();
+});
+
+// Warn before typed but unsaved values are left.
+let unsaved = false;
+document.addEventListener("input", (event) => {
+  if (event.target.closest("form[data-guard]")) unsaved = true;
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form[data-guard]")) unsaved = false;
+});
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved) event.preventDefault();
+});
+
+// "/" goes to the search box.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const search = document.querySelector(".search input");
+  if (search) {
+    event.preventDefault();
+    search.focus();
+  }
+});

@@ -1,0 +1,201 @@
+"""Runs the web server and the worker as two processes and ends both together, whatever happens to any of the three.
+
+Knows nothing of Django, so that it stays small. Each child leads a process group of its own: a Ctrl-C reaches the
+supervisor alone, which then stops both in order. On Linux the kernel ends the children if the supervisor is killed.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+START_SECONDS = 60  # for the web server to answer
+STOP_SECONDS = 25  # for both to finish what they are doing; then they are killed
+WORKER_SECONDS = 20  # of those, for the mails that are on their way
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+WORKER = [
+    "manage.py",
+    "run_huey",
+    # One thread may be busy with a long delivery while the other keeps the periodic jobs going.
+    "--workers=2",
+    # SQLite has to be asked for jobs: an idle worker does so four times a second, so mail does not wait longer.
+    "--delay=0.05",
+    "--max-delay=0.25",
+    "--graceful-signal=TERM",
+    f"--shutdown-timeout={WORKER_SECONDS}",
+    "--quiet",
+]
+
+
+def web_server(port: int) -> list[str]:
+    """Return the web server's command line: one process, because SQLite has one writer; eight requests at a time."""
+    return [
+        *("-m", "granian", "config.wsgi:application", "--interface=wsgi", "--http=1", "--no-ws"),
+        *(f"--host={HOST}", f"--port={port}", "--workers=1", "--blocking-threads=8", "--backlog=1024"),
+        *("--workers-kill-timeout=10", "--log-level=error"),
+    ]
+
+
+@dataclass
+class Child:
+    """One of the processes under supervision."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    is_ready: bool = True
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status or the number of the signal that ended it; None while it runs.
+
+        It stays a zombie, so that its number is not given to another process before `Supervisor.stop` is done with it.
+        """
+        ended = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return ended.si_status if ended else None
+
+    def ask_to_finish(self) -> None:
+        """Tell it to stop in order, or kill it if it is not ready: the web server ignores SIGTERM while it loads."""
+        if self.status is None and self.is_ready:
+            self.process.terminate()
+        else:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill what is left of it, the whole group: the web server has a process below it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Supervisor:
+    """Starts the children, waits, stops them."""
+
+    def __init__(self) -> None:
+        self.children: list[Child] = []
+        self.signals = 0
+
+    def start(self, name: str, arguments: list[str], *, is_ready: bool = True) -> Child:
+        """Start a Python process called `name` in messages."""
+        own_number = os.getpid()
+        process = subprocess.Popen(  # noqa: S603  (our own programs, no shell)
+            [sys.executable, *arguments],
+            cwd=BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+            preexec_fn=(lambda: end_with(own_number)) if sys.platform == "linux" else None,
+        )
+        self.children.append(Child(name, process, is_ready))
+        return self.children[-1]
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Count the requests to stop; the loops look at the count."""
+        self.signals += 1
+
+    def ended(self) -> Child | None:
+        """Return a child that is no longer running, if there is one."""
+        return next((child for child in self.children if child.status is not None), None)
+
+    def watch(self, seconds: float = float("inf"), port: int = 0) -> bool:
+        """Wait until asked to stop, until a child ends, for `seconds`, or until the web server on `port` answers.
+
+        Return whether it answered.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.signals and not self.ended() and time.monotonic() < deadline:
+            if port and web_server_answers(port):
+                return True
+            time.sleep(0.05 if port else 0.2)
+        return False
+
+    def stop(self) -> None:
+        """Ask all children to finish; kill what is left when their time is up or a second signal says so."""
+        for child in self.children:
+            child.ask_to_finish()
+        signals, deadline = self.signals, time.monotonic() + STOP_SECONDS
+        while any(child.status is None for child in self.children):
+            if self.signals > signals or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        for child in self.children:
+            child.kill()
+            child.process.wait()
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel send SIGTERM to this new process when its parent dies (Linux; kept across exec)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before that took hold
+        os._exit(1)
+
+
+def web_server_answers(port: int) -> bool:
+    """Return whether an HTTP response comes back, whatever it says."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def say(message: str) -> None:
+    """Tell the person at the terminal, or the file that the output goes to, at once."""
+    sys.stdout.write(f"{message}\n")
+    sys.stdout.flush()
+
+
+def supervise(*, port: int, first_visit: bool) -> int:
+    """Run the worker, and the web server if there is a `port`, until told to stop. Return the exit status."""
+    supervisor = Supervisor()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # ignored: started by nohup
+            signal.signal(number, supervisor.on_signal)
+    try:
+        web = supervisor.start("web server", web_server(port), is_ready=False) if port else None
+        supervisor.start("worker", WORKER)
+        if web is None:
+            say("A worker is running. Ctrl-C stops it.")
+        elif supervisor.watch(START_SECONDS, port):
+            web.is_ready = True
+            say(f"Mailadmin is running at http://{HOST}:{port} - Ctrl-C stops it.")
+            if first_visit:
+                say(f"Make the first administrator at http://{HOST}:{port}/setup/")
+        elif not supervisor.signals and not supervisor.ended():
+            say(f"The web server does not answer after {START_SECONDS} seconds.")
+            return 1
+        supervisor.watch()
+        ended = supervisor.ended()
+        if supervisor.signals:
+            say(f"Stopping. Mails on their way get up to {WORKER_SECONDS} seconds; Ctrl-C again stops at once.")
+        elif ended:
+            say(f"The {ended.name} has stopped by itself (status {ended.status}), so Mailadmin stops.")
+            return 1
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def main() -> None:
+    """Read the command line that `config.serve` makes."""
+    parser = argparse.ArgumentParser(prog="python -m config.supervise")
+    parser.add_argument("--port", type=int, default=0, help="0: no web server")
+    parser.add_argument("--first-visit", action="store_true")
+    options = parser.parse_args()
+    sys.exit(supervise(port=options.port, first_visit=options.first_visit))
+
+
+if __name__ == "__main__":
+    main()

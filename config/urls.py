@@ -1,0 +1,22 @@
+"""Where the pages are."""
+
+from django.urls import include, path
+
+from config import error_views
+from config.health import healthz
+from mailadmin.views.overview import overview
+
+urlpatterns = [
+    path("", overview, name="overview"),
+    path("", include("users.urls")),
+    path("mail/", include("mailadmin.urls")),
+    path("secrets/", include("secrets_app.urls")),
+    path("log/", include("maillog.urls")),
+    path("account/", include("allauth.urls")),
+    path("healthz", healthz, name="healthz"),
+]
+
+handler400 = error_views.bad_request
+handler403 = error_views.permission_denied
+handler404 = error_views.page_not_found
+handler500 = error_views.server_error

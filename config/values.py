@@ -1,0 +1,120 @@
+"""What a setting's text may be: each function returns the value or raises a ValueError that says what it must be."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import environ
+
+from mailadmin.addresses import AddressError, parse_address, parse_pattern
+
+HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+
+def host(raw: str) -> str:
+    """Return a host name or IP address as given. Raises ValueError if it is neither (RFC 1123 section 2.1)."""
+    bare = raw[1:-1] if raw.startswith("[") and raw.endswith("]") else raw
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError:
+        try:
+            ascii_name = raw.encode("idna").decode() if not raw.isascii() else raw
+        except UnicodeError:
+            ascii_name = ""
+        labels = ascii_name.removesuffix(".").split(".")
+        if len(ascii_name) > 253 or not all(HOST_LABEL.fullmatch(label) for label in labels):
+            message = "must be a host name or an IP address"
+            raise ValueError(message) from None
+    return raw
+
+
+def host_list(raw: str) -> list[str]:
+    """Return comma-separated hosts; ``*`` and ``.example.com`` mean what Django's ALLOWED_HOSTS means by them."""
+    hosts = []
+    for part in filter(None, (part.strip() for part in raw.split(","))):
+        name = part.removeprefix(".")
+        hosts.append(part if part == "*" else part.removesuffix(name) + host(name))
+    return hosts
+
+
+def base_url(raw: str) -> str:
+    """Return the site's own address without a trailing slash. Raises ValueError unless it is http(s)://host[:port]."""
+    message = "must look like https://mail.example.com"
+    try:
+        parts = urlsplit(raw)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise ValueError(message) from error
+    if (
+        parts.scheme not in {"http", "https"}
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
+        raise ValueError(message)
+    name = host(parts.hostname or "")
+    return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{port}"
+
+
+def database(raw: str, base: Path) -> dict[str, Any]:
+    """Return Django's database settings for ``sqlite:///path`` (seen from `base`) or ``postgres://...``.
+
+    Raises ValueError, which never repeats a password.
+    """
+    message = "must look like sqlite:///path or postgres://user:password@host/name"
+    if raw.startswith("sqlite:"):
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(sqlite_path(raw, base))}
+    settings: dict[str, Any]
+    try:
+        if urlsplit(raw).scheme not in {"postgres", "postgresql"}:
+            raise ValueError(message)
+        settings = dict(environ.Env.db_url_config(raw))
+    except (ValueError, TypeError, KeyError, environ.ImproperlyConfigured):
+        raise ValueError(message) from None  # the cause could quote the password
+    if not settings.get("NAME"):
+        raise ValueError(message)
+    return settings
+
+
+def queue(raw: str, base: Path) -> str:
+    """Return the address of the queue's store, a path made whole from `base`. Raises ValueError for an unknown kind."""
+    message = "must look like sqlite:///path, postgres://user:password@host/name or redis://host:6379/0"
+    if raw.startswith("sqlite:"):
+        return f"sqlite:///{sqlite_path(raw, base)}"
+    try:
+        parts = urlsplit(raw)
+        known = parts.scheme in {"postgres", "postgresql", "redis", "rediss"} and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or not parts.hostname or (parts.scheme.startswith("postgres") and not parts.path.strip("/")):
+        raise ValueError(message) from None
+    return raw
+
+
+def sqlite_path(raw: str, base: Path) -> Path:
+    """Return the file of ``sqlite:///path``, seen from the folder `base`. Raises ValueError.
+
+    A database in memory is refused: web server and worker are two processes.
+    """
+    name = unquote(raw.removeprefix("sqlite:///"))
+    if not raw.startswith("sqlite:///") or not name or name.endswith("/") or ":memory:" in name:
+        message = "must name a file, like sqlite:///var/mailadmin.sqlite3"
+        raise ValueError(message)
+    return base / name
+
+
+def address(raw: str) -> str:
+    """Return a bare e-mail address. Raises ValueError."""
+    try:
+        return parse_address(raw).addr_spec
+    except AddressError as error:
+        message = f"must be one e-mail address ({error})"
+        raise ValueError(message) from error
+
+
+def patterns(raw: str) -> tuple[str, ...]:
+    """Return recipient patterns: whole addresses or ``*@domain``. Raises ValueError."""
+    return tuple(parse_pattern(part.strip()) for part in raw.split(",") if part.strip())

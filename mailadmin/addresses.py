@@ -1,0 +1,253 @@
+"""E-mail addresses: read strictly, one person each, and compared by one rule.
+
+Owns the only parser of addresses in the project (email-validator lies below it) and the patterns of the recipient
+allow-list. Never looks anything up in the network, never guesses: a group, a list, a comment or a route is refused,
+because clients silently take the first address of such a text. Texts of errors are for people and never repeat the
+input's control characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import idna
+from email_validator import EmailNotValidError, validate_email
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_ADDR_SPEC = 254  # octets, RFC 5321 4.5.3.1.3 with RFC 3696 erratum 1690
+MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
+MAX_DISPLAY_NAME = 200  # characters, a limit of our own: one folded header line or two
+MAX_TEXT = 1000  # characters of one typed mailbox, looked at before anything costly is
+
+# C0, DEL, C1, line and paragraph separator, lone surrogates: in no header field, in no address (security.md).
+CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]"
+_LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+# A host name with a dot whose last label ends in a letter, or localhost: what a local relay or a test uses, too.
+_HOST = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z]\Z){_LABEL}|localhost")
+# What cannot stand unquoted in an addr-spec (RFC 5322 3.2.3 specials and the space).
+_SPECIALS = re.compile(r'[\s()<>\[\]:;@\\,"]')
+_ANGLED = re.compile(r'(?P<phrase>(?:[^"<>]|"(?:[^"\\]|\\.)*")*)<(?P<spec>[^<>]*)>')
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_PHRASE = re.compile(r'(?:[^"()<>\[\]:;@\\,]|"(?:[^"\\]|\\.)*")*')
+_SHOWN = 60  # characters of a refused address repeated in an error
+
+
+class AddressError(ValueError):
+    """A text that is not exactly one usable mailbox; the message says why, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox. `domain` is lower-case and readable (U-labels, NFC); what goes on the wire is `envelope`."""
+
+    display_name: str
+    local: str
+    domain: str
+
+    def __post_init__(self) -> None:
+        """Refuse parts that would break out of a header or an SMTP command, however the object was made.
+
+        `=?` as well: some readers would decode it as an encoded word, which RFC 2047 5 (3) forbids in an address.
+        """
+        if CONTROL_CHARACTERS.search(self.display_name + self.local + self.domain):
+            raise AddressError("holds a control character")
+        spec = self.local + self.domain
+        if not self.local or not self.domain or "=?" in spec or _SPECIALS.search(spec):
+            raise AddressError("is not an e-mail address")
+
+    @property
+    def addr_spec(self) -> str:
+        """`local@domain` as people read it: for display, the log and the search."""
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def envelope(self) -> str:
+        """`local@domain` for SMTP: the domain as IDNA 2008 A-labels (RFC 5891), the local part as it is."""
+        return f"{self.local}@{self.domain if self.domain.isascii() else a_labels(self.domain)}"
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether only a server with SMTPUTF8 (RFC 6531) can take this address."""
+        return not self.local.isascii()
+
+    def __str__(self) -> str:
+        """Readable form; `parse_address` reads it back to an equal address."""
+        if not self.display_name:
+            return self.addr_spec
+        name = self.display_name
+        if not _PHRASE.fullmatch(name) or '"' in name or name[0] == "." or name.strip() != name:
+            name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return f"{name} <{self.addr_spec}>"
+
+
+def parse_address(text: str) -> Address:
+    """Read exactly one mailbox: `ann@x.org`, `Ann <ann@x.org>` or `"Lee, Ann" <ann@x.org>`.
+
+    Spaces around it are dropped. Raises AddressError for anything else: lists, groups, comments, routes, control
+    characters (C0, C1, U+2028/9, lone surrogates), an address over 254 octets, a local part over 64 octets, a display
+    name over 200 characters (RFC 5321 4.5.3.1, RFC 5322 3.4 without its obsolete forms).
+    """
+    if not isinstance(text, str):
+        raise AddressError("is not text")
+    text = text.strip(" ")
+    if not text:
+        raise AddressError("is empty")
+    if len(text) > MAX_TEXT:
+        raise AddressError("is too long")
+    if CONTROL_CHARACTERS.search(text):
+        raise AddressError("holds a control character")
+    if not text.endswith(">"):
+        return Address("", *_parse_addr_spec(text))
+    angled = _ANGLED.fullmatch(text)
+    if angled is None:
+        raise AddressError(_why_not_one(text))
+    name = _parse_phrase(angled["phrase"].strip(" "))
+    return Address(name, *_parse_addr_spec(angled["spec"]))
+
+
+def parse_addresses(texts: Iterable[str], *, limit: int = 500) -> tuple[Address, ...]:
+    """Read many texts of one mailbox each; the same address (letter case aside) counts once, the order stays.
+
+    Raises AddressError naming the refused item, or when more than `limit` different addresses are given, or when one
+    str is given instead of a list.
+    """
+    if isinstance(texts, (str, bytes)):
+        raise AddressError("must be a list of addresses, not one text")
+    found: dict[str, Address] = {}
+    for text in texts:
+        try:
+            address = parse_address(text)
+        except AddressError as error:
+            raise AddressError(f"{_shown(text)} {error}") from error
+        found.setdefault(address.addr_spec.lower(), address)
+        if len(found) > limit:
+            raise AddressError(f"holds more than {limit} addresses")
+    return tuple(found.values())
+
+
+def split_addresses(text: str) -> list[str]:
+    """Split what was typed into one form field at commas, semicolons and line ends outside quotes.
+
+    For forms only; each item still has to pass `parse_address`. Empty items are dropped.
+    """
+    items: list[str] = []
+    start = 0
+    quoted = escaped = False
+    for place, character in enumerate(text):
+        if character in "\r\n" or (character in ",;" and not quoted):
+            items.append(text[start:place])
+            start = place + 1
+            quoted = escaped = False
+        elif escaped:
+            escaped = False
+        elif quoted and character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+    items.append(text[start:])
+    return [item for item in (item.strip() for item in items) if item]
+
+
+def parse_pattern(text: str) -> str:
+    """Read an allow-list pattern, `ann@example.com` or `*@example.com`, into the form that `matches` compares.
+
+    Raises AddressError for anything else; a star stands only for the whole local part.
+    """
+    if not isinstance(text, str):
+        raise AddressError("is not text")
+    text = text.strip(" ")
+    if text.startswith("*@"):
+        return "*@" + parse_address("any" + text[1:]).domain
+    address = parse_address(text)
+    if address.display_name or "*" in address.local:
+        raise AddressError("is neither an address nor of the form *@example.com")
+    return address.addr_spec.lower()
+
+
+def matches(pattern: str, addr_spec: str) -> bool:
+    """Whether an `Address.addr_spec` falls under a pattern that `parse_pattern` returned. Letter case is ignored."""
+    addr_spec = addr_spec.lower()
+    if pattern.startswith("*@"):
+        return addr_spec.rpartition("@")[2] == pattern[2:]
+    return addr_spec == pattern
+
+
+@lru_cache(maxsize=1024)
+def a_labels(domain: str) -> str:
+    """Return a readable domain as IDNA 2008 A-labels (RFC 5891), for the wire. Raises AddressError."""
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise AddressError("has a domain name that mail servers cannot use") from error
+
+
+def _parse_phrase(phrase: str) -> str:
+    """Return the display name: words and quoted strings (RFC 5322 3.2.5), dots and non-ASCII letters allowed."""
+    if not _PHRASE.fullmatch(phrase):
+        raise AddressError(_why_not_one(phrase))
+    whole = _QUOTED.fullmatch(phrase)
+    name = _QUOTED_PAIR.sub(r"\1", whole[1]) if whole else _QUOTED.sub(lambda m: _QUOTED_PAIR.sub(r"\1", m[1]), phrase)
+    name = unicodedata.normalize("NFC", name)
+    if len(name) > MAX_DISPLAY_NAME:
+        raise AddressError(f"has a name of more than {MAX_DISPLAY_NAME} characters")
+    return name
+
+
+def _parse_addr_spec(spec: str) -> tuple[str, str]:
+    """Return the local part and the readable domain of `local@domain`."""
+    local, at, domain = spec.rpartition("@")
+    if not at or not local or not domain:
+        raise AddressError(_why_not_one(spec))
+    domain = domain.lower()
+    if len(local.encode()) > MAX_LOCAL:
+        raise AddressError(f"has more than {MAX_LOCAL} octets before the @")
+    if _SPECIALS.search(local) or _SPECIALS.search(domain):
+        raise AddressError(_why_not_one(spec))
+    plain_domain = _HOST.fullmatch(domain) is not None
+    if not (plain_domain and _DOT_ATOM.fullmatch(local)):
+        # Special-use names (localhost, .local, .test) are refused by email-validator, but used by local relays: a
+        # plain host name has been checked above already.
+        local, domain = _validate(local, "example.com" if plain_domain else domain, domain if plain_domain else "")
+    wire_domain = domain if domain.isascii() else a_labels(domain)
+    if len(local.encode()) + 1 + max(len(domain.encode()), len(wire_domain)) > MAX_ADDR_SPEC:
+        raise AddressError(f"has more than {MAX_ADDR_SPEC} octets")
+    return local, domain
+
+
+def _validate(local: str, domain: str, checked_domain: str) -> tuple[str, str]:
+    """Let email-validator judge what is not plain ASCII; `checked_domain` is returned instead of `domain` if given."""
+    try:
+        valid = validate_email(f"{local}@{domain}", check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise AddressError("is not an e-mail address") from error
+    return unicodedata.normalize("NFC", local), checked_domain or valid.domain
+
+
+def _why_not_one(text: str) -> str:
+    """Choose the most helpful words for a text that is not one mailbox. Only outside quotes do characters count."""
+    bare = _QUOTED.sub("", text)
+    if bare.count("@") > 1 or "," in bare or ";" in bare:
+        return "names more than one person; give one address each, and put a name with , ; or @ in quotation marks"
+    if "(" in bare or ")" in bare:
+        return "holds a comment in brackets; leave it out"
+    if '"' in bare:
+        return "holds a stray quotation mark"
+    return "is not an e-mail address"
+
+
+def _shown(text: object) -> str:
+    """Repeat refused input harmlessly: one line, shortened, control characters replaced."""
+    if not isinstance(text, str):
+        return "one item"
+    shown = CONTROL_CHARACTERS.sub("�", text[: _SHOWN + 1])
+    return f"“{shown[:_SHOWN]}…”" if len(shown) > _SHOWN else f"“{shown}”"

@@ -1,0 +1,132 @@
+"""Sending mail, for all other code: `send`, `send_many` and `send_template`.
+
+>>> from mailadmin.api import Mail, send
+>>> send(Mail(to=["Ann <ann@example.com>"], subject="Hi", text="Hello"))
+1
+
+Whatever returns an id has stored the mail, in the caller's transaction: rolled back, nothing is sent; committed, it is
+not lost. `actor=None` is the system and recorded as such. Bad input raises `InvalidMail` naming the field, before
+anything is stored; a person without the permission raises `PermissionDenied`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin import composing, configuration, connections, outbox
+from mailadmin.errors import InvalidMail
+from mailadmin.mail import Attachment, Mail
+from secrets_app import vault
+from templates_app.rendering import TemplateError, render
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+
+    from maillog.recording import NewMessage
+
+__all__ = ["Attachment", "InvalidMail", "Mail", "send", "send_many", "send_template"]
+
+CHUNK = 500
+
+
+def send(mail: Mail, *, actor: User | None = None) -> int:
+    """Store `mail` for delivery and return its id. Raises InvalidMail, PermissionDenied."""
+    return put([mail], actor=actor)[0]
+
+
+def send_many(mails: Iterable[Mail], *, actor: User | None = None) -> list[int]:
+    """Store `mails` in chunks of 500 and return their ids, in order.
+
+    Each chunk is one transaction (within the caller's, if there is one): an InvalidMail stores nothing of its own
+    chunk, and leaves the chunks before it.
+    """
+    ids: list[int] = []
+    remaining = iter(mails)
+    while chunk := list(islice(remaining, CHUNK)):
+        ids.extend(put(chunk, actor=actor))
+    return ids
+
+
+def send_template(
+    key: str,
+    *,
+    to: Sequence[str],
+    values: Mapping[str, object],
+    language: str = "",
+    actor: User | None = None,
+    sensitive: bool = False,
+    **fields: Any,
+) -> int:
+    """Render the template `key` with `values`, store the mail and return its id.
+
+    `fields` are those of `Mail` beside subject, text and html. Raises InvalidMail (naming `template` where the template
+    or its values are wrong), PermissionDenied.
+    """
+    try:
+        rendered = render(key, values, language=language)
+    except TemplateError as error:
+        raise InvalidMail("template", str(error)) from error
+    mail = Mail(
+        to=to,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        language=rendered.language,
+        sensitive=sensitive,
+        **fields,
+    )
+    return put([mail], actor=actor, template=key)[0]
+
+
+def put(mails: Sequence[Mail], *, actor: User | None, template: str = "") -> list[int]:
+    """Check, build and store `mails` in one transaction."""
+    for mail in mails:
+        check_permission(mail, actor)
+    current = configuration.current()
+    senders: dict[str, str] = {}  # by connection hint
+    now = timezone.now()
+    messages: list[NewMessage] = []
+    for mail in mails:
+        hint = mail.connection_hint
+        if hint not in senders:
+            senders[hint] = default_sender(current, hint=hint, actor=actor)
+        composed = composing.compose(mail, configuration=current, default_sender=senders[hint], now=now)
+        messages.append(
+            outbox.entry(
+                composed,
+                configuration=current,
+                actor=actor,
+                template=template,
+                language=mail.language,
+                connection_hint=mail.connection_hint,
+                tags=mail.tags,
+                metadata=mail.metadata,
+                sensitive=mail.sensitive,
+                idempotency_key=mail.idempotency_key,
+            )
+        )
+    return outbox.put(messages)
+
+
+def check_permission(mail: Mail, actor: User | None) -> None:
+    """Raise PermissionDenied unless `actor` may send `mail`; test mails have a permission of their own."""
+    if actor is None or actor.has_perm("mailadmin.send_mail"):
+        return
+    if outbox.TEST_TAG in mail.tags and actor.has_perm("mailadmin.send_test"):
+        return
+    raise PermissionDenied(gettext("You may not send mails."))
+
+
+def default_sender(current: configuration.Configuration, *, hint: str, actor: User | None) -> str:
+    """Return the sender address of the connection that a mail would take, or "" where another one applies."""
+    if str(current.from_address):
+        return ""
+    primary = str(current.primary_connection)
+    connection = connections.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
+    return str(connection.fields["sender"]) if connection else ""

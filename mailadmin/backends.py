@@ -1,0 +1,47 @@
+"""Django's e-mail backend that stores everything for delivery.
+
+``EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"`` is all that a project sets.
+
+It carries whatever an `EmailMessage` can carry (see `mailadmin.django_messages`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import timezone
+
+from mailadmin import configuration, outbox
+from mailadmin.api import default_sender
+from mailadmin.django_messages import compose_django
+from mailadmin.errors import InvalidMail
+
+
+class OutboxBackend(BaseEmailBackend):
+    """Stores mails for delivery. `send_messages` raises InvalidMail unless `fail_silently`."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Store every message and return how many there were; all or none of them."""
+        current = configuration.current()
+        now = timezone.now()
+        try:
+            entries = [
+                outbox.entry(
+                    compose_django(
+                        message,
+                        configuration=current,
+                        default_sender=default_sender(current, hint="", actor=None),
+                        now=now,
+                    ),
+                    configuration=current,
+                )
+                for message in email_messages
+                if message.recipients()
+            ]
+        except InvalidMail:
+            if self.fail_silently:
+                return 0
+            raise
+        return len(outbox.put(entries))

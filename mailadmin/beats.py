@@ -1,0 +1,57 @@
+"""The workers' heartbeats, and the short look around that each beat takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from mailadmin import delivery, recovery
+from mailadmin.models import ConnectionState, WorkerBeat
+from maillog import recording
+
+FRESH = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
+KEPT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many workers live, and how many seconds ago one was last seen (None: never)."""
+
+    alive: int
+    seen_seconds_ago: float | None
+
+
+def note(name: str) -> None:
+    """Record that the worker `name` lives."""
+    now = timezone.now()
+    if not WorkerBeat.objects.filter(name=name).update(seen_at=now):
+        WorkerBeat.objects.update_or_create(name=name, defaults={"started_at": now, "seen_at": now})
+        WorkerBeat.objects.filter(seen_at__lt=now - KEPT).delete()
+
+
+def leave(name: str) -> None:
+    """Record that the worker `name` ended in order."""
+    WorkerBeat.objects.filter(name=name).delete()
+
+
+def workers() -> Workers:
+    """Return what is known of the workers: one query."""
+    now = timezone.now()
+    seen = list(WorkerBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:1000])
+    alive = sum(now - at <= FRESH for at in seen)
+    return Workers(alive, (now - seen[0]).total_seconds() if seen else None)
+
+
+def look() -> bool:
+    """Make due what waited for a dead worker or a repaired connection; return whether anything is due."""
+    recovery.recover_expired()
+    delivery.release_held()
+    return recording.anything_due()
+
+
+def probe_is_due() -> bool:
+    """Return whether an unreachable connection is to be looked after."""
+    states = ConnectionState.objects.filter(state=ConnectionState.State.UNREACHABLE, probe_at__lte=timezone.now())
+    return states.exists()

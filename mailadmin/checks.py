@@ -1,0 +1,36 @@
+"""System checks of the mail app. Their ids are permanent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004
+
+from mailadmin.backends import OutboxBackend
+
+
+@register(Tags.compatibility)
+def email_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn where Django's own mails go past the outbox."""
+    name = f"{OutboxBackend.__module__}.{OutboxBackend.__qualname__}"
+    if name == settings.EMAIL_BACKEND:
+        return []
+    return [
+        Warning(
+            "Django's own mails do not pass through the mail log.",
+            hint=f'Set EMAIL_BACKEND = "{name}".',
+            id="mailadmin.W001",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def unknown_variables(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of environment variables that look like a mistyped ``MAIL_*`` name."""
+    return [
+        Warning(f"{name} means nothing here.", hint=f"Did you mean {suggestion}?", id="mailadmin.W002")
+        for name, suggestion in settings.UNKNOWN_MAIL_NAMES
+    ]

@@ -1,0 +1,154 @@
+"""Whether a connection lets mails through: opened, paused with a reason, or found unreachable and probed.
+
+A refused sign-in or a TLS failure concerns every mail alike, so it pauses the *connection*: nothing fails, everything
+waits, and the wrong password is not repeated until the account is locked. A dead host is probed by one worker an
+interval, with growing intervals; the mails meanwhile wait without an attempt. The state is in the database, so that
+what one worker finds out holds for all. This module decides about connections only; what becomes of a mail is not its
+business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin import connections, loop
+from mailadmin.drivers import smtp
+from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
+from mailadmin.models import ConnectionState
+from secrets_app import vault
+from secrets_app.vault import Connection
+
+FIRST_PROBE = timedelta(seconds=30)
+LONGEST_PROBE = timedelta(minutes=10)
+BEFORE_THE_MAIL = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.AUTH})
+State = ConnectionState.State
+
+
+def is_about_the_connection(error: DeliveryError) -> bool:
+    """Return whether `error` would have met any mail: it came before the mail, or is about sign-in or TLS."""
+    return isinstance(error, SignInRefused | TLSFailed | ConnectFailed) or error.phase in BEFORE_THE_MAIL
+
+
+def lasts(error: DeliveryError) -> bool:
+    """Return whether somebody has to repair it: a refused sign-in, a TLS fault. 454 or a lost line may pass by itself.
+
+    RFC 4954 section 6 and RFC 3207 section 4 give 454 for what is temporary; servers say so to too many sign-ins, too.
+    """
+    return error.permanent and isinstance(error, SignInRefused | TLSFailed)
+
+
+def fingerprint(connection: Connection) -> str:
+    """Return a digest that changes with the connection's settings, so that repairing it ends its pause."""
+    parts: list[object] = [connection.revision, sorted(connection.fields.items()), sorted(connection.has)]
+    if connection.id == vault.ENVIRONMENT:  # it has no revision that would count a new password
+        parts.append(hashlib.sha256(settings.MAIL.password.encode()).hexdigest())
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def states(known: list[Connection]) -> dict[str, ConnectionState]:
+    """Return the connections in trouble, by id. One whose settings changed since is opened again: one query."""
+    found = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
+    for connection in known:
+        row = found.get(connection.id)
+        if row and not row.paused_by and row.fingerprint != fingerprint(connection):
+            reopen(row)
+            del found[connection.id]
+    return found
+
+
+def note_failure(connection: Connection, error: DeliveryError) -> ConnectionState:
+    """Record that `connection` failed before any mail was handed over, and return its state."""
+    now = timezone.now()
+    row, _ = ConnectionState.objects.get_or_create(connection=connection.id, defaults={"name": connection.name})
+    if row.paused_by:
+        return row
+    failures = row.failures + 1
+    pauses = lasts(error)
+    values = {
+        "name": connection.name,
+        "state": State.PAUSED if pauses else State.UNREACHABLE,
+        "reason": str(error)[:500],
+        "failures": failures,
+        "since": row.since if row.state != State.OPEN and row.since else now,
+        "probe_at": None if pauses else now + interval(failures),
+        "fingerprint": fingerprint(connection),
+    }
+    ConnectionState.objects.filter(pk=row.pk, paused_by="").update(**values)
+    row.refresh_from_db()
+    return row
+
+
+def interval(failures: int) -> timedelta:
+    """Return how long to wait before the next probe: doubled each time up to ten minutes, give or take a fifth."""
+    doubled: int = 1 << min(failures - 1, 10)
+    longest = min(FIRST_PROBE * doubled, LONGEST_PROBE)
+    jitter: float = random.uniform(0.8, 1.2)  # noqa: S311  (spreads load, guards nothing)
+    return longest * jitter
+
+
+def pause(connection: Connection, *, by: str, reason: str = "") -> None:
+    """Pause `connection` by somebody's decision; it stays so until somebody resumes it."""
+    ConnectionState.objects.update_or_create(
+        connection=connection.id,
+        defaults={
+            "name": connection.name,
+            "state": State.PAUSED,
+            "reason": reason or gettext("Paused by %s.") % by,
+            "since": timezone.now(),
+            "probe_at": None,
+            "paused_by": by,
+        },
+    )
+
+
+def resume(connection_id: str) -> bool:
+    """Open the connection again, whatever closed it. Returns whether it was closed."""
+    row = ConnectionState.objects.filter(connection=connection_id).exclude(state=State.OPEN).first()
+    if row:
+        reopen(row)
+    return row is not None
+
+
+def reopen(row: ConnectionState) -> None:
+    """Make `row` say that the connection is open."""
+    ConnectionState.objects.filter(pk=row.pk).update(
+        state=State.OPEN, reason="", failures=0, since=None, probe_at=None, paused_by=""
+    )
+
+
+def probe_due(now: datetime | None = None) -> list[str]:
+    """Return the ids of unreachable connections whose probe is due, each to one caller only."""
+    now = now or timezone.now()
+    mine = []
+    for row in ConnectionState.objects.filter(state=State.UNREACHABLE, probe_at__lte=now):
+        booked = now + interval(row.failures + 1)  # the next one is booked before this one dials
+        taken = ConnectionState.objects.filter(pk=row.pk, probe_at=row.probe_at).update(
+            probe_at=booked, failures=F("failures") + 1
+        )
+        if taken:
+            mine.append(row.connection)
+    return mine
+
+
+def probe(connection_id: str) -> bool:
+    """Look whether the connection answers and signs in; open it if so. Returns whether it is open now."""
+    connection = next((one for one in vault.connections() if one.id == connection_id), None)
+    if connection is None:
+        ConnectionState.objects.filter(connection=connection_id).delete()
+        return False
+    try:
+        loop.run(smtp.check(connections.server_for(connection)))
+    except DeliveryError as error:
+        if lasts(error):
+            note_failure(connection, error)
+        return False
+    except vault.VaultError:
+        return False
+    return resume(connection_id)

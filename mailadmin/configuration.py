@@ -1,0 +1,209 @@
+"""The effective mail configuration: which value is in force, and where it came from.
+
+Page over environment over default, with two exceptions that the server enforces: a driver named by the environment is
+absolute, and under ``MAIL_LOCKED`` so is every value that the environment sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import connections
+from mailadmin.drivers import registry
+from mailadmin.errors import ConfigurationError
+from mailadmin.models import SendMode, SettingsRevision
+from secrets_app import vault
+from secrets_app.vault import Connection
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+
+    from mailadmin.drivers.base import Driver
+
+FIELDS = (
+    "driver",
+    "mode",
+    "from_name",
+    "from_address",
+    "reply_to",
+    "primary_connection",
+    "backup_connections",
+    "ask_before_repeat",
+)
+DEFAULTS = {"driver": "smtp", "mode": SendMode.BACKGROUND.value}
+VARIABLES = {
+    "driver": "MAIL_DRIVER",
+    "mode": "MAIL_SEND_MODE",
+    "from_name": "MAIL_FROM_NAME",
+    "from_address": "MAIL_FROM_ADDRESS",
+    "reply_to": "MAIL_REPLY_TO",
+}
+
+
+class Source(models.TextChoices):
+    """Where a value came from."""
+
+    PAGE = "page", _("this page")
+    ENVIRONMENT = "environment", _("environment")
+    DEFAULT = "default", _("default")
+
+
+class SettingsConflictError(ConfigurationError):
+    """Somebody else saved the settings in the meantime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One setting: the value in force, its source, and why the page cannot change it (empty: it can)."""
+
+    value: str
+    source: Source
+    variable: str
+    inherited: str  # what would be in force without the page: the environment's value or the default
+    inherited_source: Source
+    lock: str = ""
+
+    def __str__(self) -> str:
+        """Return the value in force."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All settings in force. `revision` is the number of the page's newest revision, None before the first."""
+
+    driver: Value
+    mode: Value
+    from_name: Value
+    from_address: Value
+    reply_to: Value
+    primary_connection: Value
+    backup_connections: Value
+    ask_before_repeat: Value
+    revision: int | None
+
+    def __getitem__(self, field: str) -> Value:
+        """Return the setting of that name."""
+        value: Value = getattr(self, field)
+        return value
+
+
+def current() -> Configuration:
+    """Return the configuration in force now: one query."""
+    revision = SettingsRevision.objects.first()
+    values = {field: resolve(field, getattr(revision, field, "")) for field in FIELDS}
+    if values["driver"].lock and not registry.driver(str(values["driver"])).needs_connection:
+        lock = gettext("The driver “%s” uses no connection.") % values["driver"]
+        values["primary_connection"] = resolve("primary_connection", "", lock=lock)
+    return Configuration(**values, revision=revision.pk if revision else None)
+
+
+def resolve(field: str, saved: str, *, lock: str = "") -> Value:
+    """Return the setting `field`, of which the page holds `saved` ("" for nothing)."""
+    variable = VARIABLES.get(field, "")
+    outside = environment_value(field)
+    inherited = outside or DEFAULTS.get(field, "")
+    inherited_source = Source.ENVIRONMENT if outside else Source.DEFAULT
+    if outside and (field == "driver" or settings.MAIL.locked):
+        lock = gettext("%s is set in the environment and cannot be changed here.") % variable
+    if saved and not lock:
+        return Value(saved, Source.PAGE, variable, inherited, inherited_source)
+    return Value(inherited, inherited_source, variable, inherited, inherited_source, lock)
+
+
+def environment_value(field: str) -> str:
+    """Return what the environment says of the setting `field`, or ""."""
+    mail = settings.MAIL
+    values = {
+        "driver": mail.driver,
+        "mode": mail.send_mode,
+        "from_name": mail.from_name,
+        "from_address": mail.from_address,
+        "reply_to": mail.reply_to,
+    }
+    return values.get(field, "")
+
+
+def save(values: Mapping[str, str], *, author: User, expected_revision: int | None) -> SettingsRevision | None:
+    """Store `values` as a new revision and return it, or None if nothing changed.
+
+    A locked setting keeps what was saved before, whatever `values` say. Raises SettingsConflictError if the newest
+    revision is not `expected_revision`.
+    """
+    with transaction.atomic():
+        newest = SettingsRevision.objects.select_for_update().first()
+        if (newest.pk if newest else None) != expected_revision:
+            message = gettext("Somebody else saved these settings in the meantime.")
+            raise SettingsConflictError(message)
+        before = {field: getattr(newest, field, "") for field in FIELDS}
+        effective = current()
+        after = {field: before[field] if effective[field].lock else values.get(field, "") for field in FIELDS}
+        changed = [field for field in FIELDS if after[field] != before[field]]
+        if not changed:
+            return None
+        return SettingsRevision.objects.create(**after, changed=changed, author=author, author_name=str(author))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps mails from leaving, in one sentence, and the page that mends it."""
+
+    text: str
+    url_name: str
+    action: str
+
+
+def problem(current: Configuration) -> Problem | None:
+    """Return the first thing that is missing before mails can leave, or None."""
+    if trouble := connection_trouble(current):
+        return trouble
+    if not str(current.from_address) and not sender_of_connection(current):
+        return Problem(
+            gettext("Mail is not configured: there is no From address."),
+            "mailadmin:settings",
+            gettext("Set the From address"),
+        )
+    return None
+
+
+def driver_of(current: Configuration) -> Driver:
+    """Return the driver in force."""
+    return registry.driver(str(current.driver))
+
+
+def connection_trouble(current: Configuration) -> Problem | None:
+    """Return what is wrong with the connection that system mails take, or None (also where the driver needs none)."""
+    if not driver_of(current).needs_connection:
+        return None
+    connection = system_connection(current)
+    if connection is None:
+        return Problem(
+            gettext("Mail is not configured: there is no connection that the system may use."),
+            "secrets_app:list",
+            gettext("Add an SMTP secret"),
+        )
+    if vault.unreadable(connection):
+        return Problem(
+            gettext("Mails are held: the password of the connection “%s” cannot be read.") % connection.name,
+            "secrets_app:list",
+            gettext("See the secret"),
+        )
+    return None
+
+
+def system_connection(current: Configuration) -> Connection | None:
+    """Return the connection that a mail of the system without a hint takes, or None."""
+    return connections.choose(vault.connections(), primary=str(current.primary_connection))
+
+
+def sender_of_connection(current: Configuration) -> str:
+    """Return the sender address that the system's connection brings along, or ""."""
+    connection = system_connection(current)
+    return str(connection.fields["sender"]) if connection else ""

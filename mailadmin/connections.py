@@ -1,0 +1,59 @@
+"""Which connection a mail takes, and the server behind it. The only place that reveals a password."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from mailadmin.drivers.smtp import SmtpServer
+from secrets_app import vault
+from secrets_app.vault import Connection, reveal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.contrib.auth.models import _User as User
+
+
+def choose(
+    connections: Sequence[Connection], *, primary: str, hint: str = "", actor: User | None = None
+) -> Connection | None:
+    """Return the connection for a mail out of `connections` (as `vault.connections()` orders them), or None.
+
+    The hint (an id or a name, any case) comes first if `actor` may use what it names; then the primary connection, then
+    `environment`, then the oldest secret that is available to the system.
+    """
+    wanted = hint.casefold()
+    if wanted:
+        for connection in connections:
+            if wanted in {connection.id, connection.name.casefold()} and vault.usable_by(connection, actor):
+                return connection
+    for_system = [connection for connection in connections if vault.usable_by(connection, None)]
+    by_id = {connection.id: connection for connection in for_system}
+    return by_id.get(primary) or by_id.get("environment") or next(iter(for_system), None)
+
+
+def server_for(connection: Connection, *, content_timeout: float = 0.0) -> SmtpServer:
+    """Return the server of `connection` with its password.
+
+    `content_timeout`: seconds to wait for the answer to the final dot, 0 for the connection's own timeout. Raises
+    VaultError if the password cannot be read.
+    """
+    fields = connection.fields
+    return SmtpServer(
+        name=connection.name,
+        host=fields["host"],
+        port=fields["port"],
+        tls=fields["tls"],
+        username=fields["username"],
+        password=reveal(connection.id).get("password", ""),
+        ehlo_name=fields["ehlo_name"],
+        timeout=fields["timeout"],
+        content_timeout=content_timeout,
+        ca_pem=fields["ca_pem"],
+        verify=fields["verify"],
+        private_hosts=settings.MAIL.private_hosts,
+        max_connections=fields["max_connections"],
+        mails_per_connection=fields["mails_per_connection"],
+    )

@@ -1,0 +1,76 @@
+"""What every page knows about mail."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext
+
+from mailadmin import configuration
+from mailadmin.pulse import Pulse, age, pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A warning at the top of every page; `url` and `action` are empty for those who cannot mend it."""
+
+    text: str
+    url: str = ""
+    action: str = ""
+    tone: str = "warn"
+
+
+def mail(request: HttpRequest) -> dict[str, object]:
+    """Give signed-in people `mail_banners` and `mail_pulse`; both cost nothing until a page shows them."""
+    if not signed_in(request):
+        return {}
+    now = cache(pulse)
+    return {"mail_pulse": SimpleLazyObject(now), "mail_banners": SimpleLazyObject(lambda: banners(request, now()))}
+
+
+def signed_in(request: HttpRequest) -> bool:
+    """Return whether somebody is signed in; requests that failed early have no user."""
+    user = getattr(request, "user", None)
+    return bool(user and user.is_authenticated)
+
+
+def banners(request: HttpRequest, now: Pulse) -> list[Banner]:
+    """Return what the person of this request is warned of: what is not configured, and the worst about the queue."""
+    unset = not_configured(request)
+    found = [unset] if unset else []
+    if now.no_worker and now.something_is_due:
+        found.append(about_the_queue(request, f"{gettext('Mails wait and nobody sends them.')} {now.no_worker_text}"))
+    elif now.is_late:
+        late = gettext("Mails are late: the oldest has been due for %s.") % age(now.waiting.due_seconds or 0)
+        found.append(about_the_queue(request, late))
+    elif now.waiting.held_for is not None and not unset:
+        found.append(about_the_queue(request, held_text(request, now.waiting.held_for), tone="warn"))
+    return found
+
+
+def not_configured(request: HttpRequest) -> Banner | None:
+    """Return the banner that says what is missing before mails can leave, or None."""
+    problem = configuration.problem(configuration.current())
+    if problem is None:
+        return None
+    permission = {"secrets_app:list": "secrets_app.use_secrets"}.get(problem.url_name, "mailadmin.configure_mail")
+    if not request.user.has_perm(permission):
+        return Banner(problem.text)
+    return Banner(problem.text, reverse(problem.url_name), problem.action)
+
+
+def about_the_queue(request: HttpRequest, text: str, *, tone: str = "bad") -> Banner:
+    """Return a banner that leads to the queue whoever may see it and does not see it now."""
+    url = reverse("mailadmin:queue")
+    if request.path == url or not request.user.has_perm("maillog.view_log"):
+        return Banner(text, tone=tone)
+    return Banner(text, url, gettext("See the queue"), tone=tone)
+
+
+def held_text(request: HttpRequest, reason: str) -> str:
+    """Return what held mails wait for; the server's words only to those who may see the log."""
+    if not reason or not request.user.has_perm("maillog.view_log"):
+        return gettext("Mails are held: they wait for a connection.")
+    return gettext("Mails are held: %s") % reason

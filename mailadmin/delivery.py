@@ -1,0 +1,67 @@
+"""Delivering: what is due, what somebody asked for now, and the rounds that keep both going.
+
+Book before you dial: a mail is claimed, its attempt counted and its claim's end set, before anything touches the
+network, and no transaction is open while it does. A claim that ran out cannot overwrite what the next one recorded.
+How a batch is sent is `mailadmin.drain`, what a result means `mailadmin.retry`, which connection it takes
+`mailadmin.routing`, and whether that lets mails through `mailadmin.circuit`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+from mailadmin import circuit, recovery
+from mailadmin.drain import Drain
+from mailadmin.routing import Router, Way
+from maillog import recording
+
+running = threading.Lock()  # one drain a process: a second one would only compete for the same database
+
+
+def worker_name() -> str:
+    """Return the name under which this process records its attempts: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"[:100]
+
+
+def deliver_due(
+    *, should_stop: Callable[[], bool] = lambda: False, call_others: Callable[[], None] | None = None
+) -> int:
+    """Deliver every mail that is due and return how many attempts were made.
+
+    Returns 0 at once if another thread of this process is at it, which then finds these mails, too. `should_stop` is
+    asked before more mails are taken; `call_others` is called when there is work for more than one worker.
+    """
+    recovery.recover_expired()
+    release_held()
+    attempts = 0
+    while recording.anything_due() and running.acquire(blocking=False):
+        try:
+            attempts += Drain(worker=worker_name(), should_stop=should_stop, call_others=call_others).run()
+        finally:
+            running.release()
+        if should_stop():
+            break
+    return attempts
+
+
+def deliver_these(ids: Sequence[int]) -> int:
+    """Deliver the waiting ones among the mails `ids` now, due or not, and return how many attempts were made."""
+    return Drain(worker=worker_name()).run_these(ids)
+
+
+def release_held() -> None:
+    """Make the held mails due that a connection is open for again; those of another one go on waiting for it."""
+    kinds = recording.held_kinds()
+    if not kinds:
+        return
+    router = Router(kinds)
+    recording.release_held([kind for kind in kinds if isinstance(router.way(kind, patience=0.0), Way)])
+
+
+def probe_connections() -> None:
+    """Look after unreachable connections whose time has come; mails that waited for one that answers are due then."""
+    if [one for one in circuit.probe_due() if circuit.probe(one)]:
+        release_held()

@@ -1,0 +1,317 @@
+"""The engine: keeps a batch of mails in the air and writes down in bulk what comes of them.
+
+The calling thread talks to the database; the SMTP conversations run in the process's asyncio loop and hand each result
+back as it is known. So nothing on the network ever waits for a transaction, and no transaction is open while anything
+is on the network. Results are written at 50 or after 20 ms, whichever is first: what a killed process had sent but not
+yet recorded is at most that (these mails go out twice, with the same Message-ID).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin import circuit, loop, rates, retry
+from mailadmin.drivers.base import Envelope, Result
+from mailadmin.flights import Flight, Landing, crashed, envelope, patience
+from mailadmin.rates import Limit
+from mailadmin.routing import Router, Way
+from maillog import recording
+from maillog.models import Status
+from maillog.recording import AttemptRecord, Claimed, Settlement
+from secrets_app.vault import Connection
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
+SHORT_PATIENCE = 10.0  # seconds
+BATCH = 200  # mails claimed at a time
+FLUSH = 50  # results written at the latest when there are so many ...
+FLUSH_SECONDS = 0.02  # ... or after this time
+LEASE = timedelta(seconds=90)  # renewed while the process lives, so it only says how soon a dead one is noticed
+RENEW_SECONDS = 30.0
+HORIZON = timedelta(seconds=10)  # how far ahead mails of a limited connection are kept in the air
+MAX_LOST = 5  # workers that may die over a mail, from the third on alone with it, before it is parked
+
+
+class Drain:
+    """One run over due mails. `should_stop` is asked before more is claimed; what is in the air is always finished."""
+
+    router: Router  # of the newest batch
+
+    def __init__(
+        self,
+        *,
+        worker: str,
+        should_stop: Callable[[], bool] = lambda: False,
+        call_others: Callable[[], None] | None = None,
+    ) -> None:
+        self.worker = worker
+        self.should_stop = should_stop
+        self.call_others = call_others
+        self.landings: queue.SimpleQueue[Landing] = queue.SimpleQueue()
+        self.in_the_air: set[Flight] = set()
+        self.waiting: list[Settlement] = []  # decided without a flight, written with the next results
+        self.put_back: dict[str, datetime] = {}  # by connection: when the last mail beyond its limits asks again
+        self.again: list[Flight] = []  # to take off once more, through another connection
+        self.attempts = 0
+        self.is_in_a_request = False
+        self.renewed = monotonic()
+
+    def run(self) -> int:
+        """Deliver everything that is due and return how many attempts were made."""
+        while True:
+            if len(self.in_the_air) <= BATCH // 2 and not self.should_stop():
+                self.claim_more()
+            if not self.in_the_air:
+                break
+            self.land()
+        return self.attempts
+
+    def run_these(self, ids: Sequence[int]) -> int:
+        """Deliver the waiting ones of the mails `ids` and return how many attempts were made."""
+        self.is_in_a_request = True
+        self.take_off(recording.claim_these(ids, lease=LEASE, worker=self.worker))
+        while self.in_the_air:
+            self.land()
+        return self.attempts
+
+    # ------------------------------------------------------------ starting
+
+    def claim_more(self) -> None:
+        """Claim and launch, unless the database does not answer while mails are in the air: they come first."""
+        try:
+            self.take_off(self.claim())
+        except DATABASE_AWAY:
+            if not self.in_the_air:
+                raise
+            logger.warning("The database does not answer; nothing more is claimed for now.", exc_info=True)
+            close_old_connections()
+
+    def claim(self) -> list[Claimed]:
+        """Return the next mails: a batch, or, when nothing else is left, one that a worker may have died of."""
+        claimed = recording.claim_due(limit=BATCH, lease=LEASE, worker=self.worker)
+        if len(claimed) == BATCH and self.call_others:
+            self.call_others()
+        if not claimed and not self.in_the_air:
+            claimed = recording.claim_suspect(lease=LEASE, worker=self.worker)
+        return claimed
+
+    def take_off(self, mails: Sequence[Claimed]) -> None:
+        """Send `mails` on their way, each through its connection."""
+        flights = []
+        for mail in mails:
+            if mail.lost >= MAX_LOST:
+                reason = gettext("Parked: %d workers died while they had this mail in hand.") % mail.lost
+                self.waiting.append(Settlement(id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason))
+            else:
+                flights.append(Flight(mail))
+        if mails:
+            self.router = Router(mails)
+        self.dispatch(flights)
+        self.write(self.waiting)
+        self.waiting = []
+
+    def dispatch(self, flights: Sequence[Flight]) -> None:
+        """Hand the flights over to the driver, grouped by connection; those without a way wait."""
+        groups: dict[tuple[str, float], tuple[Way, list[Flight]]] = {}
+        for flight in flights:
+            seconds = patience(flight.mail)
+            way = self.router.way(flight.mail, patience=seconds, tried=flight.tried)
+            if isinstance(way, str):
+                self.waiting.append(self.held(flight, way))
+                continue
+            flight.connection = way.connection
+            key = (way.connection.id if way.connection else "", seconds)
+            groups.setdefault(key, (way, []))[1].append(flight)
+        for way, group in groups.values():
+            limits = rates.limits_of(way.connection.fields) if way.connection else []
+            if limits and way.connection:
+                self.launch_within(limits, way.connection, way, group)
+            else:
+                self.launch(way, group)
+
+    def launch_within(self, limits: list[Limit], connection: Connection, way: Way, flights: Sequence[Flight]) -> None:
+        """Launch as many flights as the connection's limits allow, each at its time; the others are put back.
+
+        Those that are put back get times at the limits' pace behind what was put back before, so that a long backlog is
+        not claimed over and over.
+        """
+        now = timezone.now()
+        times = rates.reserve(connection.id, limits, len(flights), now=now, horizon=HORIZON)
+        for flight, leaves in zip(flights, times, strict=False):
+            self.launch(way, [flight], delay=(leaves - now).total_seconds())
+        after = max(self.put_back.get(connection.id, now), now + HORIZON)
+        for flight in flights[len(times) :]:
+            after += rates.pace(limits)
+            reason = gettext("The limits of the connection “%s” are reached.") % connection.name
+            self.waiting.append(
+                Settlement(
+                    id=flight.mail.id,
+                    claim=flight.mail.claim,
+                    status=Status.QUEUED,
+                    reason=reason,
+                    next_attempt_at=after,
+                    hops=flight.hops,
+                )
+            )
+        self.put_back[connection.id] = after
+
+    def launch(self, way: Way, flights: Sequence[Flight], *, delay: float = 0.0) -> None:
+        """Start one driver call in the loop; every flight will come back through `landings` exactly once."""
+        by_envelope = {flight.mail.id: flight for flight in flights}
+        open_ids = set(by_envelope)
+        self.in_the_air.update(flights)
+
+        def landed(envelope: Envelope, result: Result) -> None:
+            open_ids.discard(envelope.id)
+            self.landings.put(Landing(by_envelope[envelope.id], result))
+
+        def ended(future: Future[list[Result]]) -> None:
+            error = future.exception() if not future.cancelled() else asyncio.CancelledError()
+            for number in open_ids:
+                self.landings.put(Landing(by_envelope[number], error or RuntimeError("the driver gave no result")))
+
+        driver = self.router.driver
+        for flight in flights:
+            flight.driver = driver.key
+        envelopes = [envelope(flight.mail) for flight in flights]
+
+        async def call() -> list[Result]:
+            if delay > 0:
+                await asyncio.sleep(delay)
+            return await driver.send(envelopes, way.server, on_result=landed)
+
+        asyncio.run_coroutine_threadsafe(call(), loop.process_loop()).add_done_callback(ended)
+
+    # ------------------------------------------------------------ landing
+
+    def land(self) -> None:
+        """Wait for results, at most until FLUSH of them are there or FLUSH_SECONDS have passed, and write them."""
+        settled = [settlement for landing in self.collect() if (settlement := self.settle(landing))]
+        again, self.again = self.again, []
+        self.dispatch(again)
+        self.write([*settled, *self.waiting])
+        self.waiting = []
+        self.renew()
+
+    def collect(self) -> list[Landing]:
+        """Return at least one landing unless the lease has to be renewed meanwhile."""
+        found: list[Landing] = []
+        try:
+            found.append(self.landings.get(timeout=RENEW_SECONDS))
+        except queue.Empty:
+            return found
+        deadline = monotonic() + FLUSH_SECONDS
+        while len(found) < min(FLUSH, len(self.in_the_air)):
+            try:
+                found.append(self.landings.get(timeout=max(0.0, deadline - monotonic())))
+            except queue.Empty:
+                break
+        return found
+
+    def settle(self, landing: Landing) -> Settlement | None:
+        """Return what to record of a landing, or None if the mail takes off again through another connection."""
+        flight, result = landing.flight, landing.result
+        self.in_the_air.discard(flight)
+        if isinstance(result, BaseException):
+            result = crashed(flight, result)
+        connection = flight.connection
+        if connection and result.error and circuit.is_about_the_connection(result.error):
+            error = result.error
+            is_news = self.patiently(lambda: self.router.blame(connection, error))
+            if not flight.mail.is_test:
+                return self.go_on_elsewhere(flight, connection, result, is_news=is_news)
+        self.attempts += 1
+        return retry.settlement(
+            flight.mail,
+            result,
+            record=self.record(flight, result),
+            hops=flight.hops,
+            asking=self.router.asking,
+            now=timezone.now(),
+        )
+
+    def go_on_elsewhere(
+        self, flight: Flight, connection: Connection, result: Result, *, is_news: bool
+    ) -> Settlement | None:
+        """Let the mail take a backup connection, or wait. Only the first mail to meet the trouble counts it."""
+        if is_news:
+            self.attempts += 1
+            flight.hops.append(self.record(flight, result))
+        flight.tried |= {connection.id}
+        way = self.patiently(lambda: self.router.way(flight.mail, patience=patience(flight.mail), tried=flight.tried))
+        if isinstance(way, str):
+            return self.held(flight, way)
+        self.again.append(flight)
+        return None
+
+    def held(self, flight: Flight, reason: str) -> Settlement:
+        """Return the settlement of a mail that waits until something is repaired."""
+        mail = flight.mail
+        if mail.is_test and flight.hops:
+            return Settlement(id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason, hops=flight.hops)
+        name = self.router.first_choice(mail)
+        return Settlement(
+            id=mail.id, claim=mail.claim, status=Status.HELD, reason=reason, connection=name, hops=flight.hops
+        )
+
+    def record(self, flight: Flight, result: Result) -> AttemptRecord:
+        """Return the attempt as the log keeps it."""
+        return AttemptRecord(
+            started_at=result.started_at,
+            duration_ms=result.duration_ms,
+            outcome=result.outcome,
+            phase=result.phase,
+            code=result.code,
+            enhanced_code=result.enhanced_code,
+            reply=result.reply,
+            driver=flight.driver,
+            connection=flight.connection.name if flight.connection else "",
+            host=result.host,
+            tls=result.tls,
+            worker=self.worker,
+        )
+
+    def write(self, settlements: Sequence[Settlement]) -> None:
+        """Record in one transaction."""
+        if settlements:
+            self.patiently(lambda: recording.settle(settlements))
+
+    def patiently(self, do: Callable[[], T]) -> T:
+        """Return what `do` returns. If the database does not answer, wait for it: what was sent must be written.
+
+        In a request nobody can wait for long, so it raises the error after SHORT_PATIENCE seconds; the mails in hand
+        then count as left behind by a dead worker, and go out again.
+        """
+        pause, begin = 0.5, monotonic()
+        while True:
+            try:
+                return do()
+            except DATABASE_AWAY:
+                if self.is_in_a_request and monotonic() - begin > SHORT_PATIENCE:
+                    raise
+                logger.warning("The database does not answer; what was sent waits to be recorded.", exc_info=True)
+                sleep(pause)
+                pause = min(pause * 2, 10.0)
+                close_old_connections()
+
+    def renew(self) -> None:
+        """Prolong the lease of what is still in the air, every half minute."""
+        if monotonic() - self.renewed < RENEW_SECONDS or not self.in_the_air:
+            return
+        claims = {flight.mail.claim for flight in self.in_the_air}
+        self.patiently(lambda: recording.renew(claims, lease=LEASE))
+        self.renewed = monotonic()

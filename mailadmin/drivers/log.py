@@ -1,0 +1,202 @@
+"""The driver that writes mails to a file instead of sending them, and the reader of that file's end.
+
+Each mail is one record, written by a single `os.write` to a file opened with O_APPEND, so that the records of several
+processes do not interleave::
+
+    === 2026-01-31T12:00:00.000000Z mail 17 <id@example.org>
+    MAIL FROM: shop@example.org
+    RCPT TO: ann@example.org
+
+    (the MIME text; lines that look like a separator get a ">" in front)
+    === end of mail 17, 1234 octets
+
+The number of octets counts from the first separator to the beginning of the last, so that a record longer than what is
+read of the file's end can still be found. This module never reads more than that end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.drivers.base import Driver, Envelope, RecipientResult, Result
+from mailadmin.errors import DeliveryError, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from django.utils.functional import _StrOrPromise
+
+    from mailadmin.drivers.smtp import SmtpServer
+
+TAIL = 256 * 1024  # octets of the file's end that are read
+SHOWN = 64 * 1024  # octets shown of a record that is longer than the tail
+
+_SEPARATOR_LIKE = re.compile(rb"(?m)^(>*=== )")
+_QUOTED_SEPARATOR = re.compile(r"(?m)^>(>*=== )")
+_HEAD = re.compile(rb"(?m)^=== (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})Z mail (\d+) (\S*)$")
+_END = re.compile(rb"(?m)^=== end of mail (\d+), (\d+) octets$")
+# All C0 but tab and line feed, and DEL: a mail must not steer the terminal in which the file is read.
+_CONTROLS = bytes(0x3F if (c < 0x20 and c not in b"\t\n") or c == 0x7F else c for c in range(256))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One mail read back from the file. `text` is the MIME text, only its beginning if `is_cut`."""
+
+    id: int
+    logged_at: datetime
+    message_id: str
+    sender: str
+    recipients: tuple[str, ...]
+    text: str
+    is_cut: bool = False
+
+
+class LogDriver(Driver):
+    """Writes every mail to the file ``MAIL_LOG_FILE``."""
+
+    key: ClassVar[str] = "log"
+    label: ClassVar[_StrOrPromise] = _("Log")
+    explanation: ClassVar[_StrOrPromise] = _("Every mail is written to a file on the server; nobody receives anything.")
+    needs_connection: ClassVar[bool] = False
+
+    async def send(
+        self,
+        envelopes: Sequence[Envelope],
+        server: SmtpServer | None,
+        *,
+        on_result: Callable[[Envelope, Result], None] | None = None,
+    ) -> list[Result]:
+        """Append every envelope to the file: outcome `logged`, or `deferred` if the file cannot be written."""
+        path = Path(settings.MAIL.log_file)
+        results = []
+        for envelope in envelopes:
+            result = await asyncio.to_thread(_write, path, envelope)
+            results.append(result)
+            if on_result:
+                on_result(envelope, result)
+        return results
+
+
+def _write(path: Path, envelope: Envelope) -> Result:
+    started_at, started = datetime.now(UTC), monotonic()
+    error = None
+    try:
+        _append(path, _record(envelope, started_at))
+    except OSError as trouble:
+        reply = gettext("The mail log file %(path)s cannot be written: %(why)s.") % {
+            "path": path,
+            "why": trouble.strerror or type(trouble).__name__,
+        }
+        outcome, each = "deferred", RecipientResult(outcome="deferred", reply=reply)
+        error = DeliveryError(reply, permanent=False, phase=Phase.DATA)
+        error.__cause__ = trouble
+    else:
+        reply = gettext("Written to %s.") % path
+        outcome, each = "logged", RecipientResult(outcome="skipped", reply=reply)
+    return Result(
+        outcome=outcome,
+        recipients=dict.fromkeys(envelope.recipients, each),
+        reply=reply,
+        started_at=started_at,
+        duration_ms=round((monotonic() - started) * 1000),
+        error=error,
+    )
+
+
+def _record(envelope: Envelope, now: datetime) -> bytes:
+    text = envelope.content.replace(b"\r\n", b"\n")
+    if envelope.is_sensitive:
+        head, _blank, _body = text.partition(b"\n\n")
+        text = head + b"\n\n(The body is left out: this mail is marked as sensitive.)"
+    text = _SEPARATOR_LIKE.sub(rb">\1", text.translate(_CONTROLS)).rstrip(b"\n")
+    people = [f"MAIL FROM: {envelope.sender}", *(f"RCPT TO: {address}" for address in envelope.recipients)]
+    lines = [f"=== {now:%Y-%m-%dT%H:%M:%S.%f}Z mail {envelope.id} {envelope.message_id}", *people]
+    shown = [line.replace("\n", "?").encode("utf-8", "replace").translate(_CONTROLS) for line in lines]
+    record = b"\n".join([*shown, b"", text, b""])
+    # It begins with a line end of its own: a record before it may have been cut short by a full disk.
+    return b"\n%b=== end of mail %d, %d octets\n" % (record, envelope.id, len(record))
+
+
+def _append(path: Path, record: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while record:  # one write; only a disk that is nearly full takes less, and the next one then says so
+            record = record[os.write(handle, record) :]
+    finally:
+        os.close(handle)
+
+
+def read_tail(path: Path, count: int) -> list[LogEntry]:
+    """Return the last `count` mails of the file, newest first, as far as its last 256 kB hold them.
+
+    A file that does not exist (yet) or is none (a terminal, a pipe) has no mails. Raises OSError if it cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return []
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - TAIL)
+            file.seek(start)
+            tail = file.read(TAIL)
+            heads = list(_HEAD.finditer(tail))
+            if start and (first := _cut_off(tail[: heads[0].start()] if heads else tail, start)) is not None:
+                file.seek(first)
+                older = file.read(SHOWN)
+            else:
+                older = b""
+    except FileNotFoundError:
+        return []
+    starts = [head.start() for head in heads]
+    records = [tail[start:end] for start, end in pairwise([*starts, len(tail)])]
+    entries = [_entry(record) for record in reversed(records[-count:] if count > 0 else [])]
+    if len(entries) < count and _HEAD.match(older):
+        entries.append(_entry(older))
+    return entries
+
+
+def _cut_off(tail: bytes, start: int) -> int | None:
+    """Return where the record begins that ends in `tail`, which lies at `start` in the file; None if there is none."""
+    end = _END.search(tail)
+    position = start + end.start() - int(end[2]) if end else -1
+    return position if position >= 0 else None
+
+
+def _entry(record: bytes) -> LogEntry:
+    head = _HEAD.match(record)
+    if head is None:
+        message = "a record begins with its separator"
+        raise ValueError(message)
+    end = _END.search(record)
+    shown = record[head.end() + 1 : end.start() if end else None].decode("utf-8", "replace")
+    envelope, _blank, text = shown.partition("\n\n")
+    sender, recipients = "", []
+    for line in envelope.split("\n"):
+        label, _colon, value = line.partition(": ")
+        if label == "MAIL FROM":
+            sender = value
+        elif label == "RCPT TO":
+            recipients.append(value)
+    return LogEntry(
+        id=int(head[2]),
+        logged_at=datetime.strptime(head[1].decode(), "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC),
+        message_id=head[3].decode("utf-8", "replace"),
+        sender=sender,
+        recipients=tuple(recipients),
+        text=_QUOTED_SEPARATOR.sub(r"\1", text).rstrip("\n"),
+        is_cut=end is None,
+    )

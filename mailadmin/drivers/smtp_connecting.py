@@ -1,0 +1,249 @@
+"""The way to a server: name, connection, TLS, sign-in. It leads to a `Session` or to one error saying where it broke.
+
+aiosmtplib carries it out, one stage at a time, because its own shortcuts were measured to be unsafe: left to itself it
+falls back to HELO, sends the password without TLS where STARTTLS is missing, and tries a wrong password with two
+mechanisms. Here the name is resolved and judged once (`secrets_app.targets`), that address is connected to, and the
+*name* is what the certificate is checked against. A password goes out once, in one mechanism, and without TLS only
+where the connection says `tls="none"`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import socket
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import aiosmtplib
+import idna
+from django.utils.translation import gettext as _
+
+from mailadmin.drivers import smtp_tls
+from mailadmin.drivers.replies import Censor
+from mailadmin.drivers.smtp_conversation import Conversation
+from mailadmin.drivers.smtp_faults import explained
+from mailadmin.drivers.smtp_session import Session
+from mailadmin.errors import ConnectFailed, Phase, SignInRefused, TLSFailed
+from secrets_app import targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailadmin.drivers.smtp import SmtpServer
+    from secrets_app.targets import Target
+
+DEADLINE_FACTOR = 4  # connecting, with everything up to the sign-in, may take this many timeouts in all
+MECHANISMS = ("plain", "login", "cram-md5")  # the first one offered is used, once
+
+_EHLO_NAME = re.compile(r"[!-~]{1,255}")
+
+
+class _Client(aiosmtplib.SMTP):
+    """aiosmtplib's client, which on any failure aborts instead of closing: closing would flush what was given up."""
+
+    def close(self) -> None:
+        """Abort the transport, then let the library tidy up."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        super().close()
+
+
+async def connect(server: SmtpServer) -> Session:
+    """Connect to `server`, encrypt and sign in as it says, and return the session.
+
+    Each step has `server.timeout` seconds, all together four times that. Raises ConnectFailed (name, connection,
+    greeting, EHLO), TLSFailed, SignInRefused or ConversationBroken, `permanent` if only a change will help. The
+    password is in none of them.
+    """
+    way = _Way(server)
+    try:
+        try:
+            return await way.walk()
+        except (aiosmtplib.SMTPException, OSError, EOFError, ValueError) as error:
+            caught: Exception = error
+        failure = await explained(caught, way.phase, server, way.target, way.censor)
+        # Raised outside the handler and without the library's exception, whose frames and words may hold our sign-in.
+        del caught
+        raise failure
+    except BaseException:
+        way.abandon()
+        raise
+
+
+class _Way:
+    """One attempt to connect: how far it has got."""
+
+    def __init__(self, server: SmtpServer) -> None:
+        self._server = server
+        self._begun_at, self._begun = datetime.now(UTC), monotonic()
+        self._deadline = self._begun + DEADLINE_FACTOR * server.timeout
+        self._socket: socket.socket | None = None
+        self._client: _Client | None = None
+        self.censor = Censor(server.username, server.password)
+        self.phase = Phase.RESOLVE
+        self.target: Target | None = None
+
+    async def walk(self) -> Session:
+        """Take every step."""
+        server = self._server
+        name = _ascii_name(server.host)
+        resolving = asyncio.to_thread(targets.resolve, name, server.port, private_hosts=server.private_hosts)
+        try:
+            found = await asyncio.wait_for(resolving, self._seconds())
+        except targets.TargetRefused as refusal:
+            raise ConnectFailed(str(refusal), permanent=True, phase=Phase.RESOLVE) from None
+        context = smtp_tls.client_context(server.ca_pem, verify=server.verify)
+
+        self.phase = Phase.CONNECT
+        self._socket = connected = await self._dial(found)
+        client = _Client(
+            hostname=name.strip("[]").partition("%")[0].rstrip("."),  # for SNI and the certificate
+            local_hostname=_ehlo_name(server.ehlo_name, connected),
+            sock=connected,
+            use_tls=server.tls == "ssl",
+            start_tls=False,  # the library's default would be "if offered"
+            tls_context=context,
+        )
+        self._client = client
+        self.phase = Phase.TLS if server.tls == "ssl" else Phase.GREETING
+        await client.connect(timeout=self._seconds())
+
+        await self._introduce(client)
+        if server.tls == "starttls":
+            self.phase = Phase.TLS
+            if not client.supports_extension("starttls"):
+                message = _("%s does not offer STARTTLS; without it nothing is sent.") % server.endpoint
+                raise TLSFailed(message, permanent=True, phase=Phase.TLS)
+            await client.starttls(timeout=self._seconds())
+            await self._introduce(client)  # what was said before TLS does not count (RFC 3207 4.2)
+        if server.username:
+            await self._sign_in(client)
+        return self._session(client)
+
+    def abandon(self) -> None:
+        """Abort whatever is open."""
+        if self._client:
+            self._client.close()
+        elif self._socket:
+            self._socket.close()
+
+    # ------------------------------------------------------------ the steps
+
+    async def _dial(self, found: Sequence[Target]) -> socket.socket:
+        """Return a socket connected to the first address that answers, each having its share of the time."""
+        loop = asyncio.get_running_loop()
+        trouble: OSError = OSError()
+        for number, self.target in enumerate(found):
+            # With the protocol left at 0, asyncio would not set TCP_NODELAY, and each command might wait 40 ms.
+            opened = socket.socket(self.target.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            opened.setblocking(False)
+            try:
+                share = self._seconds() / (len(found) - number)
+                await asyncio.wait_for(loop.sock_connect(opened, self.target.sockaddr), share)
+            except OSError as error:  # with it TimeoutError
+                opened.close()
+                trouble = error
+            except BaseException:
+                opened.close()
+                raise
+            else:
+                return opened
+        raise trouble
+
+    async def _introduce(self, client: _Client) -> None:
+        """Say EHLO; a server that refuses it gets HELO only if neither TLS nor a password depends on the answer."""
+        self.phase = Phase.EHLO
+        try:
+            await client.ehlo(timeout=self._seconds())
+        except aiosmtplib.SMTPHeloError as refusal:
+            if refusal.code < 500 or self._server.username or self._server.tls != "none" or not client.is_connected:
+                raise
+            await client.helo(timeout=self._seconds())
+
+    async def _sign_in(self, client: _Client) -> None:
+        self.phase = Phase.AUTH
+        username, password = self._server.username, self._server.password
+        mechanism = next((known for known in MECHANISMS if known in client.server_auth_methods), None)
+        if mechanism is None:
+            offered = " ".join(client.server_auth_methods).upper()[:100]
+            message = _("%(host)s offers no sign-in that is known here (it offers: %(offered)s).") % {
+                "host": self._server.endpoint,
+                "offered": self.censor(offered) or _("none"),
+            }
+            raise SignInRefused(message, permanent=True, phase=Phase.AUTH)
+        if mechanism == "plain":
+            await client.auth_plain(username, password, timeout=self._seconds())
+        elif mechanism == "login":
+            await self._login(client, username, password)
+        else:
+            await client.auth_crammd5(username, password, timeout=self._seconds())
+
+    async def _login(self, client: _Client, username: str, password: str) -> None:
+        """Sign in by LOGIN, waiting for both questions.
+
+        A server that ignores a user name sent along with the command would take the password for it.
+        """
+        for line, wanted in (
+            ((b"AUTH", b"LOGIN"), 334),
+            ((base64.b64encode(username.encode()),), 334),
+            ((base64.b64encode(password.encode()),), 235),
+        ):
+            reply = await client.execute_command(*line, timeout=self._seconds())
+            if reply.code != wanted:
+                raise aiosmtplib.SMTPAuthenticationError(reply.code, reply.message)
+
+    def _session(self, client: _Client) -> Session:
+        """Take the transport over from the library."""
+        transport = client.transport
+        if not isinstance(transport, asyncio.Transport) or not client.is_connected:
+            message = "lost after sign-in"
+            raise aiosmtplib.SMTPServerDisconnected(message)
+        conversation = Conversation(transport, self.censor)
+        transport.set_protocol(conversation)
+        server = self._server
+        return Session(
+            conversation=conversation,
+            extensions=dict(client.esmtp_extensions),
+            timeout=server.timeout,
+            host=server.endpoint,
+            tls=smtp_tls.described(transport),
+            dialed_at=self._begun_at,
+            dialed=self._begun,
+            pipelines="pipelining" in client.esmtp_extensions,
+        )
+
+    def _seconds(self) -> float:
+        """Return how long the next step may take. Raises TimeoutError if all the time is used up."""
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return min(self._server.timeout, left)
+
+
+def _ascii_name(host: str) -> str:
+    """Return the host as it is looked up: IDNA 2008, because the resolver's own encoding is that of 2003."""
+    if host.isascii():
+        return host
+    try:
+        return idna.encode(host.rstrip("."), uts46=True).decode()
+    except idna.IDNAError:
+        raise ConnectFailed(_("%r is not a host name.") % host[:80], permanent=True, phase=Phase.RESOLVE) from None
+
+
+def _ehlo_name(configured: str, connected: socket.socket) -> str:
+    """Return what to say in EHLO: as configured, else this machine's full name, else its address (RFC 5321 4.1.3)."""
+    name = configured or socket.gethostname()
+    if not configured and "." not in name:
+        address = str(connected.getsockname()[0]).partition("%")[0]
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+    try:
+        name = name if name.isascii() else idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
+        name = ""
+    if not _EHLO_NAME.fullmatch(name):
+        message = _("The EHLO name %r cannot be sent; give a host name.") % (configured[:80])
+        raise ConnectFailed(message, permanent=True, phase=Phase.EHLO)
+    return name

@@ -1,0 +1,206 @@
+"""One mail under way: from replies to an outcome for each recipient, and from those to the outcome of the mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from mailadmin.drivers.base import Envelope, RecipientResult, Result
+from mailadmin.errors import ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mailadmin.drivers.replies import Reply
+
+
+class NotBegun(Exception):
+    """The connection ended before the server had begun with the mail, which may go again without having been tried.
+
+    `result` is what to report if it does not go again.
+    """
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(result.reply)
+        self.result = result
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One mail under way: when it began, how far it is, and what is known of its recipients."""
+
+    envelope: Envelope
+    host: str
+    tls: str
+    started_at: datetime
+    started: float  # the same on the clock `time.monotonic`
+    deadline: float
+    phase: Phase = Phase.MAIL
+    recipients: dict[str, RecipientResult] = field(default_factory=dict)  # in the order of their replies
+    has_taker: bool = False  # has the server taken at least one recipient
+    is_out_of_step: bool = False  # do the replies no longer belong to what they seem to answer
+
+    # ------------------------------------------------------------ what the server says
+
+    def check(self, reply: Reply, phase: Phase, *, wanted: int | None = None) -> None:
+        """Raise ConversationBroken for 421 (the server closes, RFC 5321 3.8) and for what is no answer to this."""
+        code = reply.code
+        if code == 421:
+            raise _broken_by(reply, phase, _("The server ended the conversation: %s"), uncertain=False)
+        if code < 400 and (code != wanted if wanted else code >= 300):
+            self.is_out_of_step = True
+            message = _("The server gave an answer that does not fit: %s")
+            raise _broken_by(reply, phase, message, uncertain=phase == Phase.CONTENT)
+
+    def out_of_step(self, message: str) -> ConversationBroken:
+        """Return the error to raise when replies turn out to belong to something else than what they answer."""
+        self.is_out_of_step = True
+        return ConversationBroken(message, permanent=False, phase=self.phase)
+
+    def hear(self, address: str, reply: Reply) -> None:
+        """Note the reply to RCPT TO for that recipient."""
+        known = self.recipients.get(address)
+        if known is not None and known.outcome == "accepted":
+            return  # named twice: the server has it
+        if reply.is_positive:
+            outcome, self.has_taker = "accepted", True
+        elif reply.code == 552 and reply.enhanced_code in ("", "5.5.3") and self.has_taker:
+            outcome = "deferred"  # too many recipients: these next time (RFC 5321 4.5.3.1.10)
+        else:
+            outcome = _refusal(reply)
+        self.recipients[address] = _each(outcome, reply, reply.text)
+
+    def settle(self, each: RecipientResult) -> None:
+        """Give the same result to every recipient that the server has taken so far, or not heard of."""
+        for address in self.envelope.recipients:
+            known = self.recipients.get(address)
+            if known is None or known.outcome == "accepted":
+                self.recipients[address] = each
+
+    # ------------------------------------------------------------ how it ends
+
+    def unspoken(self, reason: str) -> Result:
+        """Return the result of a mail that cannot be handed to this server at all."""
+        self.settle(RecipientResult(outcome="refused", reply=reason))
+        return self.result()
+
+    def unwelcome(self, reply: Reply) -> Result:
+        """Return the result of a mail whose MAIL FROM was refused by `reply`."""
+        error = self._demand(reply)
+        self.settle(_each("deferred" if error else _refusal(reply), reply, reply.text))
+        return self.result(reply, error=error)
+
+    def answered(self, reply: Reply) -> Result:
+        """Return the result of a mail whose DATA or content was answered by `reply`."""
+        if not reply.is_positive:
+            self.settle(_each(_refusal(reply), reply, reply.text))
+        return self.result(reply)
+
+    def broken(self, error: ConversationBroken) -> Result:
+        """Return the result of a mail during which the conversation broke."""
+        self.phase = error.phase
+        self.settle(_each("uncertain" if error.uncertain else "deferred", error, error.reply or error.message))
+        return self.result(error, error=error)
+
+    def result(self, words: Reply | DeliveryError | None = None, *, error: DeliveryError | None = None) -> Result:
+        """Sum up. Where `words` are not given, those about the first recipient that decided the outcome are taken."""
+        recipients = {address: self.recipients[address] for address in self.envelope.recipients}
+        outcome = summed_up([each.outcome for each in recipients.values()])
+        if words is None:
+            decisive = "deferred" if outcome == "deferred" else "refused"
+            each = next((each for each in recipients.values() if each.outcome == decisive), RecipientResult(outcome=""))
+            code, enhanced_code, text = each.code, each.enhanced_code, each.reply
+        else:
+            code, enhanced_code = words.code, words.enhanced_code
+            text = words.reply or words.message if isinstance(words, DeliveryError) else words.text
+        if error is None and outcome in ("failed", "deferred"):
+            said = " ".join(part for part in (str(code), enhanced_code, text) if part)
+            message = _("%(host)s did not take the mail: %(reply)s") % {"host": self.host, "reply": said}
+            error = DeliveryError(
+                message if code else text,
+                permanent=outcome == "failed",
+                phase=self.phase,
+                code=code,
+                enhanced_code=enhanced_code,
+                reply=text if code else "",
+            )
+        return Result(
+            outcome=outcome,
+            recipients=recipients,
+            phase=self.phase.value,
+            code=code,
+            enhanced_code=enhanced_code,
+            reply=text,
+            host=self.host,
+            tls=self.tls,
+            started_at=self.started_at,
+            duration_ms=round((monotonic() - self.started) * 1000),
+            error=error,
+        )
+
+    def _demand(self, reply: Reply) -> DeliveryError | None:
+        """Return the error if `reply` would meet every mail: 530 asks for TLS (RFC 3207) or sign-in (RFC 4954)."""
+        if reply.code != 530:
+            return None
+        kind: type[DeliveryError] = SignInRefused
+        message = _("%(host)s wants a sign-in before it takes mail: %(reply)s")
+        if "STARTTLS" in reply.text.upper():
+            kind, message = TLSFailed, _("%(host)s wants an encrypted connection before it takes mail: %(reply)s")
+        return kind(
+            message % {"host": self.host, "reply": reply},
+            permanent=True,
+            phase=Phase.MAIL,
+            code=reply.code,
+            enhanced_code=reply.enhanced_code,
+            reply=reply.text,
+        )
+
+
+def unsent(envelope: Envelope, host: str, failure: DeliveryError, *, seconds: float) -> Result:
+    """Return the result of a mail for which no connection was had within `seconds`: it waits, as it is not at fault."""
+    text = failure.reply or failure.message
+    return Result(
+        outcome="deferred",
+        recipients=dict.fromkeys(envelope.recipients, _each("deferred", failure, text)),
+        phase=failure.phase.value,
+        code=failure.code,
+        enhanced_code=failure.enhanced_code,
+        reply=text,
+        host=host,
+        started_at=datetime.now(UTC) - timedelta(seconds=seconds),
+        duration_ms=round(seconds * 1000),
+        error=failure,
+    )
+
+
+def summed_up(outcomes: Collection[str]) -> str:
+    """Return the outcome of an attempt from its recipients' outcomes: what may have been delivered counts most."""
+    if "uncertain" in outcomes:
+        return "uncertain"
+    if "accepted" in outcomes:
+        return "sent" if set(outcomes) == {"accepted"} else "partial"
+    return "deferred" if "deferred" in outcomes else "failed"
+
+
+def _refusal(reply: Reply) -> str:
+    return "refused" if reply.code >= 500 else "deferred"
+
+
+def _each(outcome: str, words: Reply | DeliveryError, text: str) -> RecipientResult:
+    return RecipientResult(outcome=outcome, code=words.code, enhanced_code=words.enhanced_code, reply=text)
+
+
+def _broken_by(reply: Reply, phase: Phase, message: str, *, uncertain: bool) -> ConversationBroken:
+    return ConversationBroken(
+        message % reply,
+        permanent=False,
+        phase=phase,
+        code=reply.code,
+        enhanced_code=reply.enhanced_code,
+        reply=reply.text,
+        uncertain=uncertain,
+    )

@@ -1,0 +1,74 @@
+"""One mail on its way through the engine: what is handed to a driver, and what comes back."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin.addresses import parse_address
+from mailadmin.drivers.base import Envelope, RecipientResult, Result
+from mailadmin.errors import DeliveryError, Phase
+from mailadmin.models import SendMode
+from maillog.recording import AttemptRecord, Claimed
+from secrets_app.vault import Connection
+
+logger = logging.getLogger(__name__)
+
+# Seconds to wait for the answer to the final dot where nobody is waiting: RFC 5321 section 4.5.3.2.6.
+PATIENCE = 600.0
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One claimed mail on its way, with the attempts that already failed for the sake of a connection."""
+
+    mail: Claimed
+    tried: frozenset[str] = frozenset()
+    hops: list[AttemptRecord] = field(default_factory=list)
+    connection: Connection | None = None
+    driver: str = ""  # the key of the driver that has it
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What the loop hands back: the result of a flight, or the error that was raised instead of one."""
+
+    flight: Flight
+    result: Result | BaseException
+
+
+def patience(mail: Claimed) -> float:
+    """Return how long the answer to the final dot may take, 0 for the connection's own timeout."""
+    return 0.0 if mail.mode == SendMode.INSTANT else PATIENCE
+
+
+def crashed(flight: Flight, error: BaseException) -> Result:
+    """Return the result of a mail whose driver raised: a fault of ours, so it is tried again and looked into."""
+    logger.error("The driver failed over mail %d.", flight.mail.id, exc_info=error)
+    text = gettext("The driver failed: %s") % type(error).__name__
+    each = RecipientResult(outcome="deferred", reply=text)
+    return Result(
+        outcome="deferred",
+        recipients={recipient.address: each for recipient in flight.mail.recipients},
+        reply=text,
+        started_at=timezone.now(),
+        duration_ms=0,
+        error=DeliveryError(text, permanent=False, phase=Phase.MAIL),
+    )
+
+
+def envelope(mail: Claimed) -> Envelope:
+    """Return what the driver needs of `mail`."""
+    return Envelope(
+        id=mail.id,
+        sender=parse_address(mail.sender).envelope,
+        recipients=tuple(recipient.address for recipient in mail.recipients),
+        content=mail.mime,
+        needs_smtputf8=mail.needs_smtputf8,
+        message_id=mail.message_id,
+        subject=mail.subject,
+        is_sensitive=mail.is_sensitive,
+    )

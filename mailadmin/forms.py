@@ -1,0 +1,176 @@
+"""The forms of the mail pages: settings and test mail. They validate; what to do with the values is not theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.addresses import AddressError, parse_address
+from mailadmin.configuration import FIELDS, Configuration, Value
+from mailadmin.drivers import registry
+from mailadmin.headers import HeaderError, check_text
+from mailadmin.models import SendMode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailadmin.drivers.base import Driver
+    from secrets_app.vault import Connection
+
+
+class AddressField(forms.CharField):
+    """One e-mail address, without a name; as strict as sending itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}), **options)
+
+    def clean(self, value: Any) -> str:
+        """Return the address with its domain in lower case. Raises ValidationError."""
+        text: str = super().clean(value)
+        if not text:
+            return ""
+        try:
+            address = parse_address(text)
+        except AddressError as error:
+            raise forms.ValidationError(gettext("This %s.") % error, code="address") from error
+        if address.display_name:
+            raise forms.ValidationError(gettext("Give the address alone, without a name."), code="name")
+        return address.addr_spec
+
+
+class HeaderTextField(forms.CharField):
+    """One line of text that may stand in a mail's header."""
+
+    def clean(self, value: Any) -> str:
+        """Return the text. Raises ValidationError for control characters, U+2028 and the like."""
+        text: str = super().clean(value)
+        try:
+            return check_text(text, field="text")
+        except HeaderError as error:
+            raise forms.ValidationError(gettext("This %s.") % error.reason, code="control") from error
+
+
+class SettingsForm(forms.Form):
+    """The settings page. An empty field means that nothing is set here; a locked one ignores what is posted."""
+
+    driver = forms.ChoiceField(label=_("Driver"), widget=forms.RadioSelect(attrs={"class": "cards"}))
+    mode = forms.ChoiceField(label=_("Sending"), widget=forms.RadioSelect(attrs={"class": "cards"}))
+    from_name = HeaderTextField(label=_("From name"), required=False, max_length=200)
+    from_address = AddressField(
+        label=_("From address"),
+        required=False,
+        help_text=_(
+            "Who mails come from, unless the sender says otherwise. The server must be allowed to send for it."
+        ),
+    )
+    reply_to = AddressField(
+        label=_("Reply-to address"), required=False, help_text=_("Where answers go, if not to the From address.")
+    )
+    primary_connection = forms.ChoiceField(
+        label=_("Primary connection"),
+        required=False,
+        help_text=_(
+            "Used by every mail that does not ask for another. Only what is available to the system is offered."
+        ),
+    )
+    backup_connections = forms.MultipleChoiceField(
+        label=_("Backup connections"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Tried in this order when the chosen connection is paused or cannot be reached."),
+    )
+    ask_before_repeat = HeaderTextField(
+        label=_("Never repeat by itself"),
+        required=False,
+        max_length=1000,
+        help_text=_(
+            "Keys of templates, separated by spaces. When a server's last answer is lost, a mail may have arrived; it "
+            "is sent again with the same Message-ID. Mails from these templates wait for somebody to decide."
+        ),
+    )
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=1, max_value=2**62)
+
+    def __init__(self, data: Any = None, *, current: Configuration, connections: Sequence[Connection]) -> None:
+        super().__init__(data, initial={**initial_values(current), "revision": current.revision})
+        self.current = current
+        self.set_choices("driver", [(driver.key, driver_choice(driver)) for driver in registry.drivers()])
+        self.set_choices("mode", SendMode.choices)
+        self.set_choices("primary_connection", connection_choices(current, connections))
+        self.set_choices("backup_connections", [(connection.id, connection.name) for connection in connections])
+        for name in FIELDS:
+            value, field = current[name], self.fields[name]
+            if value.lock:
+                field.disabled = True
+                field.help_text = value.lock
+            elif value.inherited:
+                field.widget.attrs["placeholder"] = value.inherited
+
+    def set_choices(self, name: str, choices: list[tuple[str, Any]]) -> None:
+        """Offer `choices` in the field `name`."""
+        field = self.fields[name]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = choices
+
+    def values(self) -> dict[str, str]:
+        """Return what to save: "" for a driver or mode that is what would be in force without this page anyway."""
+        values = {name: text_of(self.cleaned_data[name]) for name in FIELDS}
+        for name in ("driver", "mode"):
+            if values[name] == self.current[name].inherited:
+                values[name] = ""
+        return values
+
+    def sourced_fields(self) -> list[tuple[forms.BoundField, Value]]:
+        """Return each field with the value in force, whose source is shown beside it."""
+        return [(self[name], self.current[name]) for name in FIELDS]
+
+
+def text_of(value: str | list[str]) -> str:
+    """Return what is stored of a field's value: several choices are joined by commas."""
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def initial_values(current: Configuration) -> dict[str, str | list[str]]:
+    """Return what the fields show: the choices in force, and of the texts only what was typed here or is locked."""
+    shown: dict[str, str | list[str]] = {}
+    for name in FIELDS:
+        value = current[name]
+        chosen = name in {"driver", "mode"} or value.source == "page" or value.lock
+        shown[name] = value.value if chosen else ""
+    shown["backup_connections"] = [one for one in current.backup_connections.value.split(",") if one]
+    return shown
+
+
+def driver_choice(driver: type[Driver] | Driver) -> SafeString:
+    """Return a driver's label with its sentence."""
+    return format_html("<span>{} <small>{}</small></span>", driver.label, driver.explanation)
+
+
+def connection_choices(current: Configuration, connections: Sequence[Connection]) -> list[tuple[str, str]]:
+    """Return what can be the primary connection; one that was chosen and is gone stays visible as such."""
+    offered = {connection.id: connection.name for connection in connections}
+    chosen = current.primary_connection.value
+    gone = [(chosen, gettext("(no longer available)"))] if chosen and chosen not in offered else []
+    return [("", gettext("Automatic: the environment's, else the oldest")), *gone, *offered.items()]
+
+
+class TestMailForm(forms.Form):
+    """The test page: to whom, and through which connection."""
+
+    to = AddressField(label=_("To"))
+    connection = forms.ChoiceField(label=_("Connection"), required=False)
+
+    def __init__(self, *args: Any, connections: Sequence[Connection], delivers: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["to"].help_text = (
+            _("A real mail goes to this address.")
+            if delivers
+            else _("Nobody receives it: the driver delivers nothing.")
+        )
+        field = self.fields["connection"]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [("", gettext("The usual one"))] + [(one.id, one.name) for one in connections]

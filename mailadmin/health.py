@@ -1,0 +1,164 @@
+"""How mail is doing: the overview's sentence, and the checklist of what a working set-up needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin import configuration, pulse
+from mailadmin.pulse import Pulse, age
+from maillog import lookup
+from maillog.search import summary
+
+if TYPE_CHECKING:
+    from mailadmin.configuration import Configuration
+    from maillog.search import Summary
+    from secrets_app.vault import Connection
+
+WINDOW = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One sentence and its tone (good, warn, bad, info), with the figures behind it."""
+
+    sentence: str
+    tone: str
+    advice: str
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the checklist. `url_name` leads to where it is done; `permission` is what that page asks for."""
+
+    title: str
+    text: str
+    done: bool
+    url_name: str = ""
+    action: str = ""
+    permission: str = ""
+
+
+def state() -> State:
+    """Return the honest sentence about mail now."""
+    current = configuration.current()
+    figures = summary(timezone.now() - WINDOW)
+    now = pulse.pulse()
+    if alarm := alarm_of(now):
+        return State(*alarm, figures)
+    if configuration.problem(current):
+        return State(gettext("No mail can leave now."), "warn", "", figures)  # the banner of every page says why
+    if not configuration.driver_of(current).needs_connection:
+        return State(without_delivery(current), "warn", "", figures)
+    if now.waiting.held_for is not None:
+        return State(working(figures), "warn", gettext("Some mails are held: they wait for a connection."), figures)
+    if not figures.sent and not figures.failed:
+        return State(gettext("Mail is set up. No mail was sent in the last 24 hours."), "info", "", figures)
+    return State(working(figures), "warn" if figures.failed else "good", "", figures)
+
+
+def alarm_of(now: Pulse) -> tuple[str, str, str] | None:
+    """Return sentence, tone and advice if mails wait for a worker that is not there, or that does not get through."""
+    if now.no_worker and now.something_is_due:
+        sentence = gettext("Mails wait and nobody sends them: the oldest has been due for %(age)s.") % {
+            "age": age(now.waiting.due_seconds or 0)
+        }
+        advice = gettext("`make run` starts a worker together with the pages, `make worker` one alone.")
+        return sentence, "bad", f"{now.no_worker_text} {advice}"
+    if now.is_late:
+        sentence = gettext("Mails are late: the oldest has been due for %(age)s.") % {
+            "age": age(now.waiting.due_seconds or 0)
+        }
+        advice = gettext("A worker runs but does not get through. The queue shows what waits, the worker's log why.")
+        return sentence, "bad", advice
+    if now.no_worker and now.something_waits:
+        advice = gettext("`make worker` starts one; until then nothing that waits is tried again.")
+        return gettext("Mails wait, and there is no worker."), "warn", f"{now.no_worker_text} {advice}"
+    return None
+
+
+def without_delivery(current: Configuration) -> str:
+    """Return the sentence for a driver that delivers nothing."""
+    sentences = {
+        "log": gettext("Mails are not delivered: the driver “log” writes them to a file."),
+        "silent": gettext("Mails are not delivered: the driver “silent” only records them."),
+        "disabled": gettext("Mail is switched off: the driver “disabled” sends nothing."),
+    }
+    return sentences.get(str(current.driver), gettext("Mails take the driver “%s”.") % current.driver)
+
+
+def working(figures: Summary) -> str:
+    """Return a sentence such as “Mail is working: 1,204 sent in 24 h, 3 failed, none waiting.”, of these figures."""
+    parts = [gettext("%s sent in 24 h") % capped(figures.sent), gettext("%s failed") % capped(figures.failed)]
+    if figures.waiting:
+        parts.append(
+            gettext("%(count)s waiting, the oldest for %(age)s")
+            % {"count": capped(figures.waiting), "age": age(figures.oldest_waiting_seconds or 0)}
+        )
+    else:
+        parts.append(gettext("none waiting"))
+    head = gettext("Mail is working") if figures.sent else gettext("Mail is not getting through")
+    return f"{head}: {', '.join(parts)}."
+
+
+def capped(count: int) -> str:
+    """Return the number with separators; counting stops at 10,000."""
+    return f"{intcomma(10_000)}+" if count > 10_000 else str(intcomma(count))
+
+
+def checklist() -> list[Step]:
+    """Return what a working set-up needs, in the order in which it is done."""
+    current = configuration.current()
+    driver = configuration.driver_of(current)
+    connection = configuration.system_connection(current)
+    sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
+    tested = lookup.test_mail_was_finished(undelivered_too=not driver.needs_connection)
+    return [
+        Step(gettext("Make the first administrator"), gettext("You are signed in."), done=True),
+        Step(
+            gettext("Store an SMTP connection"),
+            connection_text(connection, is_needed=driver.needs_connection),
+            done=connection is not None or not driver.needs_connection,
+            url_name="secrets_app:list",
+            action=gettext("Add an SMTP secret"),
+            permission="secrets_app.use_secrets",
+        ),
+        Step(
+            gettext("Say who mails come from"),
+            gettext("Mails come from %s.") % sender if sender else gettext("The From name and address."),
+            done=bool(sender),
+            url_name="mailadmin:settings",
+            action=gettext("Set the From address"),
+            permission="mailadmin.configure_mail",
+        ),
+        Step(
+            gettext("Send a test mail"),
+            test_text(is_done=tested, is_delivered=driver.needs_connection),
+            done=tested,
+            url_name="mailadmin:test",
+            action=gettext("Send a test mail"),
+            permission="mailadmin.send_test",
+        ),
+    ]
+
+
+def connection_text(connection: Connection | None, *, is_needed: bool) -> str:
+    """Return what the checklist says of the connection in use."""
+    if connection:
+        return gettext("In use: %s.") % connection.name
+    if not is_needed:
+        return gettext("Not needed while the driver delivers nothing.")
+    return gettext("Host, port, TLS, user and password of the server that takes your mails.")
+
+
+def test_text(*, is_done: bool, is_delivered: bool) -> str:
+    """Return what the checklist says of the test mail."""
+    if not is_done:
+        return gettext("It takes the same way as every other mail, and shows what the server says.")
+    return gettext("A server accepted one.") if is_delivered else gettext("One was recorded, and not delivered.")

@@ -1,0 +1,69 @@
+"""`manage.py mail_config`: every setting in force and where it came from."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from mailadmin import configuration
+from secrets_app import vault
+
+
+class Command(BaseCommand):
+    """Exit 0: fine; 1 with --check: something keeps mails from leaving."""
+
+    help = "Show the mail configuration in force and the source of each value; never a password."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("--check", action="store_true", help="exit 1 if mails could not leave")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print, then check."""
+        current = configuration.current()
+        problem = configuration.problem(current)
+        values = {name: current[name] for name in configuration.FIELDS}
+        mail = settings.MAIL
+        staging = {"MAIL_ALWAYS_TO": mail.always_to, "MAIL_ALLOWED_RECIPIENTS": ", ".join(mail.allowed_recipients)}
+        if options["json"]:
+            facts = {
+                "settings": {
+                    name: {"value": value.value, "source": value.source.value, "locked": bool(value.lock)}
+                    for name, value in values.items()
+                },
+                "staging": staging,
+                "connections": [self.facts(connection) for connection in vault.connections()],
+                "problem": problem.text if problem else "",
+            }
+            self.stdout.write(json.dumps(facts, indent=2))
+        else:
+            for name, value in values.items():
+                source = f"{value.source.value} ({value.variable})" if value.source == "environment" else value.source
+                locked = ", locked" if value.lock else ""
+                self.stdout.write(f"{name:20} {value.value or '-':40} {source}{locked}")
+            for name, text in staging.items():
+                if text:
+                    self.stdout.write(f"{name}: {text}")
+            for connection in vault.connections():
+                self.stdout.write(
+                    "connection {name}: {server} ({tls}), for the system: {system}".format_map(self.facts(connection))
+                )
+            self.stdout.write(problem.text if problem else "Mails can leave.")
+        if options["check"] and problem:
+            raise CommandError(problem.text)
+
+    @staticmethod
+    def facts(connection: vault.Connection) -> dict[str, Any]:
+        """Return what is told of a connection."""
+        return {
+            "id": connection.id,
+            "name": connection.name,
+            "server": f"{connection.fields['host']}:{connection.fields['port']}",
+            "tls": connection.fields["tls"],
+            "system": "yes" if vault.usable_by(connection, None) else "no",
+        }

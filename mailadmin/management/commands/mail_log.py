@@ -1,0 +1,82 @@
+"""`manage.py mail_log [WORDS]`: the newest mails of the log, or every new one as it comes."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from time import sleep
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from maillog.models import Message, Status
+from maillog.search import MailFilter
+
+PAUSE = 1.0  # seconds between two looks with --follow
+MOST = 10_000
+
+
+class Command(BaseCommand):
+    """Exit 0: done (also where nothing matches); 2: wrong use."""
+
+    help = "List mails, newest first. Words are looked for in recipients, subject and error; all must occur."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("words", nargs="*", metavar="QUERY", help="words to look for")
+        parser.add_argument("--status", choices=Status.values, help="only mails in this state")
+        parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N mails (20)")
+        parser.add_argument("--follow", action="store_true", help="go on with every new mail, oldest first")
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """List, then follow."""
+        if not 1 <= options["limit"] <= MOST:
+            message = f"--limit takes a number from 1 to {MOST}."
+            raise CommandError(message, returncode=2)
+        mails = self.matching(options["words"], options["status"])
+        newest = list(mails.order_by("-id")[: options["limit"]])
+        self.print(newest[::-1] if options["follow"] else newest, as_json=options["json"])
+        last = newest[0].pk if newest else 0
+        while options["follow"]:
+            try:
+                sleep(PAUSE)
+            except KeyboardInterrupt:
+                return
+            fresh = list(mails.filter(pk__gt=last).order_by("id")[:MOST])
+            self.print(fresh, as_json=options["json"])
+            last = fresh[-1].pk if fresh else last
+
+    @staticmethod
+    def matching(words: Sequence[str], status: str | None) -> QuerySet[Message]:
+        """Return the mails asked for. Raises CommandError for a query that the log's page would refuse, too."""
+        query = QueryDict(mutable=True)
+        query["q"] = " ".join(words)
+        if status:
+            query["status"] = status
+        found = MailFilter(query, Message.objects.select_related("driver", "connection"))
+        if not found.is_valid():
+            problems = " ".join(str(problem) for problems in found.errors.values() for problem in problems)
+            raise CommandError(problems, returncode=2)
+        rows: QuerySet[Message] = found.qs
+        return rows
+
+    def print(self, mails: Sequence[Message], *, as_json: bool) -> None:
+        """Print one line a mail; control characters cannot get into the terminal, the log holds none."""
+        for mail in mails:
+            facts = {
+                "id": mail.pk,
+                "created_at": mail.created_at.isoformat(timespec="seconds"),
+                "status": mail.status,
+                "to": mail.to_text,
+                "subject": mail.subject,
+                "driver": str(mail.driver or ""),
+                "connection": str(mail.connection or ""),
+                "tries": mail.tries,
+                "reason": mail.reason,
+            }
+            line = "{created_at}  {status:10} {id:>8}  {to}  {subject}  {reason}".format_map(facts).rstrip()
+            self.stdout.write(json.dumps(facts) if as_json else line)

@@ -1,0 +1,85 @@
+"""`manage.py mail_test ADDRESS`: send a test mail now and say what the server said."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from mailadmin import configuration, connections, loop, test_mails
+from mailadmin.drivers import smtp
+from mailadmin.errors import DeliveryError, InvalidMail, MailadminError
+from mailadmin.models import SendMode
+from maillog import lookup
+from maillog.models import Status
+from maillog.verdict import verdict
+from secrets_app import vault
+from secrets_app.vault import VaultError
+
+REACHED = frozenset({Status.SENT, Status.LOGGED, Status.SILENCED})
+
+
+class Command(BaseCommand):
+    """Exit 0: accepted; 1: refused, failed or not delivered; 2: wrong use."""
+
+    help = "Send a test mail at once, through the real path, and print what became of it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("address", help="who gets the mail")
+        parser.add_argument("--connection", default="", metavar="NAME", help="name or id of a connection")
+        parser.add_argument("--check", action="store_true", help="only connect and sign in; send nothing")
+        parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Send, or only check the connection."""
+        current = configuration.current()
+        known = vault.connections()
+        name = options["connection"].casefold()
+        if name and not any(name in {one.id, one.name.casefold()} for one in known):
+            names = ", ".join(one.name for one in known) or "none"
+            message = f"--connection: there is no connection {options['connection']!r}; known: {names}."
+            raise CommandError(message, returncode=2)
+        if options["check"]:
+            self.check_connection(known, hint=options["connection"], primary=str(current.primary_connection))
+            return
+        try:
+            number = test_mails.send_test_mail(
+                options["address"], connection_hint=options["connection"], mode=SendMode.INSTANT
+            )
+        except InvalidMail as error:
+            raise CommandError(str(error), returncode=2 if error.field == "to" else 1) from error
+        self.report(number, as_json=options["json"])
+
+    def check_connection(self, known: list[vault.Connection], *, hint: str, primary: str) -> None:
+        """Connect, negotiate TLS and sign in. Raises CommandError with the server's words."""
+        connection = connections.choose(known, primary=primary, hint=hint)
+        if connection is None:
+            message = "There is no connection that the system may use."
+            raise CommandError(message)
+        try:
+            what = loop.run(smtp.check(connections.server_for(connection)))
+        except (DeliveryError, VaultError, MailadminError) as error:
+            message = f"{connection.name}: {error}"
+            raise CommandError(message) from error
+        self.stdout.write(f"{connection.name}: {what}")
+
+    def report(self, number: int, *, as_json: bool) -> None:
+        """Print what became of the mail. Raises CommandError unless it was taken."""
+        mail = lookup.mail_by_id(number)
+        attempt = lookup.last_attempt(mail)
+        sentence = verdict(mail).sentence
+        if as_json:
+            facts = {
+                "id": number,
+                "status": mail.status,
+                "verdict": sentence,
+                "reply": attempt.reply if attempt else "",
+            }
+            self.stdout.write(json.dumps(facts))
+        if mail.status not in REACHED:
+            raise CommandError(f"Mail {number}: {sentence}")
+        if not as_json:
+            self.stdout.write(f"Mail {number}: {sentence}")

@@ -1,0 +1,100 @@
+"""Writes composed mails into the log, in the caller's transaction, and sees to it that they leave after the commit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from mailadmin import delivery
+from mailadmin.errors import InvalidMail
+from mailadmin.models import SendMode
+from mailadmin.tasks import deliver_due_mails
+from maillog import recording
+from maillog.models import Status
+from maillog.recording import NewMessage
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+
+    from mailadmin.composing import Composed
+    from mailadmin.configuration import Configuration
+
+logger = logging.getLogger(__name__)
+
+# An instant mail is due for the worker only after this time, in which its own process delivers it; if that process
+# dies, the worker takes over.
+INSTANT_GRACE = timedelta(minutes=1)
+TEST_TAG = "test"
+
+
+def entry(
+    composed: Composed,
+    *,
+    configuration: Configuration,
+    actor: User | None = None,
+    template: str = "",
+    language: str = "",
+    connection_hint: str = "",
+    tags: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+    sensitive: bool = False,
+    idempotency_key: str = "",
+) -> NewMessage:
+    """Return the row for `composed`; skipped at once where nobody is left to send to."""
+    skipped = [recipient.skipped for recipient in composed.recipients if recipient.skipped]
+    nobody = len(skipped) == len(composed.recipients)
+    instant = composed.mode == SendMode.INSTANT
+    return NewMessage(
+        subject=composed.subject,
+        sender=composed.sender.addr_spec,
+        recipients=composed.recipients,
+        mime=composed.content,
+        message_id=composed.message_id,
+        mode=composed.mode,
+        due=composed.due + INSTANT_GRACE if instant else composed.due,
+        template=template,
+        language=language,
+        actor=actor,
+        connection_hint=connection_hint,
+        tags=tuple(tags),
+        metadata=dict(metadata or {}),
+        is_test=TEST_TAG in tags,
+        is_sensitive=sensitive,
+        has_attachment=composed.has_attachment,
+        needs_smtputf8=composed.needs_smtputf8,
+        idempotency_key=idempotency_key,
+        fingerprint=composed.fingerprint,
+        settings_revision=configuration.revision,
+        status=Status.SKIPPED if nobody else Status.QUEUED,
+        reason=skipped[0] if nobody else "",
+    )
+
+
+def put(messages: Sequence[NewMessage]) -> list[int]:
+    """Store `messages` and return their ids, in order.
+
+    After the commit the instant ones among them are delivered here and now, and the worker is woken for the others. A
+    rollback leaves nothing. Raises InvalidMail for an idempotency key that belongs to another mail.
+    """
+    try:
+        ids = recording.enqueue(messages)
+    except recording.IdempotencyConflict as error:
+        raise InvalidMail("idempotency_key", "was used before, for another mail") from error
+    instant = [number for number, message in zip(ids, messages, strict=True) if message.mode == SendMode.INSTANT]
+    if instant:
+        transaction.on_commit(lambda: delivery.deliver_these(instant), robust=True)
+    if len(instant) < len(ids):
+        transaction.on_commit(wake_worker, robust=True)
+    return ids
+
+
+def wake_worker() -> None:
+    """Tell a worker that mails are due. If the queue does not answer, the worker's look each minute finds them."""
+    try:
+        deliver_due_mails()
+    except Exception:  # whatever the queue's store raises: the mail itself is safe in the database
+        logger.warning("The worker could not be woken; its next look is within a minute.", exc_info=True)

@@ -1,0 +1,96 @@
+"""What the queue's pages and actions take from outside: a filter, the numbers of mails, a place to go back to."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from maillog.models import Status
+from maillog.paging import LARGEST_ID
+from maillog.recording import CANCELLABLE, RETRIED_UNASKED, Selection
+from maillog.search import SHOWN, connection_names
+
+MOST_CHOSEN = 500
+
+
+class QueueFilter(forms.Form):
+    """Which of the waiting mails: in one state, of one connection, up to a number. Always bound; empty means all."""
+
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[(status.value, status.label) for status in SHOWN]
+    )
+    connection = forms.ChoiceField(label=_("Connection"), required=False)
+    up_to = forms.IntegerField(label=_("Newest mail"), required=False, min_value=0, max_value=LARGEST_ID)
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        choice = self.fields["connection"]
+        if data.get("connection") and isinstance(choice, forms.ChoiceField):
+            choice.choices = [(name, name) for name in connection_names()]
+
+    @property
+    def chosen(self) -> Status | None:
+        """The state that was chosen, if any."""
+        return Status(self.cleaned_data["status"]) if self.cleaned_data.get("status") else None
+
+    @property
+    def connection_name(self) -> str:
+        """The name of the connection that was chosen, or ""."""
+        return str(self.cleaned_data.get("connection") or "")
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is filtered by, rightly or wrongly."""
+        return any(self.data.get(name) for name in ("status", "connection"))
+
+    def query(self, **changes: str | int | None) -> str:
+        """Return the query string of the filter without empty fields and without a place, changed by `changes`."""
+        kept = {name: self.data.get(name) for name in ("status", "connection")}
+        return "?" + urlencode({name: value for name, value in {**kept, **changes}.items() if value})
+
+    def shown(self) -> Selection:
+        """Return what the list shows."""
+        return self._selection((self.chosen,) if self.chosen else SHOWN)
+
+    def retried(self) -> Selection:
+        """Return what "retry all" touches: without a chosen state, what was put off or is held."""
+        return self._selection(self._touched(RETRIED_UNASKED))
+
+    def cancelled(self) -> Selection:
+        """Return what "cancel all" touches: without a chosen state, everything that is not being sent."""
+        return self._selection(self._touched(CANCELLABLE))
+
+    def _touched(self, unasked: tuple[Status, ...]) -> tuple[Status, ...]:
+        if self.chosen is None:
+            return unasked
+        return (self.chosen,) if self.chosen in CANCELLABLE else ()
+
+    def _selection(self, statuses: tuple[Status, ...]) -> Selection:
+        return Selection(statuses=statuses, connection=self.connection_name, up_to=self.cleaned_data.get("up_to"))
+
+
+class NumbersField(forms.Field):
+    """The numbers of mails, at least one and at most 500."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[int]:
+        """Return the numbers. Raises ValidationError."""
+        texts = list(value or [])
+        if not texts:
+            raise forms.ValidationError(gettext("Choose at least one mail."), code="required")
+        if len(texts) > MOST_CHOSEN:
+            raise forms.ValidationError(gettext("Choose at most %d mails.") % MOST_CHOSEN, code="many")
+        number = forms.IntegerField(min_value=1, max_value=LARGEST_ID)
+        return sorted({int(number.clean(text)) for text in texts})
+
+
+class ChosenForm(forms.Form):
+    """The mails that were ticked."""
+
+    ids = NumbersField(label=_("Mails"))

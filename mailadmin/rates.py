@@ -1,0 +1,69 @@
+"""How many mails a connection may take in a second, a minute, an hour and a day, over all workers together.
+
+Each window is kept by the generic cell rate algorithm (ITU-T I.371): the database holds one time a window, the
+"theoretical arrival time" of the next mail, and a mail may leave when that is not further ahead than a small burst. A
+tenth of a window's mails may go at once; the rate is lowered by as much, so that no window sees more than its limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from mailadmin.models import ConnectionRate
+
+WINDOWS = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86400.0}  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One window: `column` of the table, seconds between two mails, and how many may go at once."""
+
+    column: str
+    interval: timedelta
+    burst: int
+
+
+def limits_of(fields: Mapping[str, object]) -> list[Limit]:
+    """Return the limits that a connection's fields set; 0 sets none."""
+    limits = []
+    for name, seconds in WINDOWS.items():
+        count = int(str(fields.get(name) or 0))
+        if count:
+            burst = max(1, count // 10)
+            limits.append(Limit(name, timedelta(seconds=seconds / max(count - burst, 1)), burst))
+    return limits
+
+
+def reserve(
+    connection_id: str, limits: list[Limit], count: int, *, now: datetime, horizon: timedelta
+) -> list[datetime]:
+    """Return when up to `count` mails may leave, in order, as far as that is within `horizon` from now.
+
+    What is returned is booked: in one short transaction, so that two workers never get the same place.
+    """
+    with transaction.atomic(durable=True):
+        ConnectionRate.objects.get_or_create(connection=connection_id)
+        row = ConnectionRate.objects.select_for_update().get(connection=connection_id)
+        expected = {limit.column: getattr(row, limit.column) or now for limit in limits}
+        times: list[datetime] = []
+        while len(times) < count:
+            earliest = [expected[limit.column] - limit.interval * (limit.burst - 1) for limit in limits]
+            leaves = max([now, *times[-1:], *earliest])
+            if leaves > now + horizon:
+                break
+            for limit in limits:
+                expected[limit.column] = max(expected[limit.column], leaves) + limit.interval
+            times.append(leaves)
+        for column, at in expected.items():
+            setattr(row, column, at)
+        row.save()
+    return times
+
+
+def pace(limits: list[Limit]) -> timedelta:
+    """Return the time between two mails at the slowest of the limits' even paces."""
+    return max(limit.interval for limit in limits)

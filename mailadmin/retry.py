@@ -1,0 +1,107 @@
+"""What follows from the result of an attempt: the mail's next state and when it is tried again. Pure functions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from django.utils.translation import gettext
+
+from mailadmin.drivers.base import Result
+from maillog.models import Attempt, Recipient, Status
+from maillog.recording import AttemptRecord, Claimed, RecipientOutcome, Settlement
+from maillog.text import one_line
+
+SCHEDULE = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 4 * 60, 8 * 60, 24 * 60)
+)  # then the mail has failed; RFC 5321 section 4.5.4.1 asks for at least 4-5 days only of servers that relay for others
+JITTER = 0.2  # of the interval, so that mails put off together do not come back together
+
+FINAL_STATUS = {
+    Attempt.Outcome.SENT: Status.SENT,
+    Attempt.Outcome.FAILED: Status.FAILED,
+    Attempt.Outcome.LOGGED: Status.LOGGED,
+    Attempt.Outcome.SILENCED: Status.SILENCED,
+    Attempt.Outcome.SKIPPED: Status.SKIPPED,
+}
+
+
+def next_try(tries: int, *, now: datetime) -> datetime | None:
+    """Return when a mail is due again after its attempt number `tries`, or None if that was the last."""
+    if tries > len(SCHEDULE):
+        return None
+    interval = SCHEDULE[tries - 1]
+    return now + interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  (spreads load, guards nothing)
+
+
+def settlement(
+    mail: Claimed,
+    result: Result,
+    *,
+    record: AttemptRecord,
+    now: datetime,
+    hops: Sequence[AttemptRecord] = (),
+    asking: Collection[str] = (),
+) -> Settlement:
+    """Return what to record of `result`, the attempt that `mail` was claimed for.
+
+    A mail whose recipients are partly put off is deferred and goes on only to those; refused for good by any recipient
+    it ends as failed, with the others' acceptance kept with each of them. A test mail is tried once: whoever sent it is
+    waiting for the answer. What may have arrived is sent again with the same Message-ID, unless its template is among
+    `asking`; then somebody decides.
+    """
+    outcomes = recipient_outcomes(mail, result)
+    status, due = next_state(mail, result, outcomes, now=now, asking=asking)
+    return Settlement(
+        id=mail.id,
+        claim=mail.claim,
+        status=status,
+        reason="" if status == Status.SENT else reason(mail, result, outcomes),
+        next_attempt_at=due,
+        driver=record.driver,
+        connection=record.connection,
+        recipients=outcomes,
+        attempt=record,
+        hops=hops,
+    )
+
+
+def recipient_outcomes(mail: Claimed, result: Result) -> list[RecipientOutcome]:
+    """Return the outcome of every recipient that `result` speaks of."""
+    said = [(recipient.id, result.recipients.get(recipient.address)) for recipient in mail.recipients]
+    return [
+        RecipientOutcome(
+            id=number, outcome=one.outcome, code=one.code, enhanced_code=one.enhanced_code, reply=one.reply
+        )
+        for number, one in said
+        if one is not None
+    ]
+
+
+def next_state(
+    mail: Claimed, result: Result, outcomes: Sequence[RecipientOutcome], *, now: datetime, asking: Collection[str] = ()
+) -> tuple[Status, datetime | None]:
+    """Return the mail's next status and, if it waits, when it is due."""
+    if result.outcome == Attempt.Outcome.SENT and mail.was_refused:
+        return Status.FAILED, None
+    if result.outcome == Attempt.Outcome.UNCERTAIN:
+        repeats = not mail.is_test and mail.template not in asking
+        return Status.UNCERTAIN, next_try(mail.tries, now=now) if repeats else None
+    if result.outcome not in {Attempt.Outcome.DEFERRED, Attempt.Outcome.PARTIAL}:
+        return FINAL_STATUS[Attempt.Outcome(result.outcome)], None
+    found = {outcome.outcome for outcome in outcomes}
+    if result.outcome == Attempt.Outcome.DEFERRED or Recipient.Outcome.DEFERRED in found:
+        due = None if mail.is_test else next_try(mail.tries, now=now)
+        return (Status.DEFERRED, due) if due else (Status.FAILED, None)
+    return Status.FAILED, None
+
+
+def reason(mail: Claimed, result: Result, outcomes: Sequence[RecipientOutcome]) -> str:
+    """Return one line for the log's list: the server's words about the first recipient in trouble, or the error."""
+    if result.outcome == Attempt.Outcome.SENT and mail.was_refused:
+        return gettext("Accepted for the others; an earlier attempt was refused for at least one recipient.")
+    for outcome in outcomes:
+        if outcome.reply and outcome.outcome != Recipient.Outcome.ACCEPTED:
+            return one_line(outcome.code, outcome.enhanced_code, outcome.reply)
+    return one_line(result.code, result.enhanced_code, result.reply)

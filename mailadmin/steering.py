@@ -1,0 +1,143 @@
+"""What people do about delivery: retry and cancel mails, pause, resume and probe connections, and wake the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext
+
+from mailadmin import circuit, delivery, outbox
+from mailadmin.models import ConnectionState
+from maillog import recording
+from maillog.models import Status
+from maillog.recording import Retried, Selection
+from maillog.search import Count, held_by_connection
+from secrets_app import vault
+from secrets_app.vault import Connection
+
+State = ConnectionState.State
+AT_ONCE = 50_000  # mails that one request touches at most; it takes some seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How one connection is doing, for people. `paused_by` is empty where its own trouble closed it."""
+
+    id: str
+    name: str
+    state: ConnectionState.State
+    reason: str = ""
+    since: datetime | None = None
+    paused_by: str = ""
+    probe_at: datetime | None = None
+    held: Count | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether mails go through."""
+        return self.state == State.OPEN
+
+    @property
+    def can_be_probed(self) -> bool:
+        """Whether trying the connection could open it: not where somebody decided that it is closed."""
+        return not self.is_open and not self.paused_by
+
+
+def lines() -> list[Line]:
+    """Return every connection with its state, in the order of the vault: seven queries, however many there are."""
+    states = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
+    held = held_by_connection() if states else {}
+    return [line(one, states.get(one.id), held.get(one.name)) for one in vault.connections()]
+
+
+def closed() -> list[Line]:
+    """Return the connections that let no mails through: one query while all are open."""
+    if not ConnectionState.objects.exclude(state=State.OPEN).exists():
+        return []
+    return [one for one in lines() if not one.is_open]
+
+
+def line(connection: Connection, row: ConnectionState | None, held: Count | None) -> Line:
+    """Return the line of one connection; no row means open."""
+    if row is None:
+        return Line(connection.id, connection.name, State.OPEN)
+    return Line(
+        id=connection.id,
+        name=connection.name,
+        state=State(row.state),
+        reason=row.reason,
+        since=row.since,
+        paused_by=row.paused_by,
+        probe_at=row.probe_at,
+        held=held,
+    )
+
+
+def connection(id_or_name: str) -> Connection | None:
+    """Return the connection of that id, or of that name in any case, or None."""
+    known = vault.connections()
+    wanted = id_or_name.casefold()
+    by_id = next((one for one in known if one.id == wanted), None)
+    return by_id or next((one for one in known if one.name.casefold() == wanted), None)
+
+
+def retry(which: Sequence[int] | Selection, *, most: int | None = None) -> Retried:
+    """Make mails due now and wake the worker; of a whole selection about `most`, oldest first."""
+    match which:
+        case Selection():
+            done = recording.retry_all(which, most=most)
+        case _:
+            done = recording.retry_now(which)
+    if done.due:
+        outbox.wake_worker()
+    return done
+
+
+def cancel(which: Sequence[int] | Selection, *, by: str, most: int | None = None) -> int:
+    """Cancel mails and return how many; of a whole selection about `most`, oldest first."""
+    reason = gettext("Cancelled by %s.") % by
+    if isinstance(which, Selection):
+        return recording.cancel_all(which, reason=reason, most=most)
+    return recording.cancel(which, reason=reason)
+
+
+def pause(connection: Connection, *, by: str) -> bool:
+    """Let no mail through until somebody resumes. Returns False if somebody had paused it already."""
+    if ConnectionState.objects.filter(connection=connection.id, state=State.PAUSED).exclude(paused_by="").exists():
+        return False
+    circuit.pause(connection, by=by[:254])
+    return True
+
+
+def resume(connection: Connection) -> bool:
+    """Open the connection, whatever closed it, and let its mails go on. Returns False if it was open."""
+    was_closed = circuit.resume(connection.id)
+    go_on(connection)
+    return was_closed
+
+
+def probe(connection: Connection) -> Line:
+    """Look now whether the connection answers and signs in, and let its mails go on if so. Returns how it is then.
+
+    Takes up to the connection's timeout. A connection that is open, or that somebody paused, is left alone.
+    """
+    before = line(connection, state_of(connection), None)
+    if not before.can_be_probed:
+        return before
+    if circuit.probe(connection.id):
+        go_on(connection)
+    return line(connection, state_of(connection), None)
+
+
+def state_of(connection: Connection) -> ConnectionState | None:
+    """Return the stored state, or None while there never was trouble."""
+    return ConnectionState.objects.filter(connection=connection.id).first()
+
+
+def go_on(connection: Connection) -> None:
+    """Make due what was held for the connection, and wake the worker."""
+    delivery.release_held()
+    recording.retry_all(Selection(statuses=(Status.HELD,), connection=connection.name))
+    outbox.wake_worker()

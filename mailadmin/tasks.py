@@ -1,0 +1,58 @@
+"""What the worker runs: wake-ups, and a beat every few seconds.
+
+The jobs are only wake-ups: one that is lost costs the time to the next beat, never a mail. The beat says that this
+worker lives, makes mails due again whose worker died, and wakes for what became due by itself.
+"""
+
+import logging
+import threading
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from huey.contrib.djhuey import db_task, on_startup
+
+from mailadmin import beats, delivery
+
+BEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of its lease
+
+logger = logging.getLogger(__name__)
+beating = threading.Lock()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def deliver_due_mails() -> None:
+    """Deliver what is due."""
+    delivery.deliver_due(should_stop=settings.HUEY.stopping.is_set, call_others=deliver_due_mails)
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def probe_connections() -> None:
+    """Look after unreachable connections."""
+    delivery.probe_connections()
+
+
+@on_startup()  # type: ignore[untyped-decorator]
+def start_beating() -> None:
+    """Start the beat, once a process; every worker thread calls this."""
+    if beating.acquire(blocking=False):
+        threading.Thread(target=beat, name="beat", daemon=True).start()
+
+
+def beat() -> None:
+    """Beat until the worker stops."""
+    name = delivery.worker_name()
+    while not settings.HUEY.stopping.is_set():
+        try:
+            beats.note(name)
+            if beats.look():
+                deliver_due_mails()
+            if beats.probe_is_due():
+                probe_connections()
+        except DatabaseError as error:
+            logger.warning("The database does not answer: %s", error)
+        except Exception:
+            logger.exception("A beat failed.")
+        finally:
+            close_old_connections()
+        settings.HUEY.stopping.wait(BEAT_SECONDS)
+    beats.leave(name)

@@ -1,0 +1,63 @@
+"""Test mails: sent through the real path like any other, tagged, and limited to a few a minute for each person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin import api, configuration, connections
+from mailadmin.errors import ConfigurationError
+from mailadmin.outbox import TEST_TAG
+from maillog import lookup
+from secrets_app import vault
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+
+TEMPLATE = "mail/test"
+LIMIT = 10  # test mails that a person may ask for in a minute: a test page must not become a way to send spam
+
+
+class TooManyTestsError(ConfigurationError):
+    """The person sent LIMIT test mails within a minute."""
+
+
+def send_test_mail(
+    to: str, *, actor: User | None = None, connection_hint: str = "", mode: str | None = None, language: str = ""
+) -> int:
+    """Send the built-in test mail and return its id. Raises InvalidMail, PermissionDenied, TooManyTestsError."""
+    now = timezone.now()
+    if actor is not None and lookup.tests_since(now - timedelta(minutes=1), actor_id=actor.pk) >= LIMIT:
+        message = gettext("That were %d test mails within a minute. Wait a moment.") % LIMIT
+        raise TooManyTestsError(message)
+    values = {
+        "site": urlsplit(settings.BASE_URL).netloc,
+        "asked_by": str(actor) if actor else gettext("a command at the server"),
+        "connection": connection_name(actor, connection_hint),
+        "time": f"{timezone.localtime(now):%Y-%m-%d %H:%M:%S %Z}",
+    }
+    return api.send_template(
+        TEMPLATE,
+        to=[to],
+        values=values,
+        language=language,
+        actor=actor,
+        tags=[TEST_TAG],
+        connection_hint=connection_hint,
+        mode=mode,
+    )
+
+
+def connection_name(actor: User | None, hint: str) -> str:
+    """Return the name of the connection that the mail is going to take, or of the driver that needs none."""
+    current = configuration.current()
+    if not configuration.driver_of(current).needs_connection:
+        return gettext("none, the driver is “%s”") % current.driver
+    primary = str(current.primary_connection)
+    connection = connections.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
+    return connection.name if connection else gettext("none yet")

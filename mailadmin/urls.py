@@ -1,0 +1,24 @@
+"""The mail app's pages, below /mail/."""
+
+from django.urls import path
+
+from mailadmin.views import events, queue, queue_actions, settings, test_mail
+
+app_name = "mailadmin"
+urlpatterns = [
+    path("settings/", settings.edit, name="settings"),
+    path("test/", test_mail.form, name="test"),
+    path("test/<int:mail_id>/", test_mail.result, name="test_result"),
+    path("events/", events.entries, name="events"),
+    path("queue/", queue.listing, name="queue"),
+    path("queue/state/", queue.state, name="queue_state"),
+    path("queue/retry/", queue_actions.retry_chosen, name="queue_retry"),
+    path("queue/retry/all/", queue_actions.retry_all, name="queue_retry_all"),
+    path("queue/cancellation/", queue_actions.cancel_chosen, name="queue_cancel"),
+    path("queue/cancellation/all/", queue_actions.cancel_all, name="queue_cancel_all"),
+    path("queue/<int:mail_id>/retry/", queue_actions.retry_one, name="queue_retry_one"),
+    path("queue/<int:mail_id>/cancellation/", queue_actions.cancel_one, name="queue_cancel_one"),
+    path("queue/connections/<slug:connection_id>/pause/", queue_actions.pause, name="queue_pause"),
+    path("queue/connections/<slug:connection_id>/resumption/", queue_actions.resume, name="queue_resume"),
+    path("queue/connections/<slug:connection_id>/probe/", queue_actions.probe, name="queue_probe"),
+]

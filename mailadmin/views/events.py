@@ -1,0 +1,25 @@
+"""The events page: what the driver ``log`` wrote."""
+
+from django.conf import settings
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from mailadmin import configuration
+from mailadmin.drivers.log import read_tail
+from mailadmin.views.requests import PersonRequest
+
+SHOWN = 50
+
+
+@permission_required(["mailadmin.configure_mail", "maillog.view_body"], raise_exception=True)
+@require_safe
+def entries(request: PersonRequest) -> HttpResponse:
+    """Show the newest mails in the log file, newest first."""
+    context = {
+        "entries": read_tail(settings.MAIL.log_file, SHOWN),
+        "driver": str(configuration.current().driver),
+        "shown": SHOWN,
+    }
+    return render(request, "mailadmin/events.html", context)

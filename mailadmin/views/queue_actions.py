@@ -1,0 +1,255 @@
+"""What is done about the queue. Every action is a POST to an address of its own and says how many mails it touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from mailadmin import steering
+from mailadmin.queue_forms import ChosenForm, QueueFilter
+from mailadmin.views.requests import PersonRequest
+from maillog import lookup
+from maillog.models import Message, Status
+from maillog.recording import Retried, Selection, newest_id
+from secrets_app.vault import Connection
+
+NEEDS = ["maillog.view_log", "mailadmin.manage_queue"]
+
+
+def may_steer(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Ask for the permissions, and refuse a body that cannot be read before anything is done."""
+
+    @permission_required(NEEDS, raise_exception=True)
+    @wraps(view)
+    def guarded(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.POST  # noqa: B018  (reading it raises what is wrong with it)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+# ---------------------------------------------------------------- one mail
+
+
+@may_steer
+@require_POST
+def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
+    """Make one mail due now."""
+    tell_retried(request, steering.retry([existing(mail_id)]), asked=1)
+    return back(request)
+
+
+@may_steer
+@require_POST
+def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
+    """Cancel one mail."""
+    tell_cancelled(request, steering.cancel([existing(mail_id)], by=str(request.user)), asked=1)
+    return back(request)
+
+
+# ---------------------------------------------------------------- those that were ticked
+
+
+@may_steer
+@require_POST
+def retry_chosen(request: PersonRequest) -> HttpResponse:
+    """Make the ticked mails due now."""
+    if ids := chosen(request):
+        tell_retried(request, steering.retry(ids), asked=len(ids))
+    return back(request)
+
+
+@may_steer
+@require_POST
+def cancel_chosen(request: PersonRequest) -> HttpResponse:
+    """Cancel the ticked mails."""
+    if ids := chosen(request):
+        tell_cancelled(request, steering.cancel(ids, by=str(request.user)), asked=len(ids))
+    return back(request)
+
+
+# ---------------------------------------------------------------- all that match
+
+
+@may_steer
+@require_http_methods(["GET", "HEAD", "POST"])
+def retry_all(request: PersonRequest) -> HttpResponse:
+    """Say which mails this would make due now, and do it when that is confirmed."""
+    form = QueueFilter(request.POST if request.method == "POST" else request.GET)
+    if request.method != "POST" or not confirmed(form):
+        return ask(request, form, "retry")
+    selection = form.retried()
+    tell_retried(request, steering.retry(selection, most=steering.AT_ONCE))
+    return onward(form, selection, "mailadmin:queue_retry_all", waits=Status.QUEUED not in selection.statuses)
+
+
+@may_steer
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel_all(request: PersonRequest) -> HttpResponse:
+    """Say which mails this would cancel, and do it when that is confirmed."""
+    form = QueueFilter(request.POST if request.method == "POST" else request.GET)
+    if request.method != "POST" or not confirmed(form):
+        return ask(request, form, "cancel")
+    selection = form.cancelled()
+    tell_cancelled(request, steering.cancel(selection, by=str(request.user), most=steering.AT_ONCE))
+    return onward(form, selection, "mailadmin:queue_cancel_all", waits=True)
+
+
+def confirmed(form: QueueFilter) -> bool:
+    """Return whether the form names what is to be touched, up to the newest mail that the person was shown."""
+    if form.is_valid() and form.cleaned_data["up_to"] is None:
+        form.add_error("up_to", gettext("The number of the newest mail is missing. Open the page again."))
+    return form.is_valid()
+
+
+def ask(request: PersonRequest, form: QueueFilter, action: str) -> HttpResponse:
+    """Show the page that says how many mails `action` would touch."""
+    context: dict[str, object] = {"form": form, "action": action, "at_once": steering.AT_ONCE}
+    if form.is_valid():
+        selection = form.retried() if action == "retry" else form.cancelled()
+        context |= {
+            "count": selection.count(),
+            "labels": [Status(status).label for status in selection.statuses],
+            "connection": selection.connection,
+            "scheduled_too": Status.QUEUED in selection.statuses,
+            "uncertain_too": Status.UNCERTAIN in selection.statuses,
+            "up_to": newest_id(),
+        }
+    return render(request, "mailadmin/queue_confirm.html", context, status=422 if form.errors else 200)
+
+
+def onward(form: QueueFilter, selection: Selection, again: str, *, waits: bool) -> HttpResponse:
+    """Go back to the queue, or ask again if so many mails matched that some of them were left for another time."""
+    left = waits and any(selection.mails(status).exists() for status in selection.statuses)
+    return redirect(reverse(again if left else "mailadmin:queue") + form.query())
+
+
+# ---------------------------------------------------------------- connections
+
+
+@may_steer
+@require_POST
+def pause(request: PersonRequest, connection_id: str) -> HttpResponse:
+    """Let no mail through this connection until somebody resumes it."""
+    one = connection(connection_id)
+    if steering.pause(one, by=str(request.user)):
+        messages.success(request, gettext("“%s” is paused. Its mails wait until somebody resumes it.") % one.name)
+    else:
+        messages.info(request, gettext("“%s” was paused already.") % one.name)
+    return back(request)
+
+
+@may_steer
+@require_POST
+def resume(request: PersonRequest, connection_id: str) -> HttpResponse:
+    """Open this connection again and let its mails go on."""
+    one = connection(connection_id)
+    if steering.resume(one):
+        messages.success(request, gettext("“%s” is open again. What it held goes on.") % one.name)
+    else:
+        messages.info(request, gettext("“%s” was open already.") % one.name)
+    return back(request)
+
+
+@may_steer
+@require_POST
+def probe(request: PersonRequest, connection_id: str) -> HttpResponse:
+    """Look now whether this connection answers and signs in."""
+    line = steering.probe(connection(connection_id))
+    if line.is_open:
+        messages.success(request, gettext("“%s” answers: it is open. What it held goes on.") % line.name)
+    elif line.paused_by:
+        messages.info(request, gettext("“%s” was paused by somebody. Resume it to open it.") % line.name)
+    else:
+        words = {"name": line.name, "reason": line.reason}
+        messages.warning(request, gettext("“%(name)s” is still closed: %(reason)s") % words)
+    return back(request)
+
+
+# ---------------------------------------------------------------- what they share
+
+
+def existing(mail_id: int) -> int:
+    """Return the id if there is such a mail. Raises Http404."""
+    try:
+        return lookup.mail_by_id(mail_id).pk
+    except Message.DoesNotExist as error:
+        raise Http404 from error
+
+
+def connection(connection_id: str) -> Connection:
+    """Return the connection of that id. Raises Http404."""
+    found = steering.connection(connection_id)
+    if found is None or found.id != connection_id:
+        raise Http404
+    return found
+
+
+def chosen(request: PersonRequest) -> list[int]:
+    """Return the ids that were ticked; where they are no ids, or none, say so and return nothing."""
+    form = ChosenForm(request.POST)
+    if form.is_valid():
+        return list(form.cleaned_data["ids"])
+    messages.error(request, " ".join([gettext("Nothing was done."), *form.errors["ids"]]))
+    return []
+
+
+def tell_retried(request: PersonRequest, done: Retried, *, asked: int | None = None) -> None:
+    """Say how many mails are due now, and why others are not."""
+    if done.due:
+        messages.success(request, ngettext("%d mail is due now.", "%d mails are due now.", done.due) % done.due)
+    if done.nobody_left:
+        text = ngettext(
+            "%d failed mail is left as it is: each of its recipients has accepted or refused it.",
+            "%d failed mails are left as they are: each of their recipients has accepted or refused them.",
+            done.nobody_left,
+        )
+        messages.warning(request, text % done.nobody_left)
+    if done.content_gone:
+        text = ngettext(
+            "%d failed mail is left as it is: what it said is not kept any more.",
+            "%d failed mails are left as they are: what they said is not kept any more.",
+            done.content_gone,
+        )
+        messages.warning(request, text % done.content_gone)
+    explained = done.nobody_left + done.content_gone
+    tell_untouched(request, done.due + explained, asked)
+
+
+def tell_cancelled(request: PersonRequest, count: int, *, asked: int | None = None) -> None:
+    """Say how many mails were cancelled."""
+    if count:
+        messages.success(request, ngettext("%d mail was cancelled.", "%d mails were cancelled.", count) % count)
+    tell_untouched(request, count, asked)
+
+
+def tell_untouched(request: PersonRequest, count: int, asked: int | None) -> None:
+    """Say so if fewer mails were touched than asked for, or none of all that match."""
+    left = (asked or 0) - count
+    if left > 0:
+        text = ngettext(
+            "%d mail was left alone: it is being sent, or has ended.",
+            "%d mails were left alone: they are being sent, or have ended.",
+            left,
+        )
+        messages.warning(request, text % left)
+    elif not count:
+        messages.info(request, gettext("No mail was touched: none matched any more."))
+
+
+def back(request: PersonRequest) -> HttpResponse:
+    """Return to the page of ours that the form names in ``next``, else to the queue."""
+    place = request.POST.get("next", "")
+    if place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None):
+        return redirect(place)
+    return redirect("mailadmin:queue")

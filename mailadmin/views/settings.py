@@ -1,0 +1,46 @@
+"""The settings page."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods
+
+from mailadmin import configuration, delivery
+from mailadmin.configuration import SettingsConflictError
+from mailadmin.forms import SettingsForm
+from mailadmin.models import SettingsRevision
+from mailadmin.views.requests import PersonRequest
+from secrets_app import vault
+
+
+@permission_required("mailadmin.configure_mail", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest) -> HttpResponse:
+    """Show the settings with their sources, and save them as a new revision."""
+    current = configuration.current()
+    for_system = [connection for connection in vault.connections() if vault.usable_by(connection, None)]
+    form = SettingsForm(request.POST if request.method == "POST" else None, current=current, connections=for_system)
+    if request.method == "POST" and form.is_valid():
+        try:
+            saved = configuration.save(
+                form.values(), author=request.user, expected_revision=form.cleaned_data["revision"]
+            )
+        except SettingsConflictError:
+            form.add_error(
+                None,
+                gettext(
+                    "Somebody else saved these settings in the meantime. What you typed is still here; "
+                    "open the page again to see the new values before you save."
+                ),
+            )
+        else:
+            if saved:
+                delivery.release_held()
+                messages.success(request, gettext("Saved as revision %d.") % saved.pk)
+            else:
+                messages.info(request, gettext("Nothing was changed."))
+            return redirect("mailadmin:settings")
+    context = {"form": form, "current": current, "revisions": SettingsRevision.objects.all()[:10]}
+    return render(request, "mailadmin/settings.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,210 @@
+"""Who may work on a mail: a worker claims it for the length of a lease, with the attempt already counted.
+
+Claimed mails are marked and counted before anybody dials. If the worker dies, its lease runs out and the mail is due
+again; if it only was slow, its late result is not accepted (see `maillog.settling`), because the mark is another's by
+then.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from maillog.content import ContentDamagedError, unpack
+from maillog.models import Content, Message, Recipient, Status
+
+DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN)
+ON_DEMAND = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
+SUSPECT = 2  # workers that died over a mail before it goes alone
+STILL_OPEN = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRecipient:
+    """One address that has not got the mail yet."""
+
+    id: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """One mail that is ours until the lease ends. `tries` counts this attempt too; `claim` proves that it is ours."""
+
+    id: int
+    claim: str
+    sender: str
+    recipients: tuple[OpenRecipient, ...]
+    mime: bytes = field(repr=False)
+    subject: str
+    template: str
+    message_id: str
+    tries: int
+    lost: int
+    actor_id: int | None
+    connection_hint: str
+    needs_smtputf8: bool
+    is_test: bool
+    is_sensitive: bool
+    was_refused: bool  # an earlier attempt ended with a refusal for some recipient
+    created_at: datetime
+    mode: str
+
+
+class Row(NamedTuple):
+    """What claiming reads of a row: plain values, because making model objects costs more than reading them."""
+
+    id: int
+    claim: str
+    sender__text: str
+    subject: str
+    template__text: str | None
+    message_id: str
+    tries: int
+    lost: int
+    actor_id: int | None
+    connection_hint: str
+    needs_smtputf8: bool
+    is_test: bool
+    is_sensitive: bool
+    created_at: datetime
+    mode: str
+
+
+def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[Claimed]:
+    """Claim at most `limit` mails that are due, longest due first; those over which workers died twice are left out.
+
+    Hundreds of mails are in hand when a worker is killed, and all but at most one are innocent: after one death they go
+    on with the others. Commits before it returns, so it must not be called inside a transaction. `worker` is for the
+    debug log.
+    """
+    now = timezone.now()
+    return _claim(_due(now).filter(lost__lt=SUSPECT), limit=limit, now=now, lease=lease, worker=worker)
+
+
+def claim_suspect(*, lease: timedelta, worker: str) -> list[Claimed]:
+    """Claim one due mail that was in hand when workers died, so that it can only harm itself this time."""
+    now = timezone.now()
+    return _claim(_due(now).filter(lost__gte=SUSPECT), limit=1, now=now, lease=lease, worker=worker)
+
+
+def anything_due() -> bool:
+    """Return whether `claim_due` or `claim_suspect` would find a mail: one look into the index of due times."""
+    return _due(timezone.now()).exists()
+
+
+def recover_expired() -> int:
+    """Make the mails due whose worker did not report back within its lease, and return how many there were.
+
+    Their claim stays written: if the worker was only slow, its result still counts until somebody else takes the mail.
+    """
+    gone = Message.objects.filter(status=Status.SENDING, next_attempt_at__lte=timezone.now())
+    return gone.update(status=Status.QUEUED, lost=F("lost") + 1, maybe_twice=True)
+
+
+def renew(claims: Iterable[str], *, lease: timedelta) -> int:
+    """Prolong the lease of every mail under these claims, and return how many there were."""
+    held = Message.objects.filter(status=Status.SENDING, next_attempt_at__isnull=False, claim__in=list(claims))
+    return held.update(next_attempt_at=timezone.now() + lease)
+
+
+def _due(now: datetime) -> QuerySet[Message]:
+    return Message.objects.filter(next_attempt_at__lte=now, status__in=DUE).order_by("next_attempt_at", "id")
+
+
+def claim_these(ids: Iterable[int], *, lease: timedelta, worker: str) -> list[Claimed]:
+    """Claim those mails of `ids` that wait (queued, deferred, held), due or not: instant sending, "retry now".
+
+    Mails that somebody else is sending, or that are finished, are left out.
+    """
+    wanted = list(ids)
+    claimed: list[Claimed] = []
+    for start in range(0, len(wanted), 500):
+        part = Message.objects.filter(id__in=wanted[start : start + 500], status__in=ON_DEMAND).order_by("id")
+        claimed += _claim(part, limit=500, now=timezone.now(), lease=lease, worker=worker)
+    return claimed
+
+
+def _claim(candidates: QuerySet[Message], *, limit: int, now: datetime, lease: timedelta, worker: str) -> list[Claimed]:
+    token = uuid.uuid4().hex
+    with transaction.atomic(durable=True):
+        # PostgreSQL: rows that another worker is claiming are passed over. SQLite: the transaction is IMMEDIATE, one
+        # claimer at a time. In both, the UPDATE repeats the condition.
+        ids = list(candidates.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
+        if not ids:
+            return []
+        candidates.filter(id__in=ids).order_by().update(
+            status=Status.SENDING, claim=token, tries=F("tries") + 1, next_attempt_at=now + lease
+        )
+    logger.debug("%s claimed %d mails as %s", worker, len(ids), token)
+    return _read(ids, token)
+
+
+def _read(ids: list[int], token: str) -> list[Claimed]:
+    """Return what was claimed, in the order of `ids`; mails that cannot be sent at all are finished here."""
+    found = Message.objects.filter(id__in=ids, claim=token).values_list(*Row._fields)
+    rows = {row.id: row for row in map(Row._make, found)}
+    contents = dict(Content.objects.filter(message_id__in=rows).values_list("message_id", "mime"))
+    recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
+    refused: set[int] = set()
+    everyone = Recipient.objects.filter(message_id__in=rows).order_by("id")
+    for pk, message_id, address, outcome in everyone.values_list("id", "message_id", "address", "outcome"):
+        if outcome in STILL_OPEN:
+            recipients[message_id].append(OpenRecipient(id=pk, address=address))
+        elif outcome == Recipient.Outcome.REFUSED:
+            refused.add(message_id)
+    claimed = []
+    for pk in ids:
+        row = rows.get(pk)
+        if row is None:
+            continue
+        try:
+            mime = unpack(contents[pk])
+        except (KeyError, ContentDamagedError):
+            _give_up(row, gettext("The content of this mail is gone or damaged: there is nothing to send."))
+            continue
+        if not recipients[pk]:
+            _give_up(row, gettext("No recipient of this mail is left to be tried."))
+            continue
+        claimed.append(_claimed(row, tuple(recipients[pk]), mime, was_refused=pk in refused))
+    return claimed
+
+
+def _give_up(row: Row, reason: str) -> None:
+    Message.objects.filter(pk=row.id, claim=row.claim).update(
+        status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim=""
+    )
+
+
+def _claimed(row: Row, recipients: tuple[OpenRecipient, ...], mime: bytes, *, was_refused: bool) -> Claimed:
+    return Claimed(
+        id=row.id,
+        claim=row.claim,
+        sender=row.sender__text,
+        recipients=recipients,
+        mime=mime,
+        subject=row.subject,
+        template=row.template__text or "",
+        message_id=row.message_id,
+        tries=row.tries,
+        lost=row.lost,
+        actor_id=row.actor_id,
+        connection_hint=row.connection_hint,
+        needs_smtputf8=row.needs_smtputf8,
+        is_test=row.is_test,
+        is_sensitive=row.is_sensitive,
+        was_refused=was_refused,
+        created_at=row.created_at,
+        mode=row.mode,
+    )

@@ -1,0 +1,112 @@
+"""Numbers about the log that never cost more than a few milliseconds: everything is counted up to 10,000 only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db import connection
+from django.utils import timezone
+
+from maillog.filters import first_id_since
+from maillog.models import Message, Status
+
+CAP = 10_000
+# Sent mails have no index of their own. They are nearly all mails, so the newest rows tell; where they are not
+# (a log full of mails that were only written to a file), no more than this many rows are looked at.
+NEWEST = 50_000
+UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number, and whether there are more than that."""
+
+    value: int
+    more: bool = False
+
+    def __str__(self) -> str:
+        """Return the number with separators, "10,000+" if there are more."""
+        return f"{intcomma(self.value)}{'+' if self.more else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How mail is doing. Counts are capped at 10,001, ages in seconds, None where nothing waits.
+
+    `waiting` is everything unfinished; `oldest_due_seconds` is for how long the most overdue mail has been due.
+    """
+
+    sent: int
+    failed: int
+    waiting: int
+    oldest_waiting_seconds: float | None
+    oldest_due_seconds: float | None
+
+
+def status_counts() -> dict[str, Count]:
+    """Return how many mails are in each state, counted up to 10,000 each, in one query."""
+    newest = _newest_id()
+    found = _count({status: 0 if status != Status.SENT else max(0, newest - NEWEST) for status in Status})
+    counts: dict[str, Count] = {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
+    sent = counts[Status.SENT]
+    if sent.value and newest > NEWEST:
+        counts[Status.SENT] = Count(sent.value, more=True)
+    return counts
+
+
+def status_counts_of(statuses: Iterable[Status]) -> dict[str, Count]:
+    """Return how many mails are in each of `statuses`, none of which is "sent", counted up to 10,000: one query."""
+    found = _count(dict.fromkeys(statuses, 0))
+    return {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
+
+
+def summary(since: datetime) -> Summary:
+    """Return the figures of the overview for the time from `since` to now: a handful of short queries."""
+    now = timezone.now()
+    bound = first_id_since(since)
+    if bound is None:
+        window = {Status.SENT: 0, Status.FAILED: 0}
+    else:
+        window = _count({Status.SENT: max(bound - 1, _newest_id() - NEWEST), Status.FAILED: bound - 1})
+    unfinished = _count(dict.fromkeys(UNFINISHED, 0))
+    first = [_oldest(status) for status, count in unfinished.items() if count]
+    due = Message.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "id")
+    since_when = due.values_list("next_attempt_at", flat=True).first()
+    return Summary(
+        sent=window[Status.SENT],
+        failed=window[Status.FAILED],
+        waiting=min(CAP + 1, sum(unfinished.values())),
+        oldest_waiting_seconds=max((now - created).total_seconds() for created in first) if first else None,
+        oldest_due_seconds=(now - since_when).total_seconds() if since_when else None,
+    )
+
+
+def _newest_id() -> int:
+    return Message.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def _oldest(status: Status) -> datetime:
+    rows = Message.objects.filter(status=status).exclude(status=Status.SENT).order_by("id")
+    return rows.values_list("created_at", flat=True).first() or timezone.now()
+
+
+def _count(after: dict[Status, int]) -> dict[Status, int]:
+    """Return for each state how many mails with an id above the given one are in it, at most CAP + 1.
+
+    One statement of short sub-queries, because GROUP BY would walk everything that is not sent. The words "not sent"
+    are repeated for SQLite, which uses the partial index only then.
+    """
+    table = connection.ops.quote_name(Message._meta.db_table)
+    parts = []
+    values: list[str | int] = []
+    for status, bound in after.items():
+        extra = "" if status == Status.SENT else f" AND NOT (status = '{Status.SENT.value}')"
+        rows = f"SELECT 1 FROM {table} WHERE status = %s{extra} AND id > %s LIMIT {CAP + 1}"  # noqa: S608  (names of ours)
+        parts.append(f"SELECT %s, COUNT(*) FROM ({rows}) AS capped")  # noqa: S608
+        values += [status.value, status.value, bound]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), values)
+        return {Status(status): count for status, count in cursor.fetchall()}

@@ -1,0 +1,29 @@
+"""Small questions that other apps ask of the log: one mail, the test mails of a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from maillog.models import Attempt, Message, Status
+
+
+def mail_by_id(mail_id: int) -> Message:
+    """Return the mail with what a verdict about it needs: two queries. Raises Message.DoesNotExist."""
+    rows = Message.objects.select_related("sender", "driver", "connection", "template")
+    return rows.prefetch_related("recipients", "attempts").get(pk=mail_id)
+
+
+def last_attempt(mail: Message) -> Attempt | None:
+    """Return the newest attempt of `mail`, or None before the first."""
+    return next(iter(mail.attempts.all()), None)
+
+
+def tests_since(since: datetime, *, actor_id: int) -> int:
+    """Return how many test mails the person asked for since then."""
+    return Message.objects.filter(is_test=True, actor_id=actor_id, created_at__gte=since).count()
+
+
+def test_mail_was_finished(*, undelivered_too: bool) -> bool:
+    """Return whether a test mail was ever accepted by a server, or else what a driver without one makes of it."""
+    wanted = [Status.SENT, *([Status.LOGGED, Status.SILENCED, Status.SKIPPED] if undelivered_too else [])]
+    return Message.objects.filter(is_test=True, status__in=wanted).exists()

@@ -1,0 +1,59 @@
+"""Pages of the log by key: the 50 mails before or after an id. Page 1,000 costs what the first one costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from maillog.models import Message
+
+SIZE = 50
+LARGEST_ID = 2**63 - 1
+
+
+class PlaceForm(forms.Form):
+    """Where a page begins: before an id (older) or after one (newer)."""
+
+    before = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False)
+    after = forms.IntegerField(min_value=0, max_value=LARGEST_ID, required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Mails newest first. `newer` and `older` are the ids to go on from, None where nothing follows."""
+
+    mails: list[Message] = field(default_factory=list)
+    newer: int | None = None
+    older: int | None = None
+
+
+def page_of(mails: QuerySet[Message], params: Mapping[str, Any]) -> Page:
+    """Return the page of `mails` that ``before`` or ``after`` in `params` names, the newest without them.
+
+    One query, two where ``after`` leads to the newest page, which is then shown full. Raises ValueError if one of
+    them is not an id.
+    """
+    place = PlaceForm(params)
+    if not place.is_valid():
+        message = "before and after take the number of a mail"
+        raise ValueError(message)
+    after = place.cleaned_data["after"]
+    before = place.cleaned_data["before"]
+    if after is not None:
+        newer = list(mails.filter(id__gt=after).order_by("id")[: SIZE + 1])
+        if len(newer) > SIZE:
+            rows = newer[:SIZE][::-1]
+            return Page(rows, newer=rows[0].pk, older=rows[-1].pk)
+    elif before is not None:
+        mails = mails.filter(id__lt=before)
+    found = list(mails.order_by("-id")[: SIZE + 1])
+    rows = found[:SIZE]
+    return Page(
+        rows,
+        newer=(rows[0].pk if rows else before - 1) if before is not None and after is None else None,
+        older=rows[-1].pk if len(found) > SIZE else None,
+    )

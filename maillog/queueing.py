@@ -1,0 +1,197 @@
+"""New mails: written in bulk, in the caller's transaction. A rollback leaves nothing; a commit promises to send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from maillog.bulk import insert_returning_ids, insert_rows
+from maillog.content import pack
+from maillog.labels import labels
+from maillog.models import FINAL, Content, Label, Message, Recipient, Status
+from maillog.text import fit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+BATCH = 500
+OPEN, SKIPPED = Recipient.Outcome.OPEN.value, Recipient.Outcome.SKIPPED.value
+RECIPIENT_COLUMNS = ["message_id", "kind", "address", "search_address", "outcome", "code", "enhanced_code", "reply"]
+MESSAGE_DEFAULTS = {  # every column but the id, as it is in a new row
+    field.attname: field.get_default() for field in Message._meta.concrete_fields if not field.primary_key
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRecipient:
+    """One address of a new mail. `skipped` says why it is left out (empty: it is not)."""
+
+    kind: str
+    address: str
+    shown: str
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """One new mail, composed and checked. `status` is queued or held, or final at once (then with a `reason`)."""
+
+    subject: str
+    sender: str
+    recipients: Sequence[NewRecipient]
+    mime: bytes = field(repr=False)
+    message_id: str
+    mode: str
+    due: datetime
+    template: str = ""
+    language: str = ""
+    actor: AbstractBaseUser | None = None
+    connection_hint: str = ""
+    tags: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    is_test: bool = False
+    is_sensitive: bool = False
+    has_attachment: bool = False
+    needs_smtputf8: bool = False
+    idempotency_key: str = ""
+    fingerprint: str = ""
+    settings_revision: int | None = None
+    status: str = Status.QUEUED
+    reason: str = ""
+
+
+class IdempotencyConflictError(Exception):
+    """The key was used before, for another mail: `key`, and the id of that mail as `existing_id`."""
+
+    def __init__(self, key: str, existing_id: int) -> None:
+        super().__init__(f"The idempotency key was used before, for another mail (number {existing_id}).")
+        self.key = key
+        self.existing_id = existing_id
+
+
+def enqueue(messages: Sequence[NewMessage]) -> list[int]:
+    """Store `messages` and return their ids, in order; a handful of queries a batch of 500.
+
+    A repeated idempotency key with the same fingerprint gives the id of the mail that is there already.
+    Raises IdempotencyConflictError, storing nothing, if a key was used for a mail with another fingerprint.
+    """
+    with transaction.atomic():
+        if not any(message.idempotency_key for message in messages):
+            return _insert(messages, {})
+        while True:
+            known = _known_keys(messages)
+            try:
+                with transaction.atomic():
+                    return _insert(messages, known)
+            except IntegrityError:
+                # Another transaction committed one of our keys between the look-up and the insert. Now it is visible,
+                # so the second round finds it; anything else that went wrong is not about keys.
+                if _known_keys(messages) == known:
+                    raise
+
+
+def _known_keys(messages: Sequence[NewMessage]) -> dict[str, int]:
+    """Return the ids of mails that have one of the keys of `messages`, by key. Raises IdempotencyConflictError."""
+    prints: dict[str, str] = {}
+    known: dict[str, int] = {}
+    for message in messages:
+        key = message.idempotency_key
+        if key and prints.setdefault(key, message.fingerprint) != message.fingerprint:
+            raise IdempotencyConflictError(key, 0)
+    keys = list(prints)
+    for start in range(0, len(keys), BATCH):
+        rows = Message.objects.filter(idempotency_key__in=keys[start : start + BATCH])
+        for pk, stored, fingerprint in rows.values_list("id", "idempotency_key", "fingerprint"):
+            key = str(stored)
+            if fingerprint != prints[key]:
+                raise IdempotencyConflictError(key, pk)
+            known[key] = pk
+    return known
+
+
+def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
+    """Insert those of `messages` whose key is not `known`, and return the ids of all."""
+    fresh: list[NewMessage] = []
+    seen = set(known)
+    for message in messages:
+        if not message.idempotency_key or message.idempotency_key not in seen:
+            fresh.append(message)
+            seen.add(message.idempotency_key)
+    senders = labels(Label.Kind.SENDER, {message.sender for message in fresh})
+    templates = labels(Label.Kind.TEMPLATE, {message.template for message in fresh if message.template})
+    now = timezone.now()
+    numbers = insert_returning_ids(
+        Message, [_row(message, senders, templates, now) for message in fresh], columns=list(MESSAGE_DEFAULTS)
+    )
+    pairs = list(zip(fresh, numbers, strict=True))
+    insert_rows(
+        Recipient,
+        (_recipient(number, recipient) for message, number in pairs for recipient in message.recipients),
+        columns=RECIPIENT_COLUMNS,
+    )
+    insert_rows(
+        Content,
+        (
+            {
+                "message_id": number,
+                "mime": pack(message.mime),
+                "tags": list(message.tags),
+                "metadata": dict(message.metadata),
+            }
+            for message, number in pairs
+            if not (message.is_sensitive and message.status in FINAL)
+        ),
+        columns=["message_id", "mime", "tags", "metadata"],
+    )
+    ids = dict(known)
+    ids.update((message.idempotency_key, number) for message, number in pairs if message.idempotency_key)
+    plain = (number for message, number in pairs if not message.idempotency_key)
+    return [ids[message.idempotency_key] if message.idempotency_key else next(plain) for message in messages]
+
+
+def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int], now: datetime) -> dict[str, Any]:
+    final = message.status in FINAL
+    return {
+        **MESSAGE_DEFAULTS,
+        "status": str(message.status),
+        "subject": fit(message.subject, 998),
+        "to_text": " ".join(recipient.shown.lower() for recipient in message.recipients),
+        "sender_id": senders[fit(message.sender, 254)],
+        "template_id": templates[fit(message.template, 254)] if message.template else None,
+        "language": fit(message.language, 10),
+        "actor_id": message.actor.pk if message.actor else None,
+        "actor_name": fit(str(message.actor), 254) if message.actor else "",
+        "created_at": now,
+        "finished_at": now if final else None,
+        "next_attempt_at": message.due if message.status == Status.QUEUED else None,
+        "reason": fit(message.reason, 500),
+        "mode": str(message.mode),
+        "connection_hint": fit(message.connection_hint, 100),
+        "message_id": message.message_id,
+        "idempotency_key": message.idempotency_key or None,
+        "fingerprint": message.fingerprint,
+        "size": len(message.mime),
+        "is_test": message.is_test,
+        "is_sensitive": message.is_sensitive,
+        "has_attachment": message.has_attachment,
+        "needs_smtputf8": message.needs_smtputf8,
+        "settings_revision": message.settings_revision,
+    }
+
+
+def _recipient(number: int, recipient: NewRecipient) -> dict[str, Any]:
+    return {
+        "message_id": number,
+        "kind": str(recipient.kind),
+        "address": recipient.address,
+        "search_address": recipient.shown.lower(),
+        "outcome": SKIPPED if recipient.skipped else OPEN,
+        "code": None,
+        "enhanced_code": "",
+        "reply": fit(recipient.skipped, 500),
+    }

@@ -1,0 +1,33 @@
+"""The door through which the log is read in lists: filters, pages, counts, the figures of the overview, the queue."""
+
+from maillog.counts import Count, Summary, status_counts, summary
+from maillog.filters import MailFilter
+from maillog.paging import Page, page_of
+from maillog.waiting import (
+    SHOWN,
+    QueuePage,
+    Waiting,
+    connection_names,
+    held_by_connection,
+    queue_page,
+    waiting,
+    waiting_counts,
+)
+
+__all__ = [
+    "SHOWN",
+    "Count",
+    "MailFilter",
+    "Page",
+    "QueuePage",
+    "Summary",
+    "Waiting",
+    "connection_names",
+    "held_by_connection",
+    "page_of",
+    "queue_page",
+    "status_counts",
+    "summary",
+    "waiting",
+    "waiting_counts",
+]

@@ -1,0 +1,268 @@
+"""What became of claimed mails: outcome, recipients and attempt in one transaction, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from maillog.bulk import insert_rows, update_rows
+from maillog.labels import labels
+from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status
+from maillog.text import fit
+
+RETRIED = (Status.QUEUED, Status.DEFERRED)  # these need a time; an uncertain mail may have one
+SETTLED = frozenset(set(Status.values) - {Status.SENDING.value})
+STILL_OURS = (Status.SENDING, Status.QUEUED)  # queued under an old claim: the lease ran out, nobody took over yet
+MESSAGE_VALUES = [
+    "status",
+    "reason",
+    "driver_id",
+    "connection_id",
+    "tries",
+    "next_attempt_at",
+    "finished_at",
+    "claim",
+    "lost",
+    "maybe_twice",
+]
+ATTEMPT_VALUES = [
+    "message_id",
+    "number",
+    "started_at",
+    "duration_ms",
+    "outcome",
+    "phase",
+    "code",
+    "enhanced_code",
+    "reply",
+    "driver",
+    "connection",
+    "host",
+    "tls",
+    "worker",
+]
+RECIPIENT_VALUES = ["outcome", "code", "enhanced_code", "reply"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientOutcome:
+    """What the server said about the recipient row `id`."""
+
+    id: int
+    outcome: str
+    code: int | None = None
+    enhanced_code: str = ""
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One try, as it is kept."""
+
+    started_at: datetime
+    duration_ms: int
+    outcome: str
+    phase: str = ""
+    code: int | None = None
+    enhanced_code: str = ""
+    reply: str = ""
+    driver: str
+    connection: str = ""
+    host: str = ""
+    tls: str = ""
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The new state of one claimed mail. Without an `attempt` nobody dialed, and the counted try is taken back.
+
+    `hops` are the attempts through connections that failed before another one was tried; they belong to the same try.
+    """
+
+    id: int
+    claim: str
+    status: str
+    reason: str = ""
+    next_attempt_at: datetime | None = None
+    driver: str = ""
+    connection: str = ""
+    recipients: Sequence[RecipientOutcome] = ()
+    attempt: AttemptRecord | None = None
+    hops: Sequence[AttemptRecord] = ()
+
+    @property
+    def will_be_repeated(self) -> bool:
+        """Whether the mail may have arrived and is sent again all the same."""
+        return self.status == Status.UNCERTAIN and self.next_attempt_at is not None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the mail has ended: an uncertain one has not while it is to be tried again."""
+        return self.status in FINAL and not self.will_be_repeated
+
+
+class Held(NamedTuple):
+    """What settling reads of a row: plain values, because making model objects costs more than reading them."""
+
+    id: int
+    claim: str
+    tries: int
+    is_sensitive: bool
+    maybe_twice: bool
+    driver_id: int | None
+    connection_id: int | None
+
+
+class HeldKind(NamedTuple):
+    """Held mails that wait for the same connection: by their hint and, as a hint is judged by that, by their person."""
+
+    connection_hint: str = ""
+    actor_id: int | None = None
+    is_test: bool = False
+
+
+def settle(settlements: Sequence[Settlement]) -> set[int]:
+    """Write what became of the claimed mails, in one transaction, and return the ids of those that were still ours.
+
+    A mail whose claim is another's by now (the lease ran out and somebody took over) is left as it is: no state, no
+    attempt, no recipient. Final states drop the content of sensitive mails. Must not be called inside a transaction.
+    Raises ValueError, writing nothing, for a state that cannot follow (sending; queued or deferred without a time).
+    """
+    for settlement in settlements:
+        _check(settlement)
+    if not settlements:
+        return set()
+    by_id = {settlement.id: settlement for settlement in settlements}
+    with transaction.atomic(durable=True):
+        locked = Message.objects.select_for_update().filter(id__in=list(by_id), status__in=STILL_OURS).order_by("id")
+        pairs = [
+            (row, settlement)
+            for row in map(Held._make, locked.values_list(*Held._fields))
+            if row.claim and row.claim == (settlement := by_id[row.id]).claim
+        ]
+        _write_attempts(pairs)
+        _write_recipients(pairs)
+        _write_messages(pairs)
+        sensitive = [row.id for row, settlement in pairs if row.is_sensitive and settlement.is_final]
+        if sensitive:
+            Content.objects.filter(message_id__in=sensitive).delete()
+    return {row.id for row, _ in pairs}
+
+
+def held_kinds() -> set[HeldKind]:
+    """Return what decides about the connection of the held mails: one look at each of them."""
+    found = _held().order_by().values_list("connection_hint", "actor_id").distinct()
+    return {HeldKind(hint, actor if hint else None) for hint, actor in found}
+
+
+def release_held(kinds: Iterable[HeldKind] | None = None, *, now: datetime | None = None) -> int:
+    """Make the held mails of these kinds (None: all) due at `now`, and return how many there were."""
+    due = {"status": Status.QUEUED, "next_attempt_at": now or timezone.now(), "reason": ""}
+    if kinds is None:
+        return _held().update(**due)
+    released = 0
+    for kind in kinds:
+        mine = _held().filter(connection_hint=kind.connection_hint)
+        released += (mine.filter(actor_id=kind.actor_id) if kind.connection_hint else mine).update(**due)
+    return released
+
+
+def _held() -> QuerySet[Message]:
+    # "Not sent" is what the partial index is made of; SQLite takes the index only if the query says so too.
+    return Message.objects.filter(status=Status.HELD).exclude(status=Status.SENT)
+
+
+def _check(settlement: Settlement) -> None:
+    if settlement.status not in SETTLED:
+        message = f"A claimed mail cannot be settled as {settlement.status!r}."
+        raise ValueError(message)
+    if settlement.next_attempt_at and settlement.status not in (*RETRIED, Status.UNCERTAIN):
+        message = f"A mail that is {settlement.status} has no next attempt."
+        raise ValueError(message)
+    if settlement.status in RETRIED and settlement.next_attempt_at is None:
+        message = f"A mail that is {settlement.status} needs a time for its next attempt."
+        raise ValueError(message)
+
+
+def _write_messages(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+    drivers = labels(Label.Kind.DRIVER, {settlement.driver for _, settlement in pairs if settlement.driver})
+    connections = labels(
+        Label.Kind.CONNECTION, {settlement.connection for _, settlement in pairs if settlement.connection}
+    )
+    now = timezone.now()
+    update_rows(
+        Message,
+        (
+            {
+                "id": row.id,
+                "status": settlement.status,
+                "reason": fit(settlement.reason, 500),
+                "driver_id": drivers.get(fit(settlement.driver, 254), row.driver_id),
+                "connection_id": connections.get(fit(settlement.connection, 254), row.connection_id),
+                "tries": row.tries if settlement.attempt or settlement.hops else max(row.tries - 1, 0),
+                "next_attempt_at": settlement.next_attempt_at,
+                "finished_at": now if settlement.is_final else None,
+                "claim": "",
+                "lost": 0,
+                "maybe_twice": row.maybe_twice or settlement.will_be_repeated,
+            }
+            for row, settlement in pairs
+        ),
+        values=MESSAGE_VALUES,
+        where=["id"],
+    )
+
+
+def _write_recipients(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+    update_rows(
+        Recipient,
+        (
+            {
+                "id": recipient.id,
+                "message_id": row.id,
+                "outcome": Recipient.Outcome(recipient.outcome).value,
+                "code": recipient.code,
+                "enhanced_code": fit(recipient.enhanced_code, 11),
+                "reply": fit(recipient.reply, 500),
+            }
+            for row, settlement in pairs
+            for recipient in settlement.recipients
+        ),
+        values=RECIPIENT_VALUES,
+        where=["id", "message_id"],
+    )
+
+
+def _write_attempts(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+    insert_rows(
+        Attempt,
+        (
+            {
+                "message_id": row.id,
+                "number": row.tries,
+                "started_at": attempt.started_at,
+                "duration_ms": max(0, attempt.duration_ms),
+                "outcome": Attempt.Outcome(attempt.outcome).value,
+                "phase": fit(attempt.phase, 10),
+                "code": attempt.code,
+                "enhanced_code": fit(attempt.enhanced_code, 11),
+                "reply": fit(attempt.reply, 1000),
+                "driver": fit(attempt.driver, 20),
+                "connection": fit(attempt.connection, 100),
+                "host": fit(attempt.host, 260),
+                "tls": fit(attempt.tls, 60),
+                "worker": fit(attempt.worker, 100),
+            }
+            for row, settlement in pairs
+            for attempt in (*settlement.hops, settlement.attempt)
+            if attempt
+        ),
+        columns=ATTEMPT_VALUES,
+    )

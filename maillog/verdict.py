@@ -1,0 +1,259 @@
+"""What became of a mail, in one sentence for people, and what to do about it. Pure: it only reads what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from maillog.models import Attempt, Recipient, Status
+from maillog.text import fit, one_line
+
+if TYPE_CHECKING:
+    from maillog.models import Message
+
+LONGEST_WORDS = 200
+TONES = {
+    Status.SENT: "good",
+    Status.FAILED: "bad",
+    Status.UNCERTAIN: "warn",
+    Status.DEFERRED: "warn",
+    Status.HELD: "warn",
+    Status.SENDING: "info",
+    Status.LOGGED: "info",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The sentence, its tone (good, bad, warn, info, muted) and advice, which may be empty."""
+
+    sentence: str
+    tone: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a verdict is about: the mail, its recipients, its newest attempt, and the time of asking."""
+
+    mail: Message
+    recipients: Sequence[Recipient]
+    attempt: Attempt | None
+    now: datetime
+
+
+def verdict(mail: Message, *, now: datetime | None = None) -> Verdict:
+    """Return the verdict on `mail`, whose recipients and attempts (newest first) should have been prefetched."""
+    status = Status(mail.status)
+    attempt = next(iter(mail.attempts.all()), None)
+    sentence, advice = SENTENCES[status](Case(mail, list(mail.recipients.all()), attempt, now or timezone.now()))
+    twice = TWICE.get(status) if mail.maybe_twice else None
+    return Verdict(sentence, TONES.get(status, "muted"), joined([advice, str(twice or "")]))
+
+
+def queued(case: Case) -> tuple[str, str]:
+    """Say when it goes out."""
+    if case.mail.next_attempt_at and case.mail.next_attempt_at > case.now:
+        return gettext("Queued, to be sent at %s.") % moment(case.mail.next_attempt_at, case.now), ""
+    if case.attempt:
+        return gettext("Queued again. The next free worker sends it."), ""
+    return gettext("Queued. The next free worker sends it."), ""
+
+
+def sending(case: Case) -> tuple[str, str]:
+    """Say that somebody is at it, or was."""
+    if case.mail.next_attempt_at and case.mail.next_attempt_at <= case.now:
+        return (
+            gettext("A worker began to send it and did not report back."),
+            gettext("The next free worker takes it over. The mail may then arrive twice, with the same Message-ID."),
+        )
+    return gettext("It is being sent now (attempt %s).") % case.mail.tries, ""
+
+
+def deferred(case: Case) -> tuple[str, str]:
+    """Say who put it off and when the next attempt is."""
+    trouble = words(case, Recipient.Outcome.DEFERRED)
+    if case.attempt and case.attempt.code and case.attempt.host:
+        first = gettext("Put off by %(host)s%(words)s.") % {"host": case.attempt.host, "words": bracketed(trouble)}
+    else:
+        first = gettext("Put off%s.") % bracketed(trouble)
+    parts = [some_accepted(case.recipients), first]
+    if case.mail.next_attempt_at and case.mail.next_attempt_at > case.now:
+        parts.append(gettext("Next try %s.") % moment(case.mail.next_attempt_at, case.now))
+    else:
+        parts.append(gettext("The next try is due."))
+    return joined(parts), ""
+
+
+def held(case: Case) -> tuple[str, str]:
+    """Say what it waits for."""
+    reason = ended(case.mail.reason) if case.mail.reason else gettext("it waits for a connection.")
+    return (
+        gettext("Held: %s") % reason,
+        gettext("Nothing is lost. It goes on by itself as soon as the cause is mended."),
+    )
+
+
+def sent(case: Case) -> tuple[str, str]:
+    """Say who accepted it."""
+    said = (
+        bracketed(reply_line(case.attempt.code, case.attempt.enhanced_code, case.attempt.reply)) if case.attempt else ""
+    )
+    asked = [one for one in case.recipients if one.outcome != Recipient.Outcome.SKIPPED]
+    values = {"host": case.attempt.host if case.attempt else "", "words": said, "count": len(asked)}
+    if not values["host"]:
+        sentence = gettext("Accepted%(words)s.") % values
+    elif len(asked) > 1:
+        sentence = gettext("Accepted by %(host)s for all %(count)s recipients%(words)s.") % values
+    else:
+        sentence = gettext("Accepted by %(host)s%(words)s.") % values
+    left_out = len(case.recipients) - len(asked)
+    advice = ngettext("%s recipient was left out; see below.", "%s recipients were left out; see below.", left_out) % (
+        left_out,
+    )
+    return sentence, advice if left_out else ""
+
+
+def failed(case: Case) -> tuple[str, str]:
+    """Say who refused it, or why it was given up."""
+    refused = [one for one in case.recipients if one.outcome == Recipient.Outcome.REFUSED]
+    trouble = words(case, Recipient.Outcome.REFUSED)
+    host = case.attempt.host if case.attempt else ""
+    parts = [some_accepted(case.recipients)]
+    if host and (refused or (case.attempt and case.attempt.code and case.attempt.code >= 500)):
+        parts.append(gettext("Refused by %(host)s%(words)s.") % {"host": host, "words": colon(trouble)})
+    elif case.mail.tries > 1:
+        trouble = words(case, Recipient.Outcome.DEFERRED)
+        parts.append(
+            gettext("Given up after %(tries)s tries%(words)s.") % {"tries": case.mail.tries, "words": colon(trouble)}
+        )
+    else:
+        parts.append(gettext("Not delivered%s.") % colon(trouble))
+    parts.append(gettext("It will not be tried again."))
+    return joined(parts), ""
+
+
+def uncertain(case: Case) -> tuple[str, str]:
+    """Say that nobody knows, and whether it is sent again without being asked for."""
+    host = case.attempt.host if case.attempt and case.attempt.host else gettext("the server")
+    sentence = gettext("The whole mail was handed to %s, but its answer was lost: it may have arrived or not.") % host
+    due = case.mail.next_attempt_at
+    if due is None:
+        return sentence, gettext("It is not repeated by itself. Ask the recipient before you send it again.")
+    when = moment(due, case.now) if due > case.now else gettext("with the next free worker")
+    return sentence, gettext("It is sent again (%s), with the same Message-ID; cancel it if it has arrived.") % when
+
+
+def logged(case: Case) -> tuple[str, str]:
+    """Say that a file got it."""
+    return gettext("Written to the mail log file and not sent: that is what the driver “log” does."), ended(
+        case.mail.reason
+    )
+
+
+def silenced(case: Case) -> tuple[str, str]:
+    """Say that nobody got it."""
+    return gettext("Everything was done but the delivery: that is what the driver “silent” does."), ended(
+        case.mail.reason
+    )
+
+
+def skipped(case: Case) -> tuple[str, str]:
+    """Say why nothing was sent."""
+    return gettext("Not sent: %s") % (ended(case.mail.reason) or gettext("nobody was left to send it to.")), ""
+
+
+def cancelled(case: Case) -> tuple[str, str]:
+    """Say that somebody stopped it, and whether that was in time."""
+    if some := some_accepted(case.recipients):
+        return f"{some} {gettext('Cancelled for the others.')}", ended(case.mail.reason)
+    if case.mail.maybe_twice or (case.attempt and case.attempt.outcome == Attempt.Outcome.UNCERTAIN):
+        return gettext("Cancelled, but an earlier attempt may have reached the recipient."), ended(case.mail.reason)
+    return gettext("Cancelled before it was sent."), ended(case.mail.reason)
+
+
+# What a mail's advice ends with if it is or was sent again after the answer of a server, or a worker, was lost.
+AGAIN = _("It may arrive twice: an earlier attempt ended without an answer. Both carry the same Message-ID.")
+TWICE = {
+    Status.QUEUED: AGAIN,
+    Status.SENDING: AGAIN,
+    Status.DEFERRED: AGAIN,
+    Status.HELD: AGAIN,
+    Status.SENT: _(
+        "Possibly delivered twice: an earlier attempt ended without an answer. Both carry the same Message-ID."
+    ),
+    Status.FAILED: _("An earlier attempt ended without an answer: it may have arrived all the same."),
+}
+
+SENTENCES = {
+    Status.QUEUED: queued,
+    Status.SENDING: sending,
+    Status.DEFERRED: deferred,
+    Status.HELD: held,
+    Status.SENT: sent,
+    Status.FAILED: failed,
+    Status.UNCERTAIN: uncertain,
+    Status.LOGGED: logged,
+    Status.SILENCED: silenced,
+    Status.SKIPPED: skipped,
+    Status.CANCELLED: cancelled,
+}
+
+
+def reply_line(code: int | None, enhanced_code: str, reply: str) -> str:
+    """Return the server's words on one line, cut to 200 characters: the whole of them stands with the attempt."""
+    return fit(one_line(code, enhanced_code, reply), LONGEST_WORDS)
+
+
+def words(case: Case, outcome: str) -> str:
+    """Return the words that explain the trouble: about a recipient with this outcome, of the attempt, or the reason."""
+    for one in case.recipients:
+        if one.outcome == outcome and one.reply:
+            return reply_line(one.code, one.enhanced_code, one.reply)
+    if (attempt := case.attempt) and attempt.reply and attempt.outcome not in {"sent", "partial"}:
+        return reply_line(attempt.code, attempt.enhanced_code, attempt.reply)
+    return fit(" ".join(case.mail.reason.split()), LONGEST_WORDS)
+
+
+def some_accepted(recipients: Sequence[Recipient]) -> str:
+    """Return "Accepted for 2 of 3 recipients." if some, but not all, have got it; else nothing."""
+    asked = [one for one in recipients if one.outcome != Recipient.Outcome.SKIPPED]
+    done = sum(one.outcome == Recipient.Outcome.ACCEPTED for one in asked)
+    if not 0 < done < len(asked):
+        return ""
+    return gettext("Accepted for %(done)s of %(all)s recipients.") % {"done": done, "all": len(asked)}
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """Return the time of day in the time zone in force, with the day if it is not today."""
+    local, today = timezone.localtime(at), timezone.localtime(now).date()
+    if local.date() == today:
+        return formats.date_format(local, "H:i")
+    return formats.date_format(local, "j M, H:i" if local.year == today.year else "j M Y, H:i")
+
+
+def bracketed(text: str) -> str:
+    """Return the text in brackets after a space, or nothing."""
+    return f" ({text})" if text else ""
+
+
+def colon(text: str) -> str:
+    """Return the text after a colon, without a full stop of its own, or nothing."""
+    return f": {text.rstrip('.')}" if text else ""
+
+
+def ended(text: str) -> str:
+    """Return the text on one line with a full stop at its end, or nothing."""
+    line = " ".join(text.split())
+    return line if not line or line[-1] in ".!?…" else f"{line}."
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Return the sentences that there are, one after the other."""
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,164 @@
+"""One mail: what became of it, what it says, and what the servers said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from maillog import acting, lookup
+from maillog.content import ContentDamagedError, unpack
+from maillog.mime_view import read_mail, source_text
+from maillog.models import FINAL, Content, Message, Recipient, Status
+from maillog.next_steps import next_steps
+from maillog.preview import POLICY, framed, has_remote_content
+from maillog.verdict import verdict
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+TABS = {"preview": _("Preview"), "text": _("Text"), "headers": _("Headers"), "source": _("Source")}
+QUIET = frozenset({Recipient.Outcome.ACCEPTED, Recipient.Outcome.OPEN})
+MANY = 20  # recipients that are listed without being asked for
+
+NOT_ALLOWED = _("You may see what became of mails, but not what they say: your account lacks the permission for it.")
+SENSITIVE = _("This mail holds a link or a code that is its recipient's alone. It is never shown here.")
+SENSITIVE_GONE = _(
+    "This mail held a link or a code that is its recipient's alone. It was deleted when the mail was done."
+)
+GONE = _("What this mail said is not kept any more.")
+NOBODY_LEFT = _("It cannot be retried: each recipient has accepted or refused it.")
+NOTHING_LEFT = _("It cannot be retried: what it said is not kept any more.")
+DAMAGED = _("What this mail said cannot be read back: its row in the database is damaged.")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The octets of a mail, or the sentence that says why they are not shown."""
+
+    mime: bytes | None = None
+    refusal: _StrPromise | str = ""
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def detail(request: HttpRequest, mail_id: int) -> HttpResponse:
+    """Show one mail and one tab of its content."""
+    mail = found(mail_id)
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in TABS else "preview"
+    body = body_of(mail) if request.user.has_perm("maillog.view_body") else Body(refusal=NOT_ALLOWED)
+    recipients = list(mail.recipients.all())
+    attempts = list(mail.attempts.all())
+    took = (mail.finished_at - mail.created_at).total_seconds() if mail.finished_at else None
+    unrecorded = mail.tries - len(attempts) - (mail.status == Status.SENDING)
+    context = {
+        "mail": mail,
+        "verdict": verdict(mail),
+        "steps": next_steps(mail),
+        "by_kind": [
+            (kind.label, [one.search_address for one in recipients if one.kind == kind]) for kind in Recipient.Kind
+        ],
+        "recipients": recipients if worth_listing(recipients) else [],
+        "many": MANY,
+        "attempts": attempts,
+        "unrecorded": max(0, unrecorded),
+        "took": took,
+        "took_ms": round((took or 0) * 1000),
+        "is_final": mail.status in FINAL,
+        "tabs": [(key, label, key == tab) for key, label in TABS.items()],
+        "tab": tab,
+        "refusal": body.refusal,
+        **actions(request, mail),
+    }
+    if body.mime is not None:
+        view = read_mail(body.mime)
+        context |= {"view": view, "remote": has_remote_content(view.html or "")}
+        if tab == "source":
+            context["source"], context["source_cut"] = source_text(body.mime)
+    return render(request, "maillog/mail_detail.html", context)
+
+
+def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
+    """Return which buttons the person gets, and why a failed mail cannot be retried."""
+    if not request.user.has_perm("mailadmin.manage_queue"):
+        return {}
+    hindered = acting.what_hinders(mail) if mail.status == Status.FAILED else acting.Retried(due=1)
+    return {
+        "can_retry": mail.status in acting.RETRIABLE and hindered.due,
+        "can_cancel": mail.status in acting.CANCELLABLE,
+        "no_retry": NOBODY_LEFT if hindered.nobody_left else NOTHING_LEFT if hindered.content_gone else "",
+    }
+
+
+@permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
+@require_safe
+def preview(request: HttpRequest, mail_id: int) -> HttpResponse:
+    """Show the HTML part alone, for the sandboxed frame of the detail page."""
+    del request
+    mime = body_of(found(mail_id)).mime
+    view = read_mail(mime) if mime is not None else None
+    if view is None or view.html is None:
+        raise Http404
+    return HttpResponse(
+        framed(view.html, view.images),
+        headers={
+            "Content-Security-Policy": POLICY,
+            "X-Frame-Options": "SAMEORIGIN",
+            "Referrer-Policy": "no-referrer",
+            "X-DNS-Prefetch-Control": "off",  # or Chromium looks up the host of every link
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+@permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
+@require_safe
+def source(request: HttpRequest, mail_id: int) -> HttpResponse:
+    """Give the mail as a file, as it was handed to the server."""
+    del request
+    mime = body_of(found(mail_id)).mime
+    if mime is None:
+        raise Http404
+    return HttpResponse(
+        mime,
+        content_type="message/rfc822",
+        headers={
+            "Content-Disposition": f'attachment; filename="mail-{mail_id}.eml"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+def found(mail_id: int) -> Message:
+    """Return the mail. Raises Http404."""
+    try:
+        return lookup.mail_by_id(mail_id)
+    except Message.DoesNotExist as error:
+        raise Http404 from error
+
+
+def body_of(mail: Message) -> Body:
+    """Return what the mail says, or why that is not shown."""
+    if mail.is_sensitive:
+        return Body(refusal=SENSITIVE_GONE if mail.status in FINAL else SENSITIVE)
+    stored = Content.objects.filter(pk=mail.pk).values_list("mime", flat=True).first()
+    if stored is None:
+        return Body(refusal=GONE)
+    try:
+        return Body(mime=unpack(stored))
+    except ContentDamagedError:
+        return Body(refusal=DAMAGED)
+
+
+def worth_listing(recipients: Iterable[Recipient]) -> bool:
+    """Return whether the recipients' outcomes say more than the mail's own."""
+    outcomes = [one.outcome for one in recipients]
+    return len(outcomes) > 1 or any(outcome not in QUIET for outcome in outcomes)

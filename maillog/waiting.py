@@ -1,0 +1,140 @@
+"""What waits, read so that a page in a long queue costs what one in a short queue does.
+
+A question about several states is asked state by state, each from its own end of the index, and put together: sorting
+or grouping over all states would walk the whole queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.query import RawQuerySet
+from django.utils import timezone
+
+from maillog.acting import Selection
+from maillog.counts import CAP, Count, status_counts_of
+from maillog.models import Label, Message, Status
+from maillog.paging import SIZE, PlaceForm
+
+UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
+SHOWN = (*UNFINISHED, Status.UNCERTAIN)
+CLAIMED_OR_DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN, Status.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The oldest of what waits; None where nothing does.
+
+    `due_seconds`: for how long the most overdue mail has been due (one whose worker died, too). `oldest_seconds`: how
+    long the oldest mail has waited, whatever for; what is being sent or scheduled for later does not wait. `held_for`:
+    what the oldest held mail waits for.
+    """
+
+    due_seconds: float | None = None
+    oldest_seconds: float | None = None
+    held_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """Mails that wait, oldest first. `older` and `newer` are the ids to go on from, None where nothing follows."""
+
+    mails: list[Message] = field(default_factory=list)
+    older: int | None = None
+    newer: int | None = None
+
+
+def waiting(now: datetime | None = None) -> Waiting:
+    """Return the oldest of what waits: one query of three steps into an index."""
+    now = now or timezone.now()
+    rows = Message.objects.only("id", "status", "created_at", "next_attempt_at", "reason")
+    due = rows.filter(next_attempt_at__lte=now, status__in=CLAIMED_OR_DUE).order_by("next_attempt_at", "id")[:1]
+    others = [_in_state(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
+    found = list(_together([due, *others], then=""))
+    due_since = [row.next_attempt_at for row in found if row.status in CLAIMED_OR_DUE and _is_due(row, now)]
+    since = [row.next_attempt_at if row.status == Status.QUEUED else row.created_at for row in found]
+    held = [row.reason for row in found if row.status == Status.HELD]
+    return Waiting(
+        due_seconds=max(((now - at).total_seconds() for at in due_since if at), default=None),
+        oldest_seconds=max((max(0.0, (now - at).total_seconds()) for at in since if at), default=None),
+        held_for=held[0] if held else None,
+    )
+
+
+def waiting_counts() -> dict[str, Count]:
+    """Return how many mails are queued, sending, deferred, held and uncertain, counted up to 10,000 each: one query."""
+    return status_counts_of(SHOWN)
+
+
+def held_by_connection() -> dict[str, Count]:
+    """Return how many of the 10,000 oldest held mails wait for which connection, by its name: two queries."""
+    oldest = _in_state(Message.objects.all(), Status.HELD).values("connection_id")[: CAP + 1]
+    statement, values = oldest.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT connection_id, COUNT(*) FROM ({statement}) AS held GROUP BY connection_id", values)  # noqa: S608
+        counts = dict(cursor.fetchall())
+    more = sum(counts.values()) > CAP
+    return {label.text: Count(min(counts[pk], CAP), more) for pk, label in Label.objects.in_bulk(set(counts)).items()}
+
+
+def connection_names() -> list[str]:
+    """Return the names of all connections that mails ever took or waited for, in order."""
+    return list(Label.objects.filter(kind=Label.Kind.CONNECTION).order_by("text").values_list("text", flat=True))
+
+
+def queue_page(selection: Selection, params: Mapping[str, Any]) -> QueuePage:
+    """Return the 50 mails of `selection` that ``before`` or ``after`` in `params` names, the oldest without them.
+
+    Two queries, one more where ``before`` leads to the oldest page, which is then shown full. Raises ValueError if one
+    of them is not an id.
+    """
+    place = PlaceForm(params)
+    if not place.is_valid():
+        message = "before and after take the number of a mail"
+        raise ValueError(message)
+    before, after = place.cleaned_data["before"], place.cleaned_data["after"]
+    mails = [selection.mails(status).only("id") for status in selection.statuses]
+    if before is not None and after is None:
+        earlier = _ids(
+            [part.filter(id__lt=before).order_by("-id")[: SIZE + 1] for part in mails], then="ORDER BY id DESC"
+        )
+        if len(earlier) > SIZE:
+            ids = earlier[:SIZE][::-1]
+            return QueuePage(_read(ids), older=ids[0], newer=ids[-1])
+    start = after if after is not None else 0
+    found = _ids([part.filter(id__gt=start).order_by("id")[: SIZE + 1] for part in mails], then="ORDER BY id")
+    ids = found[:SIZE]
+    return QueuePage(
+        _read(ids),
+        older=(ids[0] if ids else start + 1) if after else None,
+        newer=ids[-1] if len(found) > SIZE else None,
+    )
+
+
+def _in_state(rows: QuerySet[Message], status: Status) -> QuerySet[Message]:
+    return rows.filter(status=status).exclude(status=Status.SENT).order_by("id")
+
+
+def _is_due(row: Message, now: datetime) -> bool:
+    return row.next_attempt_at is not None and row.next_attempt_at <= now
+
+
+def _ids(parts: Sequence[QuerySet[Message]], *, then: str) -> list[int]:
+    return [row.pk for row in _together(parts, then=f"{then} LIMIT {SIZE + 1}")] if parts else []
+
+
+def _read(ids: Sequence[int]) -> list[Message]:
+    rows = Message.objects.select_related("connection", "driver").in_bulk(ids)
+    return [rows[pk] for pk in ids if pk in rows]
+
+
+def _together(parts: Sequence[QuerySet[Message]], *, then: str) -> RawQuerySet[Message]:
+    """Return the rows of several limited querysets by one statement; SQLite takes no LIMIT in Django's own union."""
+    statements = [part.query.sql_with_params() for part in parts]
+    selects = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part{n}" for n, (sql, _) in enumerate(statements))  # noqa: S608
+    return Message.objects.raw(f"{selects} {then}", [value for _, values in statements for value in values])

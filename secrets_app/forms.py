@@ -1,0 +1,97 @@
+"""The form of who may change and use a secret. The forms of the secrets themselves are their kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from secrets_app.fields import RevisionField
+from secrets_app.models import Person, Secret
+
+MAX_KEY_LENGTH = 18  # digits of a 64-bit number, less one
+
+
+class PickedField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Some rows out of a queryset, ticked."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def clean(self, value: Any) -> Any:
+        """Return the rows. Raises ValidationError also for numbers that no database column holds."""
+        for key in value if isinstance(value, (list, tuple)) else ():
+            if len(str(key)) > MAX_KEY_LENGTH:
+                raise ValidationError(self.error_messages["invalid_pk_value"], params={"pk": str(key)[:20]})
+        return super().clean(value)
+
+
+class SharingForm(forms.Form):
+    """Owners, groups and availability to the system, as `actor` may set them."""
+
+    prefix = "sharing"
+
+    revision = RevisionField()
+    owners = PickedField(
+        label=_("Owners"),
+        queryset=get_user_model().objects.none(),
+        required=False,
+        help_text=_("May change, share and delete it. One owner always stays."),
+    )
+    new_owner = forms.ModelChoiceField(
+        label=_("Add an owner"), queryset=get_user_model().objects.none(), required=False, empty_label=_("Nobody")
+    )
+    groups = PickedField(
+        label=_("Groups"),
+        queryset=Group.objects.none(),
+        required=False,
+        help_text=_("Their members see it, without its password, and can send through it."),
+    )
+    available_to_system = forms.BooleanField(
+        label=_("Available to the system"),
+        required=False,
+        help_text=_("For mail that the system sends itself, and for everybody who is allowed to send."),
+    )
+
+    def __init__(self, data: Any = None, *, secret: Secret, actor: Person) -> None:
+        """`actor` picks among active accounts, and among his own groups unless he is an administrator."""
+        initial = {
+            "revision": secret.revision,
+            "owners": secret.owners.all(),
+            "groups": secret.groups.all(),
+            "available_to_system": secret.available_to_system,
+        }
+        super().__init__(data, initial=initial)
+        self.secret = secret
+        accounts = get_user_model().objects.order_by("email")
+        self.fields["owners"].queryset = accounts.filter(owned_secrets=secret)  # type: ignore[attr-defined]
+        self.fields["new_owner"].queryset = accounts.filter(is_active=True).exclude(owned_secrets=secret)  # type: ignore[attr-defined]
+        groups = secret.shareable_groups(actor)
+        self.fields["groups"].queryset = groups  # type: ignore[attr-defined]
+        if not groups.exists():
+            self.fields["groups"].help_text = _("You are in no group that it could be shared with.")
+
+    def clean(self) -> dict[str, Any]:
+        """Keep at least one owner who can sign in, and tell of a save in the meantime."""
+        super().clean()
+        data = self.cleaned_data
+        if "owners" in data and "new_owner" in data:
+            kept = [*data["owners"], *([data["new_owner"]] if data["new_owner"] else [])]
+            removed = len(kept) < self.secret.owners.count() + bool(data["new_owner"])
+            if not kept or (removed and not any(owner.is_active for owner in kept)):
+                message = _("The last owner stays. Add another one before you remove this one.")
+                self.add_error("owners", ValidationError(message, code="last_owner"))
+            data["owners"] = kept
+        if data.get("revision", self.secret.revision) != self.secret.revision:
+            self.refuse_outdated()
+        return data
+
+    def refuse_outdated(self) -> None:
+        """Say that somebody saved in the meantime; the form goes back with the new revision."""
+        self.data = self.data.copy()  # type: ignore[attr-defined]
+        self.data[self.add_prefix("revision")] = str(self.secret.revision)  # type: ignore[index]
+        text = _("Somebody saved this secret in the meantime. Your choice is still here: look at it and save again.")
+        self.add_error(None, ValidationError(text, code="outdated"))

@@ -1,0 +1,277 @@
+"""SMTP credentials: a server, how the connection to it is secured, and who signs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.db.models import TextChoices
+from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from secrets_app.fields import (
+    CertificatesField,
+    CountField,
+    HostField,
+    MailAddressField,
+    PortField,
+    SecretTextField,
+    TextField,
+    read_certificates,
+)
+from secrets_app.kinds.base import KEEP, REMOVE, Preset, SecretForm, register
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django_stubs_ext import StrOrPromise
+
+
+class Tls(TextChoices):
+    """How the connection is secured: one choice, never two switches."""
+
+    NONE = "none", _("None")
+    STARTTLS = "starttls", _("STARTTLS (587)")
+    SSL = "ssl", _("TLS from the start (465)")
+
+
+TLS_WORDS = {Tls.NONE: _("no TLS"), Tls.STARTTLS: _("STARTTLS"), Tls.SSL: _("TLS from the start")}
+# RFC 8314 section 3.3 for 465; 2465 and 2587 are what Amazon SES offers beside 465 and 587.
+TLS_FROM_THE_START_PORTS = frozenset({465, 2465})
+PLAIN_START_PORTS = frozenset({25, 587, 2587})
+
+
+def _submission(host: str, **more: Any) -> dict[str, Any]:
+    return {"host": host, "port": 587, "tls": Tls.STARTTLS, **more}
+
+
+PRESETS = (
+    Preset(
+        "gmail",
+        "Gmail",
+        _submission("smtp.gmail.com"),
+        _("User: the whole Gmail address. Password: an app password (needs 2-step verification), not your own."),
+    ),
+    Preset(
+        "microsoft365",
+        "Microsoft 365",
+        _submission("smtp.office365.com"),
+        _("User: the mailbox's address. “Authenticated SMTP” must be switched on for this mailbox."),
+    ),
+    Preset(
+        "ses",
+        "Amazon SES",
+        _submission("email-smtp.us-east-1.amazonaws.com"),
+        _("Put your own region into the host. User and password: SMTP credentials made in SES, not an access key."),
+    ),
+    Preset(
+        "mailgun",
+        "Mailgun",
+        _submission("smtp.mailgun.org"),
+        _("For a domain in the EU region the host is smtp.eu.mailgun.org. User and password: the domain's SMTP login."),
+    ),
+    Preset(
+        "postmark",
+        "Postmark",
+        _submission("smtp.postmarkapp.com"),
+        _("User and password: both the server's API token, or an SMTP token's access key and secret key."),
+    ),
+    Preset(
+        "brevo",
+        "Brevo",
+        _submission("smtp-relay.brevo.com"),
+        _("User: the SMTP login shown under “SMTP & API”. Password: an SMTP key, not the API key."),
+    ),
+    Preset(
+        "local",
+        _("Local relay"),
+        {"host": "localhost", "port": 25, "tls": Tls.NONE},
+        _("A mail server on this machine or in this network. It usually asks for no user and no password."),
+    ),
+)
+
+
+@register
+class SmtpForm(SecretForm):
+    """The kind `smtp`. Stored: host, port (int), tls, username, sender, ehlo_name, timeout (s), ca_pem, verify."""
+
+    key: ClassVar[str] = "smtp"
+    label: ClassVar[StrOrPromise] = _("SMTP server")
+    icon: ClassVar[str] = "server"
+    secret_fields: ClassVar[tuple[str, ...]] = ("password",)
+    reentry_on: ClassVar[tuple[str, ...]] = ("host", "port", "tls", "username")
+    presets: ClassVar[tuple[Preset, ...]] = PRESETS
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "host": "",
+        "port": 587,
+        "tls": Tls.STARTTLS.value,
+        "username": "",
+        "sender": "",
+        "ehlo_name": "",
+        "timeout": 20.0,
+        "ca_pem": "",
+        "verify": True,
+        "max_connections": 5,
+        "mails_per_connection": 100,
+        "per_second": 0,
+        "per_minute": 0,
+        "per_hour": 0,
+        "per_day": 0,
+    }
+    sections: ClassVar[tuple[tuple[StrOrPromise, tuple[tuple[str, ...], ...]], ...]] = (
+        ("", (("name",),)),
+        (_("Server"), (("host", "port"), ("tls",))),
+        (_("Sign-in"), (("username",), ("password",))),
+        (_("Sender"), (("sender",), ("available_to_system",))),
+        (
+            _("Limits"),
+            (("max_connections", "mails_per_connection"), ("per_second", "per_minute"), ("per_hour", "per_day")),
+        ),
+        (_("Details that are rarely needed"), (("ehlo_name", "timeout"), ("ca_pem",), ("skip_verification",))),
+    )
+
+    host = HostField(label=_("Host"), connects=True, help_text=_("Name or IP address, for example smtp.example.com."))
+    port = PortField(label=_("Port"), initial=587, help_text=_("587 for STARTTLS, 465 for TLS from the start."))
+    tls = forms.ChoiceField(
+        label=_("Encryption"),
+        choices=Tls.choices,
+        initial=Tls.STARTTLS,
+        widget=forms.RadioSelect(attrs={"class": "cards"}),
+        help_text=_("With “None” everything, the password too, travels readable: for relays on this machine only."),
+    )
+    username = TextField(
+        label=_("User"),
+        required=False,
+        max_length=255,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+        help_text=_("Leave user and password empty if the server asks for neither."),
+    )
+    password = SecretTextField(label=_("Password"), help_text=_("Stored encrypted, used exactly as typed."))
+    sender = MailAddressField(
+        label=_("Sender address"),
+        required=False,
+        help_text=_("If the server accepts only one sender, type it here. Empty: the address of the mail settings."),
+    )
+    ehlo_name = HostField(
+        label=_("EHLO name"),
+        connects=False,
+        required=False,
+        help_text=_("What this side calls itself to the server. Empty: the name of this machine."),
+    )
+    timeout = forms.FloatField(
+        label=_("Timeout"),
+        min_value=1,
+        max_value=600,
+        initial=20,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text=_("Seconds to wait for an answer, 1 to 600."),
+    )
+    ca_pem = CertificatesField(
+        label=_("Own certificate authority"),
+        help_text=_("PEM text, if the server's certificate is signed by an authority of your own."),
+    )
+    skip_verification = forms.BooleanField(
+        label=_("Do not check the server's certificate"),
+        required=False,
+        help_text=_(
+            "Dangerous: whoever sits between this machine and the server can then read the password and every mail. "
+            "A certificate of your own authority is better pasted above."
+        ),
+    )
+
+    max_connections = CountField(_("Connections at once"), 1, 50, 5, _("Of each worker, 1 to 50."))
+    mails_per_connection = CountField(
+        _("Mails a connection"), 1, 10_000, 100, _("Then it is closed and another one opened.")
+    )
+    per_second = CountField(_("Mails a second"), 0, 100_000, 0, _("Of all workers together; 0: no limit."))
+    per_minute = CountField(_("Mails a minute"), 0, 1_000_000, 0)
+    per_hour = CountField(_("Mails an hour"), 0, 10_000_000, 0)
+    per_day = CountField(_("Mails a day"), 0, 100_000_000, 0)
+
+    @classmethod
+    def stored_names(cls) -> tuple[str, ...]:
+        """Return the names of the stored fields: the form asks for the opposite of `verify`."""
+        return tuple(cls.defaults)
+
+    @classmethod
+    def field_label(cls, name: str) -> StrOrPromise:
+        """Return the label of a field."""
+        return _("Check of the certificate") if name == "verify" else super().field_label(name)
+
+    @classmethod
+    def initial_values(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the initial values: what is ticked is that the check is skipped."""
+        timeout = float(stored["timeout"])
+        return {
+            **stored,
+            "timeout": int(timeout) if timeout.is_integer() else timeout,
+            "skip_verification": not stored["verify"],
+        }
+
+    @classmethod
+    def summary(cls, stored: Mapping[str, Any]) -> tuple[str, StrOrPromise]:
+        """Return ``host:port`` and how it is secured."""
+        host = f"[{stored['host']}]" if ":" in stored["host"] else stored["host"]
+        return f"{host}:{stored['port']}", TLS_WORDS.get(stored["tls"], stored["tls"])
+
+    @classmethod
+    def facts(cls, stored: Mapping[str, Any]) -> list[tuple[StrOrPromise, StrOrPromise]]:
+        """Return label and readable value of each stored field; of certificates whose they are and until when."""
+        readable: dict[str, StrOrPromise] = {
+            "tls": TLS_WORDS.get(stored["tls"], stored["tls"]),
+            "timeout": _("%(seconds)g s") % {"seconds": float(stored["timeout"])},
+            "verify": _("On") if stored["verify"] else _("Off"),
+            "ca_pem": _certificates_in_words(stored["ca_pem"]),
+        }
+        return [(cls.field_label(n), readable.get(n, str(stored.get(n, ""))) or "-") for n in cls.stored_names()]
+
+    def stored_fields(self) -> dict[str, Any]:
+        """Return the stored fields out of the cleaned data."""
+        data = {**self.cleaned_data, "verify": not self.cleaned_data["skip_verification"]}
+        return {name: data[name] for name in self.stored_names()}
+
+    @sensitive_variables()
+    def clean(self) -> dict[str, Any]:
+        """Check what only several fields together can say: port with TLS, user with password."""
+        super().clean()
+        data = self.cleaned_data
+        port, tls = data.get("port"), data.get("tls")
+        if port in TLS_FROM_THE_START_PORTS and tls in {Tls.NONE, Tls.STARTTLS}:
+            text = _("Port %(port)s speaks TLS from the start. Choose that, or take port 587 for STARTTLS.")
+            self.add_error("tls", text % {"port": port})
+        if port in PLAIN_START_PORTS and tls == Tls.SSL:
+            text = _("Port %(port)s does not begin with TLS. Choose STARTTLS, or take port 465.")
+            self.add_error("tls", text % {"port": port})
+        if "username" in data and "password" in data:
+            self._check_sign_in(data["username"], has_password=self._will_have_password())
+        return data
+
+    def _will_have_password(self) -> bool:
+        action = self.action("password")
+        return action == KEEP or (action != REMOVE and bool(self.cleaned_data["password"]))
+
+    def _check_sign_in(self, username: str, *, has_password: bool) -> None:
+        if username and not has_password:
+            self.add_error("password", _("A user needs a password. Leave both empty if the server asks for neither."))
+        elif has_password and not username:
+            self.add_error(
+                "username", _("A password needs a user. Remove the password if the server asks for neither.")
+            )
+
+    @sensitive_variables()
+    def full_clean(self) -> None:
+        """Drop a private key that was pasted by mistake, so that no page repeats it."""
+        super().full_clean()
+        if self.is_bound and self.has_error("ca_pem", code="private_key"):
+            self._show_instead({"ca_pem": ""})
+
+
+def _certificates_in_words(pem: str) -> str:
+    """Return subject and last day of each certificate in stored `pem`."""
+    if not pem:
+        return ""
+    return "; ".join(
+        f"{certificate.subject.rfc4514_string()} ({date_format(certificate.not_valid_after_utc, 'j M Y')})"
+        for certificate in read_certificates(pem)
+    )

@@ -1,0 +1,203 @@
+"""Where a connection may lead: the rules for hosts, addresses and ports.
+
+A secret's form accepts any host that somebody types, so without rules a test page becomes a port scanner and a reader
+of cloud metadata. Link-local, metadata, unspecified, multicast and reserved addresses are refused always; private and
+loopback ones are allowed by default, because relays live there, and refused where `private_hosts` is false. An address
+counts in every spelling that a resolver understands (`0x7f.1`, `2130706433`, `0177.0.0.1`, full-width digits), and an
+IPv6 address that carries an IPv4 one is judged by both. A name is resolved once, every address it leads to is judged,
+and the caller connects to one of exactly these: looking it up again could give another answer.
+
+No models, no settings: pure functions.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import unicodedata
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+PORTS = frozenset({25, 465, 587})  # the registered ones below 1024; 1024-65535 are open
+MAX_HOST = 255  # octets of a name, RFC 1035 2.3.4
+
+# Served by clouds to their machines: credentials and start-up scripts without sign-in.
+_METADATA = frozenset(
+    ip_address(address)
+    for address in (
+        "169.254.169.254",  # AWS, Google, Azure, and most others (link-local anyway)
+        "169.254.170.2",  # AWS task credentials
+        "100.100.100.200",  # Alibaba
+        "168.63.129.16",  # Azure's wire server
+        "192.0.0.192",  # Oracle
+        "fd00:ec2::254",  # AWS by IPv6
+        "fd20:ce::254",  # Google by IPv6
+        "fd00:42::42",  # Scaleway by IPv6
+    )
+)
+_METADATA_NAMES = frozenset(
+    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+)
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")  # 0.0.0.0 reaches this machine on Linux (RFC 1122 3.2.1.3)
+_RESERVED = IPv4Network("240.0.0.0/4")  # with 255.255.255.255 (RFC 1112 4)
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))  # RFC 6052 2.1, RFC 8215
+_COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1
+_ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214 6.1: interface identifiers that end in an IPv4 address
+
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_FORBIDDEN = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff/@?#\\\\%]")
+
+
+class TargetRefused(ValueError):
+    """A host, address or port to which no connection may lead; the message is for people."""
+
+
+class Target(NamedTuple):
+    """One judged address, ready for `socket.connect`: `address` is numeric."""
+
+    family: socket.AddressFamily
+    address: str
+    port: int
+    scope: int = 0
+
+    @property
+    def sockaddr(self) -> tuple[str, int] | tuple[str, int, int, int]:
+        """Return the address as its family's sockets want it."""
+        if self.family == socket.AF_INET6:
+            return (self.address, self.port, 0, self.scope)
+        return (self.address, self.port)
+
+
+def check_port(port: int) -> None:
+    """Raise TargetRefused unless mail may be handed in on `port`: 25, 465, 587 or 1024-65535."""
+    if not (port in PORTS or 1024 <= port <= 65535):
+        raise TargetRefused(_("Port %d is not allowed: use 25, 465, 587 or one from 1024 to 65535.") % port)
+
+
+def check_host(host: str, *, private_hosts: bool = True) -> None:
+    """Raise TargetRefused if `host`, as typed, may not be connected to. Looks nothing up.
+
+    A name passes here unless it is known for metadata; what it leads to is judged by `resolve`.
+    """
+    name = _plain(host)
+    if name in _METADATA_NAMES:
+        raise TargetRefused(_("%s serves the metadata of cloud machines, not mail.") % name)
+    address = _literal(name)
+    if address is not None:
+        check_address(address, private_hosts=private_hosts)
+    elif not private_hosts and (name == "localhost" or name.endswith(".localhost")):
+        raise TargetRefused(_refusal(name, _("it leads to this machine itself")))
+
+
+def check_address(address: IPv4Address | IPv6Address, *, private_hosts: bool = True) -> None:
+    """Raise TargetRefused if `address`, or an IPv4 address inside it, may not be connected to."""
+    for one in (address, *_carried(address)):
+        if one in _METADATA or (isinstance(one, IPv6Address) and IPv6Address(int(one)) in _METADATA):
+            raise TargetRefused(_refusal(address, _("it serves the metadata of cloud machines, not mail")))
+        if one.is_link_local:
+            raise TargetRefused(_refusal(address, _("it is a link-local address")))
+        unusual = one in _THIS_NETWORK or one in _RESERVED if isinstance(one, IPv4Address) else int(one) == 0
+        if unusual or one.is_multicast:
+            raise TargetRefused(_refusal(address, _("no mail server can have it")))
+        # An IPv6 address that carries an IPv4 one is judged by that one: it is where the packets go.
+        if not private_hosts and not one.is_global and (one is not address or not _carried(address)):
+            raise TargetRefused(_refusal(address, _("it is a private address, and MAIL_PRIVATE_HOSTS is false")))
+
+
+def resolve(host: str, port: int, *, private_hosts: bool) -> tuple[Target, ...]:
+    """Look `host` up once and return every address it leads to, judged, in the resolver's order. Blocks.
+
+    Raises TargetRefused if the port, the host or any of its addresses is refused, OSError (socket.gaierror) if the
+    name cannot be looked up.
+    """
+    check_port(port)
+    check_host(host, private_hosts=private_hosts)
+    name = _plain(host)
+    literal = _literal(name)
+    try:
+        found = socket.getaddrinfo(str(literal) if literal else name, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # the name is no host name in IDNA (a label too long, say)
+        raise TargetRefused(_("%s is not a host name.") % _shown(host)) from error
+    targets = []
+    for family, _type, _protocol, _canonical, sockaddr in found:
+        address = str(sockaddr[0])
+        check_address(ip_address(address), private_hosts=private_hosts)
+        scope = int(sockaddr[3]) if len(sockaddr) > 3 else 0
+        targets.append(Target(socket.AddressFamily(family), address.partition("%")[0], port, scope))
+    if not targets:
+        raise socket.gaierror(socket.EAI_NONAME, "no address")
+    return tuple(dict.fromkeys(targets))
+
+
+def _plain(host: str) -> str:
+    """Return `host` as a resolver sees it: NFKC (as IDNA's nameprep does), lower case, no brackets, no last dots."""
+    name = unicodedata.normalize("NFKC", host.replace("。", ".")).strip().lower()
+    bracketed = name.startswith("[") and name.endswith("]")
+    name = name.strip("[]") if bracketed else name.rstrip(".")
+    scoped = name.partition("%")[0] if ":" in name else name
+    if not scoped or len(name.encode(errors="replace")) > MAX_HOST or _FORBIDDEN.search(scoped):
+        raise TargetRefused(_("%s is not a host name.") % _shown(host))
+    return name
+
+
+def _literal(name: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that `name` spells, None if it is a name."""
+    if ":" in name:
+        try:
+            return ip_address(name)
+        except ValueError:
+            raise TargetRefused(_("%s is not a host name.") % _shown(name)) from None
+    return _old_ipv4(name)
+
+
+def _old_ipv4(name: str) -> IPv4Address | None:
+    """Read one to four decimal, octal or hexadecimal numbers, the last one filling the rest, as inet_aton does."""
+    parts = name.split(".")
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
+        return None
+    numbers = [_number(part) for part in parts]
+    *first, last = numbers
+    if any(number > 255 for number in first) or last >= 256 ** (5 - len(parts)):
+        raise TargetRefused(_("%s is not an IP address.") % _shown(name))
+    value = last
+    for place, number in enumerate(first):
+        value += number << (24 - 8 * place)
+    return IPv4Address(value)
+
+
+def _number(text: str) -> int:
+    if text.startswith("0x"):
+        return int(text[2:] or "0", 16)
+    if text.startswith("0") and text.isdigit() and not set(text) - set("01234567"):
+        return int(text, 8)
+    return int(text)
+
+
+def _carried(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+    """Return the IPv4 addresses to which packets for this IPv6 address may be translated or tunnelled."""
+    if isinstance(address, IPv4Address):
+        return ()
+    number = int(address)
+    bare = IPv6Address(number)  # without the scope
+    last = IPv4Address(number & 0xFFFFFFFF)
+    if bare.ipv4_mapped:
+        return (bare.ipv4_mapped,)
+    if any(bare in network for network in _NAT64) or (bare in _COMPATIBLE and number > 1):
+        return (last,)
+    if bare.sixtofour:
+        return (bare.sixtofour,)
+    if bare.teredo:
+        return bare.teredo
+    if (number >> 32) & 0xFFFFFFFF in _ISATAP:
+        return (last,)
+    return ()
+
+
+def _refusal(what: object, why: str) -> str:
+    return _("%(host)s may not be used: %(why)s.") % {"host": what, "why": why}
+
+
+def _shown(host: str) -> str:
+    return repr(host[:80])

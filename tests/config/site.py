@@ -1,0 +1,209 @@
+"""Every address of the site, who it is for, and the rows that are filled into it.
+
+`PAGES` is the list that the whole URL resolver is compared with: an address that is new and not named here makes
+`test_access` fail until somebody has said who may open it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from secrets_app import keeping
+from tests.conftest import signed_in
+from tests.factories import PASSWORD, make_admin, make_user
+from tests.maillog.makers import finished
+from users.models import User
+
+USE, TEST, CONFIGURE = "secrets_app.use_secrets", "mailadmin.send_test", "mailadmin.configure_mail"
+LOG, BODY = "maillog.view_log", "maillog.view_body"
+STEER = "mailadmin.manage_queue"
+QUEUE_NEEDS = (LOG, STEER)
+PERMISSIONS = (USE, TEST, CONFIGURE, LOG, BODY, STEER, "mailadmin.send_mail", "users.manage_users")
+
+SMTP_FIELDS: dict[str, Any] = {
+    "host": "smtp.example.com",
+    "port": 587,
+    "tls": "starttls",
+    "username": "relay",
+    "sender": "",
+    "ehlo_name": "",
+    "timeout": 20.0,
+    "ca_pem": "",
+    "verify": True,
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One pattern of the resolver.
+
+    `path` has the names of rows in braces. A `public` page is for everybody; any other for whoever is signed in and
+    holds all of `needs`, and if it is for the `administrator` not even for them. `reads`: it answers GET. `acts`: a
+    POST to it changes something.
+    """
+
+    route: str
+    path: str
+    needs: tuple[str, ...] = ()
+    public: bool = False
+    administrator: bool = False
+    reads: bool = True
+    acts: bool = False
+
+
+PAGES = (
+    Page("", "/"),
+    Page("healthz", "/healthz", public=True),
+    Page("setup/", "/setup/", public=True, acts=True),
+    Page("mail/settings/", "/mail/settings/", (CONFIGURE,), acts=True),
+    Page("mail/test/", "/mail/test/", (TEST,), acts=True),
+    Page("mail/test/<int:mail_id>/", "/mail/test/{mail}/", (TEST, LOG)),
+    Page("mail/queue/", "/mail/queue/", (LOG,)),
+    Page("mail/queue/state/", "/mail/queue/state/", (LOG,)),
+    *(
+        Page(f"mail/queue/{route}", f"/mail/queue/{path}", QUEUE_NEEDS, reads=route.endswith("all/"), acts=True)
+        for route, path in (
+            ("retry/", "retry/"),
+            ("retry/all/", "retry/all/"),
+            ("cancellation/", "cancellation/"),
+            ("cancellation/all/", "cancellation/all/"),
+            ("<int:mail_id>/retry/", "{mail}/retry/"),
+            ("<int:mail_id>/cancellation/", "{mail}/cancellation/"),
+            ("connections/<slug:connection_id>/pause/", "connections/{secret}/pause/"),
+            ("connections/<slug:connection_id>/resumption/", "connections/{secret}/resumption/"),
+            ("connections/<slug:connection_id>/probe/", "connections/{secret}/probe/"),
+        )
+    ),
+    Page("mail/events/", "/mail/events/", (CONFIGURE, BODY)),
+    Page("secrets/", "/secrets/", (USE,)),
+    Page("secrets/environment/", "/secrets/environment/", (USE,)),
+    Page("secrets/trail/", "/secrets/trail/", (USE,), administrator=True),
+    Page("secrets/new/", "/secrets/new/", (USE,)),
+    Page("secrets/new/<slug:kind>/", "/secrets/new/smtp/", (USE,), acts=True),
+    Page("secrets/<int:pk>/", "/secrets/{secret}/", (USE,), acts=True),
+    Page("secrets/<int:pk>/sharing/", "/secrets/{secret}/sharing/", (USE,), reads=False, acts=True),
+    Page("secrets/<int:pk>/deletion/", "/secrets/{secret}/deletion/", (USE,), acts=True),
+    Page("log/", "/log/", (LOG,)),
+    Page("log/<int:mail_id>/", "/log/{mail}/", (LOG,)),
+    Page("log/<int:mail_id>/preview/", "/log/{mail}/preview/", (LOG, BODY)),
+    Page("log/<int:mail_id>/source/", "/log/{mail}/source/", (LOG, BODY)),
+    Page("account/", "/account/"),
+    Page("account/profile/", "/account/profile/", acts=True),
+    Page("account/sessions/<int:pk>/ending/", "/account/sessions/{session}/ending/", reads=False, acts=True),
+    Page("account/sessions/", "/account/sessions/", acts=True),
+    Page("account/reauthenticate/", "/account/reauthenticate/", acts=True),
+    Page("account/password/change/", "/account/password/change/", acts=True),
+    Page("account/password/set/", "/account/password/set/", acts=True),
+    Page("account/2fa/", "/account/2fa/"),
+    Page("account/2fa/reauthenticate/", "/account/2fa/reauthenticate/", acts=True),
+    Page("account/2fa/totp/activate/", "/account/2fa/totp/activate/", acts=True),
+    Page("account/2fa/totp/deactivate/", "/account/2fa/totp/deactivate/", acts=True),
+    Page("account/2fa/recovery-codes/", "/account/2fa/recovery-codes/"),
+    Page("account/2fa/recovery-codes/generate/", "/account/2fa/recovery-codes/generate/", acts=True),
+    Page("account/2fa/recovery-codes/download/", "/account/2fa/recovery-codes/download/"),
+    Page("account/email/", "/account/email/"),
+    Page("account/login/", "/account/login/", public=True, acts=True),
+    Page("account/login/code/confirm/", "/account/login/code/confirm/", acts=True),
+    Page("account/logout/", "/account/logout/", public=True, acts=True),
+    Page("account/inactive/", "/account/inactive/", public=True),
+    Page("account/signup/", "/account/signup/", public=True, acts=True),
+    Page("account/2fa/authenticate/", "/account/2fa/authenticate/", acts=True),
+    Page("account/confirm-email/", "/account/confirm-email/"),
+    Page("account/confirm-email/(?P<key>[-:\\w]+)/", "/account/confirm-email/abc:1-2/"),
+    Page("account/password/reset/", "/account/password/reset/", public=True, acts=True),
+    Page("account/password/reset/done/", "/account/password/reset/done/", public=True),
+    Page(
+        "account/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/",
+        "/account/password/reset/key/{key}/",
+        public=True,
+        acts=True,
+    ),
+    Page("account/password/reset/key/done/", "/account/password/reset/key/done/", public=True),
+)
+
+
+def routes(patterns: Any = None, prefix: str = "") -> Iterator[str]:
+    """Yield every pattern of the site, without the anchors of regular expressions."""
+    for entry in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + str(entry.pattern).removeprefix("^").removesuffix("$")
+        if isinstance(entry, URLResolver):
+            yield from routes(entry.url_patterns, route)
+        else:
+            assert isinstance(entry, URLPattern)
+            yield route
+
+
+def html_mail(html: str) -> bytes:
+    """Return a mail with a text and an HTML part, as it lies in the log."""
+    mail = EmailMessage()
+    mail["Subject"] = "Hello"
+    mail.set_content("Hello")
+    mail.add_alternative(html, subtype="html")
+    return mail.as_bytes()
+
+
+class Site:
+    """An installation in use: an administrator, a secret of hers, a mail that was sent, a link to reset a password."""
+
+    def __init__(self) -> None:
+        self.admin = make_admin()
+        self.mail = finished("sent", mime=html_mail("<p>Hello</p>"), actor=self.admin)
+        self.secret = keeping.store(
+            kind="smtp",
+            name="Relay",
+            fields=SMTP_FIELDS,
+            values={"password": "first-password"},
+            actor=self.admin,
+            available_to_system=True,
+        )
+        self.reset_key = f"{user_pk_to_url_str(self.admin)}-{default_token_generator.make_token(self.admin)}"
+
+    def person(self, *permissions: str) -> User:
+        """Return a new account that holds `permissions`, and owns the secret, too."""
+        user = make_user(f"person{User.objects.count()}@example.com", *permissions)
+        self.secret.owners.add(user)
+        return user
+
+    def path(self, page: Page, user: User | None = None) -> str:
+        """Return the address of `page` with rows that exist filled in; the session is one of `user`'s."""
+        session = 0
+        if "{session}" in page.path:
+            owner = user or self.admin
+            key = f"elsewhere-{UserSession.objects.count()}"
+            session = UserSession.objects.create(user=owner, ip="192.0.2.1", session_key=key).pk
+        return page.path.format(mail=self.mail.pk, secret=self.secret.pk, session=session, key=self.reset_key)
+
+
+def freshly_signed_in(user: User, **options: Any) -> Client:
+    """Return a browser in which the password was typed a moment ago, as pages about the account ask for."""
+    confirmed = signed_in(user)
+    confirmed.post("/account/reauthenticate/", {"password": PASSWORD})
+    client = Client(**options)
+    client.cookies["sessionid"] = confirmed.cookies["sessionid"].value
+    return client
+
+
+SESSIONS = {"Session", "UserSession"}
+
+
+def stored() -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of every table, without what a sign-in writes; it is compared before and after a request."""
+    return {
+        model.__name__: list(
+            model._base_manager.order_by("pk").values_list(
+                *(field.attname for field in model._meta.concrete_fields if field.name != "last_login")
+            )
+        )
+        for model in apps.get_models(include_auto_created=True)
+        if model.__name__ not in SESSIONS
+    }

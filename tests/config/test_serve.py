@@ -1,0 +1,217 @@
+"""The real thing: ``python -m config.serve`` with its web server and worker, on a port of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.config.starting import BASE_DIR, DEFAULTS, SECRET_KEY, SECRETS_KEYS
+
+START_SECONDS = 60  # far more than it takes, for a machine that is busy with other tests
+STOP_SECONDS = 15
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def processes_of(marker: str) -> dict[int, str]:
+    """Return the running processes that have `marker` in their environment, with their command lines."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            if not folder.name.isdigit() or marker.encode() not in (folder / "environ").read_bytes():
+                continue
+            if (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+class Running:
+    """One start of Mailadmin, with all its processes."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        self.port = int(environment.setdefault("PORT", str(free_port())))
+        self.marker = f"MAILADMIN_TEST_MARK={folder}"
+        self.log = folder / f"output-{self.port}"
+        blank = {key: "" for name in DEFAULTS for key in (name, f"{name}_FILE")}
+        stores = {
+            "SECRET_KEY": SECRET_KEY,
+            "SECRETS_KEYS": SECRETS_KEYS,
+            "DATABASE_URL": f"sqlite:///{folder}/app.sqlite3",
+            "QUEUE_URL": f"sqlite:///{folder}/queue.sqlite3",
+            "MAIL_LOG_FILE": f"{folder}/mail.log",
+            "DEBUG": "true",  # serves the static files from where they are, so that staticfiles/ stays untouched
+            "MAILADMIN_TEST_MARK": str(folder),
+        }
+        kept = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "config.serve", *arguments],
+                cwd=BASE_DIR,
+                env={**kept, **blank, **stores, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while text not in self.output:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.05)
+
+    def others(self) -> dict[int, str]:
+        """The web server's two processes and the worker."""
+        return {pid: line for pid, line in processes_of(self.marker).items() if pid != self.process.pid}
+
+    def gone(self, seconds: float = STOP_SECONDS) -> bool:
+        """Return whether all processes have ended by then."""
+        deadline = time.monotonic() + seconds
+        while processes_of(self.marker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return not processes_of(self.marker)
+
+    def get(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Start Mailadmin; whatever is left of it is killed at the end."""
+    started = []
+
+    def start(*arguments: str, **environment: str) -> Running:
+        started.append(Running(tmp_path, *arguments, **environment))
+        return started[-1]
+
+    yield start
+    for running in started:
+        for pid in processes_of(running.marker):
+            os.kill(pid, signal.SIGKILL)
+        running.process.wait()
+
+
+@pytest.fixture
+def running(serve):
+    mailadmin = serve()
+    mailadmin.wait_for(f"Mailadmin is running at http://127.0.0.1:{mailadmin.port}")
+    return mailadmin
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_answers_when_it_says_so_and_one_signal_ends_everything(running, number):
+    assert running.get("/healthz") == 200
+    assert running.get("/") == 200, "the first visit leads to the set-up"
+    running.wait_for(f"Make the first administrator at http://127.0.0.1:{running.port}/setup/")
+    assert len(running.others()) == 3, running.others()
+    running.process.send_signal(number)
+    assert running.process.wait(STOP_SECONDS) == 0
+    assert running.gone(1), running.others()
+    assert "Stopping." in running.output
+    assert "Traceback" not in running.output
+
+
+@pytest.mark.parametrize("victim", ["run_huey", "granian"])
+def test_a_child_that_dies_ends_everything_with_a_sentence(running, victim):
+    pid = min(pid for pid, line in running.others().items() if victim in line)
+    os.kill(pid, signal.SIGKILL)
+    assert running.process.wait(STOP_SECONDS) == 1
+    assert running.gone(1), running.others()
+    name = {"run_huey": "worker", "granian": "web server"}[victim]
+    assert f"The {name} has stopped by itself (status 9), so Mailadmin stops." in running.output
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(running):
+    assert len(running.others()) == 3
+    running.process.kill()
+    assert running.gone(), running.others()
+
+
+def test_a_second_signal_does_not_wait_for_anything(running):
+    worker = next(pid for pid, line in running.others().items() if "run_huey" in line)
+    os.kill(worker, signal.SIGSTOP)  # a worker that does not react
+    running.process.send_signal(signal.SIGINT)
+    running.wait_for("Stopping.")
+    time.sleep(0.5)
+    assert running.process.poll() is None, "it did not wait for the worker"
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(5) == 0
+    assert running.gone(1), running.others()
+
+
+def test_a_signal_while_it_starts_ends_everything_at_once(serve):
+    mailadmin = serve()
+    while not any("granian" in line for line in mailadmin.others().values()):
+        time.sleep(0.01)
+    mailadmin.process.terminate()
+    assert mailadmin.process.wait(8) == 0, "the web server ignores SIGTERM while it loads, and was waited for"
+    assert mailadmin.gone(1), mailadmin.others()
+
+
+def test_a_worker_can_run_alone(serve):
+    mailadmin = serve("--worker-only")
+    mailadmin.wait_for("A worker is running. Ctrl-C stops it.\n")
+    assert [line.split()[2] for line in mailadmin.others().values()] == ["run_huey"]
+    mailadmin.process.send_signal(signal.SIGINT)
+    assert mailadmin.process.wait(STOP_SECONDS) == 0
+    assert mailadmin.gone(1), mailadmin.others()
+
+
+def test_a_taken_port_is_said_with_a_way_out(serve):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        mailadmin = serve(PORT=str(port))
+        assert mailadmin.process.wait(START_SECONDS) == 1
+    said = f"Port {port} is taken by another program. Choose another: PORT={port + 1} make run\n"
+    assert mailadmin.output == said
+    assert mailadmin.gone(1)
+
+
+def test_a_wrong_setting_is_said_without_a_traceback(serve):
+    mailadmin = serve(MAIL_PORT="seven")
+    assert mailadmin.process.wait(START_SECONDS) == 2
+    assert "  MAIL_PORT: must be a whole number from 1 to 65535, not 'seven'\n" in mailadmin.output
+    assert "Traceback" not in mailadmin.output
+
+
+def test_a_database_that_cannot_be_opened_is_said_without_a_traceback(serve, tmp_path):
+    (tmp_path / "app.sqlite3").mkdir()
+    mailadmin = serve()
+    assert mailadmin.process.wait(START_SECONDS) == 1
+    assert mailadmin.output.startswith("The database cannot be used: ")
+    assert "Traceback" not in mailadmin.output
+
+
+def test_the_administrator_of_the_environment_is_made_and_the_second_start_is_no_first_visit(serve):
+    admin = {"MAILADMIN_ADMIN_EMAIL": "root@example.com", "MAILADMIN_ADMIN_PASSWORD": "correct-horse-battery"}
+    for _ in range(2):
+        mailadmin = serve(**admin)
+        mailadmin.wait_for("Mailadmin is running")
+        assert mailadmin.get("/setup/") in {302, 404, 410, 200}
+        assert "/setup/" not in mailadmin.output
+        mailadmin.process.terminate()
+        assert mailadmin.process.wait(STOP_SECONDS) == 0

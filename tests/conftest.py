@@ -1,0 +1,175 @@
+"""What every test starts from: no mail settings, an empty queue, Mailadmin's own e-mail backend, people to sign in."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from django.test import Client
+from huey.storage import MemoryStorage
+from pytest_django.live_server_helper import LiveServer
+
+from config.env import MailEnvironment
+from mailadmin import recovery
+from maillog import labels
+from tests.factories import make_admin, make_user
+
+pytest_plugins = ["tests.smtp_fixtures"]
+
+REQUIRE_SERVICES = os.environ.get("REQUIRE_SERVICES") == "1"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
+
+
+# ---------------------------------------------------------------- services
+
+
+def answers(port: int) -> bool:
+    """Return whether something listens on this port of this machine."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+SERVICES = {
+    "postgres": (lambda: answers(5432), "PostgreSQL does not answer on 127.0.0.1:5432"),
+    "redis": (lambda: answers(6379), "Redis does not answer on 127.0.0.1:6379"),
+    "browser": (
+        lambda: bool(CHROMIUM) and Path(CHROMIUM).exists(),
+        "Chromium is not installed (or CHROMIUM names none)",
+    ),
+}
+_missing: dict[str, str] = {}
+
+
+def missing(service: str) -> str:
+    """Return why tests of this marker cannot run here, or nothing if they can. Looked up once."""
+    if service not in _missing:
+        there, reason = SERVICES[service]
+        _missing[service] = "" if there() else reason
+    return _missing[service]
+
+
+def pytest_runtest_setup(item):
+    for service in SERVICES:
+        reason = missing(service) if item.get_closest_marker(service) else ""
+        if reason and REQUIRE_SERVICES:
+            pytest.fail(f"{reason}, and REQUIRE_SERVICES is set", pytrace=False)
+        if reason:
+            pytest.skip(f"{reason}; .ci/run installs and starts what the tests need")
+
+
+def pytest_collection_modifyitems(items):
+    """Put browser tests last: Playwright leaves a loop running, in which asyncio.run() and the ORM refuse to work."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+# ---------------------------------------------------------------- a clean start
+
+
+@pytest.fixture
+def mail_settings(settings, tmp_path):
+    """Set what the MAIL_* variables say: ``mail_settings(driver="log", from_address="a@example.com")``."""
+
+    def use(**fields) -> MailEnvironment:
+        settings.MAIL = MailEnvironment(**{"log_file": tmp_path / "mail.log", **fields})
+        return settings.MAIL
+
+    return use
+
+
+@pytest.fixture(autouse=True)
+def clean_start(mail_settings, settings, monkeypatch):
+    """No MAIL_* variable is set, caches are empty, and mail takes Mailadmin's backend (pytest-django swaps it)."""
+    monkeypatch.setattr(recovery, "watch", recovery.Watch())  # or a test would see the clocks of the one before
+    mail_settings()
+    settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+    cache.clear()
+    labels.forget()  # rows made in a test are rolled back after callbacks that ran as if they had been committed
+
+
+class Jobs:
+    """The queue under test: what is enqueued waits here until `run` is called."""
+
+    def __init__(self, huey):
+        self.huey = huey
+
+    @property
+    def names(self) -> list[str]:
+        """The waiting jobs' names, oldest first."""
+        return [task.name for task in self.huey.pending()]
+
+    def run(self, *, limit: int = 100) -> list[str]:
+        """Do the waiting jobs and those that they add, as the worker would, and return their names."""
+        done: list[str] = []
+        while task := self.huey.dequeue():
+            assert len(done) < limit, f"more than {limit} jobs: {done[-5:]}"
+            self.huey.execute(task)
+            done.append(task.name)
+        return done
+
+
+@pytest.fixture(autouse=True)
+def jobs(monkeypatch):
+    """Jobs are recorded, and done only when the test calls ``jobs.run()``."""
+    huey = django_settings.HUEY
+    monkeypatch.setattr(huey, "storage", MemoryStorage("tests"))
+    return Jobs(huey)
+
+
+# ---------------------------------------------------------------- people
+
+
+@pytest.fixture
+def admin(db):
+    """An administrator."""
+    return make_admin()
+
+
+@pytest.fixture
+def colleague(db):
+    """Somebody who may sign in and nothing else."""
+    return make_user("colleague@example.com", name="Colleague")
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user, backend=django_settings.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+@pytest.fixture
+def admin_client(admin):
+    return signed_in(admin)
+
+
+@pytest.fixture
+def colleague_client(colleague):
+    return signed_in(colleague)
+
+
+# ---------------------------------------------------------------- the browser
+
+
+@pytest.fixture
+def live_server(transactional_db):
+    """A web server of this test's own: what one remembers ("there is an account") must not reach the next test."""
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    """The system's Chromium; nothing is downloaded."""
+    # Playwright's own loop runs in the test's thread, where the ORM would take it for a mistake.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    return {
+        **browser_type_launch_args,
+        "executable_path": CHROMIUM,
+        "args": ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
+    }

@@ -1,0 +1,42 @@
+"""What the tests of the pool have in common: a loop with pools, many mails, and waiting for something to happen."""
+
+import asyncio
+import time
+
+from mailadmin.drivers import pool
+from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
+from tests.mailadmin.smtp_sending import envelope
+
+DRIVER = SmtpDriver()
+
+
+def server_of(server, **changes):
+    return SmtpServer(name="test", **{"timeout": 5.0, **server.fields, **changes})
+
+
+def mails(count, first=1):
+    return [envelope(f"person{number}@example.org", number=number) for number in range(first, first + count)]
+
+
+def run(coroutine):
+    """Run in a loop of its own and close the pools in the end."""
+
+    async def all_of_it():
+        try:
+            return await coroutine
+        finally:
+            await pool.close_all()
+
+    return asyncio.run(all_of_it())
+
+
+def outcomes_of(results):
+    return {result.outcome for result in results}
+
+
+async def until(condition, seconds=3.0):
+    """Wait until `condition()` holds. Raises AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)

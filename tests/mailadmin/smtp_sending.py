@@ -1,0 +1,58 @@
+"""What the tests of the smtp driver have in common: mails, sending them, and looking at what came of it."""
+
+import asyncio
+import base64
+import traceback
+
+from mailadmin.drivers.base import Envelope
+from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
+
+MESSAGE = b"Subject: Hello\r\nFrom: shop@example.org\r\n\r\nGood day\r\n"
+ANN, BEN, CY = "ann@example.org", "ben@example.org", "cy@example.org"
+PASSWORD = "canary-Pa55word/with+signs"
+SHORT = 0.3  # seconds
+
+
+def envelope(*recipients, number=1, content=MESSAGE, sender="shop@example.org", needs_smtputf8=False):
+    return Envelope(
+        id=number,
+        sender=sender,
+        recipients=recipients or (ANN,),
+        content=content,
+        needs_smtputf8=needs_smtputf8,
+        message_id=f"<{number}@example.org>",
+        subject="Hello",
+    )
+
+
+def send(server, *envelopes, **changes):
+    """Send through `server` (one of the tests' servers) and return the results."""
+    fields = {"timeout": 5.0, **server.fields, **changes}
+    to = SmtpServer(name="test", **fields)
+    return asyncio.run(SmtpDriver().send(envelopes or (envelope(),), to))
+
+
+def send_one(server, *recipients, **changes):
+    (result,) = send(server, envelope(*recipients), **changes)
+    return result
+
+
+def outcomes(result):
+    return {address: each.outcome for address, each in result.recipients.items()}
+
+
+def everything_said(result):
+    """All texts in which a secret could hide, down to the local variables in the traceback."""
+    texts = [repr(result), str(result)]
+    if result.error:
+        texts += [repr(result.error), str(result.error), repr(vars(result.error))]
+        told = traceback.TracebackException.from_exception(result.error, capture_locals=True)
+        texts += list(told.format())
+    return "\n".join(texts)
+
+
+def assert_no_password(text, password=PASSWORD, username="mailer"):
+    forms = [password, base64.b64encode(password.encode()), base64.b64encode(f"\0{username}\0{password}".encode())]
+    for form in forms:
+        spelled = form if isinstance(form, str) else form.decode()
+        assert spelled.rstrip("=") not in text

@@ -1,0 +1,109 @@
+"""`mail_test`, `mail_config` and `mail_log`: what they print and how they exit."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from mailadmin.api import Mail, send
+from maillog.models import Message, Status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PASSWORD = "canary-7c0ffee-password"
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command(*arguments, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def relay(start_smtp, mail_settings):
+    def start(password=PASSWORD, **options):
+        server = start_smtp(password=PASSWORD, **options)
+        mail_settings(**{**server.fields, "password": password}, from_address="shop@example.com", timeout=5)
+        return server
+
+    return start
+
+
+def test_mail_test_sends_at_once_and_prints_the_servers_words(relay):
+    server = relay()
+    printed = run("mail_test", "ann@example.com")
+    assert "Accepted by localhost" in printed
+    assert server.mails[0].recipients == ("ann@example.com",)
+
+
+def test_mail_test_exits_1_with_the_reason_when_the_server_refuses(relay):
+    relay(password="canary-wrong")
+    with pytest.raises(CommandError, match="535") as caught:
+        run("mail_test", "ann@example.com")
+    assert caught.value.returncode == 1
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments", [("not an address",), ("ann@example.com", "--connection", "nowhere")])
+def test_mail_test_exits_2_when_used_wrongly(relay, arguments):
+    relay()
+    with pytest.raises(CommandError) as caught:
+        run("mail_test", *arguments)
+    assert caught.value.returncode == 2
+    assert not Message.objects.exists()
+
+
+def test_mail_test_without_a_connection_says_that_the_mail_is_held(mail_settings):
+    mail_settings(from_address="shop@example.com")
+    with pytest.raises(CommandError, match=r"(?i)held|no connection"):
+        run("mail_test", "ann@example.com")
+
+
+def test_mail_test_check_signs_in_and_sends_nothing(relay):
+    server = relay()
+    assert "environment" in run("mail_test", "ann@example.com", "--check")
+    assert server.mails == []
+    assert not Message.objects.exists()
+
+
+def test_mail_test_check_names_a_refused_sign_in(relay):
+    relay(password="wrong")
+    with pytest.raises(CommandError, match="535"):
+        run("mail_test", "ann@example.com", "--check")
+
+
+def test_mail_config_shows_values_sources_and_no_password(relay):
+    relay()
+    printed = run("mail_config")
+    assert "shop@example.com" in printed
+    assert "environment (MAIL_FROM_ADDRESS)" in printed
+    assert PASSWORD not in printed
+    assert PASSWORD not in run("mail_config", "--json")
+
+
+def test_mail_config_check_exits_1_while_mail_cannot_leave(relay):
+    with pytest.raises(CommandError, match="no connection"):
+        run("mail_config", "--check")
+    relay()
+    assert "Mails can leave." in run("mail_config", "--check")
+
+
+def test_mail_log_lists_filters_and_limits(mail_settings):
+    mail_settings(driver="silent", from_address="shop@example.com", send_mode="instant")
+    for number in range(5):
+        send(Mail(to=[f"p{number}@example.com"], subject=f"Invoice {number}", text="x"))
+    assert run("mail_log").count("Invoice") == 5
+    assert run("mail_log", "--limit", "2").count("Invoice") == 2
+    assert run("mail_log", "p3@").count("Invoice") == 1
+    assert run("mail_log", "--status", "failed") == ""
+    rows = [json.loads(line) for line in run("mail_log", "--json").splitlines()]
+    assert [row["subject"] for row in rows] == [f"Invoice {number}" for number in (4, 3, 2, 1, 0)]
+    assert {row["status"] for row in rows} == {Status.SILENCED.value}
+
+
+@pytest.mark.parametrize("arguments", [("--limit", "0"), ("--limit", "999999"), ("a b c d e f g h i j",)])
+def test_mail_log_exits_2_when_used_wrongly(arguments):
+    with pytest.raises(CommandError) as caught:
+        run("mail_log", *arguments)
+    assert caught.value.returncode == 2

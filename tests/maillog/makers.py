@@ -1,0 +1,102 @@
+"""Makes mails for the tests of the log."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from maillog.models import Message
+from maillog.recording import (
+    AttemptRecord,
+    Claimed,
+    NewMessage,
+    NewRecipient,
+    RecipientOutcome,
+    Settlement,
+    claim_these,
+    enqueue,
+    settle,
+)
+
+LEASE = timedelta(minutes=5)
+MIME = (
+    b"From: Shop <shop@example.com>\r\nTo: ann@example.com\r\nSubject: Your invoice\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: text/plain; charset="utf-8"\r\n\r\nHello Ann, here it is.\r\n'
+)
+
+
+def recipient(address: str = "ann@example.com", kind: str = "to", **fields: Any) -> NewRecipient:
+    return NewRecipient(**{"kind": kind, "address": address, "shown": address, **fields})
+
+
+def new_message(*addresses: str, **fields: Any) -> NewMessage:
+    return NewMessage(
+        **{
+            "subject": "Your invoice",
+            "sender": "shop@example.com",
+            "recipients": [recipient(address) for address in addresses or ("ann@example.com",)],
+            "mime": MIME,
+            "message_id": "<1@example.com>",
+            "mode": "background",
+            "due": timezone.now(),
+            **fields,
+        }
+    )
+
+
+def queued(*addresses: str, **fields: Any) -> int:
+    """Store one mail and return its id."""
+    return enqueue([new_message(*addresses, **fields)])[0]
+
+
+def claimed(pk: int) -> Claimed:
+    """Claim one mail."""
+    (mail,) = claim_these([pk], lease=LEASE, worker="test")
+    return mail
+
+
+def attempt(**fields: Any) -> AttemptRecord:
+    return AttemptRecord(
+        **{
+            "started_at": timezone.now(),
+            "duration_ms": 42,
+            "outcome": "sent",
+            "phase": "content",
+            "code": 250,
+            "enhanced_code": "2.0.0",
+            "reply": "250 2.0.0 queued as 4F1",
+            "driver": "smtp",
+            "connection": "Relay A",
+            "host": "smtp.example.com:587",
+            "tls": "TLSv1.3",
+            "worker": "test",
+            **fields,
+        }
+    )
+
+
+def settlement(mail: Claimed, status: str = "sent", **fields: Any) -> Settlement:
+    """Say that all recipients had the same luck as the mail."""
+    outcomes = {"sent": "accepted", "failed": "refused", "deferred": "deferred", "uncertain": "uncertain"}
+    return Settlement(
+        **{
+            "id": mail.id,
+            "claim": mail.claim,
+            "status": status,
+            "driver": "smtp",
+            "connection": "Relay A",
+            "recipients": [
+                RecipientOutcome(id=one.id, outcome=outcomes.get(status, "open")) for one in mail.recipients
+            ],
+            "attempt": attempt(outcome=status),
+            "next_attempt_at": timezone.now() + timedelta(minutes=1) if status in {"deferred", "queued"} else None,
+            **fields,
+        }
+    )
+
+
+def finished(status: str = "sent", *addresses: str, settled: dict[str, Any] | None = None, **fields: Any) -> Message:
+    """Store one mail, try it once, and return its row."""
+    pk = queued(*addresses, **fields)
+    assert settle([settlement(claimed(pk), status, **(settled or {}))]) == {pk}
+    return Message.objects.get(pk=pk)

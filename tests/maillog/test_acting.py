@@ -1,0 +1,292 @@
+"""Cancel and retry: which states they touch, what they leave behind, whole selections, and races with workers."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from maillog.models import Content, Message, Recipient, Status
+from maillog.recording import (
+    CANCELLABLE,
+    RETRIED_UNASKED,
+    RecipientOutcome,
+    Retried,
+    Selection,
+    cancel,
+    cancel_all,
+    claim_due,
+    claim_these,
+    recover_expired,
+    release_held,
+    retry_all,
+    retry_now,
+    settle,
+)
+from tests.maillog.makers import LEASE, claimed, finished, queued, settlement
+
+UNTOUCHABLE = [Status.SENDING, Status.SENT, Status.LOGGED, Status.SILENCED, Status.SKIPPED, Status.CANCELLED]
+
+
+def mail(status, **fields):
+    """Store a mail in any state, by the ways in which it gets there."""
+    if status == Status.QUEUED:
+        return queued(due=timezone.now() + timedelta(hours=1), **fields)
+    pk = queued(**fields)
+    if status == Status.CANCELLED:
+        cancel([pk])
+    elif status == Status.SENDING:
+        claimed(pk)
+    elif status in {Status.HELD, Status.SKIPPED, Status.LOGGED, Status.SILENCED}:
+        settle([settlement(claimed(pk), status, attempt=None, reason="x")])
+    else:
+        settle([settlement(claimed(pk), status, reason="x")])
+    assert Message.objects.get(pk=pk).status == status
+    return pk
+
+
+def row(pk):
+    return Message.objects.get(pk=pk)
+
+
+# ---------------------------------------------------------------- one mail, every state
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", CANCELLABLE)
+def test_a_waiting_mail_can_be_cancelled(status):
+    pk = mail(status)
+    assert cancel([pk], reason="Cancelled by Ann.") == 1
+    after = row(pk)
+    assert (after.status, after.reason, after.claim, after.next_attempt_at) == (
+        "cancelled",
+        "Cancelled by Ann.",
+        "",
+        None,
+    )
+    assert after.finished_at
+    assert claim_these([pk], lease=LEASE, worker="test") == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", [*UNTOUCHABLE, Status.FAILED])
+def test_what_is_being_sent_or_has_ended_cannot_be_cancelled(status):
+    pk = mail(status)
+    before = Message.objects.values().get(pk=pk)
+    assert cancel([pk]) == 0
+    assert Message.objects.values().get(pk=pk) == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", CANCELLABLE)
+def test_a_waiting_mail_is_due_at_once_when_it_is_retried(status):
+    pk = mail(status)
+    Message.objects.update(lost=2)
+    assert retry_now([pk]) == Retried(due=1)
+    after = row(pk)
+    assert (after.status, after.reason, after.lost, after.finished_at) == ("queued", "", 0, None)
+    assert after.maybe_twice == (status == Status.UNCERTAIN)
+    assert [one.id for one in claim_due(limit=5, lease=LEASE, worker="test")] == [pk]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", UNTOUCHABLE)
+def test_what_is_being_sent_or_has_ended_well_cannot_be_retried(status):
+    pk = mail(status)
+    before = Message.objects.values().get(pk=pk)
+    assert retry_now([pk]) == Retried()
+    assert Message.objects.values().get(pk=pk) == before
+
+
+@pytest.mark.django_db
+def test_a_retried_mail_that_was_due_keeps_its_place():
+    pk = queued(due=timezone.now() - timedelta(minutes=5))
+    before = row(pk).next_attempt_at
+    retry_now([pk])
+    assert row(pk).next_attempt_at == before
+
+
+@pytest.mark.django_db
+def test_a_failed_mail_goes_only_to_the_recipients_who_are_still_open():
+    pk = queued("refused@example.com", "late@example.com", "done@example.com")
+    taken = claimed(pk)
+    said = dict(zip(("refused", "deferred", "accepted"), taken.recipients, strict=True))
+    outcomes = [RecipientOutcome(id=one.id, outcome=outcome) for outcome, one in said.items()]
+    settle([settlement(taken, "failed", recipients=outcomes)])
+    assert retry_now([pk]) == Retried(due=1)
+    (again,) = claim_due(limit=5, lease=LEASE, worker="test")
+    assert [one.address for one in again.recipients] == ["late@example.com"]
+    assert again.was_refused
+
+
+@pytest.mark.django_db
+def test_a_failed_mail_whose_recipients_all_answered_is_left_and_counted():
+    pk = finished("failed").pk
+    assert retry_now([pk]) == Retried(nobody_left=1)
+    assert row(pk).status == Status.FAILED
+
+
+@pytest.mark.django_db
+def test_a_failed_mail_whose_content_is_gone_is_left_and_counted():
+    pk = finished("failed", is_sensitive=True).pk
+    Recipient.objects.update(outcome=Recipient.Outcome.DEFERRED)
+    assert not Content.objects.exists()
+    assert retry_now([pk]) == Retried(content_gone=1)
+    assert row(pk).status == Status.FAILED
+
+
+@pytest.mark.django_db
+def test_a_parked_mail_gets_another_chance():
+    pk = queued()
+    settle([settlement(claimed(pk), "failed", attempt=None, recipients=[], reason="Parked")])
+    Message.objects.update(lost=3)
+    assert retry_now([pk]) == Retried(due=1)
+    assert row(pk).lost == 0
+
+
+@pytest.mark.django_db
+def test_cancelling_drops_what_a_sensitive_mail_said_and_keeps_the_others():
+    secret, plain = queued(is_sensitive=True), queued()
+    sending = queued(is_sensitive=True)
+    claimed(sending)
+    assert cancel([secret, plain, sending]) == 2
+    assert set(Content.objects.values_list("message_id", flat=True)) == {plain, sending}
+
+
+@pytest.mark.django_db
+def test_numbers_that_no_mail_has_touch_nothing():
+    assert cancel([1, 2, 10**15]) == 0
+    assert retry_now([1, 2, 10**15]) == Retried()
+    assert cancel([]) == 0
+
+
+@pytest.mark.django_db
+def test_a_slow_workers_result_does_not_undo_a_cancellation():
+    pk = queued()
+    (slow,) = claim_these([pk], lease=timedelta(0), worker="slow")
+    recover_expired()
+    assert cancel([pk]) == 1
+    assert settle([settlement(slow)]) == set()
+    assert row(pk).status == Status.CANCELLED
+
+
+# ---------------------------------------------------------------- many
+
+
+@pytest.mark.django_db
+def test_all_that_wait_are_cancelled_and_nothing_else():
+    ids = {status: mail(status) for status in Status}
+    assert cancel_all(Selection(statuses=CANCELLABLE), reason="x") == 4
+    for status, pk in ids.items():
+        assert row(pk).status == (Status.CANCELLED if status in CANCELLABLE else status)
+
+
+@pytest.mark.django_db
+def test_all_that_wait_are_retried_without_what_is_scheduled_or_uncertain():
+    ids = {status: mail(status) for status in Status}
+    assert retry_all(Selection(statuses=RETRIED_UNASKED)) == Retried(due=2)
+    for status, pk in ids.items():
+        assert row(pk).status == (Status.QUEUED if status in RETRIED_UNASKED else status)
+    assert row(ids[Status.QUEUED]).next_attempt_at > timezone.now()
+
+
+@pytest.mark.django_db
+def test_a_selection_takes_one_connection_and_ends_at_the_newest_mail_that_was_shown():
+    def held(name):
+        pk = queued()
+        settle([settlement(claimed(pk), "held", attempt=None, connection=name)])
+        return pk
+
+    first, _other, second, later = held("Relay A"), held("Relay B"), held("Relay A"), held("Relay A")
+    selection = Selection(statuses=(Status.HELD,), connection="Relay A", up_to=second)
+    assert selection.count() == 2
+    assert retry_all(selection) == Retried(due=2)
+    assert set(Message.objects.filter(status="queued").values_list("id", flat=True)) == {first, second}
+    assert row(later).status == Status.HELD
+    assert Selection(statuses=(Status.HELD,), connection="Relay X").count() == 0
+
+
+@pytest.mark.django_db
+def test_more_than_one_batch_is_done_and_a_limit_ends_it_after_a_batch():
+    sender = row(finished("sent").pk).sender_id
+    Message.objects.bulk_create(
+        Message(
+            status=Status.HELD,
+            subject=str(n),
+            to_text="a@example.com",
+            sender_id=sender,
+            created_at=timezone.now(),
+            mode="background",
+            message_id=f"<{n}@x>",
+        )
+        for n in range(1200)
+    )
+    selection = Selection(statuses=(Status.HELD,))
+    assert retry_all(selection, most=600) == Retried(due=1000)
+    assert selection.count() == 200
+    assert cancel_all(selection) == 200
+    assert cancel_all(Selection(statuses=(Status.QUEUED,)), most=1) == 500
+
+
+# ---------------------------------------------------------------- races
+
+
+def at_once(*jobs):
+    gate = threading.Barrier(len(jobs))
+
+    def run(job):
+        try:
+            gate.wait(timeout=10)
+            return job()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_worker_and_somebody_who_cancels_one_gets_each_mail():
+    for _ in range(5):
+        ids = [queued() for _ in range(30)]
+        claims, cancelled = at_once(
+            lambda: [one.id for _ in range(6) for one in claim_due(limit=5, lease=LEASE, worker="test")],
+            lambda ids=ids: sum(cancel(ids[n : n + 5]) for n in range(0, 30, 5)),
+        )
+        assert len(claims) + cancelled == 30
+        states = dict(Message.objects.filter(id__in=ids).values_list("id", "status"))
+        assert {pk for pk, status in states.items() if status == Status.SENDING} == set(claims)
+        assert set(states.values()) <= {Status.SENDING, Status.CANCELLED}
+        Message.objects.update(status=Status.SENT, next_attempt_at=None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_cancel_and_retry_the_same_mail_the_last_one_counts_and_no_result_is_lost():
+    for _ in range(10):
+        pk = queued()
+        (held,) = claim_these([pk], lease=LEASE, worker="test")
+        settle([settlement(held, "held", attempt=None)])
+        cancelled, retried = at_once(lambda pk=pk: cancel([pk]), lambda pk=pk: retry_now([pk]).due)
+        assert cancelled == 1
+        assert retried in {0, 1}
+        assert row(pk).status == Status.CANCELLED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_releasing_what_is_held_and_cancelling_it_at_once_loses_no_mail():
+    for _ in range(5):
+        ids = [mail(Status.HELD) for _ in range(40)]
+        cancelled, _ = at_once(lambda ids=ids: cancel(ids), release_held)
+        assert cancelled == 40
+        assert Message.objects.filter(id__in=ids, status=Status.CANCELLED).count() == 40
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mail_that_is_retried_by_two_is_sent_once():
+    for _ in range(5):
+        pk = mail(Status.DEFERRED)
+        at_once(lambda pk=pk: retry_now([pk]), lambda pk=pk: retry_now([pk]))
+        first, second = at_once(*[lambda: claim_due(limit=5, lease=LEASE, worker="test")] * 2)
+        assert len(first) + len(second) == 1

@@ -1,0 +1,50 @@
+"""Names as small numbers."""
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+
+from maillog import labels
+from maillog.models import Label
+from maillog.recording import label
+
+
+@pytest.fixture(autouse=True)
+def nothing_known():
+    labels.forget()
+    yield
+    labels.forget()
+
+
+@pytest.mark.django_db
+def test_a_name_has_one_number_for_each_kind():
+    assert label("driver", "smtp") == label("driver", "smtp") != label("connection", "smtp")
+    assert Label.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_name_that_is_too_long_is_cut():
+    assert label("template", "t" * 300) == label("template", "t" * 400)
+    assert len(Label.objects.get().text) == 254
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_known_name_costs_no_query(django_assert_num_queries):
+    label("driver", "smtp")
+    with django_assert_num_queries(0):
+        label("driver", "smtp")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rolled_back_name_is_not_remembered():
+    with transaction.atomic():
+        label("driver", "ghost")
+        transaction.set_rollback(True)
+    assert Label.objects.filter(pk=label("driver", "ghost")).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_emptied_tables_are_noticed():
+    label("driver", "smtp")
+    call_command("flush", interactive=False, verbosity=0)
+    assert Label.objects.filter(pk=label("driver", "smtp")).exists()

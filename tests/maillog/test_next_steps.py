@@ -1,0 +1,70 @@
+"""What the log advises, by where a mail ended."""
+
+import pytest
+from django.urls import reverse
+
+from mailadmin.errors import Phase
+from maillog.models import Message
+from maillog.next_steps import STEPS, next_steps
+from tests.maillog.makers import attempt, finished
+
+pytestmark = pytest.mark.django_db
+
+
+def failed(phase: str, *, status: str = "failed", code: int | None = 550, enhanced_code: str = "5.1.1") -> Message:
+    ended = attempt(outcome=status, phase=phase, code=code, enhanced_code=enhanced_code, reply="no")
+    return finished(status, settled={"attempt": ended})
+
+
+def test_there_is_advice_for_every_place_where_a_mail_can_end():
+    assert set(STEPS) == {phase.value for phase in Phase} - {"quit"}
+
+
+@pytest.mark.parametrize("phase", sorted(STEPS))
+def test_a_failure_in_each_phase_has_short_steps(phase):
+    steps = next_steps(failed(phase))
+    assert 1 <= len(steps) <= 3
+    assert all(len(step) < 120 for step in steps)
+
+
+@pytest.mark.parametrize("status", ["sent", "uncertain", "logged", "silenced", "skipped"])
+def test_what_has_not_failed_needs_no_steps(status):
+    assert next_steps(failed("content", status=status)) == []
+
+
+def test_a_mail_that_nobody_tried_has_no_steps():
+    assert next_steps(finished("failed", settled={"attempt": None})) == []
+
+
+def test_a_mail_that_is_put_off_needs_nothing():
+    (step,) = next_steps(failed("rcpt", status="deferred", code=451, enhanced_code="4.7.1"))
+    assert step.startswith("Nothing has to be done")
+
+
+def test_a_temporary_refusal_of_a_mail_that_is_not_tried_again_asks_for_patience():
+    (step,) = next_steps(failed("rcpt", code=451, enhanced_code="4.7.1"))
+    assert "Send it again" in step
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "enhanced_code", "word"),
+    [
+        ("mail", 530, "5.7.0", "sign-in"),
+        ("mail", 553, "5.7.1", "From address"),
+        ("rcpt", 550, "5.1.1", "typing errors"),
+        ("rcpt", 552, "5.2.2", "full"),
+        ("rcpt", 550, "5.7.1", "SPF"),
+        ("content", 552, "5.3.4", "too large"),
+        ("content", 554, "5.7.1", "spam"),
+        ("auth", 535, "5.7.8", "password"),
+    ],
+)
+def test_the_answer_decides_what_is_advised(phase, code, enhanced_code, word):
+    assert word in " ".join(next_steps(failed(phase, code=code, enhanced_code=enhanced_code)))
+
+
+def test_the_page_of_a_mail_shows_them(admin_client):
+    mail = failed("auth", code=535, enhanced_code="5.7.8")
+    body = admin_client.get(reverse("maillog:detail", args=[mail.pk])).content.decode()
+    assert "What to do" in body
+    assert next_steps(mail)[0] in body

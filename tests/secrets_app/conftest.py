@@ -1,0 +1,115 @@
+"""People around a secret (owner, teammate, stranger) and the secrets themselves."""
+
+import pytest
+from cryptography.fernet import Fernet
+from django.contrib.auth.models import Group
+
+from secrets_app import keeping
+from tests.conftest import signed_in
+from tests.factories import make_user
+
+FIELDS = {
+    "host": "smtp.example.com",
+    "port": 587,
+    "tls": "starttls",
+    "username": "relay",
+    "sender": "",
+    "ehlo_name": "",
+    "timeout": 20.0,
+    "ca_pem": "",
+    "verify": True,
+}
+
+
+@pytest.fixture
+def owner(db):
+    """Keeps secrets of her own."""
+    return make_user("owner@example.com", "secrets_app.use_secrets", name="Olga Owner")
+
+
+@pytest.fixture
+def team(db):
+    return Group.objects.create(name="Marketing")
+
+
+@pytest.fixture
+def teammate(db, team):
+    """May use what is shared with the team."""
+    user = make_user("teammate@example.com", "secrets_app.use_secrets", name="Tom Teammate")
+    user.groups.add(team)
+    return user
+
+
+@pytest.fixture
+def stranger(db):
+    """May keep secrets, but has nothing to do with these."""
+    return make_user("stranger@example.com", "secrets_app.use_secrets", name="Stan Stranger")
+
+
+@pytest.fixture
+def owner_client(owner):
+    return signed_in(owner)
+
+
+@pytest.fixture
+def teammate_client(teammate):
+    return signed_in(teammate)
+
+
+@pytest.fixture
+def stranger_client(stranger):
+    return signed_in(stranger)
+
+
+@pytest.fixture
+def make_secret(owner):
+    """Store an SMTP secret of the owner's."""
+
+    def make(name="Relay", *, password="first-password", actor=owner, system=False, groups=(), **fields):
+        secret = keeping.store(
+            kind="smtp",
+            name=name,
+            fields={**FIELDS, **fields},
+            values={"password": password} if password else {},
+            actor=actor,
+            available_to_system=system,
+        )
+        secret.groups.add(*groups)
+        return secret
+
+    return make
+
+
+@pytest.fixture
+def secret(make_secret):
+    return make_secret()
+
+
+@pytest.fixture
+def typed():
+    """What somebody types into the form of a new secret."""
+    return {
+        "name": "Relay",
+        "host": "smtp.example.com",
+        "port": "587",
+        "tls": "starttls",
+        "username": "relay",
+        "password": "first-password",
+        "sender": "",
+        "ehlo_name": "",
+        "timeout": "20",
+        "ca_pem": "",
+        "available_to_system": "on",
+    }
+
+
+@pytest.fixture
+def other_key(settings):
+    """Lose the vault's keys: only a new one is in use."""
+
+    def lose():
+        before = settings.SECRETS_KEYS
+        settings.SECRETS_KEYS = (Fernet.generate_key().decode(),)
+        return before
+
+    return lose

@@ -1,0 +1,79 @@
+"""Registering one class is all that a new kind of secret takes."""
+
+import html
+
+import pytest
+
+from secrets_app import vault
+from secrets_app.fields import SecretTextField, TextField
+from secrets_app.kinds import base
+from secrets_app.kinds.base import SecretForm, kind, kinds, register
+from secrets_app.models import Secret
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pigeon(monkeypatch):
+    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+
+    @register
+    class PigeonForm(SecretForm):
+        key = "pigeon"
+        label = "Carrier pigeon"
+        icon = "bird"
+        secret_fields = ("whistle", "grain")
+        reentry_on = ("loft",)
+        sections = (("", (("name",), ("loft",), ("whistle",), ("grain",))), ("More", (("available_to_system",),)))
+
+        loft = TextField(label="Loft", max_length=20)
+        whistle = SecretTextField(label="Whistle")
+        grain = SecretTextField(label="Grain")
+
+    return PigeonForm
+
+
+def test_the_new_kind_has_type_page_and_validation(pigeon, owner_client):
+    assert [form.key for form in kinds()] == ["smtp", "pigeon"]
+    assert "Carrier pigeon" in html.unescape(owner_client.get("/secrets/new/").content.decode())
+    assert "Whistle" in owner_client.get("/secrets/new/pigeon/").content.decode()
+    refused = owner_client.post("/secrets/new/pigeon/", {"name": "P", "loft": "x" * 21, "whistle": "w"})
+    assert refused.status_code == 422
+    assert owner_client.post("/secrets/new/pigeon/", {"name": "P", "loft": "north", "whistle": "w"}).status_code == 302
+    secret = Secret.objects.get()
+    assert (secret.kind, secret.fields) == ("pigeon", {"loft": "north"})
+    assert vault.reveal(str(secret.pk)) == {"whistle": "w"}
+    assert vault.connections("pigeon")[0].has == {"whistle"}
+    assert vault.connections() == []
+    assert owner_client.get("/secrets/").status_code == 200
+
+
+def test_each_of_its_secret_fields_is_kept_replaced_or_removed_alone(pigeon, owner_client):
+    owner_client.post("/secrets/new/pigeon/", {"name": "P", "loft": "north", "whistle": "w", "grain": "g"})
+    secret = Secret.objects.get()
+    page = f"/secrets/{secret.pk}/"
+    data = {
+        "name": "P",
+        "loft": "north",
+        "revision": "1",
+        "whistle_action": "replace",
+        "whistle": "w2",
+        "grain_action": "keep",
+    }
+    assert owner_client.post(page, data).status_code == 302
+    assert vault.reveal(str(secret.pk)) == {"whistle": "w2", "grain": "g"}
+    moved = {**data, "loft": "south", "revision": "2"}
+    assert owner_client.post(page, moved).status_code == 422
+    assert owner_client.post(page, {**moved, "grain_action": "remove"}).status_code == 302
+    assert vault.reveal(str(secret.pk)) == {"whistle": "w2"}
+
+
+def test_a_key_is_taken_once(pigeon):
+    class Other(SecretForm):
+        key = "pigeon"
+
+    with pytest.raises(ValueError, match="taken"):
+        register(Other)
+    assert kind("pigeon") is pigeon
+    with pytest.raises(KeyError):
+        kind("unknown")

@@ -1,0 +1,187 @@
+"""Which hosts, addresses and ports a connection may lead to."""
+
+import socket
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secrets_app.targets import TargetRefused, check_address, check_host, check_port, resolve
+
+METADATA = [
+    "169.254.169.254",
+    "169.254.169.254.",
+    "169.254.169.254...",
+    "0xa9.0xfe.0xa9.0xfe",
+    "0xA9FEA9FE",
+    "2852039166",
+    "0251.0376.0251.0376",
+    "0xa9fe.43518",
+    "169.16689662",
+    "169.254.43518",
+    "１６９.254.169.254",
+    "169。254。169。254",
+    "169．254．169．254",
+    "[::ffff:169.254.169.254]",
+    "::ffff:a9fe:a9fe",
+    "::169.254.169.254",
+    "64:ff9b::169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a9fe:a9fe",
+    "2002:a9fe:a9fe::1",
+    "fd00:ec2::254",
+    "FD00:0EC2:0:0:0:0:0:254",
+    "fd00:ec2::254%1",
+    "100.100.100.200",
+    "168.63.129.16",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fe80::5efe:10.0.0.1",
+    "metadata.google.internal",
+    "METADATA.google.internal.",
+    "instance-data",
+]
+NOWHERE = ["0.0.0.0", "0", "0x0", "0.1.2.3", "::", "::0.0.0.0", "224.0.0.1", "ff02::1", "255.255.255.255", "240.0.0.1"]
+PRIVATE = [
+    "127.0.0.1",
+    "127.1",
+    "0x7f.1",
+    "0x7F000001",
+    "2130706433",
+    "017700000001",
+    "0177.0.0.1",
+    "127.0.0.1.",
+    "１２７.0.0.1",
+    "::1",
+    "[::1]",
+    "::ffff:127.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::127.0.0.1",
+    "64:ff9b::10.0.0.1",
+    "2002:0a00:0001::",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "fd12:3456::1",
+    "localhost",
+    "LOCALHOST.",
+    "mail.localhost",
+]
+PUBLIC = [
+    "192.0.43.8",
+    "2606:4700::1111",
+    "smtp.example.com",
+    "münchen.example",
+    "::ffff:8.8.8.8",
+    "64:ff9b::8.8.8.8",
+    "8.8.8.8.",
+]
+MALFORMED = [
+    "",
+    ".",
+    " ",
+    "a b",
+    "a\nb",
+    "a\x00b",
+    "host:25x",
+    "[::1",
+    "1.2.3.4.5:x",
+    "256.1.1.1",
+    "1.2.3.256",
+    "4294967296",
+    "user@host",
+    "http://host",
+    "x" * 300,
+    "a%0ab",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("host", METADATA + NOWHERE)
+@pytest.mark.parametrize("private_hosts", [True, False])
+def test_link_local_metadata_and_impossible_addresses_are_refused_in_every_spelling(host, private_hosts):
+    with pytest.raises(TargetRefused):
+        check_host(host, private_hosts=private_hosts)
+    with pytest.raises(TargetRefused):
+        resolve(host, 587, private_hosts=private_hosts)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_private_and_loopback_hosts_are_refused_only_without_private_hosts(host):
+    check_host(host, private_hosts=True)
+    with pytest.raises(TargetRefused):
+        check_host(host, private_hosts=False)
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+def test_public_hosts_are_allowed_either_way(host):
+    check_host(host, private_hosts=True)
+    check_host(host, private_hosts=False)
+
+
+@pytest.mark.parametrize("host", MALFORMED)
+def test_what_is_no_host_is_refused(host):
+    with pytest.raises(TargetRefused):
+        check_host(host)
+
+
+@pytest.mark.parametrize("port", [25, 465, 587, 1024, 2465, 2525, 2587, 65535])
+def test_mail_ports_and_high_ports_are_allowed(port):
+    check_port(port)
+
+
+@pytest.mark.parametrize("port", [-1, 0, 22, 80, 443, 1023, 65536])
+def test_other_ports_are_refused(port):
+    with pytest.raises(TargetRefused, match="Port"):
+        check_port(port)
+    with pytest.raises(TargetRefused, match="Port"):
+        resolve("127.0.0.1", port, private_hosts=True)
+
+
+@pytest.mark.parametrize("spelling", ["127.0.0.1", "0x7f.1", "2130706433", "127.0.0.1."])
+def test_every_spelling_resolves_to_the_address_that_was_judged(spelling):
+    assert [target.sockaddr for target in resolve(spelling, 2525, private_hosts=True)] == [("127.0.0.1", 2525)]
+
+
+def test_a_name_is_judged_by_the_addresses_it_leads_to():
+    assert {target.address for target in resolve("localhost", 2525, private_hosts=True)} <= {"127.0.0.1", "::1"}
+    with pytest.raises(TargetRefused):
+        resolve("localhost", 2525, private_hosts=False)
+
+
+@pytest.mark.parametrize("answer", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1%1"])
+def test_a_harmless_name_that_leads_to_a_metadata_address_is_refused_even_among_others(answer, monkeypatch):
+    family = socket.AF_INET6 if ":" in answer else socket.AF_INET
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.43.8", 587)),
+        (family, socket.SOCK_STREAM, 6, "", (answer, 587)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: found)
+    with pytest.raises(TargetRefused):
+        resolve("smtp.example.com", 587, private_hosts=True)
+
+
+def test_a_name_that_leads_to_a_private_address_is_refused_without_private_hosts(monkeypatch):
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.1.2.3", 587))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: found)
+    assert resolve("smtp.example.com", 587, private_hosts=True)[0].address == "10.1.2.3"
+    with pytest.raises(TargetRefused, match="private"):
+        resolve("smtp.example.com", 587, private_hosts=False)
+
+
+@given(st.ip_addresses(v=4, network="169.254.0.0/16"), st.sampled_from(["{0}", "::ffff:{0}", "::{0}", "64:ff9b::{0}"]))
+def test_no_wrapping_of_a_link_local_address_passes(address, wrapping):
+    with pytest.raises(TargetRefused):
+        check_address(ip_address(wrapping.format(address)))
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_either_allowed_or_refused_with_a_reason(text):
+    refusal = None
+    try:
+        check_host(text)
+    except TargetRefused as error:
+        refusal = str(error)
+    assert refusal is None or refusal.isprintable()

@@ -1,0 +1,92 @@
+"""Forms about accounts: the first one, and one's own."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from users.models import User, known_time_zones
+
+if TYPE_CHECKING:
+    UserForm = forms.ModelForm[User]  # generic for the type checker only
+else:
+    UserForm = forms.ModelForm
+
+
+class SetupForm(UserForm):
+    """Describes the first administrator."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=password_validators_help_text_html(),
+    )
+    password_again = forms.CharField(
+        label=_("Password again"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    class Meta:
+        model = User
+        fields: ClassVar = ["email", "name"]
+        labels: ClassVar = {"email": _("E-mail address"), "name": _("Your name")}
+        widgets: ClassVar = {
+            "email": forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+            "name": forms.TextInput(attrs={"autocomplete": "name"}),
+        }
+        help_texts: ClassVar = {"email": _("You sign in with it, and a forgotten password is reset by a mail to it.")}
+
+    def clean(self) -> dict[str, Any]:
+        """Check that both passwords are the same."""
+        data = super().clean() or self.cleaned_data
+        password, again = data.get("password"), data.get("password_again")
+        if password and again and password != again:
+            self.add_error("password_again", _("The two passwords are not the same."))
+        return data
+
+    def _post_clean(self) -> None:
+        """Check the password against the address and the name, which the instance has by now."""
+        super()._post_clean()  # type: ignore[misc]  # Django's own forms do the same; the stubs leave it out
+        password = self.cleaned_data.get("password")
+        if password:
+            try:
+                validate_password(password, self.instance)
+            except ValidationError as error:
+                self.add_error("password", error)
+
+
+@functools.cache
+def time_zones() -> list[tuple[str, str | list[tuple[str, str]]]]:
+    """Return all time zones as choices, UTC first, then one group a continent: ``Europe/Berlin`` is "Berlin"."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(known_time_zones()):
+        area, slash, place = name.partition("/")
+        if slash and area != "Etc":
+            groups.setdefault(area, []).append((name, place.replace("_", " ").replace("/", ", ")))
+        elif name not in {"UTC", "Factory", "localtime"}:
+            groups.setdefault(str(_("Other")), []).append((name, name))
+    other = groups.pop(str(_("Other")), [])
+    return [("UTC", "UTC"), *sorted(groups.items()), (str(_("Other")), other)]
+
+
+class AccountForm(UserForm):
+    """One's own name, language and time zone."""
+
+    language = forms.ChoiceField(label=_("Language"), choices=lambda: settings.LANGUAGES)
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), choices=time_zones, help_text=_("Times on all pages are shown in it.")
+    )
+
+    class Meta:
+        model = User
+        fields: ClassVar = ["name", "language", "time_zone"]
+        labels: ClassVar = {"name": _("Name")}
+        widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "name"})}

@@ -1,0 +1,66 @@
+"""Leads the first visitor to the set-up, and shows everybody else pages in their language and time zone."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from users import setup
+from users.models import User
+
+
+class FirstVisitMiddleware:
+    """While there is no account, every page leads to ``/setup/``.
+
+    Only "yes, set up" is remembered, and for as long as this object lives: until then each request asks the database.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.done = False
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Return the response of the layers below, or a redirect to the set-up."""
+        if not self.done and not self.is_open(request.path):
+            self.done = setup.is_done()
+            if not self.done:
+                return redirect("users:setup")
+        return self.get_response(request)
+
+    def is_open(self, path: str) -> bool:
+        """Return whether `path` is served before the set-up."""
+        return path in (reverse("users:setup"), reverse("healthz")) or path.startswith(settings.STATIC_URL)
+
+
+class PreferencesMiddleware:
+    """Shows pages in the signed-in person's language and time zone, and to others as their browser asks."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Return the response of the layers below."""
+        user = request.user
+        if not isinstance(user, User):
+            return self.get_response(request)
+        if user.language in dict(settings.LANGUAGES):
+            # Not undone afterwards: LocaleMiddleware, further out, names the language in the response's header and
+            # sets it anew for the next request.
+            translation.activate(user.language)
+            request.LANGUAGE_CODE = user.language
+        with timezone.override(zone_of(user)):
+            return self.get_response(request)
+
+
+def zone_of(user: User) -> zoneinfo.ZoneInfo | None:
+    """Return the person's time zone, or None (the site's) if this machine does not know it."""
+    try:
+        return zoneinfo.ZoneInfo(user.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None

@@ -1,0 +1,59 @@
+"""Template filters of the account pages: allauth's forms in our words, and browsers by name."""
+
+from __future__ import annotations
+
+import re
+
+from django import template
+from django.forms import BaseForm
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+register = template.Library()
+
+LABELS = {
+    "login": gettext_lazy("E-mail address"),
+    "email": gettext_lazy("E-mail address"),
+    "password": gettext_lazy("Password"),
+    "oldpassword": gettext_lazy("Current password"),
+    "password1": gettext_lazy("New password"),
+    "password2": gettext_lazy("New password again"),
+    "code": gettext_lazy("Code"),
+}
+
+# In the order in which they are looked for: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome"} | {
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
+# Android also calls itself Linux, an iPhone Mac OS.
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "CrOS": "ChromeOS"} | {
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+
+
+@register.filter
+def plain(form: BaseForm) -> BaseForm:
+    """Return `form`, one of allauth's, with our labels and without the placeholders that repeat them.
+
+    The first field is focused, unless there are errors, which are.
+    """
+    for number, (name, field) in enumerate(form.fields.items()):
+        form[name].label = LABELS.get(name, form[name].label)
+        field.widget.attrs.pop("placeholder", None)
+        if name == "code":
+            field.widget.attrs["inputmode"] = "numeric"
+        if number == 0 and not form.is_bound:
+            field.widget.attrs["autofocus"] = True
+    return form
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """Return the name of the browser and the system that `user_agent` (an HTTP header) tells, or the header's start."""
+    name = next((name for mark, name in BROWSERS.items() if re.search(rf"\b{mark}/", user_agent)), "")
+    system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), "")
+    if name and system:
+        return _("%(browser)s on %(system)s") % {"browser": name, "system": system}
+    return name or user_agent[:60] or _("Unknown browser")
