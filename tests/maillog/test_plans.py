@@ -7,14 +7,14 @@ came. (Measured before: a claim then sorted the whole backlog.)
 import re
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from maillog.recording import claim_due, enqueue, recover_expired, settle
 from tests.maillog.makers import LEASE, new_message, settlement
 
 WAITING = 4000
-FEW = 20  # so few of them that reading the whole table can never be the better way
+FEW = 5  # so few of them that reading the whole table can never be the better way
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -31,10 +31,13 @@ def plans(work):
     with CaptureQueriesContext(connection) as captured:
         work()
     found = []
+    in_order = any("enable_sort" in one["sql"] for one in captured.captured_queries)
     for one in captured.captured_queries:
         statement = one["sql"]
         if "maillog_" in statement and statement.startswith(("SELECT", "UPDATE")):
-            with connection.cursor() as cursor:
+            with transaction.atomic(), connection.cursor() as cursor:
+                if in_order:
+                    cursor.execute("SET LOCAL enable_sort = off")
                 cursor.execute(f"{'EXPLAIN QUERY PLAN' if connection.vendor == 'sqlite' else 'EXPLAIN'} {statement}")
                 found.append((statement, "\n".join(str(row) for row in cursor.fetchall())))
     return found
@@ -49,7 +52,7 @@ def scans(found):
 def test_a_batch_is_claimed_by_the_index_of_due_times(backlog):
     found = plans(lambda: claim_due(limit=FEW, lease=LEASE, worker="test"))
     assert len(found) >= 4, "look, mark, read mails, content and recipients"
-    assert scans(found) == []
+    assert not scans(found), "\n".join(plan for _, plan in scans(found))
     look = found[0][1]
     assert "maillog_due" in look
     assert "Sort" not in look, look
@@ -60,8 +63,8 @@ def test_a_batch_is_settled_by_its_keys(backlog):
     mails = claim_due(limit=FEW, lease=LEASE, worker="test")
     found = plans(lambda: settle([settlement(mail) for mail in mails]))
     assert len(found) >= 3, "lock, recipients, mails"
-    assert scans(found) == []
+    assert not scans(found), "\n".join(plan for _, plan in scans(found))
 
 
 def test_leases_that_ran_out_are_found_by_the_index(backlog):
-    assert scans(plans(recover_expired)) == []
+    assert not scans(plans(recover_expired))
