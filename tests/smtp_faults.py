@@ -54,6 +54,11 @@ def premature(text: str) -> Fault:
     return Fault("premature", text)
 
 
+def together(count: int) -> Fault:
+    """Reset the connection as soon as so many of them have come to this point, all at once."""
+    return Fault("together", str(count))
+
+
 def slow(seconds: float) -> Fault:
     """Do as usual, but only after `seconds`."""
     return Fault("slow", str(seconds))
@@ -88,6 +93,7 @@ class FaultyServer:
         self.connections = 0
         self.most_open = 0  # connections at a time
         self.pipelined = 0  # commands that had come before the reply to the previous one
+        self.gathered = 0  # connections that wait for one another
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -126,7 +132,7 @@ class FaultyServer:
             self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        self._stopping = asyncio.Event()
+        self._stopping, self._complete = asyncio.Event(), asyncio.Event()
         context = self.context if self.tls == "ssl" and "handshake" not in self.faults else None
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=context)
         self.port = server.sockets[0].getsockname()[1]
@@ -151,6 +157,13 @@ class FaultyServer:
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
+
+    async def gather(self, count: int) -> None:
+        """Wait until `count` connections are here."""
+        self.gathered += 1
+        if self.gathered == count:
+            self._complete.set()
+        await self._complete.wait()
 
     def fault_at(self, phase: str) -> Fault | None:
         """The fault for this visit of that phase; lists are used up."""

@@ -108,7 +108,9 @@ class FaultyConversation:
         if fault.kind == "eof":
             self.writer.close()
             await asyncio.sleep(0.2)
-        elif fault.kind == "drop":
+        elif fault.kind in ("drop", "together"):
+            if fault.kind == "together":
+                await self.server.gather(int(fault.text))
             opened: socket.socket = self.writer.get_extra_info("socket")
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:

@@ -11,7 +11,7 @@ DRIVER = SmtpDriver()
 
 
 def server_of(server, **changes):
-    return SmtpServer(name="test", **{"timeout": 5.0, **server.fields, **changes})
+    return SmtpServer(name="test", **{"timeout": 30.0, **server.fields, **changes})
 
 
 def mails(count, first=1):

@@ -27,7 +27,7 @@ def envelope(*recipients, number=1, content=MESSAGE, sender="shop@example.org", 
 
 def send(server, *envelopes, **changes):
     """Send through `server` (one of the tests' servers) and return the results."""
-    fields = {"timeout": 5.0, **server.fields, **changes}
+    fields = {"timeout": 30.0, **server.fields, **changes}
     to = SmtpServer(name="test", **fields)
     return asyncio.run(SmtpDriver().send(envelopes or (envelope(),), to))
 

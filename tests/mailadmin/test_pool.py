@@ -8,7 +8,7 @@ import pytest
 from mailadmin.errors import ConnectFailed, ConversationBroken, SignInRefused
 from tests.mailadmin.pool_sending import DRIVER, mails, outcomes_of, run, server_of
 from tests.mailadmin.smtp_sending import PASSWORD
-from tests.smtp_faults import DROP, HANG, reply, slow
+from tests.smtp_faults import DROP, HANG, reply, slow, together
 
 # ---------------------------------------------------------------- how many connections
 
@@ -139,16 +139,8 @@ def test_after_three_broken_conversations_the_rest_of_a_call_waits(start_faulty_
 
 def test_connections_that_break_together_count_as_one(start_faulty_smtp):
     """The server is restarted in the middle: whoever is there is thrown out, then it takes mails again."""
-    server = start_faulty_smtp(pipelining=True, faults={"content": slow(0.02)})
-    usual, thrown = server.fault_at, []
-
-    def fault_at(phase):
-        if phase == "content" and len(server.mails) >= 20 and len(thrown) < 4:
-            thrown.append(phase)
-            return DROP
-        return usual(phase)
-
-    server.fault_at = fault_at
+    faults = {"content": [*[slow(0.02)] * 20, *[together(4)] * 4]}
+    server = start_faulty_smtp(pipelining=True, faults=faults)
     results = run(DRIVER.send(mails(80), server_of(server, max_connections=4)))
     assert [result.outcome for result in results].count("uncertain") == 4
     assert outcomes_of(results) == {"sent", "uncertain"}
