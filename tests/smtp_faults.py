@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from tests.patience import servers
 from tests.smtp_certificates import authority, server_context
 from tests.smtp_faulty_conversation import FaultyConversation, Hangup
 from tests.smtp_server import AcceptedMail
@@ -27,6 +28,7 @@ class Fault:
 
 
 HANG = Fault("hang")  # say nothing more
+HELD = Fault("held")  # do as usual, but only after `let_go`
 DROP = Fault("drop")  # reset the connection
 EOF = Fault("eof")  # close the connection in order
 GARBAGE = Fault("raw", "\x00\x16 this is no reply\r\n")
@@ -60,7 +62,7 @@ def together(count: int) -> Fault:
 
 
 def slow(seconds: float) -> Fault:
-    """Do as usual, but only after `seconds`."""
+    """Do as usual, but only after `seconds` (of the client's clock, see `tests/patience.py`)."""
     return Fault("slow", str(seconds))
 
 
@@ -118,7 +120,11 @@ class FaultyServer:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(60)
+
+    def let_go(self) -> None:
+        """Go on where something is held."""
+        self._loop.call_soon_threadsafe(self._let_go.set)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -129,10 +135,12 @@ class FaultyServer:
     def _run(self) -> None:
         with contextlib.closing(self._loop):
             self._loop.set_exception_handler(lambda _loop, _context: None)  # clients that hang up are the point here
+            servers.add(self._loop)
             self._loop.run_until_complete(self._serve())
+            servers.discard(self._loop)
 
     async def _serve(self) -> None:
-        self._stopping, self._complete = asyncio.Event(), asyncio.Event()
+        self._stopping, self._complete, self._let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
         context = self.context if self.tls == "ssl" and "handshake" not in self.faults else None
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=context)
         self.port = server.sockets[0].getsockname()[1]
