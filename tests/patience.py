@@ -10,13 +10,26 @@ import asyncio
 import contextlib
 import selectors
 import threading
+from typing import NamedTuple
 
-STEP = 0.5  # seconds that pass at a time
-LOOK = 0.005  # seconds on other clocks between two looks whether something has happened
+STEP = 0.5  # seconds that pass at a time, at most
+LOOK = 0.002  # seconds on other clocks between two looks whether something has happened
+BEGIN = 1000.0  # which has no meaning, as that of `time.monotonic`
 TURNS = 10  # of a server's loop, after which it has done what it can
 
 servers: set[asyncio.AbstractEventLoop] = set()  # the loops of those that run
 clients: set["PatientLoop"] = set()
+
+
+class Pause(NamedTuple):
+    """A server takes its time until `end`; then `over` is told."""
+
+    end: float
+    server: asyncio.AbstractEventLoop
+    over: asyncio.Event
+
+
+pauses: set[Pause] = set()
 
 
 async def pause(seconds: float) -> None:
@@ -25,9 +38,12 @@ async def pause(seconds: float) -> None:
         await asyncio.sleep(seconds)
         return
     (clock,) = clients
-    end = clock.passed + seconds
-    while clock.passed < end and clock in clients:
-        await asyncio.sleep(0.001)
+    own = Pause(clock.passed + seconds, asyncio.get_running_loop(), asyncio.Event())
+    pauses.add(own)
+    try:
+        await own.over.wait()
+    finally:
+        pauses.discard(own)
 
 
 class Turns:
@@ -65,12 +81,12 @@ class _Selector(selectors.DefaultSelector):
             if events or not timeout:
                 return events
             if turns is None:
-                self.loop.passed += LOOK
+                self.loop.pass_by(min(timeout, LOOK))
                 return events
             if turns.are_over and not self.loop.threads:
-                # What a server said in its turns can be read by now.
-                events = super().select(0)
-                self.loop.passed += 0 if events else min(STEP, timeout)
+                events = super().select(0)  # what a server said in its turns can be read by now
+                if not events:
+                    self.loop.pass_by(min(timeout, STEP))
                 return events
 
 
@@ -78,12 +94,22 @@ class PatientLoop(asyncio.SelectorEventLoop):
     """The loop, one at a time. Where no server runs its clock is as fast as others."""
 
     def __init__(self) -> None:
-        self.passed = 0.0
+        self.passed = BEGIN
         self.threads = 0  # that look up names for it
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
         clients.add(self)
+
+    def pass_by(self, seconds: float) -> None:
+        """Let so much time pass, or less if a server has something to do by then."""
+        ends = [one.end for one in tuple(pauses)]
+        self.passed = min([self.passed + seconds, *ends])
+        for one in tuple(pauses):
+            if one.end <= self.passed:
+                pauses.discard(one)
+                with contextlib.suppress(RuntimeError):
+                    one.server.call_soon_threadsafe(one.over.set)
 
     def close(self) -> None:
         clients.discard(self)
