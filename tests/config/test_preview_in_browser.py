@@ -32,7 +32,7 @@ class Trap:
             except OSError:
                 return
             with visitor, contextlib.suppress(OSError):
-                visitor.settimeout(0.5)
+                visitor.settimeout(30)
                 self.visits.append("connected")
                 self.visits.append(visitor.recv(2000).decode("latin-1").split("\r\n")[0])
                 visitor.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAccess-Control-Allow-Origin: *\r\n\r\n")
