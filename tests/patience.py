@@ -118,7 +118,7 @@ class PatientLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.passed
 
-    def run_in_executor(self, executor, func, *args):
+    def run_in_executor(self, executor, func, *args):  # type: ignore[override]
         self.threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_is_done)

@@ -224,8 +224,8 @@ def test_a_mail_that_cannot_be_handed_over_costs_no_connection_its_order(start_f
 def test_closing_from_another_thread_lets_the_mail_under_way_finish_and_says_goodbye(start_faulty_smtp):
     server = start_faulty_smtp(pipelining=True, faults={"content": HELD})
     to, told = server_of(server, max_connections=1), []
-    sending = DRIVER.send(mails(20), to, on_result=lambda _mail, result: told.append(result))
-    sending = asyncio.run_coroutine_threadsafe(sending, loop.process_loop())
+    call = DRIVER.send(mails(20), to, on_result=lambda _mail, result: told.append(result))
+    sending = asyncio.run_coroutine_threadsafe(call, loop.process_loop())
     wait_for(lambda: server.contents)
     closing = asyncio.run_coroutine_threadsafe(pool.close_all(60), loop.process_loop())
     wait_for(lambda: told)  # that of the first one it was decided not to begin
