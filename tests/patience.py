@@ -75,6 +75,8 @@ class _Selector(selectors.DefaultSelector):
     loop: "PatientLoop"
 
     def select(self, timeout=None):
+        if timeout is None and servers:
+            timeout = STEP  # a server may be waiting, though the client is not
         turns = Turns() if timeout and servers else None
         while True:
             events = super().select(min(timeout, LOOK) if timeout else timeout)
