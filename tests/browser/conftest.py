@@ -16,6 +16,7 @@ class Visitor:
 
     def __init__(self, page, origin):
         self.page = page
+        page.set_default_timeout(120_000)
         self.origin = origin
         self.complaints = []
         page.on("console", self.hear)
@@ -95,5 +96,5 @@ def visitor_of_every_view(new_context, live_server):
 
 @pytest.fixture
 def visitor_without_javascript(new_context, live_server):
-    context = new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False)
+    context = new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False, reduced_motion="reduce")
     return Visitor(context.new_page(), live_server.url)

@@ -112,6 +112,7 @@ class Reader:
         session = signed_in(admin).cookies["sessionid"].value
         context.add_cookies([{"name": "sessionid", "value": session, "url": origin}])
         self.page = context.new_page()
+        self.page.set_default_timeout(120_000)
         self.answered: list[str] = []  # the browser also tells of requests that the policy stopped
         self.dialogs: list[str] = []
         context.on("response", lambda response: self.answered.append(response.url))
