@@ -1,0 +1,129 @@
+"""What the editor shows of a draft: what it renders to with one sample in one language, and what is wrong with it.
+
+Everything is rendered in the killable process of `workshop`. A part is looked at through a template that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from templates_app import rendering, workshop
+from templates_app.models import Document
+from templates_app.trying import samples_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from templates_app.content import Content
+
+MOST_USERS = 50  # templates through which a part can be looked at
+PART_LABELS = {
+    "subject": gettext_lazy("Subject"),
+    "html": gettext_lazy("HTML"),
+    "text": gettext_lazy("Plain text"),
+    "values": gettext_lazy("Values"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Values to look at a draft with, chosen by its `key`. `template` is the one through which a part is seen."""
+
+    key: str
+    label: str
+    values: Mapping[str, Any]
+    template: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong, for the list and the mark in the source. `here`: in the document being edited."""
+
+    part: str
+    label: str
+    line: int
+    message: str
+    here: bool
+    sample: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A draft as it was tried out. `rendered` is None where it does not render; `nothing`: there is no way to see it."""
+
+    rendered: Any = None
+    troubles: tuple[Trouble, ...] = ()
+    findings: tuple[Any, ...] = ()
+    nothing: bool = False
+
+
+def choices(document: Document, content: Content) -> list[Choice]:
+    """Return the values to look at `document` with: its samples, or those of the templates that use the part."""
+    if document.kind == Document.Kind.TEMPLATE:
+        return [
+            Choice(name, name or _("Sample values of the variables"), values)
+            for name, values in samples_of(document, content).items()
+        ]
+    found = []
+    for template in rendering.templates_using(document)[:MOST_USERS]:
+        if template.published is not None:
+            for name, values in samples_of(template, template.published.read()).items():
+                label = f"{template.full_key}: {name}" if name else template.full_key
+                found.append(Choice(f"{template.full_key}:{name}", label, values, template))
+    return found
+
+
+def look(document: Document, content: Content, language: str, choice: Choice | None) -> Look:
+    """Try `content` out as `document`, with the values of `choice`."""
+    if choice is None:
+        return Look(nothing=True)
+    if choice.template is None or choice.template.published is None:
+        bundle = rendering.bundle_of(document, content)
+    else:
+        bundle = rendering.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
+    outcome = workshop.try_out(bundle, choice.values, language)
+    return Look(
+        rendered=outcome.rendered,
+        troubles=tuple(trouble(document, one.template, one.part, one.line, one.message) for one in outcome.problems),
+    )
+
+
+def trouble(
+    document: Document, source: str, part: str, line: int, message: str, *, sample: str = "", language: str = ""
+) -> Trouble:
+    """Return the problem in the words of the page: what is wrong, in which part, at which line, of which document."""
+    here = source in {"", document.full_key}
+    label = str(PART_LABELS.get(part, part))
+    if not here:
+        label = f"{source}, {label}"
+    return Trouble(part, label, line, message, here, sample, language)
+
+
+def refusal(document: Document, problems: Iterable[Any]) -> list[Trouble]:
+    """Return why publishing was refused, each problem once with the samples and languages that it concerns."""
+    grouped: dict[tuple[Any, ...], list[Any]] = {}
+    for one in problems:
+        grouped.setdefault((one.document, one.source, one.part, one.line, one.message), []).append(one)
+    return [
+        trouble(
+            document,
+            source,
+            part,
+            line,
+            message,
+            sample=", ".join(dict.fromkeys(_label(document, one) for one in alike)),
+            language=", ".join(dict.fromkeys(one.language for one in alike)),
+        )
+        for (_document, source, part, line, message), alike in grouped.items()
+    ]
+
+
+def _label(document: Document, failure: Any) -> str:
+    name = failure.sample or _("sample values of the variables")
+    return name if failure.document == document.full_key else f"{failure.document}: {name}"
