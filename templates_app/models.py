@@ -121,6 +121,10 @@ class Draft(models.Model):
         """Return whose it is."""
         return f"draft of {self.document_id} by {self.user_id}"
 
+    def read(self) -> Content:
+        """Return what it says."""
+        return from_json(self.content)
+
 
 class Sample(models.Model):
     """Named values to try a template with. Publishing needs every sample to render in every language."""
