@@ -130,7 +130,7 @@ def rows_of(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
     if max(len(old), len(new)) > MOST_LINES:
         blocks = [("replace", 0, len(old), 0, len(new))]
     else:
-        blocks = list(SequenceMatcher(None, old, new, autojunk=max(len(old), len(new)) > 1_000).get_opcodes())
+        blocks = list(SequenceMatcher(None, old, new).get_opcodes())
     for tag, old_start, old_end, new_start, new_end in blocks:
         for offset in range(max(old_end - old_start, new_end - new_start)):
             before, after = old_start + offset, new_start + offset
@@ -152,7 +152,7 @@ def pieces_of(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]
     if old == new or max(len(old), len(new)) > LONGEST_LINE:
         return (Piece(old),), (Piece(new),)
     left, right = WORDS.findall(old), WORDS.findall(new)
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
+    matcher = SequenceMatcher(None, left, right)
     if matcher.ratio() < 0.3:
         return (Piece(old),), (Piece(new),)
     before: list[Piece] = []

@@ -1,4 +1,4 @@
-"""How often templates are used. The mail log knows that, which lies beside this app; whoever knows both sets `counter`."""
+"""How often templates are used. The mail log, beside this app, knows that; whoever knows both apps sets `counter`."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def use_of(key: str) -> Use | None:
 
 def set_counter(new: Callable[[str], Use] | None) -> None:
     """Let `new` count from now on."""
-    global counter  # noqa: PLW0603
+    global counter
     counter = new
