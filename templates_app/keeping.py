@@ -144,12 +144,14 @@ def newest_builtin(document: Document) -> Version | None:
     return document.versions.filter(is_builtin=True).order_by("-number").first()
 
 
-def reset_to_builtin(document: Document, user: AbstractBaseUser | None, based_on: Version | None) -> Version:
+def reset_to_builtin(
+    document: Document, user: AbstractBaseUser | None, based_on: Version | None, note: str = ""
+) -> Version:
     """Publish what the program brought along, as a new version. Raises as `publish` does; KeepingError without one."""
     builtin = newest_builtin(document)
     if builtin is None:
         raise KeepingError(_("This template did not come with the program."))
-    note = _("Reset to the built-in text of version %s") % builtin.number
+    note = note or _("Reset to the built-in text of version %s") % builtin.number
     return _publish(document, user, builtin.read(), note, based_on, origin=builtin)
 
 
