@@ -100,23 +100,20 @@ class Desk:
         return looking.choices(self.document, self.content)
 
     @property
-    def choice(self) -> looking.Choice | None:
+    def choice(self) -> looking.Choice:
         """The values that it is looked at with, as this person last typed them."""
-        found = next((one for one in self.choices if one.key == self.wanted_choice), None)
-        found = found or next(iter(self.choices), None)
-        if found is not None and found.key in self.trial:
-            return replace(found, values=self.trial[found.key])
-        return found
+        found = next((one for one in self.choices if one.key == self.wanted_choice), self.choices[0])
+        return replace(found, values=self.trial[found.key]["values"]) if found.key in self.trial else found
 
     @property
     def trial(self) -> dict[str, Any]:
-        """Values that were typed and not saved as a sample, by the choice's key."""
+        """Values that were typed and not kept in a sample, with those that they were typed over, by the choice's key."""
         return self.draft.trial if self.draft else {}
 
     @property
     def is_trial(self) -> bool:
         """Whether the values shown differ from the stored sample's."""
-        return self.choice is not None and self.choice.key in self.trial
+        return self.choice.key in self.trial
 
     def form(self, data: Mapping[str, Any] | None = None, **base: int) -> EditorForm:
         """Return the form over what is being edited; `base` replaces the revision and version that it is based on."""
@@ -131,14 +128,11 @@ class Desk:
 
     def sample_form(self, data: Mapping[str, Any] | None = None) -> SampleForm:
         """Return the fields of the values that it is looked at with."""
-        choice = self.choice
-        return SampleForm(self.content.variables, choice.values if choice else {}, data)
+        return SampleForm(self.content.variables, self.choice.values, data)
 
     def save(self, content: Content, revision: int) -> None:
         """Keep `content`, typed over the draft's `revision`. Raises keeping.Conflict. What is kept already, stays."""
         if revision == self.revision and content == self.content:
-            return
-        if self.draft is None and revision == 0 and content == self.content:
             return
         self.draft = keeping.save_draft(self.document, self.user, content, revision)
         self.content = content
@@ -151,7 +145,15 @@ class Desk:
             return
         trial = {one: kept for one, kept in self.trial.items() if one != key}
         if dict(values) != dict(stored):
-            trial[key] = dict(values)
+            was = self.trial[key]["was"] if key in self.trial else dict(stored)
+            trial[key] = {"values": dict(values), "was": was}
+        self._keep_trial(trial)
+
+    def forget_values(self, key: str) -> None:
+        """Drop what was typed over the choice `key`: it is kept in a sample now."""
+        self._keep_trial({one: kept for one, kept in self.trial.items() if one != key})
+
+    def _keep_trial(self, trial: dict[str, Any]) -> None:
         if trial == self.trial:
             return
         if self.draft is None:
@@ -166,7 +168,7 @@ class Desk:
     def chips(self) -> list[Chip]:
         """Return the variables that can be inserted: the template's own, then those that every template has."""
         own = [chip(one) for one in self.content.variables]
-        shared = SharedValue.objects.values_list("name", "description") if self.is_template or not own else []
+        shared = SharedValue.objects.values_list("name", "description")
         always = [(name, "") for name in ALWAYS]
         return own + [Chip(name, f"{{{{ {name} }}}}", hint, shared=True) for name, hint in [*shared, *always]]
 

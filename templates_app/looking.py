@@ -9,17 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from templates_app import rendering, workshop
+from templates_app.inspecting import Finding, inspect
 from templates_app.models import Document
-from templates_app.trying import samples_of
+from templates_app.trying import Failure, samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from templates_app.content import Content
+    from templates_app.engine import Rendered
 
 MOST_USERS = 50  # templates through which a part can be looked at
 PART_LABELS = {
@@ -55,12 +58,11 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A draft as it was tried out. `rendered` is None where it does not render; `nothing`: there is no way to see it."""
+    """A draft as it was tried out. `rendered` is None where it does not render, and `troubles` say why."""
 
-    rendered: Any = None
+    rendered: Rendered | None
     troubles: tuple[Trouble, ...] = ()
-    findings: tuple[Any, ...] = ()
-    nothing: bool = False
+    findings: tuple[Finding, ...] = ()
 
 
 def choices(document: Document, content: Content) -> list[Choice]:
@@ -70,28 +72,38 @@ def choices(document: Document, content: Content) -> list[Choice]:
             Choice(name, name or _("Sample values of the variables"), values)
             for name, values in samples_of(document, content).items()
         ]
-    found = []
+    found: list[Choice] = []
     for template in rendering.templates_using(document)[:MOST_USERS]:
         if template.published is not None:
             for name, values in samples_of(template, template.published.read()).items():
                 label = f"{template.full_key}: {name}" if name else template.full_key
                 found.append(Choice(f"{template.full_key}:{name}", label, values, template))
-    return found
+    return found or [Choice("", _("Alone: no template uses it yet"), {})]
 
 
-def look(document: Document, content: Content, language: str, choice: Choice | None) -> Look:
+def look(document: Document, content: Content, language: str, choice: Choice) -> Look:
     """Try `content` out as `document`, with the values of `choice`."""
-    if choice is None:
-        return Look(nothing=True)
     if choice.template is None or choice.template.published is None:
         bundle = rendering.bundle_of(document, content)
     else:
         bundle = rendering.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
     outcome = workshop.try_out(bundle, choice.values, language)
-    return Look(
-        rendered=outcome.rendered,
-        troubles=tuple(trouble(document, one.template, one.part, one.line, one.message) for one in outcome.problems),
-    )
+    troubles = tuple(trouble(document, one.template, one.part, one.line, one.message) for one in outcome.problems)
+    findings: tuple[Finding, ...] = ()
+    if outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
+        parts = [text for part in bundle.parts.values() for one in part.languages.values() for text in (one.html, one.text)]
+        findings = tuple(
+            inspect(
+                outcome.rendered,
+                document.tags,
+                content.variables,
+                content,
+                shared=bundle.shared,
+                parts=parts,
+                base_url=settings.BASE_URL,
+            )
+        )
+    return Look(outcome.rendered, troubles, findings)
 
 
 def trouble(
@@ -105,9 +117,9 @@ def trouble(
     return Trouble(part, label, line, message, here, sample, language)
 
 
-def refusal(document: Document, problems: Iterable[Any]) -> list[Trouble]:
+def refusal(document: Document, problems: Iterable[Failure]) -> list[Trouble]:
     """Return why publishing was refused, each problem once with the samples and languages that it concerns."""
-    grouped: dict[tuple[Any, ...], list[Any]] = {}
+    grouped: dict[tuple[str, str, str, int, str], list[Failure]] = {}
     for one in problems:
         grouped.setdefault((one.document, one.source, one.part, one.line, one.message), []).append(one)
     return [
@@ -124,6 +136,6 @@ def refusal(document: Document, problems: Iterable[Any]) -> list[Trouble]:
     ]
 
 
-def _label(document: Document, failure: Any) -> str:
+def _label(document: Document, failure: Failure) -> str:
     name = failure.sample or _("sample values of the variables")
     return name if failure.document == document.full_key else f"{failure.document}: {name}"

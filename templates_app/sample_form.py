@@ -92,6 +92,11 @@ class SampleForm:
         """What the page remembers as shown: values that could not be read must not count as edited away."""
         return plain_values.as_json(self.values)
 
+    @property
+    def json_error(self) -> str:
+        """What is wrong with the JSON, or nothing."""
+        return self.errors.get("", "")
+
     def fields(self) -> list[tuple[forms.BoundField, Variable, str]]:
         """Return (field, variable, error) of each declared variable."""
         return [(self.bound(variable), variable, self.errors.get(variable.name, "")) for variable in self.variables]
