@@ -10,11 +10,12 @@ process of its own whatever has not been published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
+import jinja2.debug  # Jinja imports it on the first error, when the workshop can open no files any more
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
 
@@ -41,10 +42,10 @@ class RenderError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that one template needs: its own content, the parts that it uses by ``project/key``, values for every template.
+    """All that one template needs: its content, the parts that it uses by ``project/key``, values for every template.
 
-    `is_part` says that `content` is a part's, rendered alone to look at it: it has no subject. `version` is the number of
-    the published version, 0 for what has none.
+    `is_part` says that `content` is a part's, rendered alone to look at it: it has no subject. `version` is the number
+    of the published version, 0 for what has none.
     """
 
     key: str
@@ -89,7 +90,7 @@ class Rendered:
 
 
 def render_bundle(bundle: Bundle, given: Mapping[str, object], language: str = "") -> Rendered:
-    """Render in `language`, or the nearest one there is. Raises RenderError with all problems that can be told at once."""
+    """Render in `language`, or the nearest one there is. Raises RenderError with all that is found wrong at once."""
     problems: list[Problem] = []
     try:
         compiled = Compiled(bundle, language)

@@ -36,7 +36,10 @@ class Problem:
 
 
 def compiled(
-    environment: Environment, source: str, name: str, globals: MutableMapping[str, Any] | None = None  # noqa: A002
+    environment: Environment,
+    source: str,
+    name: str,
+    globals: MutableMapping[str, Any] | None = None,  # noqa: A002
 ) -> Template:
     """Return `source` compiled; its name is what problems are told with. Raises what Jinja raises."""
     tree = environment.parse(source, name)
@@ -92,6 +95,8 @@ def sentence(error: BaseException) -> str:
         return "This needs too much memory."
     if isinstance(error, ZeroDivisionError):
         return "This divides by zero."
+    if isinstance(error, OSError | ImportError | LookupError) and not isinstance(error, KeyError | IndexError):
+        return "This needs something that templates may not use."  # files: their names are nobody's business
     if isinstance(error, FilterArgumentError):
         return ended(str(error))
     if isinstance(error, OverflowError):
@@ -112,7 +117,8 @@ def ended(words: str) -> str:
 
 SYNTAX = (
     (r"Encountered unknown tag '(.+?)'\..*", r"There is no tag {% \1 %}."),
-    (r"Unexpected end of template\..*?(?:innermost block that needs to be closed is '(\w+)'\.)?", r"{% \1 %} is not closed: its end tag is missing."),
+    (r"Unexpected end of template\..* needs to be closed is '(\w+)'\.", r"{% \1 %} is not closed: its end is missing."),
+    (r"Unexpected end of template, expected 'end of .+'", "The closing braces are missing."),
     (r"No filter named '(.+?)'\.?.*", r"There is no filter named \1."),
     (r"No test named '(.+?)'\.?.*", r"There is no test named \1."),
     (r"expected token 'end of print statement', got '(.+?)'", r"“}}” is missing, or “\1” does not belong here."),
@@ -120,7 +126,7 @@ SYNTAX = (
     (r"expected token '(.+?)', got '(.+?)'", r"“\1” was expected here, not “\2”."),
     (r"unexpected '(.+?)'", r"“\1” does not belong here."),
     (r"unexpected char '(.+?)' at \d+", r"“\1” does not belong here."),
-    (r"Expected an expression, got 'end of (?:print statement|statement block)'", "Something is missing between the braces."),
+    (r"Expected an expression, got 'end of .+'", "Something is missing between the braces."),
     (r"Missing end of comment tag", "A comment is not closed: “#}” is missing."),
     (r"block '(.+?)' defined twice", r"The block \1 is defined twice."),
 )  # fmt: skip

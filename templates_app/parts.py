@@ -1,4 +1,4 @@
-"""Finds the parts that a template uses. They are named outright, never computed, so that all can be known beforehand."""
+"""Finds the parts that a template uses. They are named outright, never computed, so that all are known beforehand."""
 
 from __future__ import annotations
 
@@ -52,4 +52,3 @@ class Parts(jinja2.BaseLoader):
             word = "HTML" if self.variant == "html" else "plain text"
             raise jinja2.TemplateNotFound(name, f"The part {name} has no {word}.")
         return explaining.compiled(environment, source, name, globals)
-
