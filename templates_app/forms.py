@@ -38,7 +38,7 @@ class WasForm(KeepingForm):
 
     @property
     def stored_before(self) -> dict[str, Any]:
-        """What was stored when the page was opened; an empty one, which never matches, if the field was tampered with."""
+        """What was stored when the page was opened; nothing, which never matches, if the field was tampered with."""
         try:
             found = signing.loads(self.cleaned_data.get("was", ""), salt=SALT)
         except signing.BadSignature:
