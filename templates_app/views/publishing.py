@@ -1,0 +1,70 @@
+"""Publishing one's draft: what it changes, what it would break, and whether somebody was quicker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from templates_app import keeping
+from templates_app.content import Content
+from templates_app.diffing import compare
+from templates_app.forms import NoteForm
+from templates_app.keeping import Conflict, KeepingError, Refused
+from templates_app.trying import failures
+from templates_app.views.finding import action, document_or_404, form_page, person
+from templates_app.views.history import version_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+
+@form_page
+def publication(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show what publishing the draft would change, and publish it."""
+    one = document_or_404(project, kind, key)
+    draft = keeping.draft_of(one, person(request))
+    if draft is None:
+        return render(request, "templates_app/publication.html", {"document": one, "draft": None})
+    content, published = draft.read(), one.published
+    form = NoteForm(request.POST if request.method == "POST" else None)
+    context: dict[str, Any] = {"document": one, "draft": draft, "published": published, "form": form}
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        over = version_of(one, form.cleaned_data["over"]) if form.cleaned_data["knowingly"] else draft.based_on
+        try:
+            made = keeping.publish(one, person(request), content, form.cleaned_data["note"], over)
+        except Refused as error:
+            context |= {"refusal": str(error), "problems": error.problems}
+        except Conflict as error:
+            context["late"] = str(error)
+            one.refresh_from_db()
+            published = context["published"] = one.published
+            form.fields["knowingly"].initial = False
+        except KeepingError as error:
+            context["refusal"] = str(error)
+        else:
+            messages.success(request, _("Version %s is published.") % made.number)
+            return redirect(one)
+        status = 422
+    else:
+        context["problems"] = failures(one, content)
+    form = context["form"] = NoteForm(
+        initial={"over": published.number if published else 0, "note": form["note"].value() or ""}
+    )
+    before = published.read() if published else Content()
+    context["places"] = compare(before, content)
+    if published != draft.based_on:
+        context["meanwhile"] = compare(draft.based_on.read() if draft.based_on else Content(), before)
+    return render(request, "templates_app/publication.html", context, status=status)
+
+
+@action
+def draft_deletion(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Throw one's own draft away."""
+    one = document_or_404(project, kind, key)
+    if keeping.discard_draft(one, person(request)):
+        messages.success(request, _("Your draft is deleted."))
+    return redirect(one)
