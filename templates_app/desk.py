@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from templates_app import keeping, looking
 from templates_app.content import LANGUAGE, Content, Texts
@@ -60,6 +61,15 @@ class Desk:
         else:
             published = self.document.published
             self.content = published.read() if published else Content()
+
+    @property
+    def address(self) -> list[str]:
+        """What names the document in an address."""
+        return [self.document.project.key, self.document.kind, self.document.key]
+
+    def query(self, **more: str) -> str:
+        """Return the query that shows the same again: this language and these values, and `more`."""
+        return urlencode({"language": self.language, "sample": self.choice.key, **more})
 
     @property
     def is_template(self) -> bool:
@@ -171,6 +181,15 @@ class Desk:
         shared = SharedValue.objects.values_list("name", "description")
         always = [(name, "") for name in ALWAYS]
         return own + [Chip(name, f"{{{{ {name} }}}}", hint, shared=True) for name, hint in [*shared, *always]]
+
+
+def template_desk(pk: int, user: AbstractBaseUser, *, language: str, choice: str) -> Desk | None:
+    """Return the desk of `user` at the template of this id, None if there is none."""
+    found = Document.objects.filter(kind=Document.Kind.TEMPLATE).select_related("project", "published")
+    document = found.filter(pk=pk).first() if pk < 2**63 else None
+    if document is None:
+        return None
+    return Desk(document, user, keeping.draft_of(document, user), wanted_language=language, wanted_choice=choice)
 
 
 def chip(variable: Variable) -> Chip:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -200,8 +199,5 @@ def seen(desk: Desk, data: QueryDict) -> dict[str, Any]:
 
 def address(desk: Desk, name: str, *, language: str, data: QueryDict) -> str:
     """Return the address of a page of this document, with what is looked at."""
-    document = desk.document
-    query = {"language": language, "sample": desk.choice.key}
-    query |= {one: "1" for one in ("phone", "dark") if data.get(one) == "1"}
-    path = reverse(f"templates_app:{name}", args=[document.project.key, document.kind, document.key])
-    return f"{path}?{urlencode(query)}"
+    switches = {one: "1" for one in ("phone", "dark") if data.get(one) == "1"}
+    return f"{reverse(f'templates_app:{name}', args=desk.address)}?{desk.query(**{'language': language, **switches})}"
