@@ -39,7 +39,7 @@ def send_test_mail(
         "site": urlsplit(settings.BASE_URL).netloc,
         "asked_by": str(actor) if actor else gettext("a command at the server"),
         "connection": connection_name(actor, connection_hint),
-        "time": f"{timezone.localtime(now):%Y-%m-%d %H:%M:%S %Z}",
+        "time": f"{timezone.localtime():%Y-%m-%d %H:%M:%S %Z}",
     }
     return api.send_template(
         TEMPLATE,

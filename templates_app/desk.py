@@ -117,7 +117,7 @@ class Desk:
 
     @property
     def trial(self) -> dict[str, Any]:
-        """Values that were typed and not kept in a sample, with those that they were typed over, by the choice's key."""
+        """Values that were typed and not kept in a sample, beside what they were typed over, by the choice's key."""
         return self.draft.trial if self.draft else {}
 
     @property

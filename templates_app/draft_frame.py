@@ -1,4 +1,4 @@
-"""A rendered mail in light or dark, for the frame of the editor: its own rules for dark mode on or off, whatever the system.
+"""A rendered mail in light or dark, for the frame of the editor, whatever the system of whoever looks prefers.
 
 What makes the frame harmless is `showing`'s.
 """

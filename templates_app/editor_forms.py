@@ -135,7 +135,13 @@ class VariableForm(forms.Form):
         )
 
 
-class BaseVariables(forms.BaseFormSet[VariableForm]):
+if TYPE_CHECKING:
+    VariableForms = forms.BaseFormSet[VariableForm]
+else:
+    VariableForms = forms.BaseFormSet
+
+
+class BaseVariables(VariableForms):
     """All rows; no name twice."""
 
     def clean(self) -> None:
@@ -170,7 +176,9 @@ VariableFormSet = forms.formset_factory(
 class EditorForm:
     """What the page's form holds: texts, and for a template variables. Looks like a form where pages need one."""
 
-    def __init__(self, data: Mapping[str, Any] | None, *, content: Content, language: str, is_template: bool, **base: int):
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, content: Content, language: str, is_template: bool, **base: int
+    ):
         texts = content.languages.get(language, Texts())
         self.over = content
         self.texts = TextsForm(
@@ -203,9 +211,7 @@ class EditorForm:
         """Return the content with what was typed in its place."""
         language = self.texts.cleaned_data["language"]
         variables = self.over.variables if self.variables is None else self.variables.variables()
-        return replace(
-            self.over, languages={**self.over.languages, language: self.texts.texts()}, variables=variables
-        )
+        return replace(self.over, languages={**self.over.languages, language: self.texts.texts()}, variables=variables)
 
     def problems(self) -> list[tuple[str, str]]:
         """Return (id of the field, sentence) for everything that cannot be kept."""

@@ -91,7 +91,9 @@ def look(document: Document, content: Content, language: str, choice: Choice) ->
     troubles = tuple(trouble(document, one.template, one.part, one.line, one.message) for one in outcome.problems)
     findings: tuple[Finding, ...] = ()
     if outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
-        parts = [text for part in bundle.parts.values() for one in part.languages.values() for text in (one.html, one.text)]
+        parts = [
+            text for part in bundle.parts.values() for one in part.languages.values() for text in (one.html, one.text)
+        ]
         findings = tuple(
             inspect(
                 outcome.rendered,

@@ -126,7 +126,7 @@ def widget_for(variable: Variable, text: str) -> forms.Widget:
     if variable.type in plain_values.JSON_TYPES:
         return forms.Textarea({**CODE, "rows": min(12, max(3, text.count("\n") + 1))})
     if variable.type == "boolean" and fits:
-        return forms.Select(choices=[("", "–"), ("true", _("yes")), ("false", _("no"))])
+        return forms.Select(choices=[("", "-"), ("true", _("yes")), ("false", _("no"))])
     if variable.type == "date" and fits:
         return forms.DateInput({"type": "date"}, format="%Y-%m-%d")
     if variable.type == "text":

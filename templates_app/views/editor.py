@@ -68,11 +68,11 @@ def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
     desk = desk_of(request, project, kind, key, request.POST)
     form, before = desk.form(request.POST), desk.content
     if not form.is_valid():
-        return render(request, "templates_app/_refused.html", {"problems": form.problems()}, status=422)
+        return render(request, "templates_app/_editor_refused.html", {"problems": form.problems()}, status=422)
     try:
         desk.save(form.content(), form.texts.cleaned_data["revision"])
     except keeping.Conflict as error:
-        return render(request, "templates_app/_conflict.html", conflict(desk, form.content(), error), status=409)
+        return render(request, "templates_app/_editor_conflict.html", conflict(desk, form.content(), error), status=422)
     sample = sample_of(desk, request.POST)
     switched = desk.choice.key != request.POST.get("sample_shown", desk.choice.key)
     redeclared = desk.content.variables != before.variables
@@ -84,7 +84,7 @@ def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
         "refresh_chips": redeclared,
         "values_from": sample.source if sample is not None and not sample.problems else "",
     }
-    return render(request, "templates_app/_outcome.html", context)
+    return render(request, "templates_app/_editor_outcome.html", context)
 
 
 @read_page
@@ -157,7 +157,7 @@ def conflicting(request: HttpRequest, desk: Desk, mine: Content, error: keeping.
     if error.version is not None:
         base["based_on"] = error.version.number
     desk.content = mine
-    return page(request, desk, form=desk.form(**base), status=409, **context)
+    return page(request, desk, form=desk.form(**base), status=422, **context)
 
 
 def page(

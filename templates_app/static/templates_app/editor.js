@@ -131,12 +131,12 @@
       return say("failed", "bad");
     }
     if (response.redirected || response.status === 403) return say("signedOut", "bad");
-    if (![200, 409, 422].includes(response.status)) {
+    if (![200, 422].includes(response.status)) {
       if (response.status >= 500) timer = setTimeout(save, RETRY);
       return say(response.status >= 500 ? "failed" : "refused", "bad");
     }
     const answer = new DOMParser().parseFromString(await response.text(), "text/html").body;
-    if (response.status === 409) return disagree(answer);
+    if (answer.querySelector("[data-theirs-revision]")) return disagree(answer);
     if (response.status === 422) return refuse(answer);
     const { revision, renders, frame } = answer.firstElementChild.dataset;
     form.elements.revision.value = revision;
@@ -265,7 +265,7 @@
       } else if (event.key === "Enter") {
         event.preventDefault();
         event.stopPropagation();
-        form.requestSubmit(form.querySelector("[data-publish]"));
+        form.requestSubmit(document.querySelector("[data-publish]"));
       }
     },
     true,
