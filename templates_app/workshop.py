@@ -29,7 +29,7 @@ from templates_app.workshop_server import PROCESSOR, READY
 PATIENCE = 2.4  # seconds until an answer
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))  # children of this web process
 MOST_WAITING = 1.2  # seconds for one of them to become free
-START = 10.0  # seconds that the server may take to start, once
+START = 5.0  # seconds that the server may take to start, once
 ENTRIES = 20  # that one child renders
 LONGEST_ANSWER = 16_000_000  # bytes
 
@@ -175,7 +175,7 @@ class Server:
                 [sys.executable, "-E", "-s", "-m", "templates_app.workshop_server"],
                 cwd=Path(__file__).resolve().parent.parent,
                 env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 close_fds=True,

@@ -21,13 +21,14 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from templates_app import filters
 from templates_app.engine import Bundle, Compiled, Problem, RenderError, render_bundle
 
 PROCESSOR = 1  # seconds of a child
-MEMORY = 256 * 1024 * 1024  # bytes of address space of a child
+MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
 LIFE = 2.0  # seconds of a child
 NICENESS = 10
 READY = b"ready\n"
@@ -97,6 +98,8 @@ class Server:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             work(job)
+        except BaseException:  # noqa: BLE001  # whatever it was, the child ends, and its client is told
+            tell(job, {"killed": 0})
         finally:
             os._exit(0)
 
@@ -143,11 +146,12 @@ def read_all(job: socket.socket) -> bytes:
 
 def limit(keep: int) -> None:
     """Give up whatever this process does not need to render and to answer on the descriptor `keep`."""
+    memory = begun_with() + MEMORY
     os.closerange(0, keep)
     os.closerange(keep + 1, 65536 if sys.platform == "linux" else 4096)
     for kind, most in (
         (resource.RLIMIT_CPU, PROCESSOR),
-        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 0),  # no descriptor can be opened any more; the open one stays
         (resource.RLIMIT_CORE, 0),
@@ -155,6 +159,14 @@ def limit(keep: int) -> None:
     ):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(kind, (most, most))
+
+
+def begun_with() -> int:
+    """Return the bytes of address space that this process has now; 0 where nobody knows."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def outcome(bundle: Bundle, values: dict[str, Any], language: str) -> dict[str, Any]:
