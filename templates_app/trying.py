@@ -5,7 +5,7 @@ Rendering happens in the killable process of `workshop`; nothing is stored here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ def failures(document: Document, content: Content) -> list[Failure]:
 
 
 def _failures_of(document: Document, content: Content, bundle: Bundle) -> Iterator[Failure]:
-    languages = languages_of(content, bundle.parts.values())
+    languages = languages_of(content)
     trials = [
         (name, values, language) for name, values in samples_of(document, content).items() for language in languages
     ]
@@ -99,7 +99,6 @@ def samples_of(document: Document, content: Content) -> dict[str, Mapping[str, A
     return named or {"": {variable.name: variable.sample for variable in content.variables}}
 
 
-def languages_of(content: Content, parts: Iterable[Content]) -> list[str]:
-    """Return the languages to try: those of the content and of the parts that it uses, the default first."""
-    every = set(content.languages).union(*(part.languages for part in parts))
-    return [content.default_language, *sorted(every - {content.default_language})]
+def languages_of(content: Content) -> list[str]:
+    """Return the languages to try, the default first. Those that only its parts have are never used with it."""
+    return [content.default_language, *sorted(set(content.languages) - {content.default_language})]
