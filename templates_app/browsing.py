@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Max
 
 from templates_app.models import Document, Draft, Project, Version
 
@@ -117,13 +116,12 @@ def rows_of(entries: Sequence[Entry], user: AbstractBaseUser) -> list[Row]:
         .defer("published__content", "published__base__content")
     }
     drafts = set(Draft.objects.filter(document__in=ids, user_id=user.pk).values_list("document_id", flat=True))
-    newest = dict(
-        Version.objects.filter(document__in=ids, is_builtin=True)
-        .order_by()
-        .values("document")
-        .annotate(newest=Max("number"))
-        .values_list("document", "newest")
-    )
+    newest = {
+        pk: (number, digest)
+        for pk, number, digest in Version.objects.filter(document__in=ids, is_builtin=True)
+        .order_by("number")
+        .values_list("document", "number", "digest")
+    }
     spoken = languages_of([one.published for one in published.values() if one.published])
     rows = []
     for entry in entries:
@@ -133,8 +131,9 @@ def rows_of(entries: Sequence[Entry], user: AbstractBaseUser) -> list[Row]:
         if document and version:
             row.version, row.changed_at = version.number, version.created_at
             row.languages = spoken[version.digest]
-            known = max(document.builtin_seen, version.base.number if version.base else 0)
-            row.newer_builtin = not version.is_builtin and newest.get(entry.pk, 0) > known
+            number, digest = newest.get(entry.pk, (0, ""))
+            known = {version.digest, version.base.digest if version.base else ""}
+            row.newer_builtin = not version.is_builtin and number > document.builtin_seen and digest not in known
         rows.append(row)
     return rows
 

@@ -13,7 +13,7 @@ from templates_app.content import Content
 from templates_app.diffing import compare
 from templates_app.forms import NoteForm
 from templates_app.keeping import Conflict, KeepingError, Refused
-from templates_app.trying import failures
+from templates_app.trying import report
 from templates_app.views.finding import action, document_or_404, form_page, person
 from templates_app.views.history import version_of
 
@@ -50,7 +50,8 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
             return redirect(one)
         status = 422
     else:
-        context["problems"] = failures(one, content)
+        found = report(one, content)
+        context |= {"problems": found.failures, "warnings": found.warnings}
     form = context["form"] = NoteForm(
         initial={"over": published.number if published else 0, "note": form["note"].value() or ""}
     )
