@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core import signing
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.cataloguing import ChangedMeanwhile, Invalid
@@ -30,7 +31,9 @@ class WasForm(KeepingForm):
 
     was = forms.CharField(widget=forms.HiddenInput, required=False)
 
-    def __init__(self, data: Any = None, *, now: dict[str, Any], **options: Any) -> None:
+    data: QueryDict
+
+    def __init__(self, data: QueryDict | None = None, *, now: dict[str, Any], **options: Any) -> None:
         super().__init__(data, **options)
         self.now = now
         self.meanwhile: list[tuple[str, str]] = []
@@ -67,7 +70,7 @@ class TagsField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         """Return the list of words."""
-        return super().to_python(value).replace(",", " ").split()
+        return (super().to_python(value) or "").replace(",", " ").split()
 
     def prepare_value(self, value: Any) -> Any:
         """Return what the field shows."""
@@ -129,9 +132,14 @@ class NewDocumentForm(KeepingForm):
 
 
 class NoteForm(KeepingForm):
-    """What a version is for. `over` is the published version that the page showed, `knowingly` that it is replaced."""
+    """What a version is for.
+
+    `over` is the number of the published version that the page showed, `revision` that of the draft; `knowingly` says
+    that a version is replaced on which the draft is not based.
+    """
 
     over = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
+    revision = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
     note = forms.CharField(
         label=_("What changed"),
         max_length=NOTE_LENGTH,

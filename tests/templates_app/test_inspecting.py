@@ -256,6 +256,22 @@ def test_a_fact_is_told_once_however_often_it_applies():
     assert len(found('<p style="float:left">x</p>' * 9)) == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["{{ 'x' * 10**10 }}", "{{ 9 ** 9 ** 9 }}", "{% set a = range(10**12)|list %}{{ a }}", "{{ " + "(" * 9999]
+)
+def test_nothing_is_calculated(text):
+    assert found(source=Content({"en": Texts(subject=text, html=text, text=text)})) == []
+
+
+def test_names_that_a_source_sets_or_imports_itself_are_known():
+    text = (
+        "{% from 'mail/parts' import button, card as box %}{% import 'mail/x' as x %}{% set a = 1 %}{{ a }}"
+        "{% macro m(b, c=1) %}{{ b }}{{ c }}{{ caller() }}{% endmacro %}{{ m(1) }}{{ button() }}{{ box() }}{{ x.y }}"
+        "{% for k, v in [] %}{{ k }}{{ v }}{% endfor %}{% with w = 1 %}{{ w }}{% endwith %}{{ range(3) }}"
+    )
+    assert found(source=Content({"en": Texts(html=text)})) == []
+
+
 @given(st.text(max_size=200), st.text(max_size=80))
 def test_no_text_whatever_breaks_the_checks(html, text):
     source = Content({"en": Texts(subject=text, html=html, text=text)})

@@ -162,13 +162,15 @@ def test_a_part_is_refused_with_the_templates_that_it_would_break(ann):
     assert {one.source for one in caught.value.problems} == {"shop/footer"}
 
 
-def test_a_part_that_breaks_only_in_a_language_of_its_own_is_refused(ann):
+def test_a_part_that_breaks_templates_in_one_language_only_is_refused(ann):
     part = make_part()
-    make_template(key="a", content=saying('{% include "footer" %}'))
+    use = '{% include "footer" %}'
+    make_template(key="a", content=saying(use, de=use))
+    make_template(key="b", content=saying(use))
     overlay = Content({"en": Texts(html="fine", text="fine"), "de": Texts(html="{{ nobody }}", text="x")})
     with pytest.raises(Refused) as caught:
         keeping.publish(part, ann, overlay, "", part.published)
-    assert {one.language for one in caught.value.problems} == {"de"}
+    assert [(one.document, one.language) for one in caught.value.problems] == [("shop/a", "de")]
 
 
 def test_a_part_that_no_template_uses_must_be_readable_at_least(ann):
