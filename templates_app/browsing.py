@@ -158,7 +158,7 @@ def languages_of(versions: Sequence[Version]) -> dict[str, tuple[str, ...]]:
     if missing:
         for digest, content in Version.objects.filter(pk__in=missing).values_list("digest", "content"):
             default = content["default_language"]
-            fresh[digest] = tuple(sorted(content["languages"], key=lambda one, default=default: (one != default, one)))
+            fresh[digest] = (default, *sorted(set(content["languages"]) - {default}))
     with _lock:
         _languages.update(fresh)
         while len(_languages) > REMEMBERED:

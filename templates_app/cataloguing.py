@@ -153,7 +153,7 @@ def _delete(documents: list[Document], whole: Model) -> None:
     with transaction.atomic():
         # In the order in which publishing locks. Who publishes something that uses this waits, and sees it gone.
         list(Document.objects.select_for_update().filter(pk__in=going).order_by("pk"))
-        list(Change.objects.select_for_update())
+        Change.objects.select_for_update().get_or_create(pk=1)
         users = {
             user.pk: user
             for document in documents

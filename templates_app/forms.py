@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core import signing
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.cataloguing import ChangedMeanwhile, Invalid
@@ -30,7 +31,9 @@ class WasForm(KeepingForm):
 
     was = forms.CharField(widget=forms.HiddenInput, required=False)
 
-    def __init__(self, data: Any = None, *, now: dict[str, Any], **options: Any) -> None:
+    data: QueryDict
+
+    def __init__(self, data: QueryDict | None = None, *, now: dict[str, Any], **options: Any) -> None:
         super().__init__(data, **options)
         self.now = now
         self.meanwhile: list[tuple[str, str]] = []
@@ -38,7 +41,7 @@ class WasForm(KeepingForm):
 
     @property
     def stored_before(self) -> dict[str, Any]:
-        """What was stored when the page was opened; an empty one, which never matches, if the field was tampered with."""
+        """What was stored when the page was opened; nothing, which never matches, if the field was tampered with."""
         try:
             found = signing.loads(self.cleaned_data.get("was", ""), salt=SALT)
         except signing.BadSignature:
@@ -67,7 +70,7 @@ class TagsField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         """Return the list of words."""
-        return super().to_python(value).replace(",", " ").split()
+        return (super().to_python(value) or "").replace(",", " ").split()
 
     def prepare_value(self, value: Any) -> Any:
         """Return what the field shows."""

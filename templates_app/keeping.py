@@ -33,11 +33,12 @@ class KeepingError(Exception):
 
 
 class Refused(KeepingError):
-    """Publishing would break a mail; `problems` names each sample that does not render."""
+    """Publishing would break a mail; `problems` names each sample that does not render, at least one."""
 
     def __init__(self, problems: Sequence[Failure]) -> None:
         super().__init__(_("It is not published, because a sample does not render."))
         self.problems = list(problems)
+        self.add_note(str(self.problems[0]))
 
 
 class Conflict(KeepingError):
@@ -192,9 +193,10 @@ def _publish(
 
 
 def _state(*, lock: bool = False) -> int:
-    rows = Change.objects.select_for_update() if lock else Change.objects.all()
-    row = rows.order_by("pk").first()
-    return row.number if row else 0
+    """Return the number of the last change; locked, nobody else publishes until the transaction ends."""
+    if lock:
+        return Change.objects.select_for_update().get_or_create(pk=1)[0].number
+    return Change.objects.values_list("number", flat=True).first() or 0
 
 
 def _check(document: Document, content: Content, based_on: Version | None) -> None:

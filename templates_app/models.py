@@ -70,14 +70,14 @@ class Document(models.Model):
         """Return the name."""
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """Return the address of its page."""
+        return reverse("templates_app:document", args=[self.project.key, self.kind, self.key])
+
     @property
     def full_key(self) -> str:
         """The key that programs and other templates use: ``project/key``."""
         return f"{self.project.key}/{self.key}"
-
-    def get_absolute_url(self) -> str:
-        """Return the address of its page."""
-        return reverse("templates_app:document", args=[self.project.key, self.kind, self.key])
 
 
 class Version(models.Model):

@@ -44,7 +44,7 @@ def change_sample(sample: Sample, was: dict[str, Any], *, name: str, values: obj
 
     One that came with the program is the editors' own from then on.
     """
-    wanted = {"name": checked_name(name), "values": checked_values(values)}
+    wanted: dict[str, Any] = {"name": checked_name(name), "values": checked_values(values)}
     try:
         with transaction.atomic():
             stored = Sample.objects.select_for_update().filter(pk=sample.pk).first()

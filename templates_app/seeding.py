@@ -1,9 +1,9 @@
 """Brings the templates that come with the program into the database, after every ``migrate``.
 
-What ships lies in ``builtin/``, in the folder format of `folders`. Seeding only ever adds: projects, documents, shared
-values and samples that are missing, and a version wherever the shipped text differs from the newest built-in one. That
-version is published if the published one is a built-in too, that is, unedited; an edited text stays, and `newer_builtin`
-says that there is something to compare. Names, descriptions and tags are written once and then belong to the editors.
+What ships lies in ``builtin/``, in the folder format of `folders`. Seeding adds the projects, documents, shared values
+and samples that are missing, and a version wherever the shipped text differs from the newest built-in one. It is published
+if the published one is a built-in, too, that is, unedited. An edited text stays, and `newer_builtin` says that there is
+something to compare. Names, descriptions and tags are written once and then belong to the editors.
 
 Two processes may seed at once: documents are locked before they get a version, in the same order everywhere, and
 whoever loses a race for a new row begins again and finds it made. Nothing is rendered here; the tests have done that.
@@ -39,7 +39,7 @@ class NewerBuiltin(NamedTuple):
 
 
 def newer_builtin(document: Document) -> NewerBuiltin | None:
-    """Return what to compare if a newer built-in text lies under the edited one of `document`, unless it was declined."""
+    """Return what to compare if a newer built-in lies under the edited text of `document`, unless it was declined."""
     yours = document.published
     if yours is None or yours.is_builtin:
         return None
@@ -165,17 +165,21 @@ def documents_in(wanted: Sequence[ProjectFiles]) -> Iterator[tuple[tuple[str, st
 
 
 class Texts:
-    """What versions and samples the stored documents lack, found in two queries. `lock` keeps others from publishing."""
+    """What versions and samples stored documents lack, found in two queries. `lock` keeps others from publishing."""
 
     def __init__(self, wanted: Sequence[ProjectFiles], *, lock: bool = False) -> None:
         builtin = Version.objects.filter(document=OuterRef("pk"), is_builtin=True).order_by("-number")
         if lock:  # apart, so that what is read next is what the holders of the locks before left
             list(documents_of(wanted).select_for_update().values_list("pk", flat=True))
-        documents = documents_of(wanted).select_related("project", "published").annotate(
-            builtin_digest=Subquery(builtin.values("digest")[:1]),
-            highest=Subquery(
-                Version.objects.filter(document=OuterRef("pk")).order_by("-number").values("number")[:1]
-            ),
+        documents = (
+            documents_of(wanted)
+            .select_related("project", "published")
+            .annotate(
+                builtin_digest=Subquery(builtin.values("digest")[:1]),
+                highest=Subquery(
+                    Version.objects.filter(document=OuterRef("pk")).order_by("-number").values("number")[:1]
+                ),
+            )
         )
         stored = {(one.project.key, one.kind, one.key): one for one in documents}
         samples: dict[int, dict[str, Sample]] = {}

@@ -7,7 +7,7 @@ What keeps the frame harmless is the response (see `POLICY`): no scripts, nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,19 +38,27 @@ class Showing:
     inside: Document | None = None
 
 
-def show(document: Document, content: Content, *, sample: str = "", language: str = "") -> Showing:
+def show(
+    document: Document,
+    content: Content,
+    *,
+    sample: str = "",
+    language: str = "",
+    using: Sequence[Document] | None = None,
+) -> Showing:
     """Render `content` with the sample of that name, the first one where there is none of it.
 
-    A part is shown in the first published template that uses it; one that none uses is not rendered.
+    A part is shown in the first of the published templates `using` it (looked up if they are not given); one that none
+    uses is not rendered.
     """
     template, of_template = document, content
     bundle = rendering.bundle_of(document, content)
     if document.kind == Document.Kind.PART:
-        using = [one for one in rendering.templates_using(document) if one.published]
+        using = rendering.templates_using(document) if using is None else using
         if not using:
             return Showing(None, (), "", ())
         template = using[0]
-        of_template = template.published.read()
+        of_template = template.published.read() if template.published else Content()
         bundle = rendering.bundle_of(template, of_template, part=(document, content))
     values: Mapping[str, Mapping[str, Any]] = samples_of(template, of_template)
     name = sample if sample in values else next(iter(values))

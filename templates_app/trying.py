@@ -9,8 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jinja2
+
 from templates_app import rendering, workshop
 from templates_app.content import Content
+from templates_app.engine import Bundle
+from templates_app.explaining import Problem, explain
 from templates_app.models import Document
 
 
@@ -30,35 +34,60 @@ class Failure:
     line: int
     message: str
 
+    def __str__(self) -> str:
+        """Return it in one line."""
+        place = [self.source, self.part if self.part != "values" else "", f"line {self.line}" if self.line else ""]
+        tried = ", ".join(filter(None, [self.document, self.sample, self.language]))
+        return f"{tried}: {', '.join(filter(None, place))}: {self.message}"
+
 
 def failures(document: Document, content: Content) -> list[Failure]:
     """Return all that would fail if `content` were published as `document`.
 
-    A template is tried with its samples. A part is tried with each published template that uses it.
+    A template is tried with its samples. A part is tried with each published template that uses it; if none does, it
+    is only read.
     """
     if document.kind == Document.Kind.TEMPLATE:
-        return list(_failures_of(document, content, rendering.bundle_of(document, content), frozenset()))
+        return list(_failures_of(document, content, rendering.bundle_of(document, content)))
+    using = [(one, one.published.read()) for one in rendering.templates_using(document) if one.published]
+    if not using:
+        return list(_unreadable(document, content))
     found: list[Failure] = []
-    for template in rendering.templates_using(document):
-        if template.published is None:
-            continue
-        bundle = rendering.bundle_of(template, template.published.read(), part=(document, content))
-        found += _failures_of(template, template.published.read(), bundle, frozenset(content.languages))
+    for template, said in using:
+        found += _failures_of(template, said, rendering.bundle_of(template, said, part=(document, content)))
     return found
 
 
-def _failures_of(document: Document, content: Content, bundle: Any, more: frozenset[str]) -> Iterator[Failure]:
+def _failures_of(document: Document, content: Content, bundle: Bundle) -> Iterator[Failure]:
+    languages = languages_of(content)
     trials = [
-        (name, values, language)
-        for name, values in samples_of(document, content).items()
-        for language in languages_of(content, more)
+        (name, values, language) for name, values in samples_of(document, content).items() for language in languages
     ]
-    outcomes = workshop.try_all(bundle, trials)
-    for (name, _values, language), outcome in zip(trials, outcomes, strict=True):
+    for outcome in workshop.try_all(bundle, trials):
         for problem in outcome.problems:
-            yield Failure(
-                document.full_key, name, language, problem.template, problem.part, problem.line, problem.message
-            )
+            yield _failure(document, problem, outcome.name, outcome.language)
+
+
+def _unreadable(document: Document, content: Content) -> Iterator[Failure]:
+    """Yield what Jinja cannot read. Reading is cheap, other than compiling, and needs no process of its own."""
+    for language, texts in content.languages.items():
+        for part in ("html", "text"):
+            try:
+                jinja2.Environment(autoescape=True).parse(getattr(texts, part), document.full_key)
+            except (jinja2.TemplateSyntaxError, RecursionError) as error:
+                yield _failure(document, explain(error, document.full_key, part), "", language)
+
+
+def _failure(document: Document, problem: Problem, sample: str, language: str) -> Failure:
+    return Failure(
+        document=document.full_key,
+        sample=sample,
+        language=language,
+        source=problem.template,
+        part=problem.part,
+        line=problem.line,
+        message=problem.message,
+    )
 
 
 def samples_of(document: Document, content: Content) -> dict[str, Mapping[str, Any]]:
@@ -66,11 +95,10 @@ def samples_of(document: Document, content: Content) -> dict[str, Mapping[str, A
 
     A template without named samples is tried with those of its variables, under an empty name.
     """
-    named = {sample.name: sample.values for sample in document.samples.all()} if document.pk else {}
+    named = {sample.name: sample.values for sample in document.samples.all()}
     return named or {"": {variable.name: variable.sample for variable in content.variables}}
 
 
-def languages_of(content: Content, more: frozenset[str] = frozenset()) -> list[str]:
-    """Return the languages to try: those of the content and `more`, the default first."""
-    others = (set(content.languages) | more) - {content.default_language}
-    return [content.default_language, *sorted(others)]
+def languages_of(content: Content) -> list[str]:
+    """Return the languages to try, the default first. Those that only its parts have are never used with it."""
+    return [content.default_language, *sorted(set(content.languages) - {content.default_language})]

@@ -55,12 +55,13 @@ def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
         "shown_versions": SHOWN_VERSIONS,
         "newer_builtin": announced(one),
     }
-    if one.published:
-        context |= {"content": one.published.read()} | preview_context(request, one, one.published)
-        context["parts"] = parts_of(one)
+    using = None
     if one.kind == Document.Kind.PART:
-        context["users"] = rendering.templates_using(one)
-    else:
+        using = context["users"] = rendering.templates_using(one)
+    if one.published:
+        context |= {"content": one.published.read()} | preview_context(request, one, one.published, using)
+        context["parts"] = parts_of(one)
+    if one.kind == Document.Kind.TEMPLATE:
         context |= {"samples": list(one.samples.all()), "use": usage.use_of(one.full_key), "days": usage.DAYS}
     return render(request, "templates_app/document_detail.html", context)
 
@@ -75,12 +76,14 @@ def parts_of(document: Document) -> list[Document]:
     return [one for one in found if one.full_key in wanted]
 
 
-def preview_context(request: HttpRequest, document: Document, version: Version) -> dict[str, Any]:
+def preview_context(
+    request: HttpRequest, document: Document, version: Version, using: list[Document] | None = None
+) -> dict[str, Any]:
     """Return what the preview of a version shows: the chosen sample, language and tab."""
     choice = chosen(request, document, version)
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "html"
-    shown = show(document, choice.content, sample=choice.sample, language=choice.language)
+    shown = show(document, choice.content, sample=choice.sample, language=choice.language, using=using)
     texts = choice.content.languages.get(choice.language)
     return {
         "shown": shown,

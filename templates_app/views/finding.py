@@ -23,17 +23,17 @@ editors = permission_required("templates_app.edit_templates", raise_exception=Tr
 
 def page(view: View[P]) -> View[P]:
     """Let editors read the page `view`."""
-    return cast("View[P]", editors(require_safe(view)))
+    return editors(require_safe(view))
 
 
 def form_page(view: View[P]) -> View[P]:
     """Let editors read the page `view` and send its form."""
-    return cast("View[P]", editors(require_http_methods(["GET", "HEAD", "POST"])(view)))
+    return editors(require_http_methods(["GET", "HEAD", "POST"])(view))
 
 
 def action(view: View[P]) -> View[P]:
     """Let editors post to `view`, which shows nothing."""
-    return cast("View[P]", editors(require_POST(view)))
+    return editors(require_POST(view))
 
 
 def person(request: HttpRequest) -> AbstractBaseUser:
