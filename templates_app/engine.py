@@ -10,25 +10,22 @@ process of its own whatever has not been published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
 
-from templates_app import explaining, filters, inlining, plaintext, values
+from templates_app import explaining, inlining, plaintext, values
+from templates_app.compiling import Environment
 from templates_app.content import Content, from_json
 from templates_app.explaining import Problem
-from templates_app.parts import Parts, full_key, used_in
 
-__all__ = ["Bundle", "Compiled", "Problem", "RenderError", "Rendered", "render_bundle", "used_in"]
+__all__ = ["Bundle", "Compiled", "Problem", "RenderError", "Rendered", "render_bundle"]
 
 MAX_OUTPUT = 1_000_000  # characters of one rendered text
 MAX_SUBJECT = 1_000
-GLOBALS = ("range", "dict", "namespace", "cycler", "joiner")
-NO_FILTERS = ("pprint", "random")  # one shows what objects are inside, one makes the mail another than the preview
 
 
 class RenderError(ValueError):
@@ -41,10 +38,10 @@ class RenderError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that one template needs: its own content, the parts that it uses by ``project/key``, values for every template.
+    """All that one template needs: its content, the parts that it uses by ``project/key``, values for every template.
 
-    `is_part` says that `content` is a part's, rendered alone to look at it: it has no subject. `version` is the number of
-    the published version, 0 for what has none.
+    `is_part` says that `content` is a part's, rendered alone to look at it: it has no subject. `version` is the number
+    of the published version, 0 for what has none.
     """
 
     key: str
@@ -89,7 +86,7 @@ class Rendered:
 
 
 def render_bundle(bundle: Bundle, given: Mapping[str, object], language: str = "") -> Rendered:
-    """Render in `language`, or the nearest one there is. Raises RenderError with all problems that can be told at once."""
+    """Render in `language`, or the nearest one there is. Raises RenderError with all that is found wrong at once."""
     problems: list[Problem] = []
     try:
         compiled = Compiled(bundle, language)
@@ -111,38 +108,6 @@ def as_problem(bundle: Bundle, sentence: str) -> Problem:
     return Problem(template=bundle.key, part="values", line=0, message=sentence)
 
 
-class Environment(ImmutableSandboxedEnvironment):
-    """The sandbox in one language, for HTML (escaping) or for plain text."""
-
-    def __init__(self, bundle: Bundle, part: str, language: str, body_language: str) -> None:
-        super().__init__(
-            undefined=jinja2.StrictUndefined,
-            autoescape=part == "html",
-            finalize=nothing_for_none,
-            keep_trailing_newline=True,
-            auto_reload=False,
-            loader=Parts(bundle.parts, "html" if part == "html" else "text", body_language),
-        )
-        self.part = part
-        self.globals = {
-            **{name: self.globals[name] for name in GLOBALS},
-            **bundle.shared,
-            "language": body_language,
-        }
-        for name in NO_FILTERS:
-            del self.filters[name]
-        self.filters.update(filters.filters_for(language))
-
-    def join_path(self, template: str, parent: str) -> str:
-        """Return the whole key of a part: ``footer`` means the one in the same project."""
-        return full_key(template, parent)
-
-
-def nothing_for_none(value: Any) -> Any:
-    """Write nothing for None, which optional values are."""
-    return "" if value is None else value
-
-
 class Compiled:
     """A bundle compiled for one language; may be rendered by several threads. Raises RenderError when made."""
 
@@ -155,9 +120,15 @@ class Compiled:
         problems: list[Problem] = []
 
         def compiled(part: str, source: str, own_language: str) -> jinja2.Template | None:
-            environment = Environment(bundle, part, own_language or self.language, self.language)
+            environment = Environment(
+                bundle.parts,
+                bundle.shared,
+                html=part == "html",
+                language=own_language or self.language,
+                body_language=self.language,
+            )
             try:
-                return explaining.compiled(environment, source, bundle.key)
+                return environment.compiled(source, bundle.key)
             except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
                 problems.append(explaining.explain(error, bundle.key, part))
                 return None

@@ -1,8 +1,8 @@
 """Writes the CSS of a rendered mail into its elements, because many mail programs read no style sheets.
 
-css-inline does it, in about a millisecond. Most of that is the same for every mail of a template, so what is kept is the
-inlined *skeleton*: the HTML in which texts that differ from mail to mail are replaced by marks. Inlining a skeleton and
-then filling in the texts gives what inlining the whole gives, under conditions that are checked here (each with its
+css-inline does it, in about a millisecond. Most of that is the same for every mail of a template, so what is kept is
+the inlined *skeleton*: the HTML in which texts that differ from mail to mail are replaced by marks. Inlining a skeleton
+and then filling in the texts gives what inlining the whole gives, under conditions that are checked here (each with its
 reason in `docs/decisions/0005-*.md`); where one does not hold, the whole is inlined. Nothing is loaded from anywhere.
 """
 
@@ -30,15 +30,19 @@ ELEMENT = re.compile(
     r"""(?P<comment><!--(?!-?>)(?:(?!--).)*+-->)
       | (?P<doctype><!doctype[^<>]*+>)
       | </(?P<end>[a-z][a-z0-9]*+)\s*+>
-      | <(?P<tag>[a-z][a-z0-9]*+)(?P<attributes>(?:\s++[a-z][a-z0-9:_-]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'=<>`]++))?+)*+)\s*+/?+>
+      | <(?P<tag>[a-z][a-z0-9]*+)
+         (?P<attributes>(?:\s++[a-z][a-z0-9:_-]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'=<>`]++))?+)*+)\s*+/?+>
       | (?P<text>[^<]++)""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-ATTRIBUTE = re.compile(r"""([a-z][a-z0-9:_-]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++)))?+""", re.IGNORECASE)
+ATTRIBUTE = re.compile(
+    r"""([a-z][a-z0-9:_-]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++)))?+""", re.IGNORECASE
+)
 FREE_ATTRIBUTES = frozenset({"href", "src", "alt", "title"})  # no rule of CSS but an attribute selector reads them
 # Inside them other rules hold for texts and tags.
 SPECIAL = frozenset(
-    "frameset iframe listing math noembed noframes noscript plaintext pre script select svg template textarea xmp".split()
+    {"frameset", "iframe", "listing", "math", "noembed", "noframes", "noscript", "plaintext", "pre", "script", "select"}
+    | {"svg", "template", "textarea", "xmp"}
 )
 
 RAW = frozenset({"style", "title"})  # what is inside ends with the same tag
@@ -159,7 +163,7 @@ def with_fixed(skeleton: str, fixed: frozenset[int], fillings: list[str]) -> str
 
 
 class Places:
-    """Where a skeleton's marks are: `found` says for each whether in an attribute, `fixed` are those that must not stay."""
+    """Where the marks are: `found` says for each whether it is in an attribute; those `fixed` must not stay."""
 
     def __init__(self) -> None:
         self.found: dict[int, bool] = {}
