@@ -5,13 +5,13 @@ Everything is rendered in the killable process of `workshop`. A part is looked a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from templates_app import rendering, workshop
 from templates_app.inspecting import Finding, inspect
@@ -45,13 +45,18 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that is wrong, for the list and the mark in the source. `here`: in the document being edited."""
+    """One thing that is wrong, for the list and the mark in the source.
+
+    `document` is what to open to mend it (project, kind, key), empty for the one being edited; `elsewhere` its language
+    if it is another than the one being edited. `sample` and `language` say with what it was tried.
+    """
 
     part: str
     label: str
     line: int
     message: str
-    here: bool
+    document: tuple[str, ...] = ()
+    elsewhere: str = ""
     sample: str = ""
     language: str = ""
 
@@ -69,7 +74,7 @@ def choices(document: Document, content: Content) -> list[Choice]:
     """Return the values to look at `document` with: its samples, or those of the templates that use the part."""
     if document.kind == Document.Kind.TEMPLATE:
         return [
-            Choice(name, name or _("Sample values of the variables"), values)
+            Choice(name, name or gettext("Sample values of the variables"), values)
             for name, values in samples_of(document, content).items()
         ]
     found: list[Choice] = []
@@ -78,7 +83,7 @@ def choices(document: Document, content: Content) -> list[Choice]:
             for name, values in samples_of(template, template.published.read()).items():
                 label = f"{template.full_key}: {name}" if name else template.full_key
                 found.append(Choice(f"{template.full_key}:{name}", label, values, template))
-    return found or [Choice("", _("Alone: no template uses it yet"), {})]
+    return found or [Choice("", gettext("Alone: no template uses it yet"), {})]
 
 
 def look(document: Document, content: Content, language: str, choice: Choice) -> Look:
@@ -88,7 +93,11 @@ def look(document: Document, content: Content, language: str, choice: Choice) ->
     else:
         bundle = rendering.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
     outcome = workshop.try_out(bundle, choice.values, language)
-    troubles = tuple(trouble(document, one.template, one.part, one.line, one.message) for one in outcome.problems)
+    seen_in = choice.template or document
+    troubles = tuple(
+        trouble(document, one.template, one.part, one.line, one.message, rendered=seen_in.full_key)
+        for one in outcome.problems
+    )
     findings: tuple[Finding, ...] = ()
     if outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
         parts = [
@@ -109,35 +118,45 @@ def look(document: Document, content: Content, language: str, choice: Choice) ->
 
 
 def trouble(
-    document: Document, source: str, part: str, line: int, message: str, *, sample: str = "", language: str = ""
+    document: Document, source: str, part: str, line: int, message: str, *, rendered: str, **more: str
 ) -> Trouble:
-    """Return the problem in the words of the page: what is wrong, in which part, at which line, of which document."""
-    here = source in {"", document.full_key}
+    """Return a problem in the words of the page. It is in `source`, found while the template `rendered` was tried."""
     label = str(PART_LABELS.get(part, part))
-    if not here:
-        label = f"{source}, {label}"
-    return Trouble(part, label, line, message, here, sample, language)
+    if source in {"", document.full_key}:
+        return Trouble(part, label, line, message, **more)
+    kind = Document.Kind.TEMPLATE if source == rendered else Document.Kind.PART
+    project, _slash, key = source.partition("/")
+    there = (project, kind.value, key) if re.fullmatch(r"[-\w]+/[-\w]+", source, re.ASCII) else ()
+    return Trouble(part, f"{source}, {label}", line, message, document=there, **more)
 
 
-def refusal(document: Document, problems: Iterable[Failure]) -> list[Trouble]:
-    """Return why publishing was refused, each problem once with the samples and languages that it concerns."""
+def refusal(document: Document, problems: Iterable[Failure], language: str) -> list[Trouble]:
+    """Return why publishing was refused while `language` was edited.
+
+    Each problem comes once, with the samples and languages that it concerns.
+    """
     grouped: dict[tuple[str, str, str, int, str], list[Failure]] = {}
     for one in problems:
         grouped.setdefault((one.document, one.source, one.part, one.line, one.message), []).append(one)
-    return [
-        trouble(
-            document,
-            source,
-            part,
-            line,
-            message,
-            sample=", ".join(dict.fromkeys(_label(document, one) for one in alike)),
-            language=", ".join(dict.fromkeys(one.language for one in alike)),
+    found = []
+    for (rendered, source, part, line, message), alike in grouped.items():
+        languages = list(dict.fromkeys(one.language for one in alike))
+        found.append(
+            trouble(
+                document,
+                source,
+                part,
+                line,
+                message,
+                rendered=rendered,
+                sample=", ".join(dict.fromkeys(_label(document, one) for one in alike)),
+                language=", ".join(languages),
+                elsewhere="" if language in languages else languages[0],
+            )
         )
-        for (_document, source, part, line, message), alike in grouped.items()
-    ]
+    return found
 
 
 def _label(document: Document, failure: Failure) -> str:
-    name = failure.sample or _("sample values of the variables")
+    name = failure.sample or gettext("sample values of the variables")
     return name if failure.document == document.full_key else f"{failure.document}: {name}"

@@ -35,7 +35,7 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
     try:
         made = keeping.publish(desk.document, person(request), desk.content, note, over)
     except Refused as error:
-        refusal = looking.refusal(desk.document, error.problems)
+        refusal = looking.refusal(desk.document, error.problems, desk.language)
         return page(request, desk, form=desk.form(based_on=over.number if over else 0), status=422, refusal=refusal)
     except Conflict as error:
         return conflicting(request, desk, desk.content, error)

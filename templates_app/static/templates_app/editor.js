@@ -146,7 +146,10 @@
       place.classList.toggle("stale", renders !== "yes");
     if (renders === "yes") show(frame);
     kept = Math.max(kept, sending);
-    if (kept === typed) say("saved", "good");
+    if (kept === typed && Number(revision)) {
+      say("saved", "good");
+      document.getElementById("discard").hidden = false;
+    }
   };
 
   const save = async () => {
