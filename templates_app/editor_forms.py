@@ -7,7 +7,7 @@ renders and what may be published is not decided here.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.utils.text import format_lazy
@@ -162,14 +162,17 @@ class BaseVariables(VariableForms):
         return tuple(one for one in found if one is not None)
 
 
-VariableFormSet = forms.formset_factory(
-    VariableForm,
-    formset=BaseVariables,
-    extra=1,
-    can_delete=True,
-    max_num=MOST_VARIABLES,
-    absolute_max=MOST_VARIABLES + 1,
-    validate_max=True,
+VariableFormSet = cast(
+    "type[BaseVariables]",
+    forms.formset_factory(
+        VariableForm,
+        formset=BaseVariables,
+        extra=1,
+        can_delete=True,
+        max_num=MOST_VARIABLES,
+        absolute_max=MOST_VARIABLES + 1,
+        validate_max=True,
+    ),
 )
 
 
@@ -215,7 +218,7 @@ class EditorForm:
 
     def problems(self) -> list[tuple[str, str]]:
         """Return (id of the field, sentence) for everything that cannot be kept."""
-        found = []
+        found: list[tuple[str, str]] = []
         forms_here: list[forms.Form] = [self.texts, *(self.variables.forms if self.variables is not None else [])]
         for form in forms_here:
             for name, errors in form.errors.items():

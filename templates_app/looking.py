@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -117,17 +117,15 @@ def look(document: Document, content: Content, language: str, choice: Choice) ->
     return Look(outcome.rendered, troubles, findings)
 
 
-def trouble(
-    document: Document, source: str, part: str, line: int, message: str, *, rendered: str, **more: str
-) -> Trouble:
+def trouble(document: Document, source: str, part: str, line: int, message: str, *, rendered: str) -> Trouble:
     """Return a problem in the words of the page. It is in `source`, found while the template `rendered` was tried."""
     label = str(PART_LABELS.get(part, part))
     if source in {"", document.full_key}:
-        return Trouble(part, label, line, message, **more)
+        return Trouble(part, label, line, message)
     kind = Document.Kind.TEMPLATE if source == rendered else Document.Kind.PART
     project, _slash, key = source.partition("/")
     there = (project, kind.value, key) if re.fullmatch(r"[-\w]+/[-\w]+", source, re.ASCII) else ()
-    return Trouble(part, f"{source}, {label}", line, message, document=there, **more)
+    return Trouble(part, f"{source}, {label}", line, message, document=there)
 
 
 def refusal(document: Document, problems: Iterable[Failure], language: str) -> list[Trouble]:
@@ -142,13 +140,8 @@ def refusal(document: Document, problems: Iterable[Failure], language: str) -> l
     for (rendered, source, part, line, message), alike in grouped.items():
         languages = list(dict.fromkeys(one.language for one in alike))
         found.append(
-            trouble(
-                document,
-                source,
-                part,
-                line,
-                message,
-                rendered=rendered,
+            replace(
+                trouble(document, source, part, line, message, rendered=rendered),
                 sample=", ".join(dict.fromkeys(_label(document, one) for one in alike)),
                 language=", ".join(languages),
                 elsewhere="" if language in languages else languages[0],

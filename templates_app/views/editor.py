@@ -72,7 +72,8 @@ def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
     try:
         desk.save(form.content(), form.texts.cleaned_data["revision"])
     except keeping.Conflict as error:
-        return render(request, "templates_app/_editor_conflict.html", conflict(desk, form.content(), error), status=422)
+        context = conflict(form.content(), error) | {"desk": desk}
+        return render(request, "templates_app/_editor_conflict.html", context, status=422)
     sample = sample_of(desk, request.POST)
     switched = desk.choice.key != request.POST.get("sample_shown", desk.choice.key)
     redeclared = desk.content.variables != before.variables
@@ -139,10 +140,9 @@ def sample_of(desk: Desk, data: QueryDict) -> SampleForm | None:
     return sample
 
 
-def conflict(desk: Desk, mine: Content, error: keeping.Conflict) -> dict[str, Any]:
+def conflict(mine: Content, error: keeping.Conflict) -> dict[str, Any]:
     """Return what the page says about a conflict: both texts side by side, and over what mine would be saved."""
     return {
-        "desk": desk,
         "conflict": error,
         "places": compare(error.theirs, mine),
         "theirs_revision": error.draft.revision if error.draft else 0,
@@ -152,12 +152,12 @@ def conflict(desk: Desk, mine: Content, error: keeping.Conflict) -> dict[str, An
 
 def conflicting(request: HttpRequest, desk: Desk, mine: Content, error: keeping.Conflict) -> HttpResponse:
     """Show the editor with my text, and theirs beside it; saving or publishing again is then over theirs, knowingly."""
-    context = conflict(desk, mine, error)
-    base = {"revision": context["theirs_revision"] or desk.revision}
-    if error.version is not None:
-        base["based_on"] = error.version.number
+    context = conflict(mine, error)
+    began = desk.based_on.number if desk.based_on else 0
+    number = error.version.number if error.version else began
     desk.content = mine
-    return page(request, desk, form=desk.form(**base), status=422, **context)
+    form = desk.form(revision=context["theirs_revision"] or desk.revision, based_on=number)
+    return page(request, desk, form=form, status=422, **context)
 
 
 def page(
