@@ -183,10 +183,11 @@ class Desk:
         return own + [Chip(name, f"{{{{ {name} }}}}", hint, shared=True) for name, hint in [*shared, *always]]
 
 
-def template_desk(pk: int, user: AbstractBaseUser, *, language: str, choice: str) -> Desk | None:
-    """Return the desk of `user` at the template of this id, None if there is none."""
-    found = Document.objects.filter(kind=Document.Kind.TEMPLATE).select_related("project", "published")
-    document = found.filter(pk=pk).first() if pk < 2**63 else None
+def template_desk(key: str, user: AbstractBaseUser, *, language: str, choice: str) -> Desk | None:
+    """Return the desk of `user` at the template ``project/key``, None if there is none."""
+    project, _slash, name = key.partition("/")
+    templates = Document.objects.filter(kind=Document.Kind.TEMPLATE).select_related("project", "published")
+    document = templates.filter(project__key=project, key=name).first()
     if document is None:
         return None
     return Desk(document, user, keeping.draft_of(document, user), wanted_language=language, wanted_choice=choice)

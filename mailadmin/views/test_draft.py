@@ -18,11 +18,11 @@ from templates_app import desk
 
 @permission_required(["mailadmin.send_test", "templates_app.edit_templates"], raise_exception=True)
 @require_POST
-def send(request: PersonRequest, document_id: int) -> HttpResponse:
+def send(request: PersonRequest, project: str, key: str) -> HttpResponse:
     """Render the person's draft, or what is published, and send it; then show what became of the mail."""
     form = TestDraftForm(request.POST)
     language, sample = request.POST.get("language", ""), request.POST.get("sample", "")
-    opened = desk.template_desk(document_id, request.user, language=language, choice=sample)
+    opened = desk.template_desk(f"{project}/{key}", request.user, language=language, choice=sample)
     if opened is None:
         raise Http404
     if form.is_valid():
