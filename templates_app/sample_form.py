@@ -6,6 +6,7 @@ was shown. Values of no declared variable have no field; they stay in the JSON.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -32,12 +33,20 @@ class SampleForm:
         self.errors: dict[str, str] = {}  # by variable; "" is the JSON's
         self.data = data
         self.source = ""
+        self.before: dict[str, Any] = {}  # what the page showed
         if data is not None and "values_json" in data:
             self.read(data)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was typed that the page did not show."""
+        return not self.problems and self.values != self.before
 
     def read(self, data: Mapping[str, Any]) -> None:
         """Take the values from the tab that was edited last."""
         typed = unified(data["values_json"])
+        with contextlib.suppress(ValueError):
+            self.before = plain_values.group(data.get("values_shown", "") or "{}")
         source = data.get("values_from", "")
         if source not in {"form", "json"}:
             source = "form" if typed == unified(data.get("values_shown", "")) else "json"
@@ -56,13 +65,10 @@ class SampleForm:
 
     def read_fields(self, data: Mapping[str, Any]) -> None:
         """Take the values from the fields; what has none stays as it was shown."""
-        try:
-            self.values = plain_values.group(data.get("values_shown", "") or "{}")
-        except ValueError:
-            self.values = {}
+        self.values = dict(self.before)
         for variable in self.variables:
             typed = data.get(FIELD + variable.name)
-            if typed is None:
+            if typed is None or (not typed.strip() and variable.name not in self.before):
                 continue
             try:
                 value = plain_values.read(variable.type, typed)

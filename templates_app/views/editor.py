@@ -81,6 +81,7 @@ def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
     context = seen(desk, request.POST) | {
         "sample": sample if typed else desk.sample_form(),
         "sample_problems": sample.problems if sample is not None and typed else [],
+        "known": desk.sample_form(),
         "refresh_samples": switched or redeclared,
         "refresh_chips": redeclared,
         "values_from": sample.source if sample is not None and not sample.problems else "",
@@ -134,7 +135,7 @@ def sample_of(desk: Desk, data: QueryDict) -> SampleForm | None:
         return None
     wanted, desk.wanted_choice = desk.wanted_choice, shown
     sample = desk.sample_form(data)
-    if not sample.problems:
+    if sample.changed:
         desk.try_values(shown, sample.values)
     desk.wanted_choice = wanted
     return sample

@@ -264,6 +264,23 @@ def test_values_that_are_tried_are_seen_and_the_sample_stays(client, ann, templa
     assert "not kept yet" in words(client.get(path(template), {"sample": "Ann"}))
 
 
+def test_values_that_go_back_to_the_samples_own_are_not_tried_any_more(client, ann, template):
+    sampling.create_sample(template, name="Ann", values={"name": "Ann"})
+    for shown, name in (("Ann", "Berta"), ("Berta", "Ann")):
+        json = f'{{"name": "{shown}"}}'
+        client.post(path(template, "draft"), typed(template, ann) | values(template, json, json, "Ann", name=name))
+    assert keeping.draft_of(template, ann).trial == {}
+
+
+def test_a_new_variable_brings_its_sample_value_along(client, ann, template):
+    shown = '{"name": "Ann"}'
+    new = {"name": "amount", "type": "number", "sample": "4", "required": "on"}
+    data = typed(template, ann, html="<p>{{ amount }}</p>") | variable_rows(HELLO.variables, new)
+    response = client.post(path(template, "draft"), data | values(template, shown, shown, name="Ann"))
+    assert 'data-renders="yes"' in response.content.decode()
+    assert keeping.draft_of(template, ann).trial == {}
+
+
 def test_the_json_counts_where_it_was_edited(client, ann, template):
     data = typed(template, ann) | values(template, '{"name": "Carl"}', '{"name": "Ann"}', name="Ann")
     assert "Hello Carl" in client.post(path(template, "draft"), data).content.decode()

@@ -101,7 +101,7 @@
       document.getElementById(part.dataset.into)?.replaceChildren(part.content);
     for (const part of answer.querySelectorAll("template[data-value]")) {
       const field = document.getElementById(part.dataset.value);
-      if (field !== document.activeElement) field.value = part.content.textContent;
+      if (field && field !== document.activeElement) field.value = part.content.textContent;
     }
   };
 
