@@ -220,6 +220,7 @@ def test_css_that_cannot_be_read_is_a_problem():
         ("{% if name name %}{% endif %}", "“%}” is missing, or “name” does not belong here."),
         ("{{ 1 / 0 }}", "This divides by zero."),
         ("{{ 'a' + 1 }}", 'This does not work: can only concatenate str (not "int") to str.'),
+        ("{{ name|wordwrap(2)|nothing }}", "There is no filter named nothing."),
         ("{# a", "A comment is not closed: “#}” is missing."),
         ("{% block a %}{% endblock %}{% block a %}{% endblock %}", "The block a is defined twice."),
         (
