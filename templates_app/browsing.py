@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Max
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from templates_app.models import Document, Draft, Project, Version
 
@@ -41,9 +44,35 @@ class Row:
     entry: Entry
     version: int = 0
     languages: tuple[str, ...] = ()
-    changed_at: object = None
+    published_at: datetime | None = None
     has_draft: bool = False
     newer_builtin: bool = False
+
+    @property
+    def href(self) -> str:
+        """The address of its page."""
+        project, key = self.entry.project, self.entry.key
+        return reverse("templates_app:document", args=[project, self.entry.kind, key])
+
+    @property
+    def spoken(self) -> str:
+        """Its languages as a text."""
+        return ", ".join(self.languages)
+
+    @property
+    def iso(self) -> str:
+        """When it was published, for programs."""
+        return self.published_at.isoformat() if self.published_at else ""
+
+    @property
+    def day(self) -> str:
+        """The day on which it was published, where the person is."""
+        return date_format(timezone.localtime(self.published_at), "j M Y") if self.published_at else ""
+
+    @property
+    def exactly(self) -> str:
+        """The moment at which it was published, where the person is."""
+        return date_format(timezone.localtime(self.published_at), "j M Y, H:i:s T") if self.published_at else ""
 
 
 @dataclass(slots=True)
@@ -117,13 +146,12 @@ def rows_of(entries: Sequence[Entry], user: AbstractBaseUser) -> list[Row]:
         .defer("published__content", "published__base__content")
     }
     drafts = set(Draft.objects.filter(document__in=ids, user_id=user.pk).values_list("document_id", flat=True))
-    newest = dict(
-        Version.objects.filter(document__in=ids, is_builtin=True)
-        .order_by()
-        .values("document")
-        .annotate(newest=Max("number"))
-        .values_list("document", "newest")
-    )
+    newest = {
+        pk: (number, digest)
+        for pk, number, digest in Version.objects.filter(document__in=ids, is_builtin=True)
+        .order_by("number")
+        .values_list("document", "number", "digest")
+    }
     spoken = languages_of([one.published for one in published.values() if one.published])
     rows = []
     for entry in entries:
@@ -131,10 +159,11 @@ def rows_of(entries: Sequence[Entry], user: AbstractBaseUser) -> list[Row]:
         version = document.published if document else None
         row = Row(entry, has_draft=entry.pk in drafts)
         if document and version:
-            row.version, row.changed_at = version.number, version.created_at
+            row.version, row.published_at = version.number, version.created_at
             row.languages = spoken[version.digest]
-            known = max(document.builtin_seen, version.base.number if version.base else 0)
-            row.newer_builtin = not version.is_builtin and newest.get(entry.pk, 0) > known
+            number, digest = newest.get(entry.pk, (0, ""))
+            known = {version.digest, version.base.digest if version.base else ""}
+            row.newer_builtin = not version.is_builtin and number > document.builtin_seen and digest not in known
         rows.append(row)
     return rows
 

@@ -132,9 +132,14 @@ class NewDocumentForm(KeepingForm):
 
 
 class NoteForm(KeepingForm):
-    """What a version is for. `over` is the published version that the page showed, `knowingly` that it is replaced."""
+    """What a version is for.
+
+    `over` is the number of the published version that the page showed, `revision` that of the draft; `knowingly` says
+    that a version is replaced on which the draft is not based.
+    """
 
     over = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
+    revision = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
     note = forms.CharField(
         label=_("What changed"),
         max_length=NOTE_LENGTH,

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from templates_app.content import Content
+from templates_app.merging import merged
 from templates_app.models import Change, Document, Draft, Version
 from templates_app.rendering import note_change
 from templates_app.trying import Failure, failures
@@ -215,6 +216,8 @@ def add_version(
     builtin = newest_builtin(document)
     is_builtin = builtin is not None and builtin.digest == content.digest  # edited back: it follows the program again
     base = (origin if origin.is_builtin else origin.base) if origin else None
+    if builtin and base and merged(base.read(), builtin.read(), content) == content:
+        base = builtin  # all that is new in it has been taken over
     version = Version.objects.create(
         document=document,
         number=highest + 1,

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import jinja2
+from django.conf import settings
 
 from templates_app import rendering, workshop
 from templates_app.content import Content
-from templates_app.engine import Bundle
+from templates_app.engine import Bundle, Rendered
 from templates_app.explaining import Problem, explain
+from templates_app.inspecting import Finding, inspect
 from templates_app.models import Document
 
 
@@ -41,31 +43,72 @@ class Failure:
         return f"{tried}: {', '.join(filter(None, place))}: {self.message}"
 
 
-def failures(document: Document, content: Content) -> list[Failure]:
-    """Return all that would fail if `content` were published as `document`.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found: `failures` refuse publishing, `warnings` are worth a look."""
 
-    A template is tried with its samples. A part is tried with each published template that uses it; if none does, it
-    is only read.
+    failures: list[Failure]
+    warnings: list[Finding]
+
+
+def failures(document: Document, content: Content) -> list[Failure]:
+    """Return all that would fail if `content` were published as `document`."""
+    return report(document, content).failures
+
+
+def report(document: Document, content: Content) -> Report:
+    """Return what is wrong with `content`, were it published as `document`.
+
+    A template is tried with its samples, and what comes out is inspected. A part is tried with each published template
+    that uses it; if none does, it is only read.
     """
+    found = Report([], [])
     if document.kind == Document.Kind.TEMPLATE:
-        return list(_failures_of(document, content, rendering.bundle_of(document, content)))
+        _try(document, content, rendering.bundle_of(document, content), found, inspected=True)
+        return found
     using = [(one, one.published.read()) for one in rendering.templates_using(document) if one.published]
-    if not using:
-        return list(_unreadable(document, content))
-    found: list[Failure] = []
     for template, said in using:
-        found += _failures_of(template, said, rendering.bundle_of(template, said, part=(document, content)))
+        _try(template, said, rendering.bundle_of(template, said, part=(document, content)), found, inspected=False)
+    if not using:
+        found.failures.extend(_unreadable(document, content))
     return found
 
 
-def _failures_of(document: Document, content: Content, bundle: Bundle) -> Iterator[Failure]:
-    languages = languages_of(content)
+def _try(document: Document, content: Content, bundle: Bundle, found: Report, *, inspected: bool) -> None:
     trials = [
-        (name, values, language) for name, values in samples_of(document, content).items() for language in languages
+        (name, values, language)
+        for name, values in samples_of(document, content).items()
+        for language in languages_of(content)
     ]
+    findings: dict[Finding, str] = {}
     for outcome in workshop.try_all(bundle, trials):
-        for problem in outcome.problems:
-            yield _failure(document, problem, outcome.name, outcome.language)
+        found.failures.extend(
+            _failure(document, problem, outcome.name, outcome.language) for problem in outcome.problems
+        )
+        if inspected and outcome.rendered is not None:
+            for finding in _inspected(document, content, bundle, outcome.rendered):
+                findings.setdefault(finding, outcome.name)
+    for finding, sample in findings.items():
+        if finding.level == "error":
+            problem = Problem(document.full_key, finding.where, finding.line, finding.message)
+            found.failures.append(_failure(document, problem, sample, finding.language))
+        else:
+            found.warnings.append(finding)
+
+
+def _inspected(document: Document, content: Content, bundle: Bundle, rendered: Rendered) -> list[Finding]:
+    parts = [
+        text for part in bundle.parts.values() for texts in part.languages.values() for text in (texts.html, texts.text)
+    ]
+    return inspect(
+        rendered,
+        document.tags,
+        content.variables,
+        content,
+        shared=bundle.shared,
+        parts=parts,
+        base_url=settings.BASE_URL,
+    )
 
 
 def _unreadable(document: Document, content: Content) -> Iterator[Failure]:

@@ -15,8 +15,8 @@ from templates_app import rendering, usage
 from templates_app.content import Content
 from templates_app.keeping import draft_of
 from templates_app.models import Document, Version
+from templates_app.seeding import newer_builtin
 from templates_app.showing import POLICY, Showing, framed, show
-from templates_app.upgrading import announced
 from templates_app.views.finding import document_or_404, number_in, page, person, version_or_404
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
         "others": list(one.drafts.exclude(user_id=person(request).pk).select_related("user")[:10]),
         "versions": list(one.versions.defer("content")[: SHOWN_VERSIONS + 1]),
         "shown_versions": SHOWN_VERSIONS,
-        "newer_builtin": announced(one),
+        "newer_builtin": newer_builtin(one),
     }
     using = None
     if one.kind == Document.Kind.PART:

@@ -9,12 +9,12 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app import keeping, merging, usage
+from templates_app import keeping, usage
 from templates_app.diffing import compare
 from templates_app.forms import NoteForm
 from templates_app.keeping import Conflict, KeepingError, Refused
 from templates_app.models import Document, Version
-from templates_app.upgrading import contents, upgrade_of
+from templates_app.upgrading import upgrade_of
 from templates_app.views.documents import preview_context
 from templates_app.views.finding import document_or_404, form_page, number_in, page, person, version_or_404
 
@@ -171,28 +171,19 @@ def upgrade(request: HttpRequest, project: str, kind: str, key: str) -> HttpResp
     """Show a newer built-in text beside the edited copy and their common base; take what is new, or keep yours."""
     one = document_or_404(project, kind, key)
     found = upgrade_of(one)
-    if found is None:
-        return render(request, "templates_app/upgrade.html", {"document": one, "upgrade": None})
-    base, theirs, yours = contents(found)
-    joined = merging.merged(base, theirs, yours)
-    context = {
-        "document": one,
-        "upgrade": found,
-        "places": merging.three_way(base, theirs, yours),
-        "clashes": sum(place.clashes for place in merging.three_way(base, theirs, yours)),
-        "nothing_new": joined.digest == yours.digest,
-        "draft": keeping.draft_of(one, person(request)),
-    }
-    if request.method != "POST":
+    context: dict[str, Any] = {"document": one, "upgrade": found}
+    if found is None or request.method != "POST":
         return render(request, "templates_app/upgrade.html", context)
-    if request.POST.get("choice") == "merge" and not context["nothing_new"]:
-        try:
-            keeping.save_draft(one, person(request), joined, 0, based_on=found.yours)
-        except Conflict:
-            return render(request, "templates_app/upgrade.html", {**context, "has_draft": True}, status=422)
-        return redirect("templates_app:publication", project, kind, key)
-    if request.POST.get("choice") == "keep":
+    choice = request.POST.get("choice")
+    if choice == "keep":
         keeping.decline_builtin(one)
         messages.success(request, _("Your text stays. Version %s is not announced again.") % found.theirs.number)
         return redirect(one)
-    return render(request, "templates_app/upgrade.html", {**context, "no_choice": True}, status=422)
+    if choice == "merge" and found.adds_something:
+        try:
+            keeping.save_draft(one, person(request), found.joined, 0, based_on=found.yours)
+        except Conflict:
+            context["has_draft"] = True
+        else:
+            return redirect("templates_app:publication", project, kind, key)
+    return render(request, "templates_app/upgrade.html", context, status=422)

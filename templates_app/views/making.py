@@ -78,7 +78,9 @@ def _settings(request: HttpRequest, one: Project | Document) -> HttpResponse:
         else:
             messages.success(request, _("“%s” is saved.") % one.name)
             return redirect(one)
-    context = {"form": form, "one": one, "protected": _project_of(one).is_protected}
+    context: dict[str, Any] = {"form": form, "one": one, "protected": _project_of(one).is_protected}
+    if isinstance(one, Document):
+        context["document"] = one
     return render(request, "templates_app/settings.html", context, status=422 if form.errors else 200)
 
 

@@ -13,12 +13,14 @@ from templates_app.content import Content
 from templates_app.diffing import compare
 from templates_app.forms import NoteForm
 from templates_app.keeping import Conflict, KeepingError, Refused
-from templates_app.trying import failures
+from templates_app.trying import report
 from templates_app.views.finding import action, document_or_404, form_page, person
 from templates_app.views.history import version_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
+
+    from templates_app.models import Document, Draft, Version
 
 
 @form_page
@@ -28,37 +30,44 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
     draft = keeping.draft_of(one, person(request))
     if draft is None:
         return render(request, "templates_app/publication.html", {"document": one, "draft": None})
-    content, published = draft.read(), one.published
     form = NoteForm(request.POST if request.method == "POST" else None)
-    context: dict[str, Any] = {"document": one, "draft": draft, "published": published, "form": form}
+    context: dict[str, Any] = {"document": one, "draft": draft}
     status = 200
-    if request.method == "POST" and form.is_valid():
-        over = version_of(one, form.cleaned_data["over"]) if form.cleaned_data["knowingly"] else draft.based_on
-        try:
-            made = keeping.publish(one, person(request), content, form.cleaned_data["note"], over)
-        except Refused as error:
-            context |= {"refusal": str(error), "problems": error.problems}
-        except Conflict as error:
-            context["late"] = str(error)
-            one.refresh_from_db()
-            published = context["published"] = one.published
-            form.fields["knowingly"].initial = False
-        except KeepingError as error:
-            context["refusal"] = str(error)
-        else:
-            messages.success(request, _("Version %s is published.") % made.number)
-            return redirect(one)
+    if request.method == "POST":
         status = 422
+        if form.is_valid():
+            try:
+                made = _publish(request, one, draft, form.cleaned_data)
+            except Refused as error:
+                context |= {"refusal": str(error), "problems": error.problems}
+            except Conflict as error:
+                context["late"] = str(error)
+                one.refresh_from_db()
+                draft = context["draft"] = keeping.draft_of(one, person(request)) or draft
+            except KeepingError as error:
+                context["refusal"] = str(error)
+            else:
+                messages.success(request, _("Version %s is published.") % made.number)
+                return redirect(one)
+            form = NoteForm(initial={"note": form.cleaned_data["note"]})
     else:
-        context["problems"] = failures(one, content)
-    form = context["form"] = NoteForm(
-        initial={"over": published.number if published else 0, "note": form["note"].value() or ""}
-    )
+        found = report(one, draft.read())
+        context |= {"problems": found.failures, "warnings": found.warnings}
+    published = one.published
+    form.initial |= {"over": published.number if published else 0, "revision": draft.revision}
     before = published.read() if published else Content()
-    context["places"] = compare(before, content)
+    context |= {"form": form, "published": published, "places": compare(before, draft.read())}
     if published != draft.based_on:
         context["meanwhile"] = compare(draft.based_on.read() if draft.based_on else Content(), before)
     return render(request, "templates_app/publication.html", context, status=status)
+
+
+def _publish(request: HttpRequest, document: Document, draft: Draft, values: dict[str, Any]) -> Version:
+    """Publish the draft that the page showed, over the version that it is based on or that the person has seen."""
+    if values["revision"] != draft.revision:
+        raise Conflict(draft.read(), draft=draft)
+    over = version_of(document, values["over"]) if values["knowingly"] else draft.based_on
+    return keeping.publish(document, person(request), draft.read(), values["note"], over)
 
 
 @action
