@@ -10,7 +10,7 @@ process of its own whatever has not been published.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,11 +150,11 @@ class Compiled:
             raise RenderError([as_problem(self.bundle, sentence) for _, sentence in faults])
         problems: list[Problem] = []
 
-        def chunks(part: str, template: jinja2.Template | None, most: int) -> list[str]:
+        def pieces(part: str, template: jinja2.Template | None, most: int) -> list[str]:
             if template is None:
                 return []
             try:
-                return list(capped(template, plain, most))
+                return pieces_of(template, plain, most)
             except TooLongError:
                 message = f"The result is longer than {most:,} characters."
                 problems.append(Problem(self.bundle.key, part, 0, message))
@@ -162,12 +162,16 @@ class Compiled:
                 problems.append(explaining.explain(error, self.bundle.key, part))
             return []
 
-        subject = " ".join("".join(chunks("subject", self.subject, MAX_SUBJECT)).split())
-        html = chunks("html", self.html, MAX_OUTPUT)
-        text = "".join(chunks("text", self.text, MAX_OUTPUT)).strip()
+        subject = " ".join("".join(pieces("subject", self.subject, MAX_SUBJECT)).split())
+        html = pieces("html", self.html, MAX_OUTPUT)
+        text = "".join(pieces("text", self.text, MAX_OUTPUT)).strip()
         if problems:
             raise RenderError(problems)
-        inlined = inlining.inline(html, words_of(plain)) if html else ""
+        try:
+            inlined = inlining.inline(html, words_of(plain)) if html else ""
+        except inlining.InlineError as error:
+            message = f"The CSS cannot be read: {explaining.plain(error)}"
+            raise RenderError([Problem(self.bundle.key, "html", 0, message)]) from error
         if self.text is None and inlined:
             text = plaintext.text_of(inlined)
         elif text:
@@ -179,14 +183,16 @@ class TooLongError(Exception):
     """A result is longer than it may be."""
 
 
-def capped(template: jinja2.Template, plain: dict[str, Any], most: int) -> Iterator[str]:
-    """Yield the pieces of the result. Raises TooLongError, and whatever the template provokes."""
+def pieces_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> list[str]:
+    """Return the pieces of the result. Raises TooLongError, and whatever the template provokes."""
+    pieces: list[str] = []
     left = most
-    for chunk in template.root_render_func(template.new_context(plain)):
-        left -= len(chunk)
+    for piece in template.root_render_func(template.new_context(plain)):
+        left -= len(piece)
         if left < 0:
             raise TooLongError
-        yield chunk
+        pieces.append(piece)
+    return pieces
 
 
 def words_of(plain: object) -> list[str]:

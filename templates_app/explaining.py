@@ -112,7 +112,7 @@ def syntax_sentence(error: jinja2.TemplateSyntaxError) -> str:
     """Return Jinja's words about a template that cannot be read, in plainer ones where they are known."""
     message = " ".join((error.message or "").split())
     for pattern, words in SYNTAX:
-        if match := re.fullmatch(pattern, message):
+        if match := re.fullmatch(pattern, message, re.IGNORECASE):
             return match.expand(words)
     return ended(message[:1].upper() + message[1:300])
 

@@ -4,8 +4,8 @@ It waits on its standard input, a socket, over which each job arrives as an open
 forks a child, which limits itself, renders, answers in JSON lines and ends. A child that is not done in time is killed.
 When the web process is gone, so is this one.
 
-A child may use a second of processor time and 256 MB, may neither write nor open files, and lives two seconds. All of
-it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and Windows has no fork, so that the workshop
+A child may use a second of processor time and 256 MB, may neither write nor open files, and lives as many seconds as
+the job says, two for a preview. All of it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and Windows has no fork, so that the workshop
 does not start there.
 """
 
@@ -29,8 +29,7 @@ from templates_app.engine import Bundle, Compiled, Problem, RenderError, render_
 
 PROCESSOR = 1  # seconds of a child
 MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
-LIFE = 2.0  # seconds of a child
-NICENESS = 10
+NICENESS = 5
 READY = b"ready\n"
 LANGUAGES = ("en", "de")  # whose words are read before the first job
 
@@ -79,7 +78,7 @@ class Server:
                 if not message:
                     break
                 for number in handed:
-                    self.begin(socket.socket(fileno=number))
+                    self.begin(socket.socket(fileno=number), life=message[0])
         for process in self.jobs:
             os.kill(process, signal.SIGKILL)
 
@@ -88,16 +87,16 @@ class Server:
         now = time.monotonic()
         return max(0.0, min([1.0, *(until - now for _, until in self.jobs.values())]))
 
-    def begin(self, job: socket.socket) -> None:
-        """Fork a child for `job`."""
+    def begin(self, job: socket.socket, *, life: int) -> None:
+        """Fork a child for `job`, which may live `life` seconds."""
         process = os.fork()
         if process:
-            self.jobs[process] = (job, time.monotonic() + LIFE)
+            self.jobs[process] = (job, time.monotonic() + life)
             return
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            work(job)
+            work(job, life)
         except BaseException:  # noqa: BLE001  # whatever it was, the child ends, and its client is told
             tell(job, {"killed": 0})
         finally:
@@ -115,7 +114,7 @@ class Server:
                 del self.jobs[process]
             elif now >= until:
                 os.kill(process, signal.SIGKILL)
-                self.jobs[process] = (job, now + LIFE)
+                self.jobs[process] = (job, now + 1.0)
 
 
 def tell(job: socket.socket, answer: dict[str, Any]) -> None:
@@ -124,9 +123,9 @@ def tell(job: socket.socket, answer: dict[str, Any]) -> None:
         job.sendall(json.dumps(answer).encode() + b"\n")
 
 
-def work(job: socket.socket) -> None:
+def work(job: socket.socket, life: int) -> None:
     """Do one job in this child: read it, limit this process, render, answer with a line for each entry."""
-    signal.setitimer(signal.ITIMER_REAL, LIFE)  # kills this process also when the server is gone
+    signal.setitimer(signal.ITIMER_REAL, life)  # kills this process also when the server is gone
     order = json.loads(read_all(job))
     bundle = Bundle.from_json(order["bundle"])
     for language in {language for _, _, language in order["entries"]} | set(bundle.content.languages):
