@@ -28,7 +28,7 @@ LOOKED_AT = {
 class Reader(VisitorOfEveryView):
     """Somebody who reads mails. The landmarks are those of the mail program around them."""
 
-    VIEWS = tuple(
+    VIEWS = tuple(  # type: ignore[assignment]  # as many views, other options
         (*view, {**options, **({} if options else {"rules": {name: {"enabled": False} for name in PAGE_RULES}})})
         for *view, options in VisitorOfEveryView.VIEWS
     )

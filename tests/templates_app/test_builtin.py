@@ -11,6 +11,7 @@ import pytest
 
 from templates_app.engine import Bundle, render_bundle
 from templates_app.filters import filters_for
+from templates_app.inspecting import inspect
 from templates_app.project_files import files_of
 from templates_app.seeding import BUILTIN, shipped
 from tests.config.starting import BASE_DIR
@@ -105,6 +106,12 @@ def test_nothing_is_left_over(case):
     for text in (mail.subject, mail.html, mail.text):
         assert not re.search(r"{{|}}|{%|%}|\bNone\b|Undefined|nan\b", text), text
     assert mail.language == case[2]
+
+
+def test_the_checks_before_publishing_find_nothing(case):
+    template = TEMPLATES[case[0]]
+    variables = template.content.variables
+    assert inspect(rendered(*case), template.tags, variables, template.content, shared=SHARED) == []
 
 
 def test_subjects_are_short_and_on_one_line(case):
