@@ -5,6 +5,7 @@ Pure, like `project_files`, whose counterpart it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -38,6 +39,8 @@ from templates_app.project_files import (
 )
 
 MOST_PROBLEMS = 100
+MOST_TAGS = 20
+TAG = re.compile(r"[\w-]{1,30}")
 PROJECT_KEYS = {"name", "description", "tags", "shared"}
 PART_KEYS = {"name", "description", "tags", "default_language"}
 TEMPLATE_KEYS = PART_KEYS | {"variables", "samples"}
@@ -193,13 +196,19 @@ class Reader:
 def common_facts(whole: Mapping[str, Any]) -> dict[str, Any]:
     """Return name, description and tags, which projects, templates and parts have. Raises ContentError."""
     name = line(whole, "name", "file", longest=100)
-    if not name.strip():
-        raise ContentError("file.name", "must not be empty")
+    if not name or name != " ".join(name.split()):
+        raise ContentError("file.name", "must not be empty, nor begin, end or be broken with more than a space")
     tags = whole.get("tags", [])
     if not isinstance(tags, list):
         raise ContentError("file.tags", "must be a list")
-    words = tuple(line({"tag": tag}, "tag", f"file.tags.{number}", 50) for number, tag in enumerate(tags))
-    return {"name": name, "description": line(whole, "description", "file", 500, lines=True), "tags": words}
+    for number, tag in enumerate(tags):
+        if not isinstance(tag, str) or not TAG.fullmatch(tag) or tag in tags[:number]:
+            raise ContentError(
+                f"file.tags.{number}", "must be a word of at most 30 letters, digits, _ and -, given once"
+            )
+    if len(tags) > MOST_TAGS:
+        raise ContentError("file.tags", f"must be at most {MOST_TAGS}")
+    return {"name": name, "description": line(whole, "description", "file", 500, lines=True), "tags": tuple(tags)}
 
 
 def part_facts(data: object) -> dict[str, Any]:
@@ -224,8 +233,8 @@ def template_facts(data: object) -> dict[str, Any]:
     samples = {}
     for name, values in mapping(whole.get("samples", {}), "file.samples").items():
         line({"name": name}, "name", "file.samples", 100)
-        if not name.strip():
-            raise ContentError("file.samples", "a sample must have a name")
+        if name != " ".join(name.split()) or not name.isprintable() or not name:
+            raise ContentError(f"file.samples.{name}", "a sample's name must be printable words with single spaces")
         samples[name] = mapping(values, f"file.samples.{name}")
     return {**facts, "variables": variables, "samples": samples}
 
@@ -262,7 +271,7 @@ def version_facts(data: object) -> dict[str, Any]:
 
 def line(whole: Mapping[str, Any], name: str, where: str, longest: int, *, lines: bool = False) -> str:
     """Return a text of at most `longest` characters, on one line unless `lines`. Raises ContentError."""
-    place = where if name == "tag" else f"{where}.{name}"
+    place = f"{where}.{name}"
     text = whole.get(name, "")
     if not isinstance(text, str):
         raise ContentError(place, "must be text")

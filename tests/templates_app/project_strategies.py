@@ -12,7 +12,8 @@ variable_names = st.from_regex(r"[a-z_][a-z0-9_]{0,12}", fullmatch=True).filter(
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 texts = st.text(characters, max_size=60)
 lines = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
-titles = lines.map(lambda text: "A" + text)
+titles = lines.map(lambda text: " ".join(("A" + text).split())).filter(str.isprintable)
+tags = st.lists(st.from_regex(r"[\w-]{1,9}", fullmatch=True), max_size=2, unique=True).map(tuple)
 language_codes = st.sampled_from(["en", "de", "de-AT", "zh-Hant-TW", "es-419", "gsw"])
 numbers = st.integers(-(10**9), 10**9) | st.integers(-(2**40), 2**40).map(lambda number: number / 4)
 json_values = st.recursive(
@@ -78,7 +79,7 @@ def documents(draw, kind: str, key: str, *, with_history: bool) -> DocumentFiles
         key=key,
         name=draw(titles),
         description=draw(lines),
-        tags=tuple(draw(st.lists(lines, max_size=2))),
+        tags=draw(tags),
         content=history[-1].content if history else draw(contents(kind=kind)),
         samples=samples if kind == "template" else {},
         history=history,
@@ -93,7 +94,7 @@ def projects(draw, *, with_history: bool = True, key=keys) -> ProjectFiles:
         key=draw(key),
         name=draw(titles),
         description=draw(lines),
-        tags=tuple(draw(st.lists(lines, max_size=2))),
+        tags=draw(tags),
         shared=draw(st.dictionaries(variable_names, shared, max_size=2)),
         documents=tuple(draw(documents(kind, key, with_history=with_history)) for kind, key in sorted(places)),
     )
