@@ -8,7 +8,7 @@ what is wrong is found out by `importing`, the writing done by `arriving`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
@@ -79,16 +79,16 @@ def project_files(project: Project, shared: dict[str, SharedFile], *, history: b
 
 def document_files(document: Document, *, history: bool) -> DocumentFiles:
     """Return one document; what is not published yet has no text."""
+    content = shaped(document.kind, document.published.read()) if document.published else Content()
+    samples = document.samples.all() if document.kind == Document.Kind.TEMPLATE else ()
     return DocumentFiles(
         kind=document.kind,
         key=document.key,
         name=document.name,
         description=document.description,
         tags=tuple(document.tags),
-        content=shaped(document.kind, document.published.read()) if document.published else Content(),
-        samples={sample.name: sample.values for sample in document.samples.all()}
-        if document.kind == "template"
-        else {},
+        content=content,
+        samples={sample.name: in_order(sample.values, content) for sample in samples},
         history=tuple(
             VersionFile(
                 number=version.number,
@@ -105,6 +105,12 @@ def document_files(document: Document, *, history: bool) -> DocumentFiles:
         if history
         else (),
     )
+
+
+def in_order(values: dict[str, Any], content: Content) -> dict[str, Any]:
+    """Return a sample's values in the order of the variables; PostgreSQL does not keep any order, files should."""
+    places = {variable.name: number for number, variable in enumerate(content.variables)}
+    return {name: values[name] for name in sorted(values, key=lambda name: (places.get(name, len(places)), name))}
 
 
 # ---------------------------------------------------------------- in

@@ -75,8 +75,10 @@ def sentence(error: BaseException) -> str:
         return "This needs something that templates may not use."  # files: their names are nobody's business
     if isinstance(error, FilterArgumentError):
         return ended(str(error))
-    if isinstance(error, OverflowError):
-        return f"A number or a range here is too large: {plain(error)}"
+    if isinstance(error, OverflowError | NameError) or str(error).startswith("Exceeds the limit"):
+        return "A number or a range here is too large."  # infinity is a name that Python does not know
+    if isinstance(error, SyntaxError):
+        return "Too many loops or conditions are inside one another."  # Jinja took it, Python does not
     return f"This does not work: {plain(error)}"
 
 
@@ -94,7 +96,7 @@ def ended(words: str) -> str:
 SYNTAX = (
     (r"Encountered unknown tag '(.+?)'\..*", r"There is no tag {% \1 %}."),
     (r"Unexpected end of template\..* needs to be closed is '(\w+)'\.", r"{% \1 %} is not closed: its end is missing."),
-    (r"Unexpected end of template, expected 'end of .+'", "The closing braces are missing."),
+    (r"Unexpected end of template, expected 'end of .+'\.?", "The closing braces are missing."),
     (r"No filter named '(.+?)'\.?.*", r"There is no filter named \1."),
     (r"No test named '(.+?)'\.?.*", r"There is no test named \1."),
     (r"expected token 'end of print statement', got '(.+?)'", r"“}}” is missing, or “\1” does not belong here."),
