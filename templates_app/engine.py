@@ -10,26 +10,22 @@ process of its own whatever has not been published.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
-import jinja2.debug  # Jinja imports it on the first error, when the workshop can open no files any more
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
 
-from templates_app import explaining, filters, inlining, plaintext, values
+from templates_app import explaining, inlining, plaintext, values
+from templates_app.compiling import Environment
 from templates_app.content import Content, from_json
 from templates_app.explaining import Problem
-from templates_app.parts import Parts, full_key, used_in
 
-__all__ = ["Bundle", "Compiled", "Problem", "RenderError", "Rendered", "render_bundle", "used_in"]
+__all__ = ["Bundle", "Compiled", "Problem", "RenderError", "Rendered", "render_bundle"]
 
 MAX_OUTPUT = 1_000_000  # characters of one rendered text
 MAX_SUBJECT = 1_000
-GLOBALS = ("range", "dict", "namespace", "cycler", "joiner")
-NO_FILTERS = ("pprint", "random")  # one shows what objects are inside, one makes the mail another than the preview
 
 
 class RenderError(ValueError):
@@ -112,38 +108,6 @@ def as_problem(bundle: Bundle, sentence: str) -> Problem:
     return Problem(template=bundle.key, part="values", line=0, message=sentence)
 
 
-class Environment(ImmutableSandboxedEnvironment):
-    """The sandbox in one language, for HTML (escaping) or for plain text."""
-
-    def __init__(self, bundle: Bundle, part: str, language: str, body_language: str) -> None:
-        super().__init__(
-            undefined=jinja2.StrictUndefined,
-            autoescape=part == "html",
-            finalize=nothing_for_none,
-            keep_trailing_newline=True,
-            auto_reload=False,
-            loader=Parts(bundle.parts, "html" if part == "html" else "text", body_language),
-        )
-        self.part = part
-        self.globals = {
-            **{name: self.globals[name] for name in GLOBALS},
-            **bundle.shared,
-            "language": body_language,
-        }
-        for name in NO_FILTERS:
-            del self.filters[name]
-        self.filters.update(filters.filters_for(language))
-
-    def join_path(self, template: str, parent: str) -> str:
-        """Return the whole key of a part: ``footer`` means the one in the same project."""
-        return full_key(template, parent)
-
-
-def nothing_for_none(value: Any) -> Any:
-    """Write nothing for None, which optional values are."""
-    return "" if value is None else value
-
-
 class Compiled:
     """A bundle compiled for one language; may be rendered by several threads. Raises RenderError when made."""
 
@@ -156,9 +120,15 @@ class Compiled:
         problems: list[Problem] = []
 
         def compiled(part: str, source: str, own_language: str) -> jinja2.Template | None:
-            environment = Environment(bundle, part, own_language or self.language, self.language)
+            environment = Environment(
+                bundle.parts,
+                bundle.shared,
+                html=part == "html",
+                language=own_language or self.language,
+                body_language=self.language,
+            )
             try:
-                return explaining.compiled(environment, source, bundle.key)
+                return environment.compiled(source, bundle.key)
             except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
                 problems.append(explaining.explain(error, bundle.key, part))
                 return None
@@ -180,11 +150,11 @@ class Compiled:
             raise RenderError([as_problem(self.bundle, sentence) for _, sentence in faults])
         problems: list[Problem] = []
 
-        def chunks(part: str, template: jinja2.Template | None, most: int) -> list[str]:
+        def pieces(part: str, template: jinja2.Template | None, most: int) -> list[str]:
             if template is None:
                 return []
             try:
-                return list(capped(template, plain, most))
+                return pieces_of(template, plain, most)
             except TooLongError:
                 message = f"The result is longer than {most:,} characters."
                 problems.append(Problem(self.bundle.key, part, 0, message))
@@ -192,12 +162,16 @@ class Compiled:
                 problems.append(explaining.explain(error, self.bundle.key, part))
             return []
 
-        subject = " ".join("".join(chunks("subject", self.subject, MAX_SUBJECT)).split())
-        html = chunks("html", self.html, MAX_OUTPUT)
-        text = "".join(chunks("text", self.text, MAX_OUTPUT)).strip()
+        subject = " ".join("".join(pieces("subject", self.subject, MAX_SUBJECT)).split())
+        html = pieces("html", self.html, MAX_OUTPUT)
+        text = "".join(pieces("text", self.text, MAX_OUTPUT)).strip()
         if problems:
             raise RenderError(problems)
-        inlined = inlining.inline(html, words_of(plain)) if html else ""
+        try:
+            inlined = inlining.inline(html, words_of(plain)) if html else ""
+        except inlining.InlineError as error:
+            message = f"The CSS cannot be read: {explaining.plain(error)}"
+            raise RenderError([Problem(self.bundle.key, "html", 0, message)]) from error
         if self.text is None and inlined:
             text = plaintext.text_of(inlined)
         elif text:
@@ -209,14 +183,16 @@ class TooLongError(Exception):
     """A result is longer than it may be."""
 
 
-def capped(template: jinja2.Template, plain: dict[str, Any], most: int) -> Iterator[str]:
-    """Yield the pieces of the result. Raises TooLongError, and whatever the template provokes."""
+def pieces_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> list[str]:
+    """Return the pieces of the result. Raises TooLongError, and whatever the template provokes."""
+    pieces: list[str] = []
     left = most
-    for chunk in template.root_render_func(template.new_context(plain)):
-        left -= len(chunk)
+    for piece in template.root_render_func(template.new_context(plain)):
+        left -= len(piece)
         if left < 0:
             raise TooLongError
-        yield chunk
+        pieces.append(piece)
+    return pieces
 
 
 def words_of(plain: object) -> list[str]:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
 
 import jinja2
-from jinja2 import nodes
 from jinja2.exceptions import FilterArgumentError, SecurityError
-
-if TYPE_CHECKING:
-    from jinja2.environment import Environment, Template
-
-PartName = Literal["subject", "html", "text", "values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,48 +27,32 @@ class Problem:
         return f"{', '.join(filter(None, where))}: {self.message}"
 
 
-def compiled(
-    environment: Environment,
-    source: str,
-    name: str,
-    globals: MutableMapping[str, Any] | None = None,  # noqa: A002
-) -> Template:
-    """Return `source` compiled; its name is what problems are told with. Raises what Jinja raises."""
-    tree = environment.parse(source, name)
-    check_names(tree)
-    code = environment.compile(tree, name, f"<{name}>")
-    return environment.template_class.from_code(environment, code, environment.make_globals(globals))
-
-
-def check_names(tree: nodes.Template) -> None:
-    """Raise TemplateSyntaxError if a part's name is computed: all parts must be known beforehand."""
-    for node in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
-        name = getattr(node, "template", None)
-        if not isinstance(name, nodes.Const) or not isinstance(name.value, str):
-            raise jinja2.TemplateSyntaxError("name the part outright, as one text in quotation marks", node.lineno)
-
-
 def explain(error: BaseException, template: str, part: str) -> Problem:
     """Return the problem behind an error that compiling or rendering raised."""
-    name, line = place(error)
-    where = name or template
-    if name and name != template and part == "subject":
-        part = "text"  # parts have no subject; their plain text is used in one
-    return Problem(template=where, part=part, line=line, message=sentence(error))
+    places = places_of(error)
+    name, line = places[-1] if places else (template, 0)
+    words = sentence(error)
+    if name != template:
+        if part == "subject":
+            part = "text"  # parts have no subject; their plain text is used in one
+        users = [line for user, line in places if user == template]
+        if users:
+            words = f"{words} (used in {template}, line {users[-1]})"
+    return Problem(template=name, part=part, line=line, message=words)
 
 
-def place(error: BaseException) -> tuple[str, int]:
-    """Return the name of the template or part and the line, from the innermost place in a template."""
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        return error.name or "", error.lineno
-    found = ("", 0)
+def places_of(error: BaseException) -> list[tuple[str, int]]:
+    """Return the templates and parts that were at work and their lines, the innermost last."""
+    places = []
     trace = error.__traceback__
     while trace is not None:
         template = trace.tb_frame.f_globals.get("__jinja_template__")
         if template is not None:
-            found = (template.name or "", template.get_corresponding_lineno(trace.tb_lineno))
+            places.append((template.name or "", template.get_corresponding_lineno(trace.tb_lineno)))
         trace = trace.tb_next
-    return found
+    if isinstance(error, jinja2.TemplateSyntaxError) and error.name:
+        places.append((error.name, error.lineno))
+    return places
 
 
 def sentence(error: BaseException) -> str:
@@ -118,7 +94,7 @@ def ended(words: str) -> str:
 SYNTAX = (
     (r"Encountered unknown tag '(.+?)'\..*", r"There is no tag {% \1 %}."),
     (r"Unexpected end of template\..* needs to be closed is '(\w+)'\.", r"{% \1 %} is not closed: its end is missing."),
-    (r"Unexpected end of template, expected 'end of .+'", "The closing braces are missing."),
+    (r"Unexpected end of template, expected 'end of .+'\.?", "The closing braces are missing."),
     (r"No filter named '(.+?)'\.?.*", r"There is no filter named \1."),
     (r"No test named '(.+?)'\.?.*", r"There is no test named \1."),
     (r"expected token 'end of print statement', got '(.+?)'", r"“}}” is missing, or “\1” does not belong here."),
@@ -136,7 +112,7 @@ def syntax_sentence(error: jinja2.TemplateSyntaxError) -> str:
     """Return Jinja's words about a template that cannot be read, in plainer ones where they are known."""
     message = " ".join((error.message or "").split())
     for pattern, words in SYNTAX:
-        if match := re.fullmatch(pattern, message):
+        if match := re.fullmatch(pattern, message, re.IGNORECASE):
             return match.expand(words)
     return ended(message[:1].upper() + message[1:300])
 

@@ -20,6 +20,8 @@ Length = Literal["short", "medium", "long", "full"]
 LENGTHS = ("short", "medium", "long", "full")
 DEFAULT = "en"
 MAX_DECIMALS = 10
+MAX_NUMBER = 10**18
+KEPT = 2_000  # results of each filter
 
 
 @lru_cache(maxsize=256)
@@ -36,114 +38,45 @@ def locale_of(language: str) -> Locale:
 
 def warm_up(language: str) -> None:
     """Read the data of a language, which Babel does on first use, before files can no longer be opened."""
-    locale = locale_of(language)
-    moment = datetime(2026, 3, 1, 12, 30)  # noqa: DTZ001  # any one; without a time zone like most values
     for length in LENGTHS:
-        write_datetime(locale, moment.isoformat() + "+01:00", length)
-    write_money(locale, 1, "EUR")
-    write_percent(locale, 0.5)
+        write_datetime(language, "2026-03-01T12:30:00+01:00", length)
+    write_money(language, 1, "EUR")
+    write_percent(language, 0.5)
 
 
 def filters_for(language: str) -> dict[str, Callable[..., str]]:
     """Return the filters by name, bound to a language code."""
-    locale = locale_of(language)
-    return {name: partial(function, locale) for name, function in FILTERS.items()}
+    return {name: partial(function, language) for name, function in FILTERS.items()}
 
 
-def write_date(locale: Locale, given: object, length: str = "medium") -> str:
+def write_date(language: str, given: object, length: str = "medium") -> str:
     """``{{ day|date("long") }}``: 1 March 2026."""
-    if given is None:
-        return ""
-    return format_date(moment(given, "a date such as 2026-03-01").date(), length_of(length), locale=locale)
+    return "" if given is None else date_words(language, as_text(given), length_of(length))
 
 
-def write_time(locale: Locale, given: object, length: str = "short") -> str:
+def write_time(language: str, given: object, length: str = "short") -> str:
     """``{{ start|time }}``: 12:30. In the value's own time zone."""
-    if given is None:
-        return ""
-    if isinstance(given, str) and "-" not in given[:5]:
-        try:
-            return format_time(time.fromisoformat(given), length_of(length), locale=locale)
-        except ValueError:
-            pass
-    found = moment(given, "a time such as 12:30")
-    return format_time(found, length_of(length), tzinfo=found.tzinfo, locale=locale)
+    return "" if given is None else time_words(language, as_text(given), length_of(length))
 
 
-def write_datetime(locale: Locale, given: object, length: str = "medium") -> str:
+def write_datetime(language: str, given: object, length: str = "medium") -> str:
     """``{{ start|datetime("short") }}``: 01/03/2026, 12:30. In the value's own time zone."""
-    if given is None:
-        return ""
-    found = moment(given, "a date and time such as 2026-03-01T12:30:00")
-    return format_datetime(found, length_of(length), tzinfo=found.tzinfo, locale=locale)
+    return "" if given is None else datetime_words(language, as_text(given), length_of(length))
 
 
-def moment(given: object, wanted: str) -> datetime:
-    """Return ISO text or a date as a datetime. Raises FilterArgumentError."""
-    if isinstance(given, datetime):
-        return given
-    if isinstance(given, date):
-        return datetime(given.year, given.month, given.day)  # noqa: DTZ001  # a date has no time zone
-    if isinstance(given, str):
-        try:
-            return datetime.fromisoformat(given)
-        except ValueError:
-            pass
-    raise FilterArgumentError(f"“{str(given)[:40]}” is not {wanted}")
-
-
-def length_of(given: object) -> Length:
-    """Return one of Babel's lengths. Raises FilterArgumentError."""
-    if given not in LENGTHS:
-        raise FilterArgumentError(f"“{str(given)[:40]}” is none of {', '.join(LENGTHS)}")
-    return cast("Length", given)
-
-
-def write_number(locale: Locale, given: object, decimals: int | None = None) -> str:
+def write_number(language: str, given: object, decimals: int | None = None) -> str:
     """``{{ 1234.5|number }}``: 1,234.5; ``number(2)``: 1,234.50."""
-    if given is None:
-        return ""
-    pattern = locale.decimal_formats[None]
-    if decimals is not None:
-        pattern = with_decimals(pattern, decimals)
-    return str(pattern.apply(amount(given), locale))
+    return "" if given is None else number_words(language, amount(given), decimals_of(decimals))
 
 
-def write_percent(locale: Locale, given: object, decimals: int | None = None) -> str:
+def write_percent(language: str, given: object, decimals: int | None = None) -> str:
     """``{{ 0.25|percent }}``: 25%."""
-    if given is None:
-        return ""
-    pattern = locale.percent_formats[None]
-    if decimals is not None:
-        pattern = with_decimals(pattern, decimals)
-    return str(pattern.apply(amount(given), locale))
+    return "" if given is None else percent_words(language, amount(given), decimals_of(decimals))
 
 
-def write_money(locale: Locale, given: object, currency: str) -> str:
+def write_money(language: str, given: object, currency: str) -> str:
     """``{{ 19.9|money("EUR") }}``: €19.90. The currency is a code of ISO 4217."""
-    if given is None:
-        return ""
-    try:
-        validate_currency(str(currency))
-    except UnknownCurrencyError as error:
-        raise FilterArgumentError(f"“{str(currency)[:40]}” is not a currency such as EUR") from error
-    return str(format_currency(amount(given), str(currency), locale=locale))
-
-
-def amount(given: object) -> int | float:
-    """Return a number. Raises FilterArgumentError."""
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return given
-    raise FilterArgumentError(f"“{str(given)[:40]}” is not a number")
-
-
-def with_decimals(pattern: Any, decimals: object) -> Any:
-    """Return Babel's number pattern with exactly so many decimals. Raises FilterArgumentError."""
-    if not isinstance(decimals, int) or not 0 <= decimals <= MAX_DECIMALS:
-        raise FilterArgumentError(f"A number has 0 to {MAX_DECIMALS} decimals")
-    changed = copy(pattern)
-    changed.frac_prec = (decimals, decimals)
-    return changed
+    return "" if given is None else money_words(language, amount(given), as_text(currency))
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
@@ -154,3 +87,103 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "percent": write_percent,
     "money": write_money,
 }
+
+
+# ---------------------------------------------------------------- what the arguments may be
+
+
+def as_text(given: object) -> str:
+    """Return text, or a date as ISO text. Raises FilterArgumentError."""
+    if isinstance(given, str):
+        return str.__str__(given)[:100]
+    if isinstance(given, date):
+        return given.isoformat()
+    raise FilterArgumentError(f"This filter needs text, not {type(given).__name__}")
+
+
+def length_of(given: object) -> Length:
+    """Return one of Babel's lengths. Raises FilterArgumentError."""
+    if given not in LENGTHS:
+        raise FilterArgumentError(f"“{str(given)[:40]}” is none of {', '.join(LENGTHS)}")
+    return cast("Length", given)
+
+
+def amount(given: object) -> int | float:
+    """Return a number. Raises FilterArgumentError."""
+    if isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= MAX_NUMBER:
+        return given
+    raise FilterArgumentError(f"“{str(given)[:40]}” is not a number that can be written")
+
+
+def decimals_of(given: object) -> int | None:
+    """Return how many decimals to write; None: as many as there are. Raises FilterArgumentError."""
+    if given is None or (isinstance(given, int) and 0 <= given <= MAX_DECIMALS):
+        return given
+    raise FilterArgumentError(f"A number is written with 0 to {MAX_DECIMALS} decimals")
+
+
+# ---------------------------------------------------------------- the words, kept because Babel takes its time
+
+
+@lru_cache(maxsize=KEPT)
+def date_words(language: str, given: str, length: Length) -> str:
+    """Return a date. Raises FilterArgumentError."""
+    return format_date(moment(given, "a date such as 2026-03-01").date(), length, locale=locale_of(language))
+
+
+@lru_cache(maxsize=KEPT)
+def time_words(language: str, given: str, length: Length) -> str:
+    """Return a time of day. Raises FilterArgumentError."""
+    try:
+        found: time | datetime = time.fromisoformat(given)
+    except ValueError:
+        found = moment(given, "a time such as 12:30")
+    return format_time(found, length, tzinfo=found.tzinfo, locale=locale_of(language))
+
+
+@lru_cache(maxsize=KEPT)
+def datetime_words(language: str, given: str, length: Length) -> str:
+    """Return a date with its time. Raises FilterArgumentError."""
+    found = moment(given, "a date and time such as 2026-03-01T12:30:00")
+    return format_datetime(found, length, tzinfo=found.tzinfo, locale=locale_of(language))
+
+
+def moment(given: str, wanted: str) -> datetime:
+    """Return ISO text as a datetime. Raises FilterArgumentError."""
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError as error:
+        raise FilterArgumentError(f"“{given[:40]}” is not {wanted}") from error
+
+
+@lru_cache(maxsize=KEPT, typed=True)
+def number_words(language: str, given: int | float, decimals: int | None) -> str:
+    """Return a number."""
+    locale = locale_of(language)
+    return str(with_decimals(locale.decimal_formats[None], decimals).apply(given, locale))
+
+
+@lru_cache(maxsize=KEPT, typed=True)
+def percent_words(language: str, given: int | float, decimals: int | None) -> str:
+    """Return a share of one as a percentage."""
+    locale = locale_of(language)
+    return str(with_decimals(locale.percent_formats[None], decimals).apply(given, locale))
+
+
+@lru_cache(maxsize=KEPT, typed=True)
+def money_words(language: str, given: int | float, currency: str) -> str:
+    """Return an amount of money. Raises FilterArgumentError."""
+    try:
+        validate_currency(currency)
+    except UnknownCurrencyError as error:
+        raise FilterArgumentError(f"“{currency[:40]}” is not a currency such as EUR") from error
+    return str(format_currency(given, currency, locale=locale_of(language)))
+
+
+def with_decimals(pattern: Any, decimals: int | None) -> Any:
+    """Return Babel's number pattern with exactly so many decimals, or as it is."""
+    if decimals is None:
+        return pattern
+    changed = copy(pattern)
+    changed.frac_prec = (decimals, decimals)
+    return changed

@@ -14,6 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import css_inline
+from css_inline import InlineError
+
+__all__ = ["InlineError", "inline"]
 
 LONGEST_KEPT = 100_000  # characters of a skeleton
 KEPT = 256  # skeletons
@@ -51,7 +54,7 @@ _inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=Fal
 
 
 def inline(chunks: list[str], words: Iterable[str] = ()) -> str:
-    """Return the HTML whose pieces are `chunks`, with its CSS inlined.
+    """Return the HTML whose pieces are `chunks`, with its CSS inlined. Raises InlineError for CSS that cannot be read.
 
     Pieces of the exact type str are the template's own; others (Markup) came out of values. `words` are escaped texts
     that differ from mail to mail; they are looked for in pieces that a macro made. Wrong guesses cost time only.

@@ -184,7 +184,7 @@ def _publish(
             _check(locked, content, based_on)
             if _state(lock=True) != state:  # a part that this uses, or a template that uses this part, is another now
                 continue
-            version = _add_version(locked, user, content, note, origin)
+            version = add_version(locked, user, content, note, origin)
             if user is not None:
                 Draft.objects.filter(document=locked, user_id=user.pk).delete()
             note_change()
@@ -208,10 +208,10 @@ def _check(document: Document, content: Content, based_on: Version | None) -> No
         raise NothingToPublish(_("The published version says exactly this already."))
 
 
-def _add_version(
+def add_version(
     document: Document, user: AbstractBaseUser | None, content: Content, note: str, origin: Version | None
 ) -> Version:
-    """Add the next version and publish it. Called with the document locked, so that no number is given twice."""
+    """Add the next version and publish it, untried. The caller holds the document locked, and notes the change."""
     highest = document.versions.aggregate(highest=Max("number"))["highest"] or 0
     builtin = newest_builtin(document)
     is_builtin = builtin is not None and builtin.digest == content.digest  # edited back: it follows the program again

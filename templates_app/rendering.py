@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -28,7 +29,7 @@ from templates_app.content import KEY, Content
 from templates_app.engine import Bundle, Compiled, Problem, RenderError
 from templates_app.folders import DocumentFiles, ProjectFiles, read_folder
 from templates_app.models import Change, Document, SharedValue
-from templates_app.parts import used_in
+from templates_app.parts import used_in, used_in_texts
 
 __all__ = [
     "RenderedMail",
@@ -44,6 +45,7 @@ __all__ = [
 BUILTIN = Path(__file__).parent / "builtin"
 LOOK_AGAIN = 1.0  # seconds between two looks whether something has changed
 MOST_DEPTH = 20  # parts that use parts
+MOST_KEPT = 500  # templates that a process keeps compiled
 
 
 class TemplateError(ValueError):
@@ -108,30 +110,39 @@ class Kept:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.by_key: dict[tuple[str, str], Compiled] = {}
         self.bundles: dict[str, Bundle] = {}
-        self.shared: dict[str, str] | None = None
+        self.templates: dict[tuple[str, str, str], Compiled] = {}  # by key and the languages of subject and body
+        self.asked: dict[tuple[str, str], Compiled] = {}  # by key and the language that was asked for
 
     def compiled(self, key: str, language: str) -> Compiled:
         """Return the template compiled for `language`. Raises TemplateError."""
-        found = self.by_key.get((key, language))
+        found = self.asked.get((key, language))
         if found is None:
             bundle = self.bundle(key)
-            try:
-                found = Compiled(bundle, language)
-            except RenderError as error:
-                raise TemplateError(error.problems) from error
-            # Another spelling of the language may have compiled the same already.
-            found = self.by_key.setdefault((key, found.language), found)
-            if language in bundle.content.chain(language) or not language:
-                self.by_key[key, language] = found
+            exact = (key, bundle.content.subject_in(language)[1], bundle.content.body_in(language)[1])
+            found = self.templates.get(exact)
+            if found is None:
+                try:
+                    found = Compiled(bundle, language)
+                except RenderError as error:
+                    raise TemplateError(error.problems) from error
+                if len(self.templates) >= MOST_KEPT:
+                    self.templates.clear()
+                    self.asked.clear()
+                self.templates[exact] = found
+            if len(self.asked) >= 10 * MOST_KEPT:
+                self.asked.clear()
+            self.asked[key, language] = found
         return found
 
     def bundle(self, key: str) -> Bundle:
         """Return the published template with all that it uses. Raises TemplateError if there is none."""
         found = self.bundles.get(key)
         if found is None:
-            found = self.bundles[key] = published(key)
+            found = published(key)
+            if len(self.bundles) >= MOST_KEPT:
+                self.bundles.clear()
+            self.bundles[key] = found
         return found
 
 
@@ -301,11 +312,12 @@ def used_parts(content: Content, key: str) -> set[str]:
 
 def templates_using(part: Document) -> list[Document]:
     """Return the templates whose published version uses `part`, directly or through other parts, by key."""
-    uses: dict[Document, set[str]] = {}
     documents = Document.objects.filter(published__isnull=False).select_related("project", "published")
-    for document in documents.iterator(chunk_size=500):
-        if document.published is not None:
-            uses[document] = used_in(document.published.read(), document.full_key)
+    uses = {
+        document: used_in_texts(texts_in(document.published.content), document.full_key)
+        for document in documents.iterator(chunk_size=500)
+        if document.published is not None
+    }
     wanted = {part.full_key}
     while True:
         more = {
@@ -317,3 +329,9 @@ def templates_using(part: Document) -> list[Document]:
             break
         wanted |= more
     return [document for document, used in uses.items() if document.kind == Document.Kind.TEMPLATE and used & wanted]
+
+
+def texts_in(content: dict[str, Any]) -> Iterator[str]:
+    """Return all texts in a version's stored content."""
+    for texts in content["languages"].values():
+        yield from texts.values()

@@ -1,9 +1,9 @@
 """Brings the templates that come with the program into the database, after every ``migrate``.
 
 What ships lies in ``builtin/``, in the folder format of `folders`. Seeding adds the projects, documents, shared values
-and samples that are missing, and a version wherever the shipped text differs from the newest built-in one. It is published
-if the published one is a built-in, too, that is, unedited. An edited text stays, and `newer_builtin` says that there is
-something to compare. Names, descriptions and tags are written once and then belong to the editors.
+and samples that are missing, and a version wherever the shipped text differs from the newest built-in one. That is
+published if the published one is a built-in, too, that is, unedited. An edited text stays, and `newer_builtin` says
+that there is something to compare. Names, descriptions and tags are written once and then belong to the editors.
 
 Two processes may seed at once: documents are locked before they get a version, in the same order everywhere, and
 whoever loses a race for a new row begins again and finds it made. Nothing is rendered here; the tests have done that.

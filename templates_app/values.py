@@ -122,7 +122,7 @@ def plain(given: object, budget: Budget, depth: int = 0) -> Any:
 
 def number(given: int | float | Decimal) -> int | float:
     """Return an exact int or float. Raises NotPlainError for what is not finite or too large."""
-    if not math.isfinite(given) or abs(given) > MAX_NUMBER:
+    if not math.isfinite(given) or not -MAX_NUMBER <= given <= MAX_NUMBER:
         raise NotPlainError("is not a number of a usual size")
     if isinstance(given, int) or (isinstance(given, Decimal) and given == given.to_integral_value()):
         return int(given)

@@ -2,7 +2,7 @@
 
 Compiling alone can cost any amount of time and memory (constants are folded), so that nothing that an editor types is
 compiled in the web process. Each web process starts one `workshop_server`, on first use, and hands it jobs; the server
-forks a child for each. An answer comes within `PATIENCE` seconds: the result, its problems, or that too much goes on.
+forks a child for each. An answer always comes: the result, its problems, or that too much is going on.
 
 Works from several threads, and after the web process has forked. A server that was killed is started again.
 """
@@ -21,15 +21,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from templates_app.engine import Bundle, Problem, Rendered
 from templates_app.workshop_server import PROCESSOR, READY
 
-PATIENCE = 2.4  # seconds until an answer
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))  # children of this web process
-MOST_WAITING = 1.2  # seconds for one of them to become free
-START = 10.0  # seconds that the server may take to start, once
+START = 5.0  # seconds that the server may take to start, once
 ENTRIES = 20  # that one child renders
 LONGEST_ANSWER = 16_000_000  # bytes
 
@@ -37,6 +35,20 @@ SLOW = f"This takes too long: a template may use {PROCESSOR} second of processor
 BUSY = "Too many templates are being tried out at the moment. Try again in a few seconds."
 CRASHED = "This needs too much memory, or more than a template may do."
 UNREACHABLE = "Templates cannot be tried out at the moment: the process that does it does not start."
+
+
+class Pace(NamedTuple):
+    """Seconds that one may wait for a child to become free, that the child may live, and until there is an answer."""
+
+    turn: float
+    life: int
+    answer: float
+
+
+# Templates cannot sleep, so that time passes for them only as fast as the machine is free. Whoever looks at a preview
+# has less patience than whoever publishes something, which must not fail because the machine is busy.
+PREVIEW = Pace(turn=1.2, life=2, answer=2.4)
+PUBLISHING = Pace(turn=10, life=10, answer=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +65,24 @@ Entry = tuple[str, Mapping[str, Any], str]  # name of the sample, values, langua
 
 
 def try_out(bundle: Bundle, values: Mapping[str, Any], language: str = "") -> Outcome:
-    """Render `bundle` once and return what became of it. `values` are plain JSON data. Raises nothing."""
-    return try_all(bundle, [("", values, language)])[0]
+    """Render `bundle` once and return what became of it, within 2.4 seconds. `values` are plain JSON data."""
+    return outcomes_of(bundle, [("", values, language)], PREVIEW)[0]
 
 
 def try_all(bundle: Bundle, entries: Iterable[Entry]) -> list[Outcome]:
-    """Render `bundle` with each sample in each language, and return what became of them, in order. Raises nothing.
+    """Render `bundle` with each sample in each language, and return what became of them, in order.
 
     Twenty share one child and its limits; after a child that was stopped, the rest is not tried.
     """
-    waiting = list(entries)
+    return outcomes_of(bundle, list(entries), PUBLISHING)
+
+
+def outcomes_of(bundle: Bundle, waiting: list[Entry], pace: Pace) -> list[Outcome]:
+    """Return what became of the entries, in order. Raises nothing."""
     outcomes: list[Outcome] = []
     while waiting:
         batch, waiting = waiting[:ENTRIES], waiting[ENTRIES:]
-        answers, reason = ask(bundle, batch)
+        answers, reason = ask(bundle, batch, pace)
         for (name, _, language), answer in zip(batch, answers, strict=False):
             outcomes.append(outcome_from(answer, name, language))
         if len(answers) < len(batch):
@@ -85,16 +101,16 @@ def outcome_from(answer: Mapping[str, Any], name: str, language: str) -> Outcome
     return Outcome(rendered=None, problems=problems, name=name, language=language)
 
 
-def ask(bundle: Bundle, entries: Sequence[Entry]) -> tuple[list[Mapping[str, Any]], str]:
+def ask(bundle: Bundle, entries: Sequence[Entry], pace: Pace) -> tuple[list[Mapping[str, Any]], str]:
     """Return the answers of one child, and why there are fewer than entries if there are."""
-    until = time.monotonic() + PATIENCE
-    with turn() as is_mine:
+    until = time.monotonic() + pace.answer
+    with turn(pace.turn) as is_mine:
         if not is_mine:
             return [], BUSY
         order = json.dumps({"bundle": bundle.as_json(), "entries": list(entries)}).encode()
         for _ in range(2):  # a server that was killed is noticed when it is needed
             try:
-                with _server.job() as job:
+                with _server.job(pace.life) as job:
                     until = max(until, time.monotonic() + 0.5)
                     return answers_from(job, order, len(entries), until)
             except OSError:
@@ -135,10 +151,10 @@ def reason_of(number: int) -> str:
 
 
 @contextlib.contextmanager
-def turn() -> Iterator[bool]:
-    """Wait for a child to become free; gives whether one did."""
+def turn(most: float) -> Iterator[bool]:
+    """Wait up to `most` seconds for a child to become free; gives whether one did."""
     turns = _turns
-    is_mine = turns.acquire(timeout=MOST_WAITING)
+    is_mine = turns.acquire(timeout=most)
     try:
         yield is_mine
     finally:
@@ -155,13 +171,13 @@ class Server:
         self.control: socket.socket | None = None
 
     @contextlib.contextmanager
-    def job(self) -> Iterator[socket.socket]:
-        """Give one end of a socket; a child has the other. Raises OSError."""
+    def job(self, life: int) -> Iterator[socket.socket]:
+        """Give one end of a socket; a child, which lives `life` seconds at most, has the other. Raises OSError."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs, self.lock:
                 control = self.started()
-                socket.send_fds(control, [b"j"], [theirs.fileno()])
+                socket.send_fds(control, [bytes([life])], [theirs.fileno()])
             yield ours
 
     def started(self) -> socket.socket:
@@ -175,7 +191,7 @@ class Server:
                 [sys.executable, "-E", "-s", "-m", "templates_app.workshop_server"],
                 cwd=Path(__file__).resolve().parent.parent,
                 env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 close_fds=True,

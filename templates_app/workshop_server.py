@@ -4,9 +4,9 @@ It waits on its standard input, a socket, over which each job arrives as an open
 forks a child, which limits itself, renders, answers in JSON lines and ends. A child that is not done in time is killed.
 When the web process is gone, so is this one.
 
-A child may use a second of processor time and 256 MB, may neither write nor open files, and lives two seconds. All of
-it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and Windows has no fork, so that the workshop
-does not start there.
+A child may use a second of processor time and 256 MB, may neither write nor open files, and lives as many seconds as
+the job says, two for a preview. All of it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and
+Windows has no fork, so that the workshop does not start there.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from templates_app import filters
 from templates_app.engine import Bundle, Compiled, Problem, RenderError, render_bundle
 
 PROCESSOR = 1  # seconds of a child
-MEMORY = 256 * 1024 * 1024  # bytes of address space of a child
-LIFE = 2.0  # seconds of a child
-NICENESS = 10
+MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
+NICENESS = 5
 READY = b"ready\n"
 LANGUAGES = ("en", "de")  # whose words are read before the first job
 
@@ -78,7 +78,7 @@ class Server:
                 if not message:
                     break
                 for number in handed:
-                    self.begin(socket.socket(fileno=number))
+                    self.begin(socket.socket(fileno=number), life=message[0])
         for process in self.jobs:
             os.kill(process, signal.SIGKILL)
 
@@ -87,16 +87,18 @@ class Server:
         now = time.monotonic()
         return max(0.0, min([1.0, *(until - now for _, until in self.jobs.values())]))
 
-    def begin(self, job: socket.socket) -> None:
-        """Fork a child for `job`."""
+    def begin(self, job: socket.socket, *, life: int) -> None:
+        """Fork a child for `job`, which may live `life` seconds."""
         process = os.fork()
         if process:
-            self.jobs[process] = (job, time.monotonic() + LIFE)
+            self.jobs[process] = (job, time.monotonic() + life)
             return
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            work(job)
+            work(job, life)
+        except BaseException:  # noqa: BLE001  # whatever it was, the child ends, and its client is told
+            tell(job, {"killed": 0})
         finally:
             os._exit(0)
 
@@ -112,7 +114,7 @@ class Server:
                 del self.jobs[process]
             elif now >= until:
                 os.kill(process, signal.SIGKILL)
-                self.jobs[process] = (job, now + LIFE)
+                self.jobs[process] = (job, now + 1.0)
 
 
 def tell(job: socket.socket, answer: dict[str, Any]) -> None:
@@ -121,9 +123,9 @@ def tell(job: socket.socket, answer: dict[str, Any]) -> None:
         job.sendall(json.dumps(answer).encode() + b"\n")
 
 
-def work(job: socket.socket) -> None:
+def work(job: socket.socket, life: int) -> None:
     """Do one job in this child: read it, limit this process, render, answer with a line for each entry."""
-    signal.setitimer(signal.ITIMER_REAL, LIFE)  # kills this process also when the server is gone
+    signal.setitimer(signal.ITIMER_REAL, life)  # kills this process also when the server is gone
     order = json.loads(read_all(job))
     bundle = Bundle.from_json(order["bundle"])
     for language in {language for _, _, language in order["entries"]} | set(bundle.content.languages):
@@ -143,11 +145,12 @@ def read_all(job: socket.socket) -> bytes:
 
 def limit(keep: int) -> None:
     """Give up whatever this process does not need to render and to answer on the descriptor `keep`."""
+    memory = begun_with() + MEMORY
     os.closerange(0, keep)
     os.closerange(keep + 1, 65536 if sys.platform == "linux" else 4096)
     for kind, most in (
         (resource.RLIMIT_CPU, PROCESSOR),
-        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 0),  # no descriptor can be opened any more; the open one stays
         (resource.RLIMIT_CORE, 0),
@@ -155,6 +158,14 @@ def limit(keep: int) -> None:
     ):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(kind, (most, most))
+
+
+def begun_with() -> int:
+    """Return the bytes of address space that this process has now; 0 where nobody knows."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def outcome(bundle: Bundle, values: dict[str, Any], language: str) -> dict[str, Any]:
