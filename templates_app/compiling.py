@@ -57,7 +57,7 @@ class Environment(ImmutableSandboxedEnvironment):
         key = (*self.identity, name, source)
         code = _codes.get(key)
         if code is None:
-            tree = self.parse(source, name)
+            tree = self.parse(source, name, name)  # the second is the name that the lexer tells
             check_names(tree, name)
             code = self.compile(tree, name, f"<{name}>")
             with _lock:

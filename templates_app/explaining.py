@@ -94,7 +94,7 @@ def ended(words: str) -> str:
 SYNTAX = (
     (r"Encountered unknown tag '(.+?)'\..*", r"There is no tag {% \1 %}."),
     (r"Unexpected end of template\..* needs to be closed is '(\w+)'\.", r"{% \1 %} is not closed: its end is missing."),
-    (r"Unexpected end of template, expected 'end of .+'", "The closing braces are missing."),
+    (r"Unexpected end of template, expected 'end of .+'\.?", "The closing braces are missing."),
     (r"No filter named '(.+?)'\.?.*", r"There is no filter named \1."),
     (r"No test named '(.+?)'\.?.*", r"There is no test named \1."),
     (r"expected token 'end of print statement', got '(.+?)'", r"“}}” is missing, or “\1” does not belong here."),

@@ -5,8 +5,8 @@ forks a child, which limits itself, renders, answers in JSON lines and ends. A c
 When the web process is gone, so is this one.
 
 A child may use a second of processor time and 256 MB, may neither write nor open files, and lives as many seconds as
-the job says, two for a preview. All of it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and Windows has no fork, so that the workshop
-does not start there.
+the job says, two for a preview. All of it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and
+Windows has no fork, so that the workshop does not start there.
 """
 
 from __future__ import annotations

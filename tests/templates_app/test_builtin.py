@@ -11,8 +11,10 @@ import pytest
 
 from templates_app.engine import Bundle, render_bundle
 from templates_app.filters import filters_for
+from templates_app.inspecting import inspect
 from templates_app.project_files import files_of
 from templates_app.seeding import BUILTIN, shipped
+from tests.config.starting import BASE_DIR
 
 KEYS = {
     "account/email_changed",
@@ -104,6 +106,12 @@ def test_nothing_is_left_over(case):
     for text in (mail.subject, mail.html, mail.text):
         assert not re.search(r"{{|}}|{%|%}|\bNone\b|Undefined|nan\b", text), text
     assert mail.language == case[2]
+
+
+def test_the_checks_before_publishing_find_nothing(case):
+    template = TEMPLATES[case[0]]
+    variables = template.content.variables
+    assert inspect(rendered(*case), template.tags, variables, template.content, shared=SHARED) == []
 
 
 def test_subjects_are_short_and_on_one_line(case):
@@ -288,3 +296,31 @@ def test_descriptions_of_files_are_json_in_the_order_of_the_format():
         assert list(data) == ["name", "description", "tags", "default_language", "variables", "samples"]
         for variable in data["variables"]:
             assert list(variable) == ["name", "type", "description", "sample", "required"]
+
+
+def test_the_documentation_lists_every_template_with_its_values():
+    lines = (BASE_DIR / "docs/templates.md").read_text().splitlines()
+    for key, template in TEMPLATES.items():
+        line = next(line for line in lines if line.startswith(f"| `{key}` |"))
+        listed = line.rsplit("|", 2)[1].split()
+        assert listed == [f"`{one.name}`" + ("" if one.required else "?") for one in template.content.variables]
+
+
+def test_the_documentation_says_how_filters_write():
+    text = (BASE_DIR / "docs/templates.md").read_text()
+    for language, examples in (
+        ("en", ("March 14, 2026", "March 14, 2026, 9:26:00 AM UTC", "9:26 AM", "8,420", "84%", "€19.90")),
+        ("de", ("14. März 2026", "14. März 2026, 09:26:00 UTC", "09:26", "8.420", "84 %", "19,90 €")),
+    ):
+        filters = filters_for(language)
+        at = "2026-03-14T09:26:00+00:00"
+        written = (
+            filters["date"](at, "long"),
+            filters["datetime"](at, "long"),
+            filters["time"](at),
+            filters["number"](8420),
+            filters["percent"](0.84),
+            filters["money"](19.9, "EUR"),
+        )
+        assert tuple(re.sub("[\u202f\xa0]", " ", one) for one in written) == examples
+        assert all(example in text for example in examples)
