@@ -213,7 +213,7 @@ def test_the_page_says_how_many_mails_used_the_template(client, template):
     assert "used by one mail in 30 days" in seen(client.get(BASE))
     queued(template="shop/hello")
     queued(template="shop/other")
-    assert "used by 2 mails in 30 days" in seen(client.get(BASE + "versions/"))
+    assert "Used by 2 mails in 30 days" in seen(client.get(BASE + "versions/"))
 
 
 def test_the_page_of_a_part_names_the_templates_that_use_it(client):
