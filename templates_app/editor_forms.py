@@ -49,14 +49,14 @@ class TextsForm(forms.Form):
         required=False,
         strip=False,
         max_length=MAX_TEXT,
-        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "html"}),
+        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "html", "aria-label": gettext_lazy("HTML")}),
     )
     text = forms.CharField(
         label=gettext_lazy("Plain text"),
         required=False,
         strip=False,
         max_length=MAX_TEXT,
-        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "text"}),
+        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "text", "aria-label": gettext_lazy("Plain text")}),
     )
 
     def __init__(self, *args: Any, has_subject: bool, **options: Any) -> None:
