@@ -200,7 +200,7 @@ def bulk_findings(rendered: Output, source: Content, shared: Mapping[str, str], 
     body, _language = source.body_in(language)
     if not address and any(POSTAL in names_in(text) for text in (body.html, body.text, *parts)):
         message = _("A mail with the tag bulk needs your postal address; the shared value %(name)s is empty so far.")
-        return [*found, Finding("warning", "variables", 0, message % {"name": POSTAL}, language=language)]
+        return [*found, Finding("warning", "variables", 0, message % {"name": POSTAL})]
     for where, words in (("html", page.words() if page else None), ("text", rendered.text)):
         if words is not None and not (address and address in plain(words)):
             message = _("A mail with the tag bulk needs your postal address: {{ %(name)s }}.") % {"name": POSTAL}
