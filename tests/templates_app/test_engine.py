@@ -1,5 +1,7 @@
 """What templates can do, what they cannot reach, and how it is said what is wrong with them."""
 
+from typing import Any
+
 import pytest
 
 from templates_app.engine import Bundle, RenderError, render_bundle
@@ -96,7 +98,7 @@ def test_a_subject_of_its_own_language_writes_numbers_in_it():
 )
 def test_filters_write_as_the_language_does(language, expression, result):
     source = f"[{{{{ {expression} }}}}]"
-    texts = {language: {"text": source, "subject": "x"}} if language != "en" else {}
+    texts: dict[str, Any] = {language: {"text": source, "subject": "x"}} if language != "en" else {}
     assert render_bundle(bundle_of(text=source, **texts), {}, language).text == f"[{result}]\n"
 
 
