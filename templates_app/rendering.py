@@ -34,6 +34,7 @@ from templates_app.uses import templates_using
 __all__ = [
     "RenderedMail",
     "TemplateError",
+    "UnknownTemplateError",
     "bundle_of",
     "forget",
     "note_change",
@@ -54,6 +55,15 @@ class TemplateError(ValueError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+    @property
+    def is_about_values(self) -> bool:
+        """Whether the values are at fault, and nothing in the template."""
+        return all(problem.part == "values" for problem in self.problems)
+
+
+class UnknownTemplateError(TemplateError):
+    """There is no published template with this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ def render(key: str, values: Mapping[str, object], *, language: str = "") -> Ren
     """Render the published template `key` (``project/name``) with `values`.
 
     In `language`, or the nearest one that the template has; the result names it. Values are plain data, dates, or lazy
-    translations. Raises TemplateError for an unknown key, and for values that are missing or of a wrong type.
+    translations. Raises UnknownTemplateError, and TemplateError for values that are missing or of a wrong type.
     """
     compiled = kept().compiled(key, language)
     try:
@@ -207,10 +217,10 @@ def forget() -> None:
 
 
 def published(key: str) -> Bundle:
-    """Return the bundle of a published or built-in template. Raises TemplateError if there is none."""
+    """Return the bundle of a published or built-in template. Raises UnknownTemplateError if there is none."""
     project, _, name = key.partition("/")
     if not KEY.fullmatch(project) or not KEY.fullmatch(name):
-        raise TemplateError([Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")])
+        raise UnknownTemplateError([Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")])
     document = (
         Document.objects.filter(kind=Document.Kind.TEMPLATE, project__key=project, key=name, published__isnull=False)
         .select_related("published")
@@ -221,7 +231,7 @@ def published(key: str) -> Bundle:
     elif (on_disk := delivered(BUILTIN).get((Document.Kind.TEMPLATE.value, key))) is not None:
         content, version = on_disk.content, 0
     else:
-        raise TemplateError([Problem(key, "values", 0, "There is no published template with this key.")])
+        raise UnknownTemplateError([Problem(key, "values", 0, "There is no published template with this key.")])
     return Bundle(key=key, content=content, parts=parts_of(content, key), shared=shared_values(), version=version)
 
 

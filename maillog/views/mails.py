@@ -56,6 +56,7 @@ class Row:
     recipients: str
     reason: str
     template: str
+    edition: str
     connection: str
     driver: str
     tries: int
@@ -115,6 +116,7 @@ def rows(mails: Iterable[Message]) -> list[Row]:
             recipients=mail.recipients_shown,
             reason=mail.reason,
             template=mail.template.text if mail.template else "",
+            edition=made_from.edition(mail),
             connection=mail.connection.text if mail.connection else "",
             driver=mail.driver.text if mail.driver else "",
             tries=mail.tries,
