@@ -77,8 +77,8 @@ def template_mail(
     """Return the mail that the template `key` becomes with `values`, for `send_many`: nothing is stored.
 
     In `language`, or the nearest one that the template has. `fields` are those of `Mail` beside subject, text and html.
-    Raises InvalidMail: `values` names each one that is missing or of a wrong type, `template` says that there is no such
-    template, or where it does not render.
+    Raises InvalidMail: `values` names each one that is missing or of a wrong type, `template` says that there is none,
+    or where it does not render.
     """
     if not isinstance(key, str):
         raise InvalidMail("template", "must be text")

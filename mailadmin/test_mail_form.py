@@ -15,13 +15,13 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.forms import AddressField
+from mailadmin.test_mails import TEMPLATE as PLAIN
 from maillog.made_from import language_name
 from templates_app import plain_values, trials
 
 if TYPE_CHECKING:
     from secrets_app.vault import Connection
 
-PLAIN = "mail/test"  # the template of the plain test mail, whose values are facts and not a sample's
 CODE = {"class": "code", "rows": 10, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 

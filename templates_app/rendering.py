@@ -220,7 +220,9 @@ def published(key: str) -> Bundle:
     """Return the bundle of a published or built-in template. Raises UnknownTemplateError if there is none."""
     project, _, name = key.partition("/")
     if not KEY.fullmatch(project) or not KEY.fullmatch(name):
-        raise UnknownTemplateError([Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")])
+        raise UnknownTemplateError(
+            [Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")]
+        )
     document = (
         Document.objects.filter(kind=Document.Kind.TEMPLATE, project__key=project, key=name, published__isnull=False)
         .select_related("published")

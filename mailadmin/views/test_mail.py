@@ -46,7 +46,7 @@ def form(request: PersonRequest) -> HttpResponse:
     """Ask for the recipient (first the person's own address) and the template, and send."""
     posted = request.method == "POST"
     given = request.POST if posted else request.GET
-    picked = Picked(given, language=request.user.mail_language)
+    picked = Picked(given, language=request.user.language_of_mails)
     sends = posted and "choose" not in request.POST
     current = configuration.current()
     driver = configuration.driver_of(current)

@@ -16,6 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.formats import date_format
 from django.views.decorators.http import require_safe
 
+from maillog import made_from
 from maillog.models import Message, Status
 from maillog.search import MailFilter, Page, page_of, status_counts
 
