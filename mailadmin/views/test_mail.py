@@ -68,7 +68,7 @@ def form(request: PersonRequest) -> HttpResponse:
             return redirect("mailadmin:test_result", sent)
         failure = sent
         if failure.field:
-            bound.add_error(failure.field, " ".join(failure.problems))
+            bound.add_error(failure.field, list(failure.problems))
     connection = configuration.system_connection(current)
     context = {
         "form": bound,

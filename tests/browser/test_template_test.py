@@ -50,7 +50,7 @@ def test_a_template_is_picked_tried_in_german_and_found_in_the_log(visitor, rela
     page.get_by_label("Values").fill('{"name": 3}')
     page.get_by_label("To", exact=False).first.press("Enter")
     expect(page.get_by_text("Nothing was sent, because the values do not fit the template.")).to_be_visible()
-    expect(page.get_by_role("listitem").filter(has_text="The value name must be text, not a number.")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_text("The value name must be text, not a number.")).to_be_visible()
     expect(page.get_by_label("Language")).to_have_value("de")
     visitor.look()
     page.get_by_role("link", name="Correct the values").click()
