@@ -22,7 +22,7 @@ from templates_app import plain_values, trials
 if TYPE_CHECKING:
     from secrets_app.vault import Connection
 
-CODE = {"class": "code", "rows": 10, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+CODE = {"class": "mono", "rows": 10, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 
 class Picked:

@@ -31,7 +31,7 @@ TEMPLATE = "bench/parcel"
 def prepare(_: int) -> steps.Result:
     """Make the tables, and publish the template as an editor does."""
     call_command("migrate", verbosity=0)
-    variables = tuple(Variable(name) for name in parcel.values(0))
+    variables = tuple(Variable(name, sample=value) for name, value in parcel.values(0).items())
     texts = Texts(subject=parcel.SUBJECT, html=parcel.HTML, text=parcel.TEXT)
     content = Content(languages={"en": texts}, variables=variables)
     project = cataloguing.create_project(key="bench", name="Benchmark")
