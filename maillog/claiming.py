@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -139,6 +139,7 @@ def claim_these(ids: Iterable[int], *, lease: timedelta, worker: str) -> list[Cl
 def _claim(candidates: QuerySet[Message], *, limit: int, now: datetime, lease: timedelta, worker: str) -> list[Claimed]:
     token = uuid.uuid4().hex
     with transaction.atomic(durable=True):
+        _read_in_order()
         # PostgreSQL: rows that another worker is claiming are passed over. SQLite: the transaction is IMMEDIATE, one
         # claimer at a time. In both, the UPDATE repeats the condition.
         ids = list(candidates.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
@@ -149,6 +150,17 @@ def _claim(candidates: QuerySet[Message], *, limit: int, now: datetime, lease: t
         )
     logger.debug("%s claimed %d mails as %s", worker, len(ids), token)
     return _read(ids, token)
+
+
+def _read_in_order() -> None:
+    """Keep PostgreSQL from sorting the whole backlog for each batch, as it does on statistics of an empty table.
+
+    Measured: analysed before the first mails came, it expects one row, fetches all that is due and sorts it. The index
+    has them in order.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_sort = off")
 
 
 def _read(ids: list[int], token: str) -> list[Claimed]:

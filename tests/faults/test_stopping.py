@@ -6,12 +6,32 @@ from benchmarks.faults import mails as log
 from benchmarks.faults import stopping
 from benchmarks.faults.lab import wait_until
 from config.supervise import WORKER_SECONDS
+from mailadmin.drain import LEASE, STOP_SECONDS
+from maillog.models import Message
 
 
 def test_workers_stopped_ten_times_under_load_lose_nothing_and_send_nothing_twice(lab):
     report = stopping.run(lab, stops=10, limit=600)
     assert len(report.seconds) == 10
     assert report.faults() == [], report
+
+
+def test_a_stop_gives_back_what_was_not_begun_instead_of_finishing_the_batch(lab):
+    server = lab.server(answer_ms=50, rate=5)  # the batch in hand would take a minute
+    log.enqueue(300)
+    worker = lab.worker(server.port)
+    wait_until(server.count, 120, "a mail is at the server")
+    worker.ask_to_stop()
+    assert worker.wait(WORKER_SECONDS) == 0
+    assert set(log.statuses()) == {"sent", "queued"}
+    assert log.statuses()["sent"] == server.count()
+    assert not Message.objects.filter(status="queued").exclude(tries=0).exists(), "nobody had begun them"
+    quick = lab.server()
+    lab.worker(quick.port)
+    begin = time.monotonic()
+    wait_until(lambda: not log.unsent(), 120, "everything is sent")
+    assert time.monotonic() - begin < LEASE.total_seconds(), "they were due at once"
+    assert sum(log.copies([server, quick]).values()) == 300
 
 
 def test_a_second_signal_stops_at_once_and_loses_nothing(lab):
@@ -28,8 +48,8 @@ def test_a_second_signal_stops_at_once_and_loses_nothing(lab):
         worker.ask_to_stop()  # two signals that come before a process has its turn are one
         return not worker.is_alive()
 
-    wait_until(stopped, WORKER_SECONDS, "it stops", 0.5)
-    assert time.monotonic() - asked < WORKER_SECONDS, "until then it would have waited"
+    wait_until(stopped, STOP_SECONDS, "it stops", 0.5)
+    assert time.monotonic() - asked < STOP_SECONDS, "until then it would have waited"
     quick = lab.server()
     lab.worker(quick.port, FAULTS_LEASE="10", FAULTS_BEAT="1")
     wait_until(lambda: not log.unsent(), 120, "everything is sent")

@@ -85,6 +85,16 @@ def test_a_wrong_password_is_tried_once_for_all_who_wait(start_smtp):
     assert (server.connections, len(server.sign_ins)) == (1, 1)
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_server_that_wants_a_sign_in_first_says_so_once_for_all_who_wait(start_faulty_smtp, pipelining):
+    demand = reply("530 5.7.0 Authentication required")
+    server = start_faulty_smtp(pipelining=pipelining, faults={"mail": demand})
+    results = run(DRIVER.send(mails(50), server_of(server)))
+    assert outcomes_of(results) == {"deferred"}
+    assert {type(result.error) for result in results} == {SignInRefused}
+    assert server.count("MAIL") <= 2  # the next one may have left with the first
+
+
 def test_a_password_that_is_revoked_meanwhile_is_tried_once_more_and_no_mail_is_charged(start_faulty_smtp):
     faults = {"auth": [None, *[reply("535 5.7.8 Revoked")] * 9], "content": slow(0.02)}
     server = start_faulty_smtp(pipelining=True, username="mailer", faults=faults)

@@ -1,0 +1,169 @@
+"""What the template store keeps: projects, their documents (templates and shared parts), versions, drafts, samples.
+
+A document says nothing itself: its versions do, one of which is published. Versions are never changed. Drafts belong to
+one person each, so that nobody types over somebody else's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from templates_app.content import Content, from_json
+
+
+class Project(models.Model):
+    """A group of documents that belong together. Its key is the first half of a template's key."""
+
+    key = models.CharField(_("key"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=500, blank=True)
+    tags = models.JSONField(_("tags"), default=list, blank=True)  # list of short words
+    is_protected = models.BooleanField(_("protected"), default=False)  # neither it nor its documents can be deleted
+
+    class Meta:
+        default_permissions = ()
+        permissions: ClassVar = [("edit_templates", "Can edit mail templates")]
+        ordering: ClassVar = ["key"]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+class Document(models.Model):
+    """A template, which becomes mails, or a part, which templates of any project use."""
+
+    class Kind(models.TextChoices):
+        """What it is for."""
+
+        TEMPLATE = "template", _("Template")
+        PART = "part", _("Part")
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
+    kind = models.CharField(max_length=10, choices=Kind)
+    key = models.CharField(_("key"), max_length=50)
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=500, blank=True)
+    tags = models.JSONField(_("tags"), default=list, blank=True)
+    published = models.ForeignKey("Version", null=True, on_delete=models.PROTECT, related_name="+")
+    builtin_seen = models.PositiveIntegerField(default=0)  # number of the newest built-in version that was declined
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["project__key", "kind", "key"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "kind", "key"], name="templates_document_once")
+        ]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+    @property
+    def full_key(self) -> str:
+        """The key that programs and other templates use: ``project/key``."""
+        return f"{self.project.key}/{self.key}"
+
+
+class Version(models.Model):
+    """What a document said from some moment on. Never changed, numbered from 1 within its document."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()  # Content.as_json()
+    digest = models.CharField(max_length=64)
+    note = models.CharField(max_length=500, blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    author_name = models.CharField(max_length=254, blank=True)  # empty: the system
+    created_at = models.DateTimeField(auto_now_add=True)
+    is_builtin = models.BooleanField(default=False)  # delivered with the program
+    base = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")  # built-in it began from
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["document", "number"], name="templates_version_once"),
+            models.CheckConstraint(condition=Q(number__gt=0), name="templates_version_from_one"),
+            models.CheckConstraint(condition=~Q(base=F("id")), name="templates_version_not_its_own_base"),
+        ]
+
+    def __str__(self) -> str:
+        """Return the number."""
+        return f"version {self.number}"
+
+    def read(self) -> Content:
+        """Return what it says."""
+        return from_json(self.content)
+
+
+class Draft(models.Model):
+    """What a person has typed and not published. `revision` counts the saves, to notice a second browser tab."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="drafts")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    content: Any = models.JSONField()
+    based_on = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")
+    revision = models.PositiveIntegerField(default=1)
+    saved_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["document", "user"], name="templates_draft_once")]
+
+    def __str__(self) -> str:
+        """Return whose it is."""
+        return f"draft of {self.document_id} by {self.user_id}"
+
+
+class Sample(models.Model):
+    """Named values to try a template with. Publishing needs every sample to render in every language."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="samples")
+    name = models.CharField(_("name"), max_length=100)
+    values = models.JSONField(_("values"), default=dict)
+    is_builtin = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["document", "name"], name="templates_sample_once")]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+class SharedValue(models.Model):
+    """A value that every template can use: the name of the platform, its address, its colour."""
+
+    name = models.CharField(_("name"), max_length=50, unique=True)
+    value = models.CharField(_("value"), max_length=500, blank=True)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+class Change(models.Model):
+    """One row, counting up with everything that changes a rendered mail; what processes keep is dropped by it."""
+
+    number = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        """Return the number."""
+        return str(self.number)
