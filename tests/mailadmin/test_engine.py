@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import connections
 from django.utils import timezone
 
 from mailadmin import beats, circuit, configuration, delivery, drain
@@ -234,7 +235,14 @@ def test_more_workers_are_called_while_there_is_more_than_one_batch(start_smtp, 
 def test_two_workers_send_no_mail_twice(start_smtp, environment):
     server = environment(start_smtp())
     send_many(mails(600))
-    workers = [threading.Thread(target=Drain(worker=name).run) for name in ("one", "two")]
+
+    def work(name):
+        try:
+            Drain(worker=name).run()
+        finally:
+            connections.close_all()  # or the database could not be removed at the end
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]
     for worker in workers:
         worker.start()
     for worker in workers:
