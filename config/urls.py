@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("users.urls")),
     path("mail/", include("mailadmin.urls")),
     path("secrets/", include("secrets_app.urls")),
+    path("templates/", include("templates_app.urls")),
     path("log/", include("maillog.urls")),
     path("account/", include("allauth.urls")),
     path("healthz", healthz, name="healthz"),

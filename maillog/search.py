@@ -1,6 +1,6 @@
 """The door through which the log is read in lists: filters, pages, counts, the figures of the overview, the queue."""
 
-from maillog.counts import Count, Summary, status_counts, summary
+from maillog.counts import Count, Summary, made_from, status_counts, summary
 from maillog.filters import MailFilter
 from maillog.paging import Page, page_of
 from maillog.waiting import (
@@ -24,6 +24,7 @@ __all__ = [
     "Waiting",
     "connection_names",
     "held_by_connection",
+    "made_from",
     "page_of",
     "queue_page",
     "status_counts",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.content import Content, from_json
@@ -33,6 +34,10 @@ class Project(models.Model):
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+    def get_absolute_url(self) -> str:
+        """Return the address of its page."""
+        return reverse("templates_app:project", args=[self.key])
 
 
 class Document(models.Model):
@@ -64,6 +69,10 @@ class Document(models.Model):
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+    def get_absolute_url(self) -> str:
+        """Return the address of its page."""
+        return reverse("templates_app:document", args=[self.project.key, self.kind, self.key])
 
     @property
     def full_key(self) -> str:
@@ -120,6 +129,10 @@ class Draft(models.Model):
     def __str__(self) -> str:
         """Return whose it is."""
         return f"draft of {self.document_id} by {self.user_id}"
+
+    def read(self) -> Content:
+        """Return what it says."""
+        return from_json(self.content)
 
 
 class Sample(models.Model):

@@ -1,71 +1,307 @@
-"""Turns a template key and values into the parts of a mail.
+"""The door to the templates: `render` turns a key and values into the parts of a mail, from what is published.
 
-So far it owns the built-in plain texts under ``builtin/`` (first line ``Subject: ...``, an empty line, the body).
-Values are plain strings and numbers, never models or requests; a missing one is an error, not an empty place in a mail.
+Each process keeps what it has compiled and asks the database once a second whether anything has changed; whoever
+changes what mails say calls `note_change` in the same transaction. Where a built-in template is missing in the
+database, the one delivered with the program is used, so that account mails always work.
+
+Published versions have passed the `workshop` with all their samples and are rendered in this process. Drafts never are:
+`bundle_of` prepares them for the workshop.
 """
 
-import functools
-import re
+from __future__ import annotations
+
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.functional import Promise
+
+from templates_app.content import KEY, Content
+from templates_app.engine import Bundle, Compiled, Problem, RenderError
+from templates_app.folders import DocumentFiles, ProjectFiles, read_folder
+from templates_app.models import Change, Document, SharedValue
+from templates_app.parts import used_in
+from templates_app.uses import templates_using
+
+__all__ = [
+    "RenderedMail",
+    "TemplateError",
+    "bundle_of",
+    "forget",
+    "note_change",
+    "render",
+    "templates_using",
+    "used_parts",
+]
 
 BUILTIN = Path(__file__).parent / "builtin"
-KEY = re.compile(r"[a-z0-9_]{1,50}/[a-z0-9_]{1,50}")
-
-environment = ImmutableSandboxedEnvironment(
-    undefined=jinja2.StrictUndefined,
-    autoescape=False,  # plain text
-    keep_trailing_newline=True,
-)
+LOOK_AGAIN = 1.0  # seconds between two looks whether something has changed
+MOST_DEPTH = 20  # parts that use parts
+MOST_KEPT = 500  # templates that a process keeps compiled
 
 
 class TemplateError(ValueError):
-    """A template is missing or cannot be rendered with these values; the text says which and why."""
+    """A template is missing or cannot be rendered with these values; `problems` and the text say which and why."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedMail:
-    """What a template became. `subject` is one line; `html` is empty for a plain text template."""
+    """What a template became. `subject` is one line; `html` is empty for a plain text template.
+
+    `version` is the number of the version that it was rendered from; 0 for the one delivered with the program, where
+    the database has none.
+    """
 
     key: str
     language: str
     subject: str
     text: str
     html: str = ""
+    version: int = 0
 
 
 def render(key: str, values: Mapping[str, object], *, language: str = "") -> RenderedMail:
-    """Render the template `key` (``project/name``) with `values`.
+    """Render the published template `key` (``project/name``) with `values`.
 
-    There is only English so far, whatever `language` asks for; the result names the language it is in. Raises
-    TemplateError for an unknown key, a missing value, or a value that is not plain.
+    In `language`, or the nearest one that the template has; the result names it. Values are plain data, dates, or lazy
+    translations. Raises TemplateError for an unknown key, and for values that are missing or of a wrong type.
     """
-    if not KEY.fullmatch(key):
-        message = f"{key!r} is not a template key such as account/password_reset"
-        raise TemplateError(message)
-    for name, value in values.items():
-        if not isinstance(value, str | int | float):
-            message = f"{key}: the value {name} must be text or a number, not {type(value).__name__}"
-            raise TemplateError(message)
+    compiled = kept().compiled(key, language)
     try:
-        subject, text = (part.render(values) for part in compiled(key))
-    except jinja2.UndefinedError as error:
-        message = f"{key}: {error.message}"
-        raise TemplateError(message) from error
-    return RenderedMail(key=key, language="en", subject=" ".join(subject.split()), text=text)
+        rendered = compiled.render({name: prepared(value) for name, value in values.items()})
+    except RenderError as error:
+        raise TemplateError(error.problems) from error
+    return RenderedMail(
+        key=key,
+        language=rendered.language,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        version=compiled.bundle.version,
+    )
 
 
-@functools.cache
-def compiled(key: str) -> tuple[jinja2.Template, jinja2.Template]:
-    """Return the subject and the body of `key`, compiled apart so that no value can move the border between them."""
-    try:
-        source = (BUILTIN / f"{key}.txt").read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        message = f"there is no template {key}"
-        raise TemplateError(message) from error
-    head, _, body = source.partition("\n\n")
-    return environment.from_string(head.removeprefix("Subject: ")), environment.from_string(body)
+def prepared(value: object) -> object:
+    """Return `value` without what belongs to Django: lazy text as text, a moment in the local time zone."""
+    if isinstance(value, Promise):
+        return str(value)
+    if isinstance(value, datetime) and timezone.is_aware(value):
+        return timezone.localtime(value)
+    return value
+
+
+# ---------------------------------------------------------------- what a process keeps
+
+
+class Kept:
+    """What was compiled since the last change. A new one is begun when `Change.number` differs."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.bundles: dict[str, Bundle] = {}
+        self.templates: dict[tuple[str, str, str], Compiled] = {}  # by key and the languages of subject and body
+        self.asked: dict[tuple[str, str], Compiled] = {}  # by key and the language that was asked for
+
+    def compiled(self, key: str, language: str) -> Compiled:
+        """Return the template compiled for `language`. Raises TemplateError."""
+        found = self.asked.get((key, language))
+        if found is None:
+            bundle = self.bundle(key)
+            exact = (key, bundle.content.subject_in(language)[1], bundle.content.body_in(language)[1])
+            found = self.templates.get(exact)
+            if found is None:
+                try:
+                    found = Compiled(bundle, language)
+                except RenderError as error:
+                    raise TemplateError(error.problems) from error
+                if len(self.templates) >= MOST_KEPT:
+                    self.templates.clear()
+                    self.asked.clear()
+                self.templates[exact] = found
+            if len(self.asked) >= 10 * MOST_KEPT:
+                self.asked.clear()
+            self.asked[key, language] = found
+        return found
+
+    def bundle(self, key: str) -> Bundle:
+        """Return the published template with all that it uses. Raises TemplateError if there is none."""
+        found = self.bundles.get(key)
+        if found is None:
+            found = published(key)
+            if len(self.bundles) >= MOST_KEPT:
+                self.bundles.clear()
+            self.bundles[key] = found
+        return found
+
+
+class Watch(threading.local):
+    """The change that this thread has made itself, in a transaction that may still be open; 0: none."""
+
+    own_change = 0
+
+
+_kept = Kept(-1)
+_looked = float("-inf")
+_own = Watch()
+_lock = threading.Lock()
+
+
+def kept() -> Kept:
+    """Return what this process keeps, begun anew if something has changed; looks once a second at most.
+
+    A thread that has changed something and not yet committed it gets one of its own: what it sees is not for others.
+    """
+    global _kept, _looked  # this process has one
+    if _own.own_change:
+        if transaction.get_connection().in_atomic_block and current_number() == _own.own_change:
+            return Kept(_own.own_change)
+        _own.own_change = 0  # committed, or rolled back
+    now = time.monotonic()
+    if now - _looked < LOOK_AGAIN:
+        return _kept
+    number = current_number()  # before anything is read, so that what is kept is never older than its number
+    with _lock:
+        if number != _kept.number:
+            _kept = Kept(number)
+        _looked = now
+        return _kept
+
+
+def current_number() -> int:
+    """Return the number of the last change, 0 if there was none."""
+    return Change.objects.values_list("number", flat=True).first() or 0
+
+
+def note_change() -> None:
+    """Say, in the transaction that changes what mails say, that it did. Other processes notice within two seconds."""
+    with transaction.atomic():
+        change, _ = Change.objects.select_for_update().get_or_create(pk=1)
+        # Never a number that was given before and rolled back: what was kept for that one must not come back.
+        change.number = max(change.number + 1, time.time_ns() // 1000)
+        change.save(update_fields=["number"])
+    if transaction.get_connection().in_atomic_block:
+        _own.own_change = change.number
+    transaction.on_commit(forget)
+
+
+def forget() -> None:
+    """Look for changes at the next rendering, without waiting for the second to pass."""
+    global _looked  # this process has one
+    _looked = float("-inf")
+    _own.own_change = 0
+
+
+# ---------------------------------------------------------------- bundles
+
+
+def published(key: str) -> Bundle:
+    """Return the bundle of a published or built-in template. Raises TemplateError if there is none."""
+    project, _, name = key.partition("/")
+    if not KEY.fullmatch(project) or not KEY.fullmatch(name):
+        raise TemplateError([Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")])
+    document = (
+        Document.objects.filter(kind=Document.Kind.TEMPLATE, project__key=project, key=name, published__isnull=False)
+        .select_related("published")
+        .first()
+    )
+    if document is not None and document.published is not None:
+        content, version = document.published.read(), document.published.number
+    elif (on_disk := delivered(BUILTIN).get((Document.Kind.TEMPLATE.value, key))) is not None:
+        content, version = on_disk.content, 0
+    else:
+        raise TemplateError([Problem(key, "values", 0, "There is no published template with this key.")])
+    return Bundle(key=key, content=content, parts=parts_of(content, key), shared=shared_values(), version=version)
+
+
+def bundle_of(document: Document, content: Content, *, part: tuple[Document, Content] | None = None) -> Bundle:
+    """Return `content`, a draft or an old version of `document`, together with the published parts that it uses.
+
+    `part` is a part and what a draft of it says, to be used instead of what is published of it.
+    """
+    key = document.full_key
+    is_part = document.kind == Document.Kind.PART
+    instead = {part[0].full_key: part[1]} if part is not None else {}
+    return Bundle(
+        key=key,
+        content=content,
+        parts=parts_of(content, key, instead=instead),
+        shared=shared_values(),
+        is_part=is_part,
+    )
+
+
+def parts_of(content: Content, key: str, *, instead: Mapping[str, Content] | None = None) -> dict[str, Content]:
+    """Return the parts that `content`, which belongs to `key`, uses, also through others; unknown ones are left out."""
+    found: dict[str, Content] = {}
+    unknown: set[str] = set()
+    wanted = used_in(content, key)
+    for _ in range(MOST_DEPTH):
+        wanted -= found.keys() | unknown
+        if not wanted:
+            break
+        loaded = load_parts(wanted, instead or {})
+        unknown |= wanted - loaded.keys()
+        found |= loaded
+        wanted = {name for part, its in loaded.items() for name in used_in(its, part)}
+    return found
+
+
+def load_parts(keys: set[str], instead: Mapping[str, Content]) -> dict[str, Content]:
+    """Return what is published of these parts, or delivered where nothing is."""
+    found = {key: instead[key] for key in keys if key in instead}
+    which = Q()
+    for key in keys - found.keys():
+        project, _, name = key.partition("/")
+        which |= Q(project__key=project, key=name)
+    if which:
+        documents = Document.objects.filter(which, kind=Document.Kind.PART, published__isnull=False)
+        for document in documents.select_related("project", "published"):
+            if document.published is not None:
+                found[document.full_key] = document.published.read()
+    for key in keys - found.keys():
+        if (on_disk := delivered(BUILTIN).get((Document.Kind.PART.value, key))) is not None:
+            found[key] = on_disk.content
+    return found
+
+
+def shared_values() -> dict[str, str]:
+    """Return the values that every template can use, by name."""
+    shared = {
+        name: document.value for project in delivered_projects(BUILTIN) for name, document in project.shared.items()
+    }
+    shared.update(SharedValue.objects.values_list("name", "value"))
+    shared["base_url"] = settings.BASE_URL
+    return shared
+
+
+@cache
+def delivered_projects(folder: Path) -> tuple[ProjectFiles, ...]:
+    """Return the projects that are delivered with the program; none if the folder is not there."""
+    return tuple(read_folder(folder)) if folder.is_dir() and any(folder.iterdir()) else ()
+
+
+@cache
+def delivered(folder: Path) -> dict[tuple[str, str], DocumentFiles]:
+    """Return the documents that are delivered with the program, by kind and whole key."""
+    return {
+        (document.kind, f"{project.key}/{document.key}"): document
+        for project in delivered_projects(folder)
+        for document in project.documents
+    }
+
+
+def used_parts(content: Content, key: str) -> set[str]:
+    """Return the whole keys of the parts that `content`, which belongs to `key`, uses directly or through others."""
+    return set(parts_of(content, key))

@@ -19,6 +19,7 @@ from pytest_django.live_server_helper import LiveServer
 from config.env import MailEnvironment
 from mailadmin import recovery
 from maillog import labels
+from templates_app import rendering
 from tests.factories import make_admin, make_user
 
 pytest_plugins = ["tests.smtp_fixtures"]
@@ -101,6 +102,7 @@ def clean_start(mail_settings, settings, monkeypatch):
     mail_settings()
     settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
     cache.clear()
+    rendering.forget()
     labels.forget()  # rows made in a test are rolled back after callbacks that ran as if they had been committed
 
 

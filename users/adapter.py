@@ -68,7 +68,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
             message = f"There is no template for allauth's mail {template_prefix}."
             raise ImproperlyConfigured(message)
         user: User = context["user"]
-        values = {"name": user.name, "reset_url": context["password_reset_url"], "site": SITE}
+        values = {
+            "name": user.name,
+            "reset_url": context["password_reset_url"],
+            "site": SITE,
+            "valid_hours": settings.PASSWORD_RESET_TIMEOUT // 3600,
+        }
         try:
             send_template(
                 TEMPLATES[template_prefix],

@@ -14,7 +14,9 @@ APPS = ("config", "users", "mailadmin", "secrets_app", "templates_app", "maillog
 LEAVES = {"secrets_app", "templates_app", "maillog"}
 MODULES = [path for app in APPS for path in sorted((BASE_DIR / app).rglob("*.py")) if "migrations" not in path.parts]
 # Pages alone: mails have inline styles, because many mail programs read no others.
-TEMPLATES = sorted(path for app in APPS for path in (BASE_DIR / app).rglob("templates/**/*.html"))
+TEMPLATES = sorted(
+    path for app in APPS for path in (BASE_DIR / app).rglob("templates/**/*.html") if "builtin" not in path.parts
+)
 
 
 def name(path: Path) -> str:

@@ -193,7 +193,9 @@ def test_a_template_is_rendered_and_recorded():
     number = send_template("account/password_reset", to=["ann@example.com"], values=values, sensitive=True)
     row = Message.objects.select_related("template").get(pk=number)
     assert (row.template.text, row.language, row.is_sensitive) == ("account/password_reset", "en", True)
-    assert "https://example.org/r" in parsed(number).get_content()
+    text, html = (parsed(number).get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert "\nhttps://example.org/r\n" in text.replace("\r\n", "\n")
+    assert 'href="https://example.org/r"' in html
 
 
 def test_a_missing_value_of_a_template_is_named_before_anything_is_stored():

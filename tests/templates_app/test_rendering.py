@@ -1,26 +1,88 @@
-"""The built-in texts and what rendering refuses."""
+"""The door: what is published, what is delivered, how a change is seen, what is said when values are wrong."""
 
-from pathlib import Path
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
 
 import pytest
+from django.db import connection, transaction
+from django.utils.translation import gettext_lazy
 
+from mailadmin.api import InvalidMail, send_template
+from maillog.models import Message
 from templates_app import rendering
-from templates_app.rendering import TemplateError, render
+from templates_app.models import Change, Document, SharedValue
+from templates_app.rendering import TemplateError, bundle_of, note_change, render, templates_using, used_parts
+from tests.templates_app.making import content_of, publish
+
+pytestmark = pytest.mark.django_db
 
 RESET = {"site": "Example", "name": "Ann", "reset_url": "https://example.org/reset/abc"}
 
 
-def test_subject_and_text_are_filled_in():
+@pytest.fixture
+def nothing_stored():
+    """An installation whose built-ins were not seeded, or were lost."""
+    Document.objects.update(published=None)
+    note_change()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Let no time pass: what a process keeps is only dropped where a test means it."""
+    monkeypatch.setattr(rendering, "LOOK_AGAIN", 3600.0)
+
+
+# ---------------------------------------------------------------- what is delivered
+
+
+def test_built_in_mails_work_without_anything_in_the_database(nothing_stored):
     mail = render("account/password_reset", RESET)
     assert mail.subject == "Set a new password for Example"
-    assert mail.text.startswith("Hello Ann,")
+    assert "Hello Ann," in mail.text
     assert "https://example.org/reset/abc" in mail.text
-    assert (mail.key, mail.language, mail.html) == ("account/password_reset", "en", "")
+    assert 'href="https://example.org/reset/abc"' in mail.html
+    assert (mail.key, mail.language, mail.version) == ("account/password_reset", "en", 0)
 
 
-def test_a_missing_value_is_named():
-    with pytest.raises(TemplateError, match="reset_url"):
-        render("account/password_reset", {"site": "Example", "name": "Ann"})
+def test_every_delivered_template_renders_every_sample_in_every_language(nothing_stored):
+    delivered = rendering.delivered(rendering.BUILTIN)
+    templates = {key: document for (kind, key), document in delivered.items() if kind == "template"}
+    assert len(templates) >= 16
+    for key, document in templates.items():
+        assert document.samples, key
+        for values in document.samples.values():
+            for language in document.content.languages:
+                mail = render(key, values, language=language)
+                assert mail.language == language
+                assert mail.subject
+                assert mail.text
+                assert mail.html
+
+
+def test_a_language_that_is_missing_falls_back():
+    assert render("account/password_reset", RESET, language="de-AT").language == "de"
+    assert render("account/password_reset", RESET, language="fr").language == "en"
+
+
+# ---------------------------------------------------------------- values and keys
+
+
+def test_all_missing_and_wrong_values_are_named_at_once():
+    with pytest.raises(TemplateError) as caught:
+        render("account/password_reset", {"name": 7, "site": "Example", "other": "x"})
+    assert [problem.message for problem in caught.value.problems] == [
+        "The value name must be text, not a number.",
+        "The value reset_url is missing; given, but not known to the template: other.",
+    ]
+    assert str(caught.value).startswith("account/password_reset: The value name")
+
+
+def test_nothing_is_queued_when_a_value_is_missing():
+    with pytest.raises(InvalidMail, match="reset_url is missing"):
+        send_template("account/password_reset", to=["ann@example.com"], values={"site": "Example"})
+    assert not Message.objects.exists()
 
 
 @pytest.mark.parametrize("key", ["account/nothing", "../settings", "account/../../manage", "", "/etc/passwd", "a/b\0"])
@@ -29,27 +91,151 @@ def test_unknown_and_hostile_keys_are_refused(key):
         render(key, {})
 
 
-def test_objects_are_kept_out_of_templates():
-    with pytest.raises(TemplateError, match="site must be text"):
-        render("account/password_reset", {**RESET, "site": Path()})
+def test_moments_are_told_in_the_local_time_zone_and_lazy_texts_in_the_language_in_force(settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    declared = [{"name": "start", "type": "datetime"}, {"name": "word"}]
+    publish("shop/order", content_of(text="{{ start|time }} {{ word }}", subject="x", variables=declared))
+    values = {"start": datetime(2026, 7, 1, 12, tzinfo=UTC), "word": gettext_lazy("Yes")}
+    assert render("shop/order", values).text == "2:00\u202fPM Yes\n"
 
 
-def test_a_value_cannot_break_the_subject_into_lines():
-    mail = render("account/password_reset", {**RESET, "site": "Example\n\nBcc: evil@example.org"})
-    assert mail.subject == "Set a new password for Example Bcc: evil@example.org"
-    assert mail.text.startswith("Hello Ann,")
+# ---------------------------------------------------------------- what is published, and changes of it
 
 
-def test_text_is_not_escaped_for_html():
-    assert "Ann & <Bob>" in render("account/password_reset", {**RESET, "name": "Ann & <Bob>"}).text
+def test_what_is_published_wins_and_tells_its_version(patient):
+    publish("account/password_reset", content_of(text="First", subject="x"))
+    mail = render("account/password_reset", {})
+    assert mail.text == "First\n"
+    publish("account/password_reset", content_of(text="Second", subject="x"))
+    again = render("account/password_reset", {})
+    assert again.text == "Second\n"
+    assert again.version == mail.version + 1
 
 
-def test_values_are_not_rendered_as_templates():
-    assert "{{ 7 * 7 }}" in render("account/password_reset", {**RESET, "name": "{{ 7 * 7 }}"}).text
+def test_a_part_and_a_shared_value_change_the_mails_that_use_them(patient):
+    publish("shop/foot", content_of(text="foot of {{ brand_name }}"), kind="part")
+    publish("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
+    SharedValue.objects.update_or_create(name="brand_name", defaults={"value": "Ann's"})
+    note_change()
+    assert render("shop/order", {}).text == "foot of Ann's\n"
+    publish("shop/foot", content_of(text="feet of {{ brand_name }} at {{ base_url }}"), kind="part")
+    assert render("shop/order", {}).text == "feet of Ann's at http://127.0.0.1:8000\n"
 
 
-def test_every_built_in_text_begins_with_a_subject():
-    files = sorted(rendering.BUILTIN.rglob("*.txt"))
-    assert files
-    for file in files:
-        assert file.read_text().startswith("Subject: "), file
+def test_a_template_without_a_published_version_is_unknown():
+    document = publish("shop/order", content_of(text="x", subject="x"))
+    document.published = None
+    document.save()
+    note_change()
+    with pytest.raises(TemplateError, match="no published template"):
+        render("shop/order", {})
+
+
+def test_what_is_kept_is_used_without_asking_the_database(patient, django_assert_num_queries):
+    publish("shop/order", content_of(text="x", subject="x"))
+    transaction.on_commit(lambda: None)
+    rendering.forget()
+    render("shop/order", {})
+    with django_assert_num_queries(0):
+        render("shop/order", {})
+        render("shop/order", {}, language="de-AT")
+
+
+def test_a_change_elsewhere_is_looked_for_after_a_second(monkeypatch, django_assert_num_queries):
+    assert rendering.LOOK_AGAIN == 1.0
+    publish("shop/order", content_of(text="x", subject="x"))
+    rendering.forget()
+    render("shop/order", {})
+    monkeypatch.setattr(rendering, "LOOK_AGAIN", 0.0)
+    with django_assert_num_queries(1):
+        render("shop/order", {})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_another_thread_never_sees_what_is_not_committed(patient):
+    publish("shop/order", content_of(text="old", subject="x"))
+    seen = []
+
+    def look():
+        seen.append(render("shop/order", {}).text)
+        connection.close()
+
+    def elsewhere():
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    elsewhere()
+    try:
+        with transaction.atomic():
+            publish("shop/order", content_of(text="new", subject="x"))
+            assert render("shop/order", {}).text == "new\n"
+            elsewhere()
+            raise InterruptedError
+    except InterruptedError:
+        pass
+    elsewhere()
+    assert render("shop/order", {}).text == "old\n"
+    assert seen == ["old\n"] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_that_was_rolled_back_is_never_given_again():
+    note_change()
+    try:
+        with transaction.atomic():
+            note_change()
+            rolled_back = Change.objects.get().number
+            raise InterruptedError
+    except InterruptedError:
+        pass
+    note_change()
+    assert Change.objects.get().number > rolled_back
+
+
+# ---------------------------------------------------------------- bundles and uses
+
+
+def test_a_draft_is_put_together_with_the_published_parts():
+    publish("shop/foot", content_of(text="{% include 'mail/footer' %}"), kind="part")
+    order = publish("shop/order", content_of(text="x", subject="x"))
+    bundle = bundle_of(order, content_of(text="{% include 'foot' %} {% include 'nowhere' %}", subject="y"))
+    assert set(bundle.parts) == {"shop/foot", "mail/footer"}
+    assert (bundle.key, bundle.version, bundle.is_part) == ("shop/order", 0, False)
+    assert {"brand_name", "base_url"} <= bundle.shared.keys()
+
+
+def test_a_draft_of_a_part_takes_the_place_of_the_published_one():
+    foot = publish("shop/foot", content_of(text="old"), kind="part")
+    order = publish("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
+    draft = content_of(text="new")
+    bundle = bundle_of(order, order.published.read(), part=(foot, draft))
+    assert bundle.parts == {"shop/foot": draft}
+    assert bundle_of(foot, draft).is_part
+
+
+def test_templates_that_use_a_part_are_found_through_other_parts():
+    foot = publish("shop/foot", content_of(text="x"), kind="part")
+    publish("shop/layout", content_of(text="{%- include 'shop/foot' %}"), kind="part")
+    order = publish("shop/order", content_of(text='{% extends "layout" %}', subject="x"))
+    publish("shop/other", content_of(text="foot", subject="x"))
+    assert templates_using(foot) == [order]
+    assert used_parts(order.published.read(), "shop/order") == {"shop/layout", "shop/foot"}
+
+
+def test_parts_that_use_each_other_in_a_circle_are_loaded_once():
+    publish("shop/a", content_of(text="{% include 'b' %}"), kind="part")
+    publish("shop/b", content_of(text="{% include 'a' %}"), kind="part")
+    order = publish("shop/order", content_of(text="{% include 'a' %}", subject="x"))
+    with pytest.raises(TemplateError, match="without end"):
+        render("shop/order", {})
+    assert used_parts(order.published.read(), "shop/order") == {"shop/a", "shop/b"}
+
+
+def test_the_engine_knows_no_django():
+    names = "engine", "workshop", "workshop_server", "values", "filters", "inlining", "plaintext", "folders"
+    script = (
+        f"import sys; {'; '.join(f'import templates_app.{name}' for name in names)}; print('django' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -4,7 +4,7 @@ from email import message_from_bytes, policy
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth import get_user
+from django.contrib.auth import get_user, get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
@@ -32,7 +32,7 @@ def ask(client, email="ann@example.com", **extra):
 
 
 def body_of(mail: Message) -> str:
-    part = message_from_bytes(unpack(mail.content.mime), policy=policy.default).get_body()
+    part = message_from_bytes(unpack(mail.content.mime), policy=policy.default).get_body(("plain",))
     assert part
     return str(part.get_content()).replace("\r\n", "\n")
 
@@ -64,6 +64,16 @@ def test_the_mail_goes_through_our_own_send_path(client, ann):
     assert mail.recipients.get().address == "ann@example.com"
     assert mail.actor is None
     assert "Hello Ann Lee," in body_of(mail)
+    assert "for 72 hours" in body_of(mail)
+
+
+def test_the_mail_is_in_the_language_of_the_person_not_of_the_visitor(client, ann):
+    get_user_model().objects.filter(pk=ann.pk).update(language="de")
+    ask(client, headers={"accept-language": "en"})
+    mail = Message.objects.get()
+    assert (mail.subject, mail.language) == ("Neues Passwort für Mailadmin festlegen", "de")
+    assert body_of(mail).startswith("Guten Tag Ann Lee,")
+    assert path_of(link()).startswith("/account/password/reset/key/")
 
 
 def test_known_and_unknown_addresses_get_the_same_answer(ann):

@@ -1,0 +1,195 @@
+"""What the list of templates shows: found by words, 100 a page, from a handful of queries however many there are."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from templates_app.models import Document, Draft, Project, Version
+
+SIZE = 100  # documents on a page
+REMEMBERED = 5_000  # versions whose languages are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A document as the search sees it."""
+
+    pk: int
+    kind: str
+    key: str
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    project: str
+
+    @property
+    def full_key(self) -> str:
+        """The key that programs use."""
+        return f"{self.project}/{self.key}"
+
+
+@dataclass(slots=True)
+class Row:
+    """A document as the list shows it. `version` is the number of the published one, 0 for none."""
+
+    entry: Entry
+    version: int = 0
+    languages: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    has_draft: bool = False
+    newer_builtin: bool = False
+
+    @property
+    def href(self) -> str:
+        """The address of its page."""
+        project, key = self.entry.project, self.entry.key
+        return reverse("templates_app:document", args=[project, self.entry.kind, key])
+
+    @property
+    def spoken(self) -> str:
+        """Its languages as a text."""
+        return ", ".join(self.languages)
+
+    @property
+    def iso(self) -> str:
+        """When it was published, for programs."""
+        return self.published_at.isoformat() if self.published_at else ""
+
+    @property
+    def day(self) -> str:
+        """The day on which it was published, where the person is."""
+        return date_format(timezone.localtime(self.published_at), "j M Y") if self.published_at else ""
+
+    @property
+    def exactly(self) -> str:
+        """The moment at which it was published, where the person is."""
+        return date_format(timezone.localtime(self.published_at), "j M Y, H:i:s T") if self.published_at else ""
+
+
+@dataclass(slots=True)
+class Group:
+    """A project, and its documents on this page."""
+
+    project: Project
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """A page of what was found. `total` counts everything found, `kinds` and `tags` what there is by kind and tag."""
+
+    groups: list[Group]
+    total: int
+    page: int
+    pages: int
+    kinds: dict[str, int]
+    tags: dict[str, int]
+
+
+def catalogue(user: AbstractBaseUser, *, words: str = "", kind: str = "", tag: str = "", page: int = 1) -> Catalogue:
+    """Return the page `page` (from 1) of all documents that have every one of the `words`, grouped by project."""
+    projects = {project.pk: project for project in Project.objects.all()}
+    wanted = words.casefold().split()
+    found = [entry for entry in _entries(projects) if all(word in _haystack(entry, projects) for word in wanted)]
+    kinds = {one: sum(entry.kind == one for _, entry in found) for one in Document.Kind.values}
+    tags: dict[str, int] = {}
+    for _, entry in found:
+        for one in entry.tags:
+            tags[one] = tags.get(one, 0) + 1
+    chosen = [(pk, entry) for pk, entry in found if (not kind or entry.kind == kind) and (not tag or tag in entry.tags)]
+    pages = max(1, -(-len(chosen) // SIZE))
+    page = min(max(1, page), pages)
+    shown = chosen[(page - 1) * SIZE : page * SIZE]
+    rows = {row.entry.pk: row for row in rows_of([entry for _, entry in shown], user)}
+    groups: dict[int, Group] = {}
+    for project_pk, entry in shown:
+        groups.setdefault(project_pk, Group(projects[project_pk])).rows.append(rows[entry.pk])
+    if not (wanted or kind or tag) and page == pages:  # projects in which there is nothing yet
+        full = {project_pk for project_pk, _ in found}
+        groups |= {pk: Group(project) for pk, project in projects.items() if pk not in full}
+    tags = dict(sorted(tags.items(), key=lambda pair: (-pair[1], pair[0])))
+    return Catalogue(list(groups.values()), len(chosen), page, pages, kinds, tags)
+
+
+def _entries(projects: dict[int, Project]) -> Iterable[tuple[int, Entry]]:
+    """Yield all documents with their project's id, project by project, templates before parts."""
+    places = {pk: number for number, pk in enumerate(projects)}
+    found = Document.objects.order_by().values_list("pk", "kind", "key", "name", "description", "tags", "project_id")
+    rows = sorted(found, key=lambda row: (places[row[6]], row[1] != Document.Kind.TEMPLATE, row[2]))
+    for pk, kind, key, name, description, tags, project in rows:
+        yield project, Entry(pk, kind, key, name, description, tuple(tags), projects[project].key)
+
+
+def _haystack(found: tuple[int, Entry], projects: dict[int, Project]) -> str:
+    """Return the text in which words are looked for; in Python, because SQLite knows no case beyond ASCII."""
+    project, entry = projects[found[0]], found[1]
+    parts = (entry.full_key, entry.name, entry.description, *entry.tags, project.name, *project.tags)
+    return "\n".join(parts).casefold()
+
+
+def rows_of(entries: Sequence[Entry], user: AbstractBaseUser) -> list[Row]:
+    """Return what the list shows of `entries`, in their order: four queries."""
+    ids = [entry.pk for entry in entries]
+    published = {
+        document.pk: document
+        for document in Document.objects.filter(pk__in=ids)
+        .select_related("published", "published__base")
+        .defer("published__content", "published__base__content")
+    }
+    drafts = set(Draft.objects.filter(document__in=ids, user_id=user.pk).values_list("document_id", flat=True))
+    newest = {
+        pk: (number, digest)
+        for pk, number, digest in Version.objects.filter(document__in=ids, is_builtin=True)
+        .order_by("number")
+        .values_list("document", "number", "digest")
+    }
+    spoken = languages_of([one.published for one in published.values() if one.published])
+    rows = []
+    for entry in entries:
+        document = published.get(entry.pk)
+        version = document.published if document else None
+        row = Row(entry, has_draft=entry.pk in drafts)
+        if document and version:
+            row.version, row.published_at = version.number, version.created_at
+            row.languages = spoken[version.digest]
+            number, digest = newest.get(entry.pk, (0, ""))
+            known = {version.digest, version.base.digest if version.base else ""}
+            row.newer_builtin = not version.is_builtin and number > document.builtin_seen and digest not in known
+        rows.append(row)
+    return rows
+
+
+# ---------------------------------------------------------------- languages
+
+_languages: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+_lock = Lock()
+
+
+def languages_of(versions: Sequence[Version]) -> dict[str, tuple[str, ...]]:
+    """Return the languages of `versions` by their digest, the default first.
+
+    A digest stands for one content for ever, so what was read once is remembered; only new ones are read again.
+    """
+    wanted = {version.digest: version.pk for version in versions}
+    with _lock:
+        found = {digest: _languages[digest] for digest in wanted if digest in _languages}
+    missing = [pk for digest, pk in wanted.items() if digest not in found]
+    fresh = {}
+    if missing:
+        for digest, content in Version.objects.filter(pk__in=missing).values_list("digest", "content"):
+            default = content["default_language"]
+            fresh[digest] = (default, *sorted(set(content["languages"]) - {default}))
+    with _lock:
+        _languages.update(fresh)
+        while len(_languages) > REMEMBERED:
+            _languages.popitem(last=False)
+    return {**dict.fromkeys(wanted, ()), **found, **fresh}

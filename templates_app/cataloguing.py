@@ -1,0 +1,201 @@
+"""Every change to what there is: projects, templates, parts, their names, tags and languages.
+
+Protected projects and their documents cannot be deleted, nor can a part that a published template uses. What documents
+say is `keeping`'s matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from templates_app import rendering
+from templates_app.content import KEY, LANGUAGE, Content, Texts
+from templates_app.keeping import KeepingError
+from templates_app.models import Change, Document, Project
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+RESERVED_KEYS = frozenset({"new", "shared", "import", "export", "test"})  # addresses of pages
+TAG = re.compile(r"[\w-]{1,30}")
+MOST_TAGS = 20
+
+
+class Invalid(KeepingError):
+    """A value is not as it must be; `field` is its name: key, name, description, tags, language, values."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class Protected(KeepingError):
+    """It came with the program, which needs it."""
+
+
+class InUse(KeepingError):
+    """Published templates use it; `users` are these."""
+
+    def __init__(self, users: Sequence[Document]) -> None:
+        super().__init__(_("It cannot be deleted, because templates use it."))
+        self.users = list(users)
+
+
+class ChangedMeanwhile(KeepingError):
+    """Somebody else changed it after the page was opened; `now` is what is stored."""
+
+    def __init__(self, now: dict[str, Any]) -> None:
+        super().__init__(_("Somebody else changed this meanwhile."))
+        self.now = now
+
+
+# ---------------------------------------------------------------- making
+
+
+def create_project(*, key: str, name: str, description: str = "", tags: Iterable[str] = ()) -> Project:
+    """Return a new project. Raises Invalid, also if there is one with this key."""
+    if checked_key(key) in RESERVED_KEYS:
+        raise Invalid("key", _("This word has a meaning in the addresses of pages. Choose another one."))
+    facts = _facts(name, description, tags)
+    try:
+        with transaction.atomic():
+            return Project.objects.create(key=key, **facts)
+    except IntegrityError as error:
+        raise Invalid("key", _("There is a project with this key.")) from error
+
+
+def create_document(
+    project: Project, kind: str, *, key: str, name: str, description: str = "", tags: Iterable[str] = ()
+) -> Document:
+    """Return a new template or part (`kind`), of which nothing is published yet. Raises Invalid as above."""
+    if kind not in Document.Kind.values:
+        raise Invalid("kind", _("It is either a template or a part."))
+    facts = _facts(name, description, tags)
+    try:
+        with transaction.atomic():
+            return Document.objects.create(project=project, kind=kind, key=checked_key(key), **facts)
+    except IntegrityError as error:
+        raise Invalid("key", _("There is one with this key in the project already.")) from error
+
+
+def with_language(content: Content, language: str, *, like: str = "") -> Content:
+    """Return `content` with one more language: empty, or beginning as a copy of the language `like`. Raises Invalid."""
+    if not LANGUAGE.fullmatch(language):
+        raise Invalid("language", _("Write a language code such as de or de-AT."))
+    if language.casefold() in {one.casefold() for one in content.languages}:
+        raise Invalid("language", _("This language is there already."))
+    return replace(content, languages={**content.languages, language: content.languages.get(like, Texts())})
+
+
+def without_language(content: Content, language: str) -> Content:
+    """Return `content` without one of its languages. Raises Invalid for the default language."""
+    if language == content.default_language:
+        raise Invalid("language", _("The default language cannot be taken away."))
+    if language not in content.languages:
+        raise Invalid("language", _("There is no such language."))
+    return replace(content, languages={one: texts for one, texts in content.languages.items() if one != language})
+
+
+# ---------------------------------------------------------------- changing
+
+
+def change(one: Project | Document, was: dict[str, Any], *, name: str, description: str, tags: Iterable[str]) -> None:
+    """Write name, description and tags anew, if they are still what they `was` (see `facts_of`).
+
+    Raises Invalid, and ChangedMeanwhile if somebody else changed them and not to the same.
+    """
+    wanted = _facts(name, description, tags)
+    model: Any = type(one)
+    with transaction.atomic():
+        locked = model.objects.select_for_update().get(pk=one.pk)
+        if facts_of(locked) not in (was, wanted):
+            raise ChangedMeanwhile(facts_of(locked))
+        for field, value in wanted.items():
+            setattr(locked, field, value)
+        locked.save()
+    for field, value in wanted.items():
+        setattr(one, field, value)
+
+
+def facts_of(one: Project | Document) -> dict[str, Any]:
+    """Return what `change` changes."""
+    return {"name": one.name, "description": one.description, "tags": list(one.tags)}
+
+
+# ---------------------------------------------------------------- deleting
+
+
+def delete_document(document: Document) -> None:
+    """Delete a template or part with its versions, drafts and samples.
+
+    Raises Protected, and InUse for a part that published templates use.
+    """
+    if document.project.is_protected:
+        raise Protected(_("It came with the program, which needs it. It can be edited, but not deleted."))
+    _delete([document], document)
+
+
+def delete_project(project: Project) -> None:
+    """Delete a project with all that is in it. Raises Protected, and InUse if templates elsewhere use its parts."""
+    if project.is_protected:
+        raise Protected(_("It came with the program, which needs it. It can be edited, but not deleted."))
+    _delete(list(project.documents.all()), project)
+
+
+def _delete(documents: list[Document], whole: Model) -> None:
+    going = {document.pk for document in documents}
+    with transaction.atomic():
+        # In the order in which publishing locks. Who publishes something that uses this waits, and sees it gone.
+        list(Document.objects.select_for_update().filter(pk__in=going).order_by("pk"))
+        Change.objects.select_for_update().get_or_create(pk=1)
+        users = {
+            user.pk: user
+            for document in documents
+            if document.kind == Document.Kind.PART
+            for user in rendering.templates_using(document)
+            if user.pk not in going
+        }
+        if users:
+            raise InUse(list(users.values()))
+        Document.objects.filter(pk__in=going).update(published=None)
+        whole.delete()
+        rendering.note_change()
+
+
+# ---------------------------------------------------------------- rules
+
+
+def checked_key(key: str) -> str:
+    """Return `key` if it can be one. Raises Invalid."""
+    if not KEY.fullmatch(key):
+        raise Invalid("key", _("Use small letters, digits and _, at most 50."))
+    return key
+
+
+def _facts(name: str, description: str, tags: Iterable[str]) -> dict[str, Any]:
+    name, description = " ".join(name.split()), description.strip()
+    if not name:
+        raise Invalid("name", _("Give it a name."))
+    for field, text, longest in (("name", name, 100), ("description", description, 500)):
+        if len(text) > longest:
+            raise Invalid(field, _("At most %s characters.") % longest)
+        if any(ord(character) < 32 and character not in "\r\n\t" for character in text):
+            raise Invalid(field, _("Control characters are not allowed here."))
+    return {"name": name, "description": description, "tags": checked_tags(tags)}
+
+
+def checked_tags(tags: Iterable[str]) -> list[str]:
+    """Return the tags once each, in their order. Raises Invalid."""
+    found = list(dict.fromkeys(tags))
+    for tag in found:
+        if not isinstance(tag, str) or not TAG.fullmatch(tag):
+            raise Invalid("tags", _("“%s” cannot be a tag: use letters, digits, _ and -, at most 30.") % str(tag)[:40])
+    if len(found) > MOST_TAGS:
+        raise Invalid("tags", _("At most %s tags.") % MOST_TAGS)
+    return found

@@ -1,0 +1,164 @@
+"""Compares two versions: which places differ, and for each text the lines side by side with the changed words marked.
+
+Pure, without Django. Work is bounded: texts that differ in too much are shown whole, old beside new.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from templates_app.content import Content, Texts, Variable
+
+AROUND = 3  # unchanged lines shown around a change
+MOST_LINES = 4_000  # of one text, beyond which lines are paired by their place
+LONGEST_LINE = 2_000  # characters, beyond which no words are marked
+WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+PARTS = ("subject", "html", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some characters of a line, changed or not."""
+
+    text: str
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A line on one side: its number from 1 and its pieces. Number 0: there is none on this side."""
+
+    number: int = 0
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Two lines beside each other. `kind` is same, changed, added or removed."""
+
+    kind: str
+    old: Side
+    new: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows in a row; `folded` ones are the same on both sides and far from any change."""
+
+    rows: tuple[Row, ...]
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One text that differs: of which language ("" for the variables), which part, and its stretches."""
+
+    language: str
+    part: str
+    stretches: tuple[Stretch, ...] = field(default=())
+
+    @property
+    def added(self) -> int:
+        """How many lines are new or changed."""
+        return sum(row.kind in {"added", "changed"} for stretch in self.stretches for row in stretch.rows)
+
+    @property
+    def removed(self) -> int:
+        """How many lines are gone or changed."""
+        return sum(row.kind in {"removed", "changed"} for stretch in self.stretches for row in stretch.rows)
+
+
+def compare(old: Content, new: Content) -> list[Place]:
+    """Return every place in which `old` and `new` differ, the default language first, the variables last."""
+    first = new.default_language
+    languages = sorted(set(old.languages) | set(new.languages), key=lambda one: (one != first, one))
+    places = [
+        Place(language, part, stretches(before, after))
+        for language in languages
+        for part in PARTS
+        for before, after in [(_text(old, language, part), _text(new, language, part))]
+        if before != after
+    ]
+    for name, before, after in (
+        ("variables", variables_text(old.variables), variables_text(new.variables)),
+        ("default_language", old.default_language, new.default_language),
+    ):
+        if before != after:
+            places.append(Place("", name, stretches(before, after)))
+    return places
+
+
+def _text(content: Content, language: str, part: str) -> str:
+    text: str = getattr(content.languages.get(language, Texts()), part)
+    return text
+
+
+def variables_text(variables: Sequence[Variable]) -> str:
+    """Return the declared variables as lines to compare, one each."""
+    return "\n".join(
+        f"{one.name}: {one.type}{'' if one.required else ', optional'}"
+        f"{f', {one.description}' if one.description else ''}"
+        f"{f' = {json.dumps(one.sample, ensure_ascii=False)}' if one.sample != '' else ''}"
+        for one in variables
+    )
+
+
+def stretches(old: str, new: str) -> tuple[Stretch, ...]:
+    """Return the lines of two texts side by side, those far from a change in folded stretches."""
+    rows = list(rows_of(old.splitlines(), new.splitlines()))
+    near = [False] * len(rows)
+    for number, row in enumerate(rows):
+        if row.kind != "same":
+            for other in range(max(0, number - AROUND), min(len(rows), number + AROUND + 1)):
+                near[other] = True
+    found: list[Stretch] = []
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or near[end] != near[start]:
+            short = end - start <= 2  # a fold would take as much room
+            found.append(Stretch(tuple(rows[start:end]), folded=not near[start] and not short))
+            start = end
+    return tuple(found)
+
+
+def rows_of(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
+    """Yield the lines of two texts beside each other."""
+    if max(len(old), len(new)) > MOST_LINES:
+        blocks = [("replace", 0, len(old), 0, len(new))]
+    else:
+        blocks = list(SequenceMatcher(None, old, new).get_opcodes())
+    for tag, old_start, old_end, new_start, new_end in blocks:
+        for offset in range(max(old_end - old_start, new_end - new_start)):
+            before, after = old_start + offset, new_start + offset
+            if tag == "equal":
+                pieces = (Piece(old[before]),)
+                yield Row("same", Side(before + 1, pieces), Side(after + 1, pieces))
+            elif before >= old_end:
+                yield Row("added", Side(), Side(after + 1, (Piece(new[after]),)))
+            elif after >= new_end:
+                yield Row("removed", Side(before + 1, (Piece(old[before]),)), Side())
+            else:
+                left, right = pieces_of(old[before], new[after])
+                kind = "same" if old[before] == new[after] else "changed"
+                yield Row(kind, Side(before + 1, left), Side(after + 1, right))
+
+
+def pieces_of(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return two lines in pieces, the changed words marked; nothing is marked where little stayed the same."""
+    if old == new or max(len(old), len(new)) > LONGEST_LINE:
+        return (Piece(old),), (Piece(new),)
+    left, right = WORDS.findall(old), WORDS.findall(new)
+    matcher = SequenceMatcher(None, left, right)
+    if matcher.ratio() < 0.3:
+        return (Piece(old),), (Piece(new),)
+    before: list[Piece] = []
+    after: list[Piece] = []
+    for tag, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        for pieces, words in ((before, left[old_start:old_end]), (after, right[new_start:new_end])):
+            if words:
+                pieces.append(Piece("".join(words), changed=tag != "equal"))
+    return tuple(before), tuple(after)

@@ -1,0 +1,213 @@
+"""Turns a template's texts and values into a subject, HTML and plain text. Pure, without Django.
+
+What goes in is a `Bundle`: everything that one mail needs, as plain data, so that it can also be handed to a process
+that knows nothing else. What goes wrong is a `Problem` with the template, the part, the line and a plain sentence.
+
+Templates are Jinja2's, in its immutable sandbox: they see values and shared values, call harmless filters, use the
+bundle's parts, and reach nothing else. Time and memory are *not* limited here: see `workshop`, which tries out in a
+process of its own whatever has not been published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+from markupsafe import escape
+
+from templates_app import explaining, inlining, plaintext, values
+from templates_app.compiling import Environment
+from templates_app.content import Content, from_json
+from templates_app.explaining import Problem
+
+__all__ = ["Bundle", "Compiled", "Problem", "RenderError", "Rendered", "render_bundle"]
+
+MAX_OUTPUT = 1_000_000  # characters of one rendered text
+MAX_SUBJECT = 1_000
+
+
+class RenderError(ValueError):
+    """A template cannot be rendered; `problems` says where and why, at least one."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that one template needs: its content, the parts that it uses by ``project/key``, values for every template.
+
+    `is_part` says that `content` is a part's, rendered alone to look at it: it has no subject. `version` is the number
+    of the published version, 0 for what has none.
+    """
+
+    key: str
+    content: Content
+    parts: Mapping[str, Content] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+    is_part: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON data, from which `from_json` makes an equal bundle."""
+        return {
+            "key": self.key,
+            "content": self.content.as_json(),
+            "parts": {key: part.as_json() for key, part in self.parts.items()},
+            "shared": dict(self.shared),
+            "version": self.version,
+            "is_part": self.is_part,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Bundle:
+        """Return the bundle that `as_json` described. Raises ContentError, KeyError."""
+        return cls(
+            key=data["key"],
+            content=from_json(data["content"]),
+            parts={key: from_json(part) for key, part in data["parts"].items()},
+            shared=data["shared"],
+            version=data["version"],
+            is_part=data["is_part"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a template became. `subject` is one line, `language` the one of the texts; `html` or `text` may be empty."""
+
+    subject: str
+    html: str
+    text: str
+    language: str
+
+
+def render_bundle(bundle: Bundle, given: Mapping[str, object], language: str = "") -> Rendered:
+    """Render in `language`, or the nearest one there is. Raises RenderError with all that is found wrong at once."""
+    problems: list[Problem] = []
+    try:
+        compiled = Compiled(bundle, language)
+    except RenderError as error:
+        problems = error.problems
+        compiled = None
+    problems += value_problems(bundle, given)
+    if compiled is None or problems:
+        raise RenderError(problems)
+    return compiled.render(given)
+
+
+def value_problems(bundle: Bundle, given: Mapping[str, object]) -> list[Problem]:
+    """Return what is wrong with the values."""
+    return [as_problem(bundle, sentence) for _, sentence in values.check(bundle.content.variables, given)[1]]
+
+
+def as_problem(bundle: Bundle, sentence: str) -> Problem:
+    return Problem(template=bundle.key, part="values", line=0, message=sentence)
+
+
+class Compiled:
+    """A bundle compiled for one language; may be rendered by several threads. Raises RenderError when made."""
+
+    def __init__(self, bundle: Bundle, language: str = "") -> None:
+        content = bundle.content
+        body, body_language = content.body_in(language)
+        subject, subject_language = content.subject_in(language)
+        self.bundle = bundle
+        self.language = body_language or subject_language or content.default_language
+        problems: list[Problem] = []
+
+        def compiled(part: str, source: str, own_language: str) -> jinja2.Template | None:
+            environment = Environment(
+                bundle.parts,
+                bundle.shared,
+                html=part == "html",
+                language=own_language or self.language,
+                body_language=self.language,
+            )
+            try:
+                return environment.compiled(source, bundle.key)
+            except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
+                problems.append(explaining.explain(error, bundle.key, part))
+                return None
+
+        if not bundle.is_part and not subject.strip():
+            problems.append(Problem(bundle.key, "subject", 0, "The template has no subject."))
+        if not body.html.strip() and not body.text.strip():
+            problems.append(Problem(bundle.key, "html", 0, "The template has no text."))
+        self.subject = compiled("subject", subject, subject_language)
+        self.html = compiled("html", body.html, body_language) if body.html.strip() else None
+        self.text = compiled("text", body.text, body_language) if body.text.strip() else None
+        if problems:
+            raise RenderError(problems)
+
+    def render(self, given: Mapping[str, object]) -> Rendered:
+        """Fill in values of any plain kind. Raises RenderError."""
+        plain, faults = values.check(self.bundle.content.variables, given)
+        if faults:
+            raise RenderError([as_problem(self.bundle, sentence) for _, sentence in faults])
+        problems: list[Problem] = []
+
+        def pieces(part: str, template: jinja2.Template | None, most: int) -> list[str]:
+            if template is None:
+                return []
+            try:
+                return pieces_of(template, plain, most)
+            except TooLongError:
+                message = f"The result is longer than {most:,} characters."
+                problems.append(Problem(self.bundle.key, part, 0, message))
+            except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
+                problems.append(explaining.explain(error, self.bundle.key, part))
+            return []
+
+        subject = " ".join("".join(pieces("subject", self.subject, MAX_SUBJECT)).split())
+        html = pieces("html", self.html, MAX_OUTPUT)
+        text = "".join(pieces("text", self.text, MAX_OUTPUT)).strip()
+        if problems:
+            raise RenderError(problems)
+        try:
+            inlined = inlining.inline(html, words_of(plain)) if html else ""
+        except inlining.StyleError as error:
+            raise RenderError([Problem(self.bundle.key, "html", 0, str(error))]) from error
+        if self.text is None and inlined:
+            try:
+                text = plaintext.text_of(inlined)
+            except plaintext.UnreadableError as error:
+                raise RenderError([Problem(self.bundle.key, "text", 0, str(error))]) from error
+        elif text:
+            text += "\n"
+        return Rendered(subject=subject, html=inlined, text=text, language=self.language)
+
+
+class TooLongError(Exception):
+    """A result is longer than it may be."""
+
+
+def pieces_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> list[str]:
+    """Return the pieces of the result. Raises TooLongError, and whatever the template provokes."""
+    pieces: list[str] = []
+    left = most
+    for piece in template.root_render_func(template.new_context(plain)):
+        left -= len(piece)
+        if left < 0:
+            raise TooLongError
+        pieces.append(piece)
+    return pieces
+
+
+def words_of(plain: object) -> list[str]:
+    """Return the escaped texts in the values, those of the first hundred places."""
+    found: list[str] = []
+    waiting = [plain]
+    while waiting and len(found) < 100:
+        one = waiting.pop()
+        if isinstance(one, str):
+            if len(one) >= inlining.SHORTEST_WORD:
+                found.append(str.__str__(escape(one)))
+        elif isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one[:100])
+    return found

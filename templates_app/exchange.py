@@ -1,0 +1,143 @@
+"""Takes projects out of the database and brings them in, as plain `ProjectFiles`: what folders and zip files hold.
+
+An import adds and changes; it never deletes a document, a version or a sample, and leaves drafts alone. Everything is
+checked before anything is written, and all of it is written in one transaction or nothing is. What would happen and
+what is wrong is found out by `importing`, the writing done by `arriving`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
+from django.utils.translation import gettext as _
+
+from templates_app.arriving import write
+from templates_app.content import Content
+from templates_app.importing import ImportRefused, Plan, shaped, state
+from templates_app.inspecting_source import names_in
+from templates_app.models import Document, Project, SharedValue, Version
+from templates_app.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+TRIES = 3
+
+
+class UnknownProjects(LookupError):
+    """There are no projects with these `keys`."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(", ".join(keys))
+        self.keys = list(keys)
+
+
+# ---------------------------------------------------------------- out
+
+
+def export_projects(keys: Iterable[str] = (), *, history: bool) -> list[ProjectFiles]:
+    """Return the projects, all of them without `keys`; with all versions if `history`. Raises UnknownProjects."""
+    wanted = set(keys)
+    projects = Project.objects.order_by("key")
+    if wanted:
+        projects = projects.filter(key__in=wanted)
+        missing = wanted - set(projects.values_list("key", flat=True))
+        if missing:
+            raise UnknownProjects(sorted(missing))
+    documents = Document.objects.order_by("kind", "key").select_related("published").prefetch_related("samples")
+    if history:
+        versions = Version.objects.order_by("number").select_related("base")
+        documents = documents.prefetch_related(Prefetch("versions", queryset=versions))
+    with transaction.atomic():  # one state of everything
+        shared = {one.name: SharedFile(one.value, one.description) for one in SharedValue.objects.all()}
+        found = projects.prefetch_related(Prefetch("documents", queryset=documents))
+        return [project_files(project, shared, history=history) for project in found]
+
+
+def project_files(project: Project, shared: dict[str, SharedFile], *, history: bool) -> ProjectFiles:
+    """Return one project, with those of the `shared` values that its texts name."""
+    documents = tuple(document_files(document, history=history) for document in project.documents.all())
+    names = {
+        name
+        for document in documents
+        for texts in document.content.languages.values()
+        for text in (texts.subject, texts.html, texts.text)
+        for name in names_in(text)
+    }
+    return ProjectFiles(
+        key=project.key,
+        name=project.name,
+        description=project.description,
+        tags=tuple(project.tags),
+        shared={name: shared[name] for name in sorted(names & shared.keys())},
+        documents=documents,
+    )
+
+
+def document_files(document: Document, *, history: bool) -> DocumentFiles:
+    """Return one document; what is not published yet has no text."""
+    content = shaped(document.kind, document.published.read()) if document.published else Content()
+    samples = document.samples.all() if document.kind == Document.Kind.TEMPLATE else ()
+    return DocumentFiles(
+        kind=document.kind,
+        key=document.key,
+        name=document.name,
+        description=document.description,
+        tags=tuple(document.tags),
+        content=content,
+        samples={sample.name: in_order(sample.values, content) for sample in samples},
+        history=tuple(
+            VersionFile(
+                number=version.number,
+                content=version.read(),
+                note=version.note,
+                author_name=version.author_name,
+                created_at=version.created_at,
+                is_builtin=version.is_builtin,
+                is_published=version.pk == document.published_id,
+                base=version.base.number if version.base else None,
+            )
+            for version in document.versions.all()
+        )
+        if history
+        else (),
+    )
+
+
+def in_order(values: dict[str, Any], content: Content) -> dict[str, Any]:
+    """Return a sample's values in the order of the variables; PostgreSQL does not keep any order, files should."""
+    places = {variable.name: number for number, variable in enumerate(content.variables)}
+    return {name: values[name] for name in sorted(values, key=lambda name: (places.get(name, len(places)), name))}
+
+
+# ---------------------------------------------------------------- in
+
+
+def check_import(projects: Sequence[ProjectFiles]) -> Plan:
+    """Return what importing would do; nothing is written. Raises ImportRefused with all that is wrong."""
+    plan = Plan(projects)
+    problems = plan.problems()
+    if problems:
+        raise ImportRefused(problems)
+    return plan
+
+
+def import_projects(projects: Sequence[ProjectFiles], user: AbstractBaseUser | None, *, note: str = "") -> Plan:
+    """Bring the projects in and return what was done. `user=None` is the system, `note` that of new versions.
+
+    A document that is not there yet gets the versions that its history brings. One that is there gets one new version,
+    if it says something else. Raises ImportRefused; then nothing was written.
+    """
+    for _attempt in range(TRIES):
+        plan = check_import(projects)
+        try:
+            with transaction.atomic():
+                if plan.lock() and state(lock=True) == plan.state:  # else something was published meanwhile
+                    write(plan, user, note=note or _("Imported"))
+                    return plan
+        except IntegrityError:  # another import or person made the same document a moment ago
+            continue
+    raise ImportRefused([FileProblem(_("The import"), 0, _("others are publishing right now; try again in a moment"))])

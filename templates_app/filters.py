@@ -1,0 +1,189 @@
+"""The filters that write dates, numbers and money as a language does. Pure, without Django; the words are Babel's.
+
+A value that is None becomes nothing. One of a wrong type raises FilterArgumentError with a plain sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from datetime import date, datetime, time
+from functools import lru_cache, partial
+from typing import Any, Literal, cast
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import UnknownCurrencyError, format_currency, validate_currency
+from jinja2.exceptions import FilterArgumentError
+
+Length = Literal["short", "medium", "long", "full"]
+LENGTHS = ("short", "medium", "long", "full")
+DEFAULT = "en"
+MAX_DECIMALS = 10
+MAX_NUMBER = 10**18
+KEPT = 2_000  # results of each filter
+
+
+@lru_cache(maxsize=256)
+def locale_of(language: str) -> Locale:
+    """Return Babel's locale for a language code, or for the nearest one that it knows; English for none."""
+    parts = language.split("-")
+    while parts:
+        try:
+            return Locale.parse("-".join(parts), sep="-")
+        except (UnknownLocaleError, ValueError):
+            parts.pop()
+    return Locale.parse(DEFAULT)
+
+
+def warm_up(language: str) -> None:
+    """Read the data of a language, which Babel does on first use, before files can no longer be opened."""
+    for length in LENGTHS:
+        write_datetime(language, "2026-03-01T12:30:00+01:00", length)
+    write_money(language, 1, "EUR")
+    write_percent(language, 0.5)
+
+
+def filters_for(language: str) -> dict[str, Callable[..., str]]:
+    """Return the filters by name, bound to a language code."""
+    return {name: partial(function, language) for name, function in FILTERS.items()}
+
+
+def write_date(language: str, given: object, length: str = "medium") -> str:
+    """``{{ day|date("long") }}``: 1 March 2026."""
+    return "" if given is None else date_words(language, as_text(given), length_of(length))
+
+
+def write_time(language: str, given: object, length: str = "short") -> str:
+    """``{{ start|time }}``: 12:30. In the value's own time zone."""
+    return "" if given is None else time_words(language, as_text(given), length_of(length))
+
+
+def write_datetime(language: str, given: object, length: str = "medium") -> str:
+    """``{{ start|datetime("short") }}``: 01/03/2026, 12:30. In the value's own time zone."""
+    return "" if given is None else datetime_words(language, as_text(given), length_of(length))
+
+
+def write_number(language: str, given: object, decimals: int | None = None) -> str:
+    """``{{ 1234.5|number }}``: 1,234.5; ``number(2)``: 1,234.50."""
+    return "" if given is None else number_words(language, amount(given), decimals_of(decimals))
+
+
+def write_percent(language: str, given: object, decimals: int | None = None) -> str:
+    """``{{ 0.25|percent }}``: 25%."""
+    return "" if given is None else percent_words(language, amount(given), decimals_of(decimals))
+
+
+def write_money(language: str, given: object, currency: str) -> str:
+    """``{{ 19.9|money("EUR") }}``: €19.90. The currency is a code of ISO 4217."""
+    return "" if given is None else money_words(language, amount(given), as_text(currency))
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "date": write_date,
+    "time": write_time,
+    "datetime": write_datetime,
+    "number": write_number,
+    "percent": write_percent,
+    "money": write_money,
+}
+
+
+# ---------------------------------------------------------------- what the arguments may be
+
+
+def as_text(given: object) -> str:
+    """Return text, or a date as ISO text. Raises FilterArgumentError."""
+    if isinstance(given, str):
+        return str.__str__(given)[:100]
+    if isinstance(given, date):
+        return given.isoformat()
+    raise FilterArgumentError(f"This filter needs text, not {type(given).__name__}")
+
+
+def length_of(given: object) -> Length:
+    """Return one of Babel's lengths. Raises FilterArgumentError."""
+    if given not in LENGTHS:
+        raise FilterArgumentError(f"“{str(given)[:40]}” is none of {', '.join(LENGTHS)}")
+    return cast("Length", given)
+
+
+def amount(given: object) -> int | float:
+    """Return a number. Raises FilterArgumentError."""
+    if isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= MAX_NUMBER:
+        return given
+    raise FilterArgumentError(f"“{str(given)[:40]}” is not a number that can be written")
+
+
+def decimals_of(given: object) -> int | None:
+    """Return how many decimals to write; None: as many as there are. Raises FilterArgumentError."""
+    if given is None or (isinstance(given, int) and 0 <= given <= MAX_DECIMALS):
+        return given
+    raise FilterArgumentError(f"A number is written with 0 to {MAX_DECIMALS} decimals")
+
+
+# ---------------------------------------------------------------- the words, kept because Babel takes its time
+
+
+@lru_cache(maxsize=KEPT)
+def date_words(language: str, given: str, length: Length) -> str:
+    """Return a date. Raises FilterArgumentError."""
+    return format_date(moment(given, "a date such as 2026-03-01").date(), length, locale=locale_of(language))
+
+
+@lru_cache(maxsize=KEPT)
+def time_words(language: str, given: str, length: Length) -> str:
+    """Return a time of day. Raises FilterArgumentError."""
+    try:
+        found: time | datetime = time.fromisoformat(given)
+    except ValueError:
+        found = moment(given, "a time such as 12:30")
+    return format_time(found, length, tzinfo=found.tzinfo, locale=locale_of(language))
+
+
+@lru_cache(maxsize=KEPT)
+def datetime_words(language: str, given: str, length: Length) -> str:
+    """Return a date with its time. Raises FilterArgumentError."""
+    found = moment(given, "a date and time such as 2026-03-01T12:30:00")
+    return format_datetime(found, length, tzinfo=found.tzinfo, locale=locale_of(language))
+
+
+def moment(given: str, wanted: str) -> datetime:
+    """Return ISO text as a datetime. Raises FilterArgumentError."""
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError as error:
+        raise FilterArgumentError(f"“{given[:40]}” is not {wanted}") from error
+
+
+@lru_cache(maxsize=KEPT, typed=True)
+def number_words(language: str, given: int | float, decimals: int | None) -> str:
+    """Return a number."""
+    locale = locale_of(language)
+    return str(with_decimals(locale.decimal_formats[None], decimals).apply(given, locale))
+
+
+@lru_cache(maxsize=KEPT, typed=True)
+def percent_words(language: str, given: int | float, decimals: int | None) -> str:
+    """Return a share of one as a percentage."""
+    locale = locale_of(language)
+    return str(with_decimals(locale.percent_formats[None], decimals).apply(given, locale))
+
+
+@lru_cache(maxsize=KEPT, typed=True)
+def money_words(language: str, given: int | float, currency: str) -> str:
+    """Return an amount of money. Raises FilterArgumentError."""
+    try:
+        validate_currency(currency)
+    except UnknownCurrencyError as error:
+        raise FilterArgumentError(f"“{currency[:40]}” is not a currency such as EUR") from error
+    return str(format_currency(given, currency, locale=locale_of(language)))
+
+
+def with_decimals(pattern: Any, decimals: int | None) -> Any:
+    """Return Babel's number pattern with exactly so many decimals, or as it is."""
+    if decimals is None:
+        return pattern
+    changed = copy(pattern)
+    changed.frac_prec = (decimals, decimals)
+    return changed

@@ -1,0 +1,139 @@
+"""Projects as folders of readable files, which can be kept under version control; the built-ins are kept so, too.
+
+Pure: reads and writes files, knows no database. Writing the same project again changes nothing; files that no longer
+belong to it are removed, foreign ones are left alone. Links are never followed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from templates_app.project_files import (
+    FOLDERS,
+    MAX_FILE,
+    PLACE,
+    DocumentFiles,
+    FileProblem,
+    FilesError,
+    ProjectFiles,
+    SharedFile,
+    VersionFile,
+    files_of,
+    ignored,
+)
+from templates_app.project_reading import project_from
+
+__all__ = [
+    "DocumentFiles",
+    "FileProblem",
+    "FilesError",
+    "ProjectFiles",
+    "SharedFile",
+    "VersionFile",
+    "read_folder",
+    "read_project",
+    "write_project",
+]
+
+MOST_FILES = 50_000
+
+
+def read_folder(folder: Path) -> list[ProjectFiles]:
+    """Return the projects in `folder`, by key; if it is a project itself, that one. Raises FilesError with all faults.
+
+    A folder in it that has neither a ``project.json`` nor ``parts`` nor ``templates`` is no project and left out.
+    """
+    if not folder.is_dir():
+        raise FilesError([FileProblem(str(folder), 0, "is not a folder")])
+    if (folder / "project.json").exists():
+        return [read_project(folder)]
+    projects, problems = [], []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink() and looks_like_project(path):
+            try:
+                projects.append(read_project(path))
+            except FilesError as error:
+                problems += error.problems
+    if problems:
+        raise FilesError(problems)
+    if not projects:
+        raise FilesError([FileProblem(str(folder), 0, "holds no project: a folder with a project.json")])
+    return projects
+
+
+def looks_like_project(folder: Path) -> bool:
+    """Return whether the folder is meant to be a project."""
+    return not folder.name.startswith(".") and any(
+        (folder / name).exists() for name in ("project.json", *FOLDERS.values())
+    )
+
+
+def read_project(folder: Path) -> ProjectFiles:
+    """Return the project in `folder`, whose name is its key. Raises FilesError with everything that is wrong."""
+    key = folder.resolve().name
+    if not folder.is_dir():
+        raise FilesError([FileProblem(str(folder), 0, "is not a folder")])
+    files: dict[str, bytes] = {}
+    problems: list[FileProblem] = []
+    collect(folder, folder, files, problems)
+    if problems:
+        raise FilesError([FileProblem(f"{key}/{one.file}", one.line, one.message) for one in problems])
+    return project_from(key, files)
+
+
+def collect(root: Path, folder: Path, files: dict[str, bytes], problems: list[FileProblem]) -> None:
+    """Add all files below `folder` to `files`, by their paths relative to `root`."""
+    for path in sorted(folder.iterdir()):
+        name = path.relative_to(root).as_posix()
+        if ignored(name):
+            continue
+        if path.is_symlink():
+            problems.append(FileProblem(name, 0, "is a link; links are not followed"))
+        elif path.is_dir():
+            collect(root, path, files, problems)
+        elif not path.is_file() or path.stat().st_size > MAX_FILE:
+            problems.append(FileProblem(name, 0, f"is not a file of at most {MAX_FILE:,} bytes"))
+        elif len(files) >= MOST_FILES:
+            problems.append(FileProblem(name, 0, f"there are more than {MOST_FILES:,} files"))
+            return
+        else:
+            try:
+                files[name] = path.read_bytes()
+            except OSError as error:
+                problems.append(FileProblem(name, 0, f"cannot be read: {error.strerror}"))
+
+
+def write_project(folder: Path, project: ProjectFiles) -> None:
+    """Make `folder` hold exactly `project`. Raises OSError, also where a link lies in the way."""
+    files = files_of(project)
+    for name, data in files.items():
+        path = folder / name
+        refuse_links(folder, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_bytes() != data:
+            path.write_bytes(data)
+    for kind in FOLDERS.values():
+        if (folder / kind).is_dir() and not (folder / kind).is_symlink():
+            remove_others(folder, folder / kind, set(files))
+
+
+def refuse_links(folder: Path, path: Path) -> None:
+    """Raise OSError if `path` below `folder` leads through a link."""
+    while path != folder:
+        if path.is_symlink():
+            message = f"{path} is a link; links are not followed"
+            raise OSError(message)
+        path = path.parent
+
+
+def remove_others(root: Path, folder: Path, kept: set[str]) -> None:
+    """Remove the files of the format that are not `kept`, and folders that are empty then."""
+    for path in sorted(folder.iterdir()):
+        name = path.relative_to(root).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            remove_others(root, path, kept)
+        elif PLACE.fullmatch(name) and name not in kept:
+            path.unlink()
+    if not any(os.scandir(folder)):
+        folder.rmdir()

@@ -1,0 +1,178 @@
+"""The forms of the templates' pages. What a value must be like is said once, by the calls that store it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.core import signing
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from templates_app.cataloguing import ChangedMeanwhile, Invalid
+from templates_app.keeping import NOTE_LENGTH, KeepingError
+from templates_app.models import Project
+
+SALT = "templates_app.was"
+
+
+class KeepingForm(forms.Form):
+    """A form that shows what a call refused beside the field that it names."""
+
+    def refuse(self, error: KeepingError) -> None:
+        """Show why the values were refused."""
+        field = error.field if isinstance(error, Invalid) else None
+        self.add_error(field if field in self.fields else None, str(error))
+
+
+class WasForm(KeepingForm):
+    """A form that knows what was stored when its page was opened, so that two people do not overwrite each other."""
+
+    was = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    data: QueryDict
+
+    def __init__(self, data: QueryDict | None = None, *, now: dict[str, Any], **options: Any) -> None:
+        super().__init__(data, **options)
+        self.now = now
+        self.meanwhile: list[tuple[str, str]] = []
+        self.initial["was"] = signing.dumps(now, salt=SALT, compress=True)
+
+    @property
+    def stored_before(self) -> dict[str, Any]:
+        """What was stored when the page was opened; nothing, which never matches, if the field was tampered with."""
+        try:
+            found = signing.loads(self.cleaned_data.get("was", ""), salt=SALT)
+        except signing.BadSignature:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def refuse_changed(self, error: ChangedMeanwhile) -> None:
+        """Say what somebody else stored meanwhile. What was typed stays; saving again replaces theirs."""
+        self.meanwhile = [(str(self.fields[name].label or name), shown(value)) for name, value in error.now.items()]
+        self.add_error(None, str(error))
+        self.data = self.data.copy()
+        self.data[self.add_prefix("was")] = signing.dumps(error.now, salt=SALT, compress=True)
+
+
+def shown(value: Any) -> str:
+    """Return a stored value as a person would have typed it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+class TagsField(forms.CharField):
+    """Words with spaces or commas between them."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the list of words."""
+        return (super().to_python(value) or "").replace(",", " ").split()
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return what the field shows."""
+        return " ".join(value) if isinstance(value, list | tuple) else value
+
+
+def _name() -> forms.CharField:
+    return forms.CharField(label=_("Name"), max_length=100)
+
+
+def _description() -> forms.CharField:
+    return forms.CharField(
+        label=_("Description"), max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+def _tags() -> TagsField:
+    help_text = _("Words to find it by, with spaces between them.")
+    return TagsField(label=_("Tags"), max_length=700, required=False, help_text=help_text)
+
+
+class FactsForm(WasForm):
+    """Name, description and tags of a project, a template or a part."""
+
+    name = _name()
+    description = _description()
+    tags = _tags()
+
+
+class NewProjectForm(KeepingForm):
+    """A new project."""
+
+    name = _name()
+    key = forms.CharField(
+        label=_("Key"),
+        max_length=50,
+        help_text=_("The first half of its templates' keys, such as account. It stays as it is."),
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+    description = _description()
+    tags = _tags()
+
+
+class NewDocumentForm(KeepingForm):
+    """A new template or part."""
+
+    project = forms.ModelChoiceField(
+        label=_("Project"), queryset=Project.objects.all(), to_field_name="key", empty_label=None
+    )
+    name = _name()
+    key = forms.CharField(
+        label=_("Key"),
+        max_length=50,
+        help_text=_("Programs and other templates use it: project/key. It stays as it is."),
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+    description = _description()
+    tags = _tags()
+
+
+class NoteForm(KeepingForm):
+    """What a version is for.
+
+    `over` is the number of the published version that the page showed, `revision` that of the draft; `knowingly` says
+    that a version is replaced on which the draft is not based.
+    """
+
+    over = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
+    revision = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
+    note = forms.CharField(
+        label=_("What changed"),
+        max_length=NOTE_LENGTH,
+        required=False,
+        help_text=_("A sentence for those who look at the versions later."),
+    )
+    knowingly = forms.BooleanField(label=_("Publish mine although it does not contain these changes"), required=False)
+
+
+class SampleForm(WasForm):
+    """A named sample, its values as JSON."""
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+    values = forms.CharField(
+        label=_("Values"),
+        max_length=200_000,
+        help_text=_("A JSON object: a value for each variable."),
+        widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
+        strip=False,
+    )
+
+
+class SharedValueForm(WasForm):
+    """A value that all templates share."""
+
+    value = forms.CharField(label=_("Value"), max_length=500, required=False)
+
+
+class NewSharedValueForm(KeepingForm):
+    """One more value for all templates."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=50, widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"})
+    )
+    value = forms.CharField(label=_("Value"), max_length=500, required=False)
+    description = forms.CharField(label=_("Description"), max_length=200, required=False)

@@ -1,0 +1,210 @@
+"""Looks over a template before it is published: what the rules of Jinja allow and readers would still trip over.
+
+Owns the list of checks. Pure apart from translation: it gets what was rendered and what it was rendered from, changes
+nothing and opens no address. An error should keep a version from being published, a warning should not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.utils.translation import gettext as _
+
+from templates_app.content import Content, Variable
+from templates_app.inspecting_html import LEFTOVER, Page, Trouble, line_of
+from templates_app.inspecting_source import names_in
+from templates_app.mail_clients import CLIPPED
+
+ALWAYS_THERE = frozenset({"language", "base_url"})
+GMAIL_CLIPS = 102_000  # bytes of HTML
+BULK = "bulk"  # the tag of templates that go to many people
+UNSUBSCRIBE = re.compile(
+    r"unsubscri|opt[-_ ]?out|abmeld|abbestell|austrag|d[ée]sabonn|d[ée]sinscri|darse de baja|uitschrij", re.IGNORECASE
+)
+ADDRESS = re.compile(r"https?://\S+")
+
+
+class Output(Protocol):
+    """What a template became: `engine.Rendered` and `rendering.RenderedMail` both are that."""
+
+    @property
+    def language(self) -> str:
+        """The language of the body."""
+
+    @property
+    def subject(self) -> str:
+        """One line."""
+
+    @property
+    def text(self) -> str:
+        """The plain text."""
+
+    @property
+    def html(self) -> str:
+        """The HTML, styles inlined; empty for a plain text mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to look at. `line` is that of the source named by `where`, 0 if it is not known (a part's, say)."""
+
+    level: str  # error or warning
+    where: str  # subject, html, text or variables
+    line: int
+    message: str
+    help_url: str = ""
+    language: str = ""
+
+
+def inspect(
+    rendered: Output,
+    tags: Collection[str],
+    variables: Iterable[Variable],
+    source: Content,
+    *,
+    shared: Mapping[str, str] | None = None,
+    parts: Iterable[str] = (),
+    base_url: str = "",
+) -> list[Finding]:
+    """Return what is wrong, errors first.
+
+    `rendered` is what `source` became with a sample, `tags` the document's. `shared` are the shared values by name,
+    `parts` the source texts of the parts used, `base_url` the platform's own address, to which links may lead anyhow.
+    """
+    shared = shared or {}
+    found = [
+        *variable_findings(rendered.language, list(variables), source, set(shared), list(parts)),
+        *text_findings(rendered, source),
+        *html_findings(rendered, source, base_url),
+        *(bulk_findings(rendered, shared) if BULK in tags else []),
+    ]
+    return sorted(dict.fromkeys(found), key=lambda finding: finding.level != "error")
+
+
+# ---------------------------------------------------------------- variables
+
+
+def variable_findings(
+    language: str, variables: list[Variable], source: Content, shared: set[str], parts: list[str]
+) -> list[Finding]:
+    """Return names that nobody gives a value, and variables that no text uses."""
+    found, declared = [], {variable.name for variable in variables}
+    body, body_language = source.body_in(language)
+    subject, subject_language = source.subject_in(language)
+    for where, text, one in (
+        ("subject", subject, subject_language),
+        ("html", body.html, body_language),
+        ("text", body.text, body_language),
+    ):
+        for name, use in names_in(text).items():
+            if name in declared | shared | ALWAYS_THERE:
+                continue
+            if use.guarded:
+                message = _("%(name)s is not a variable of this template, so it is never defined.") % {"name": name}
+                found.append(Finding("warning", where, use.line, message, language=one))
+            else:
+                message = _("%(name)s is neither a variable of this template nor a shared value.") % {"name": name}
+                found.append(Finding("error", where, use.line, message, language=one))
+    used: set[str] = set()
+    for texts in source.languages.values():
+        used.update(*(names_in(text) for text in (texts.subject, texts.html, texts.text)))
+    used.update(*(names_in(text) for text in parts))
+    found += [
+        Finding("warning", "variables", 0, _("The variable %(name)s is not used.") % {"name": variable.name})
+        for variable in variables
+        if variable.name not in used
+    ]
+    return found
+
+
+# ---------------------------------------------------------------- subject and text
+
+
+def text_findings(rendered: Output, source: Content) -> list[Finding]:
+    """Return what is wrong with the subject and the plain text."""
+    found, language = [], rendered.language
+    if not rendered.subject.strip():
+        found.append(Finding("error", "subject", 0, _("The subject is empty."), language=language))
+    if not rendered.text.strip():
+        message = _("There is no plain text. Some people read only that, and mails without it look like spam.")
+        found.append(Finding("error", "text", 0, message, language=language))
+    body, _body_language = source.body_in(language)
+    subject, _subject_language = source.subject_in(language)
+    places = [("subject", rendered.subject, subject)]
+    if body.text:  # derived from the HTML otherwise, where it is found
+        places.append(("text", rendered.text, body.text))
+    for where, text, written in places:
+        match = LEFTOVER.search(text)
+        if match:
+            line = line_of(written, match.group())
+            found.append(Finding("error", where, line, leftover_text(match.group()), language=language))
+    if body.text:
+        found += [
+            Finding("warning", "text", line_of(body.text, address), insecure_text(address), language=language)
+            for address in ADDRESS.findall(rendered.text)
+            if address.startswith("http:") and address in body.text
+        ]
+    return found
+
+
+def leftover_text(snippet: str) -> str:
+    """Return what to say of template marks in the output."""
+    return _("“%(snippet)s” is left in the mail: marks of the template that were not replaced.") % {"snippet": snippet}
+
+
+def insecure_text(address: str) -> str:
+    """Return what to say of an address without TLS."""
+    return _("%(address)s does not begin with https.") % {"address": address}
+
+
+# ---------------------------------------------------------------- HTML
+
+
+def html_findings(rendered: Output, source: Content, base_url: str) -> list[Finding]:
+    """Return what is wrong with the HTML."""
+    if not rendered.html.strip():
+        return []
+    body, _language = source.body_in(rendered.language)
+    found = [finding(trouble, rendered.language) for trouble in Page(rendered.html, body.html, base_url).troubles()]
+    size = len(rendered.html.encode("utf-8", "replace"))
+    if size > GMAIL_CLIPS:
+        message = _("The HTML has %(size)s kB; Gmail hides all beyond 102 kB.") % {"size": f"{size / 1000:,.0f}"}
+        found.append(Finding("warning", "html", 0, message, help_url=CLIPPED, language=rendered.language))
+    return found
+
+
+def finding(trouble: Trouble, language: str) -> Finding:
+    """Return the finding that a trouble in the HTML is."""
+    level = "error" if trouble.is_error else "warning"
+    return Finding(level, "html", trouble.line, trouble.message, help_url=trouble.help_url, language=language)
+
+
+# ---------------------------------------------------------------- mails to many
+
+
+def bulk_findings(rendered: Output, shared: Mapping[str, str]) -> list[Finding]:
+    """Return what a mail to many people must have and this one has not."""
+    found = []
+    page = Page(rendered.html, "", "") if rendered.html.strip() else None
+    if page and not any(UNSUBSCRIBE.search(f"{address} {words}") for address, words in page.links()):
+        message = _("A mail with the tag bulk needs a link to unsubscribe.")
+        found.append(Finding("error", "html", 0, message, language=rendered.language))
+    if not (UNSUBSCRIBE.search(rendered.text) and ADDRESS.search(rendered.text)):
+        message = _("The plain text of a mail with the tag bulk needs an address to unsubscribe.")
+        found.append(Finding("error", "text", 0, message, language=rendered.language))
+    address = plain(shared.get("brand_address", ""))
+    for where, words in (("html", page.words() if page else None), ("text", rendered.text)):
+        if words is not None and not (address and address in plain(words)):
+            message = _("A mail with the tag bulk needs your postal address: {{ brand_address }}.")
+            if not address:
+                message = _("A mail with the tag bulk needs your postal address; brand_address has no value yet.")
+            found.append(Finding("error", where, 0, message, language=rendered.language))
+    return found
+
+
+def plain(text: str) -> str:
+    """Return the letters and digits of `text`, to find an address however its lines are broken."""
+    return re.sub(r"\W+", " ", text).strip().casefold()

@@ -1,0 +1,55 @@
+"""Which names a template's source uses, and where. Reads Jinja's syntax tree; compiles and renders nothing.
+
+Compiling would calculate constants, which can take any time; so scopes are not followed: a name that is set anywhere in
+a source counts as known in all of it. Rendering the samples finds the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jinja2
+from jinja2 import nodes
+
+environment = jinja2.Environment(autoescape=True)  # only parses
+JINJA = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs", "true", "false", "none"})
+BUILT_IN = frozenset({"range", "dict", "namespace", "cycler", "joiner"})  # functions that the engine lets in
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a name is used first. `guarded`: it is asked somewhere whether it is there, or said what else to show."""
+
+    line: int
+    guarded: bool
+
+
+def names_in(source: str) -> dict[str, Use]:
+    """Return the names that `source` takes from outside; nothing for a source that is not valid."""
+    try:
+        tree = environment.parse(source)
+        return uses_in(tree)
+    except (jinja2.TemplateError, RecursionError):
+        return {}
+
+
+def uses_in(tree: nodes.Template) -> dict[str, Use]:
+    """Return the names that are read and never set."""
+    lines: dict[str, int] = {}
+    known = set(JINJA | BUILT_IN)
+    for name in tree.find_all(nodes.Name):
+        if name.ctx == "load":
+            lines[name.name] = min(name.lineno, lines.get(name.name, name.lineno))
+        else:
+            known.add(name.name)
+    for macro in tree.find_all(nodes.Macro):
+        known.add(macro.name)
+    for whole in tree.find_all(nodes.Import):
+        known.add(whole.target)
+    for some in tree.find_all(nodes.FromImport):
+        known.update(name if isinstance(name, str) else name[1] for name in some.names)
+    asked = set()
+    for node in tree.find_all((nodes.Test, nodes.Filter)):
+        if node.name in {"defined", "undefined", "default", "d"} and isinstance(node.node, nodes.Name):
+            asked.add(node.node.name)
+    return {name: Use(lines[name], name in asked) for name in sorted(lines) if name not in known}

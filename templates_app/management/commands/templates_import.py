@@ -1,0 +1,66 @@
+"""`manage.py templates_import`: bring in projects from a folder or a zip file, all or nothing."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from templates_app.archives import MAX_ARCHIVE, unpack
+from templates_app.exchange import check_import, import_projects
+from templates_app.folders import read_folder
+from templates_app.importing import ImportRefused
+from templates_app.project_files import FilesError, ProjectFiles
+
+
+class Command(BaseCommand):
+    """Exit 0: done, also if there was nothing to do; 1: refused, nothing was changed; 2: wrong use."""
+
+    help = (
+        "Bring in the projects in a folder or zip file that templates_export wrote. New versions are published where a "
+        "text differs; nothing is deleted. Everything is checked first: if anything is wrong, nothing is changed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument(
+            "source", metavar="FOLDER|FILE.zip", help="a folder of projects, one project, or a zip file"
+        )
+        parser.add_argument("--check", action="store_true", help="say what would be done, and do nothing")
+        parser.add_argument("--note", default="", metavar="TEXT", help="note of the new versions")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import, and say what was done."""
+        source, note = Path(options["source"]), " ".join(options["note"].split())
+        if not source.exists():
+            message = f"There is no {source}."
+            raise CommandError(message, returncode=2)
+        try:
+            projects = read(source)
+            plan = check_import(projects) if options["check"] else import_projects(projects, None, note=note)
+        except (FilesError, ImportRefused) as error:
+            lines = "\n".join(str(problem) for problem in error.problems)
+            message = f"{lines}\nNothing was imported."
+            raise CommandError(message) from error
+        for line in plan.lines:
+            self.stdout.write(str(line))
+        if not plan.changes_anything:
+            self.stdout.write("Nothing differs.")
+        elif options["check"]:
+            self.stdout.write("Nothing is wrong. Nothing was imported.")
+        else:
+            self.stdout.write("Imported.")
+
+
+def read(source: Path) -> list[ProjectFiles]:
+    """Return the projects in a folder or a zip file. Raises FilesError, CommandError."""
+    if source.is_dir():
+        return read_folder(source)
+    try:
+        with source.open("rb") as file:
+            return unpack(file.read(MAX_ARCHIVE + 1))
+    except OSError as error:
+        message = f"{source} cannot be read: {error.strerror}"
+        raise CommandError(message) from error

@@ -1,0 +1,126 @@
+"""Compares two descendants of one text with it, chunk by chunk, and joins what they do in different places.
+
+Pure, without Django. Of a text that both changed in the same place, yours is kept and the chunk counted as a clash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+
+from templates_app.content import Content, Texts, Variable
+from templates_app.diffing import PARTS
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some lines of the base and what each of the two made of them.
+
+    `kind` is same, theirs (only they changed it), yours (only you did), both (the same change twice) or clash.
+    """
+
+    kind: str
+    base: tuple[str, ...]
+    theirs: tuple[str, ...]
+    yours: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedPlace:
+    """One text that differs among the three: of which language, which part, and its chunks."""
+
+    language: str
+    part: str
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def clashes(self) -> int:
+        """In how many places both changed it, in different ways."""
+        return sum(chunk.kind == "clash" for chunk in self.chunks)
+
+    @property
+    def news(self) -> int:
+        """In how many places only they changed it."""
+        return sum(chunk.kind == "theirs" for chunk in self.chunks)
+
+
+def three_way(base: Content, theirs: Content, yours: Content) -> list[MergedPlace]:
+    """Return every text in which one of the two differs from the base, the default language first."""
+    first = yours.default_language
+    languages = sorted({*base.languages, *theirs.languages, *yours.languages}, key=lambda one: (one != first, one))
+    found = []
+    for language in languages:
+        for part in PARTS:
+            texts = [getattr(content.languages.get(language, Texts()), part) for content in (base, theirs, yours)]
+            if len(set(texts)) > 1:
+                found.append(MergedPlace(language, part, tuple(chunks(*texts))))
+    return found
+
+
+def merged(base: Content, theirs: Content, yours: Content) -> Content:
+    """Return `yours` with all that is new in `theirs` where you changed nothing."""
+    languages = dict(yours.languages)
+    for place in three_way(base, theirs, yours):
+        if place.language not in languages and place.language in base.languages:
+            continue  # you took the language away
+        text = "".join(
+            line for chunk in place.chunks for line in (chunk.theirs if chunk.kind == "theirs" else chunk.yours)
+        )
+        texts = languages.get(place.language, Texts())
+        languages[place.language] = replace(texts, **{place.part: text})
+    return replace(yours, languages=languages, variables=_variables(base, theirs, yours))
+
+
+def _variables(base: Content, theirs: Content, yours: Content) -> tuple[Variable, ...]:
+    before, new, own = ({one.name: one for one in content.variables} for content in (base, theirs, yours))
+    joined = {}
+    for name, variable in own.items():
+        if name in before and name not in new and variable == before[name]:
+            continue  # taken away by them, untouched by you
+        joined[name] = new[name] if name in new and before.get(name) == variable else variable
+    joined |= {name: variable for name, variable in new.items() if name not in before and name not in own}
+    return tuple(joined.values())
+
+
+def chunks(base: str, theirs: str, yours: str) -> Iterator[Chunk]:
+    """Yield the chunks of three texts, in order; lines keep their ends."""
+    lines = [text.splitlines(keepends=True) for text in (base, theirs, yours)]
+    origin, left, right = lines
+    at = [0, 0, 0]
+    for start, in_left, in_right, length in _synchronous(origin, left, right):
+        if (start, in_left, in_right) != tuple(at):
+            yield _chunk(origin[at[0] : start], left[at[1] : in_left], right[at[2] : in_right])
+        if length:
+            same = tuple(origin[start : start + length])
+            yield Chunk("same", same, same, same)
+        at = [start + length, in_left + length, in_right + length]
+
+
+def _chunk(base: Sequence[str], theirs: Sequence[str], yours: Sequence[str]) -> Chunk:
+    if theirs == yours:
+        kind = "both"
+    elif theirs == base:
+        kind = "yours"
+    elif yours == base:
+        kind = "theirs"
+    else:
+        kind = "clash"
+    return Chunk(kind, tuple(base), tuple(theirs), tuple(yours))
+
+
+def _synchronous(base: Sequence[str], left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the stretches that are in all three: where each begins in them, and its length. The last is empty."""
+    in_left = SequenceMatcher(None, base, left).get_matching_blocks()
+    in_right = SequenceMatcher(None, base, right).get_matching_blocks()
+    one = other = 0
+    while one < len(in_left) and other < len(in_right):
+        a, b = in_left[one], in_right[other]
+        start, end = max(a.a, b.a), min(a.a + a.size, b.a + b.size)
+        if start < end:
+            yield start, a.b + start - a.a, b.b + start - b.a, end - start
+        if a.a + a.size < b.a + b.size:
+            one += 1
+        else:
+            other += 1
+    yield len(base), len(left), len(right), 0

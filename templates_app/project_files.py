@@ -1,0 +1,167 @@
+"""A project as a set of named files, in both directions: what a folder, a zip file and the built-ins share.
+
+Pure: bytes in, values out, without Django, disk or zip. Reading finds every fault, with file and line; what was
+read and is written again gives the same bytes. The format is described in docs/templates-exchange.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from templates_app import json_text
+from templates_app.content import KEY, LANGUAGE, Content, Texts
+
+FOLDERS = {"part": "parts", "template": "templates"}  # in the order of ProjectFiles.documents
+ENDINGS = {"subject": "subject", "html": "html", "text": "txt"}  # field of Texts -> ending of its file
+MAX_FILE = 8_000_000  # bytes of one file
+PLACE = re.compile(
+    rf"(?P<folder>parts|templates)/(?P<key>{KEY.pattern})/"
+    rf"((?P<facts>part\.json|template\.json)|(?P<language>{LANGUAGE.pattern})\.(?P<ending>subject|html|txt)"
+    r"|versions/(?P<number>[1-9][0-9]{0,8})\.json)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """Something wrong in a file. `line` counts from 1; 0 means the file as a whole."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        """Return it as a line for people."""
+        place = f"{self.file}, line {self.line}" if self.line else self.file
+        return f"{place}: {self.message}"
+
+
+class FilesError(ValueError):
+    """Files do not make up a project; `problems` says all that is wrong with them."""
+
+    def __init__(self, problems: list[FileProblem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFile:
+    """A value that templates of every project can use, as a project brings it along."""
+
+    value: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFile:
+    """One version of a document's history. `base` is the number of the built-in version it began from."""
+
+    number: int
+    content: Content
+    note: str
+    author_name: str
+    created_at: datetime  # aware
+    is_builtin: bool = False
+    is_published: bool = False
+    base: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFiles:
+    """A template or a part: what is published of it, its samples by name, and its history, which may be left out."""
+
+    kind: str  # template or part
+    key: str
+    name: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    content: Content = field(default_factory=Content)
+    samples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    history: tuple[VersionFile, ...] = ()  # by number
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFiles:
+    """A project with all its documents: parts first, by key. `shared` are the shared values it brings, by name."""
+
+    key: str
+    name: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    shared: Mapping[str, SharedFile] = field(default_factory=dict)
+    documents: tuple[DocumentFiles, ...] = ()
+
+
+def files_of(project: ProjectFiles) -> dict[str, bytes]:
+    """Return the project's files by their paths, relative to its folder."""
+    facts = {
+        "name": project.name,
+        "description": project.description,
+        "tags": list(project.tags),
+        "shared": {name: asdict(project.shared[name]) for name in sorted(project.shared)},
+    }
+    files = {"project.json": encoded(facts)}
+    for document in project.documents:
+        folder = f"{FOLDERS[document.kind]}/{document.key}"
+        files[f"{folder}/{document.kind}.json"] = encoded(facts_of(document))
+        for language in sorted(document.content.languages):
+            for ending, text in texts_by_ending(document.kind, document.content.languages[language]).items():
+                files[f"{folder}/{language}.{ending}"] = text.encode()
+        for version in document.history:
+            files[f"{folder}/versions/{version.number}.json"] = encoded(version_facts(version))
+    return files
+
+
+def facts_of(document: DocumentFiles) -> dict[str, Any]:
+    """Return what a document's JSON file says."""
+    facts: dict[str, Any] = {
+        "name": document.name,
+        "description": document.description,
+        "tags": list(document.tags),
+        "default_language": document.content.default_language,
+    }
+    if document.kind == "template":
+        facts["variables"] = [
+            {key: getattr(variable, key) for key in ("name", "type", "description", "sample", "required")}
+            for variable in document.content.variables
+        ]
+        facts["samples"] = {name: dict(values) for name, values in document.samples.items()}
+    return facts
+
+
+def texts_by_ending(kind: str, texts: Texts) -> dict[str, str]:
+    """Return the files of one language by their endings; a language without any text is kept by an empty file."""
+    files = {}
+    if texts.subject and kind == "template":
+        files["subject"] = texts.subject + "\n"
+    if texts.html:
+        files["html"] = texts.html
+    if texts.text:
+        files["txt"] = texts.text
+    return files or {"html": ""}
+
+
+def version_facts(version: VersionFile) -> dict[str, Any]:
+    """Return what a version's JSON file says."""
+    return {
+        "note": version.note,
+        "author_name": version.author_name,
+        "created_at": version.created_at.isoformat(),
+        "is_builtin": version.is_builtin,
+        "is_published": version.is_published,
+        "base": version.base,
+        "content": version.content.as_json(),
+    }
+
+
+def encoded(data: object) -> bytes:
+    """Return a JSON file. Half a surrogate pair is escaped, so that it is found when the file is read."""
+    return json_text.dumps(data).encode("utf-8", "backslashreplace")
+
+
+def ignored(path: str) -> bool:
+    """Return whether a file may lie in a project without being part of it: hidden ones and notes (``README.md``)."""
+    return any(part.startswith(".") for part in path.split("/")) or path.endswith(".md")

@@ -1,0 +1,282 @@
+"""Reads a project from named files and says all that is wrong with them, each fault with its file and line.
+
+Pure, like `project_files`, whose counterpart it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from templates_app import json_text
+from templates_app.content import (
+    KEY,
+    MAX_TEXT,
+    NAME,
+    Content,
+    ContentError,
+    Texts,
+    from_json,
+    language_code,
+    mapping,
+    texts_from,
+    variable_from,
+)
+from templates_app.project_files import (
+    ENDINGS,
+    FOLDERS,
+    MAX_FILE,
+    PLACE,
+    DocumentFiles,
+    FileProblem,
+    FilesError,
+    ProjectFiles,
+    SharedFile,
+    VersionFile,
+    ignored,
+)
+
+MOST_PROBLEMS = 100
+MOST_TAGS = 20
+TAG = re.compile(r"[\w-]{1,30}")
+PROJECT_KEYS = {"name", "description", "tags", "shared"}
+PART_KEYS = {"name", "description", "tags", "default_language"}
+TEMPLATE_KEYS = PART_KEYS | {"variables", "samples"}
+VERSION_KEYS = {"note", "author_name", "created_at", "is_builtin", "is_published", "base", "content"}
+
+
+def project_from(key: str, files: Mapping[str, bytes]) -> ProjectFiles:
+    """Return the project `key` that `files` (by paths relative to its folder) make up. Raises FilesError."""
+    return Reader(key, files).read()
+
+
+class Reader:
+    """One reading of one project; collects what is wrong."""
+
+    def __init__(self, key: str, files: Mapping[str, bytes]) -> None:
+        self.key = key
+        self.files = {path: data for path, data in files.items() if not ignored(path)}
+        self.problems: list[FileProblem] = []
+
+    def read(self) -> ProjectFiles:
+        """Return the project. Raises FilesError."""
+        if not KEY.fullmatch(self.key):
+            self.wrong("", 0, "a project's folder is named by small letters, digits and _, at most 50")
+        documents: dict[tuple[str, str], dict[str, str]] = {}
+        for path in sorted(self.files):
+            place = PLACE.fullmatch(path)
+            if place:
+                own = documents.setdefault((place["folder"], place["key"]), {})
+                own[path.split("/", 2)[2]] = path
+            elif path != "project.json":
+                self.wrong(path, 0, "is not a file of a project, or its name is not as it must be")
+        facts = self.facts("project.json", self.project_facts) if "project.json" in self.files else None
+        if "project.json" not in self.files:
+            self.wrong("project.json", 0, "is missing")
+        kinds = {folder: kind for kind, folder in FOLDERS.items()}
+        read = [self.document(kinds[folder], key, own) for (folder, key), own in sorted(documents.items())]
+        if self.problems:
+            raise FilesError(self.problems[:MOST_PROBLEMS])
+        return ProjectFiles(key=self.key, documents=tuple(one for one in read if one), **(facts or {}))
+
+    def wrong(self, path: str, line: int, message: str) -> None:
+        """Note a problem."""
+        shown = f"{self.key}/{path}".rstrip("/").encode("utf-8", "backslashreplace").decode()
+        self.problems.append(FileProblem(shown, line, message))
+
+    # ---------------------------------------------------------------- single files
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file; None if it is not text, which is noted."""
+        data = self.files[path]
+        if len(data) > MAX_FILE:
+            self.wrong(path, 0, f"is larger than {MAX_FILE:,} bytes")
+            return None
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            self.wrong(path, data.count(b"\n", 0, error.start) + 1, "is not UTF-8")
+            return None
+
+    def facts(self, path: str, read: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
+        """Return what `read` makes of a JSON file; None if it is not as it must be, which is noted."""
+        text = self.text(path)
+        if text is None:
+            return None
+        try:
+            data = json_text.loads(text)
+            return read(data)
+        except json_text.JsonError as error:
+            self.wrong(path, error.line, error.message)
+        except ContentError as error:
+            inside = error.where.removeprefix("file").lstrip(".")
+            line = json_text.line_of(text, inside.split(".") if inside else [])
+            self.wrong(path, line, f"{inside}: {error.reason}" if inside else error.reason)
+        return None
+
+    # ---------------------------------------------------------------- documents
+
+    def document(self, kind: str, key: str, own: Mapping[str, str]) -> DocumentFiles | None:
+        """Return the document whose files `own` are, by their names within its folder; None if something is wrong."""
+        before = len(self.problems)
+        languages: dict[str, dict[str, str]] = {}
+        history = []
+        facts: dict[str, Any] | None = None
+        name = f"{kind}.json"
+        if name not in own:
+            self.wrong(f"{FOLDERS[kind]}/{key}/{name}", 0, "is missing")
+        for file, path in own.items():
+            if file == name:
+                facts = self.facts(path, template_facts if kind == "template" else part_facts)
+            elif file.startswith("versions/"):
+                version = self.facts(path, version_facts)
+                number = int(file.removeprefix("versions/").removesuffix(".json"))
+                history += [VersionFile(number=number, **version)] if version else []
+            elif file.endswith(".json") or (kind == "part" and file.endswith(".subject")):
+                self.wrong(path, 0, f"does not belong to a {kind}")
+            else:
+                language, _, ending = file.partition(".")
+                self.variant(path, ending, languages.setdefault(language, {}))
+        history.sort(key=lambda version: version.number)
+        self.check_history(f"{FOLDERS[kind]}/{key}/versions", history)
+        if facts is None or len(self.problems) > before:
+            return None
+        content = Content(
+            languages={language: Texts(**texts) for language, texts in sorted(languages.items())},
+            default_language=facts.pop("default_language"),
+            variables=facts.pop("variables", ()),
+        )
+        return DocumentFiles(kind=kind, key=key, content=content, history=tuple(history), **facts)
+
+    def variant(self, path: str, ending: str, texts: dict[str, str]) -> None:
+        """Add the text in a file to `texts`, or note what is wrong with it."""
+        text = self.text(path)
+        if text is None:
+            return
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if ending == "subject":
+            text = text.removesuffix("\n")
+        field = next(field for field, known in ENDINGS.items() if known == ending)
+        try:
+            texts[field] = getattr(texts_from({field: text}, "file"), field)
+        except ContentError as error:
+            line = 0 if len(text) > MAX_TEXT else next(n for n, one in enumerate(text.split("\n"), 1) if "\x00" in one)
+            self.wrong(path, line, error.reason)
+
+    def check_history(self, folder: str, history: list[VersionFile]) -> None:
+        """Note what does not fit together among the versions of one document."""
+        numbers = {version.number for version in history}
+        if sum(version.is_published for version in history) > 1:
+            self.wrong(folder, 0, "more than one version is published")
+        for version in history:
+            if version.base is not None and (version.base not in numbers or version.base == version.number):
+                self.wrong(f"{folder}/{version.number}.json", 0, f"base: there is no other version {version.base}")
+
+    # ---------------------------------------------------------------- what stands in the JSON files
+
+    @staticmethod
+    def project_facts(data: object) -> dict[str, Any]:
+        """Return what project.json says. Raises ContentError."""
+        whole = mapping(data, "file", allowed=PROJECT_KEYS)
+        shared = {}
+        for name, given in mapping(whole.get("shared", {}), "file.shared").items():
+            where = f"file.shared.{name}"
+            if not NAME.fullmatch(name):
+                raise ContentError(where, "must be small letters, digits and _, not beginning with a digit")
+            one = {"value": given} if isinstance(given, str) else given
+            facts = mapping(one, where, allowed={"value", "description"})
+            shared[name] = SharedFile(
+                value=line(facts, "value", where, longest=500), description=line(facts, "description", where, 200)
+            )
+        return {**common_facts(whole), "shared": shared}
+
+
+def common_facts(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name, description and tags, which projects, templates and parts have. Raises ContentError."""
+    name = line(whole, "name", "file", longest=100)
+    if not name or name != " ".join(name.split()):
+        raise ContentError("file.name", "must not be empty, nor begin, end or be broken with more than a space")
+    tags = whole.get("tags", [])
+    if not isinstance(tags, list):
+        raise ContentError("file.tags", "must be a list")
+    for number, tag in enumerate(tags):
+        if not isinstance(tag, str) or not TAG.fullmatch(tag) or tag in tags[:number]:
+            raise ContentError(
+                f"file.tags.{number}", "must be a word of at most 30 letters, digits, _ and -, given once"
+            )
+    if len(tags) > MOST_TAGS:
+        raise ContentError("file.tags", f"must be at most {MOST_TAGS}")
+    return {"name": name, "description": line(whole, "description", "file", 500, lines=True), "tags": tuple(tags)}
+
+
+def part_facts(data: object) -> dict[str, Any]:
+    """Return what part.json says. Raises ContentError."""
+    whole = mapping(data, "file", allowed=PART_KEYS)
+    default = language_code(whole.get("default_language", "en"), "file.default_language")
+    return {**common_facts(whole), "default_language": default}
+
+
+def template_facts(data: object) -> dict[str, Any]:
+    """Return what template.json says. Raises ContentError."""
+    whole = mapping(data, "file", allowed=TEMPLATE_KEYS)
+    facts = part_facts({key: value for key, value in whole.items() if key in PART_KEYS})
+    given = whole.get("variables", [])
+    if not isinstance(given, list):
+        raise ContentError("file.variables", "must be a list")
+    variables = tuple(variable_from(one, f"file.variables.{number}") for number, one in enumerate(given))
+    names = [variable.name for variable in variables]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ContentError(f"file.variables.{number}.name", f"{name} is declared twice")
+    samples = {}
+    for name, values in mapping(whole.get("samples", {}), "file.samples").items():
+        line({"name": name}, "name", "file.samples", 100)
+        if name != " ".join(name.split()) or not name.isprintable() or not name:
+            raise ContentError(f"file.samples.{name}", "a sample's name must be printable words with single spaces")
+        samples[name] = mapping(values, f"file.samples.{name}")
+    return {**facts, "variables": variables, "samples": samples}
+
+
+def version_facts(data: object) -> dict[str, Any]:
+    """Return what a version's file says. Raises ContentError."""
+    whole = mapping(data, "file", allowed=VERSION_KEYS)
+    try:
+        created = datetime.fromisoformat(line(whole, "created_at", "file", 40))
+    except ValueError as error:
+        raise ContentError("file.created_at", "must be a time such as 2026-01-31T12:00:00+00:00") from error
+    if created.tzinfo is None or not 1970 <= created.year <= 9000:
+        raise ContentError("file.created_at", "must be a time with its distance from UTC, not before 1970")
+    base = whole.get("base")
+    if base is not None and (isinstance(base, bool) or not isinstance(base, int)):
+        raise ContentError("file.base", "must be the number of a version, or null")
+    flags = {name: whole.get(name, False) for name in ("is_builtin", "is_published")}
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise ContentError(f"file.{name}", "must be true or false")
+    try:
+        content = from_json(whole.get("content", {}))
+    except ContentError as error:
+        raise ContentError(f"file.content.{error.where}", error.reason) from error
+    return {
+        "note": line(whole, "note", "file", 500, lines=True),
+        "author_name": line(whole, "author_name", "file", 254),
+        "created_at": created,
+        "base": base,
+        "content": content,
+        **flags,
+    }
+
+
+def line(whole: Mapping[str, Any], name: str, where: str, longest: int, *, lines: bool = False) -> str:
+    """Return a text of at most `longest` characters, on one line unless `lines`. Raises ContentError."""
+    place = f"{where}.{name}"
+    text = whole.get(name, "")
+    if not isinstance(text, str):
+        raise ContentError(place, "must be text")
+    if len(text) > longest:
+        raise ContentError(place, f"is longer than {longest} characters")
+    if any(ord(character) < 32 and not (lines and character in "\n\t\r") for character in text):
+        raise ContentError(place, "contains a control character")
+    return text

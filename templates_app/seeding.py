@@ -1,0 +1,250 @@
+"""Brings the templates that come with the program into the database, after every ``migrate``.
+
+What ships lies in ``builtin/``, in the folder format of `folders`. Seeding adds the projects, documents, shared values
+and samples that are missing, and a version wherever the shipped text differs from the newest built-in one. That is
+published if the published one is a built-in, too, that is, unedited. An edited text stays, and `newer_builtin` says
+that there is something to compare. Names, descriptions and tags are written once and then belong to the editors.
+
+Two processes may seed at once: documents are locked before they get a version, in the same order everywhere, and
+whoever loses a race for a new row begins again and finds it made. Nothing is rendered here; the tests have done that.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.apps import apps as current_apps
+from django.db import IntegrityError, router, transaction
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from templates_app.folders import read_folder
+from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
+from templates_app.project_files import DocumentFiles, ProjectFiles
+from templates_app.rendering import note_change
+
+BUILTIN = Path(__file__).parent / "builtin"
+TRIES = 5
+
+
+class NewerBuiltin(NamedTuple):
+    """An edited text and the built-in one that came after it. `base` is what the edited one began from, if known."""
+
+    base: Version | None
+    theirs: Version  # the newest built-in
+    yours: Version  # the published one
+
+
+def newer_builtin(document: Document) -> NewerBuiltin | None:
+    """Return what to compare if a newer built-in lies under the edited text of `document`, unless it was declined."""
+    yours = document.published
+    if yours is None or yours.is_builtin:
+        return None
+    builtin = document.versions.filter(is_builtin=True).order_by("-number")
+    theirs = builtin.first()
+    if theirs is None or theirs.number <= document.builtin_seen or theirs.digest == yours.digest:
+        return None
+    base = yours.base or builtin.filter(number__lt=yours.number).first()
+    if base is not None and base.digest == theirs.digest:
+        return None
+    return NewerBuiltin(base=base, theirs=theirs, yours=yours)
+
+
+# ---------------------------------------------------------------- after migrate
+
+
+def seed_after_migrate(*, using: str, apps: Any = current_apps, **_signal: object) -> None:
+    """Seed, if the tables are there as the models want them: not after migrating back to an older state."""
+    if using == router.db_for_write(Document) and all(
+        columns(apps, model) == columns(current_apps, model)
+        for model in (Project, Document, Version, Sample, SharedValue, Change)
+    ):
+        seed()
+
+
+def columns(apps: Any, model: type[Any]) -> set[str]:
+    """Return the names of the model's columns in one state of the project; none if it has no table there."""
+    try:
+        there = apps.get_model(model._meta.label)
+    except LookupError:
+        return set()
+    return {field.column for field in there._meta.concrete_fields}
+
+
+@functools.cache
+def shipped() -> tuple[ProjectFiles, ...]:
+    """Return the projects that come with the program. Raises FilesError."""
+    return tuple(read_folder(BUILTIN))
+
+
+def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
+    """Bring what ships (or `projects`) into the database; return the keys of documents that got a built-in version.
+
+    Costs five small queries if there is nothing to do.
+    """
+    wanted = shipped() if projects is None else tuple(projects)
+    if not places_missing(wanted) and not Texts(wanted).due:
+        return []
+    for attempt in range(1, TRIES + 1):
+        try:
+            with transaction.atomic():
+                make_places(wanted)
+                texts = Texts(wanted, lock=True)
+                texts.write()
+                note_change()
+                return [document.full_key for document, _ in texts.new_versions]
+        except IntegrityError:  # another process made the same row a moment ago
+            if attempt == TRIES:
+                raise
+    raise AssertionError
+
+
+# ---------------------------------------------------------------- projects, documents, shared values
+
+
+def places_missing(wanted: Sequence[ProjectFiles]) -> bool:
+    """Return whether a project, a document or a shared value is not there yet."""
+    protected = set(Project.objects.filter(is_protected=True).values_list("key", flat=True))
+    there = set(documents_of(wanted).values_list("project__key", "kind", "key"))
+    shared = set(SharedValue.objects.values_list("name", flat=True))
+    return not (
+        {project.key for project in wanted} <= protected
+        and {place for place, _ in documents_in(wanted)} <= there
+        and {name for project in wanted for name in project.shared} <= shared
+    )
+
+
+def make_places(wanted: Sequence[ProjectFiles]) -> None:
+    """Make what is missing; a project of the same name that people made is protected from now on."""
+    keys = [project.key for project in wanted]
+    there = set(Project.objects.filter(key__in=keys).values_list("key", flat=True))
+    Project.objects.filter(key__in=keys, is_protected=False).update(is_protected=True)
+    Project.objects.bulk_create(
+        Project(key=one.key, name=one.name, description=one.description, tags=list(one.tags), is_protected=True)
+        for one in wanted
+        if one.key not in there
+    )
+    by_key = {project.key: project for project in Project.objects.filter(key__in=keys)}
+    documents = set(documents_of(wanted).values_list("project__key", "kind", "key"))
+    Document.objects.bulk_create(
+        Document(
+            project=by_key[project_key],
+            kind=kind,
+            key=key,
+            name=files.name,
+            description=files.description,
+            tags=list(files.tags),
+        )
+        for (project_key, kind, key), files in documents_in(wanted)
+        if (project_key, kind, key) not in documents
+    )
+    shared = {name: value for project in wanted for name, value in project.shared.items()}
+    for name in SharedValue.objects.filter(name__in=shared).values_list("name", flat=True):
+        del shared[name]
+    SharedValue.objects.bulk_create(
+        SharedValue(name=name, value=value.value, description=value.description) for name, value in shared.items()
+    )
+
+
+def documents_of(wanted: Sequence[ProjectFiles]) -> Any:
+    """Return the stored documents of the projects, in the order in which they are locked."""
+    return Document.objects.filter(project__key__in=[project.key for project in wanted]).order_by("pk")
+
+
+def documents_in(wanted: Sequence[ProjectFiles]) -> Iterator[tuple[tuple[str, str, str], DocumentFiles]]:
+    """Yield the shipped documents with their places: project, kind, key."""
+    for project in wanted:
+        for files in project.documents:
+            yield (project.key, files.kind, files.key), files
+
+
+# ---------------------------------------------------------------- versions and samples
+
+
+class Texts:
+    """What versions and samples stored documents lack, found in two queries. `lock` keeps others from publishing."""
+
+    def __init__(self, wanted: Sequence[ProjectFiles], *, lock: bool = False) -> None:
+        builtin = Version.objects.filter(document=OuterRef("pk"), is_builtin=True).order_by("-number")
+        if lock:  # apart, so that what is read next is what the holders of the locks before left
+            list(documents_of(wanted).select_for_update().values_list("pk", flat=True))
+        documents = (
+            documents_of(wanted)
+            .select_related("project", "published")
+            .annotate(
+                builtin_digest=Subquery(builtin.values("digest")[:1]),
+                highest=Subquery(
+                    Version.objects.filter(document=OuterRef("pk")).order_by("-number").values("number")[:1]
+                ),
+            )
+        )
+        stored = {(one.project.key, one.kind, one.key): one for one in documents}
+        samples: dict[int, dict[str, Sample]] = {}
+        for sample in Sample.objects.filter(document__in=[one.pk for one in stored.values()]):
+            samples.setdefault(sample.document_id, {})[sample.name] = sample
+        self.new_versions: list[tuple[Any, DocumentFiles]] = []
+        self.new_samples: list[Sample] = []
+        self.changed_samples: list[Sample] = []
+        self.old_samples: list[int] = []
+        for place, files in documents_in(wanted):
+            if place in stored:
+                self.compare(stored[place], files, samples.get(stored[place].pk, {}))
+
+    @property
+    def due(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.new_versions or self.new_samples or self.changed_samples or self.old_samples)
+
+    def compare(self, document: Any, files: DocumentFiles, samples: dict[str, Sample]) -> None:
+        """Note what `document` lacks.
+
+        Samples that nobody edited follow the shipped ones. Under an edited text they only gain values: it may still use
+        what the newer built-in no longer does.
+        """
+        if document.builtin_digest != files.content.digest:
+            self.new_versions.append((document, files))
+        for name, shipped_values in files.samples.items():
+            values = dict(shipped_values)
+            sample = samples.get(name)
+            if sample is None:
+                self.new_samples.append(Sample(document=document, name=name, values=values, is_builtin=True))
+                continue
+            if not follows(document):
+                values = {**sample.values, **values}
+            if sample.is_builtin and sample.values != values:
+                sample.values = values
+                self.changed_samples.append(sample)
+        if follows(document):
+            self.old_samples += [one.pk for one in samples.values() if one.is_builtin and one.name not in files.samples]
+
+    def write(self) -> None:
+        """Add the versions, publish those that follow the program, and bring the samples."""
+        made = Version.objects.bulk_create(
+            Version(
+                document=document,
+                number=(document.highest or 0) + 1,
+                content=files.content.as_json(),
+                digest=files.content.digest,
+                is_builtin=True,
+            )
+            for document, files in self.new_versions
+        )
+        publish = []
+        for (document, _), version in zip(self.new_versions, made, strict=True):
+            if follows(document):
+                document.published = version
+                document.changed_at = timezone.now()
+                publish.append(document)
+        Document.objects.bulk_update(publish, ["published", "changed_at"])
+        Sample.objects.bulk_create(self.new_samples)
+        Sample.objects.bulk_update(self.changed_samples, ["values"])
+        if self.old_samples:
+            Sample.objects.filter(pk__in=self.old_samples).delete()
+
+
+def follows(document: Document) -> bool:
+    """Return whether nobody edited the document: it says what the program brought, or nothing yet."""
+    return document.published is None or document.published.is_builtin

@@ -1,0 +1,72 @@
+"""Renders a version for somebody to look at, with one of its samples, and makes the HTML ready for a sandboxed frame.
+
+Rendering happens in the killable process of `workshop`, because old versions were tried with other parts than today's.
+What keeps the frame harmless is the response (see `POLICY`): no scripts, nothing fetched, no form, no window.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from templates_app import rendering, workshop
+from templates_app.content import Content
+from templates_app.engine import Problem, Rendered
+from templates_app.models import Document
+from templates_app.trying import samples_of
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
+# Chromium connects to the host of a frame before it refuses the frame, and to that of <link rel="preconnect">.
+CONNECTING = re.compile(r"<(?=(?:link|iframe|frame|fencedframe|object|embed|portal)[\s/>])", re.IGNORECASE)
+# A new window is what the sandbox refuses, so a link with this target does nothing. The first <base> counts.
+HEAD = '<!doctype html><meta charset="utf-8"><base target="_blank">'
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What came of a version with a sample. `inside` is the template in which a part is shown, if it is in one."""
+
+    rendered: Rendered | None
+    problems: tuple[Problem, ...]
+    sample: str
+    samples: tuple[str, ...]
+    inside: Document | None = None
+
+
+def show(
+    document: Document,
+    content: Content,
+    *,
+    sample: str = "",
+    language: str = "",
+    using: Sequence[Document] | None = None,
+) -> Showing:
+    """Render `content` with the sample of that name, the first one where there is none of it.
+
+    A part is shown in the first of the published templates `using` it (looked up if they are not given); one that none
+    uses is not rendered.
+    """
+    template, of_template = document, content
+    bundle = rendering.bundle_of(document, content)
+    if document.kind == Document.Kind.PART:
+        using = rendering.templates_using(document) if using is None else using
+        if not using:
+            return Showing(None, (), "", ())
+        template = using[0]
+        of_template = template.published.read() if template.published else Content()
+        bundle = rendering.bundle_of(template, of_template, part=(document, content))
+    values: Mapping[str, Mapping[str, Any]] = samples_of(template, of_template)
+    name = sample if sample in values else next(iter(values))
+    outcome = workshop.try_out(bundle, values[name], language)
+    inside = template if template is not document else None
+    return Showing(outcome.rendered, tuple(outcome.problems), name, tuple(values), inside)
+
+
+def framed(html: str) -> str:
+    """Return the document for the frame."""
+    return HEAD + CONNECTING.sub("<x-", html)

@@ -1,0 +1,141 @@
+"""The page of one template or part, and the frame in which it is shown rendered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from templates_app import rendering, usage
+from templates_app.content import Content
+from templates_app.keeping import draft_of
+from templates_app.models import Document, Version
+from templates_app.seeding import newer_builtin
+from templates_app.showing import POLICY, Showing, framed, show
+from templates_app.views.finding import document_or_404, number_in, page, person, version_or_404
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+SHOWN_VERSIONS = 5
+TABS = ("html", "text", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the person wants to see: a version with a sample in a language."""
+
+    version: Version | None
+    content: Content
+    sample: str
+    language: str
+
+    def query(self, **more: str) -> str:
+        """Return it as the query of an address."""
+        version = str(self.version.number) if self.version else ""
+        values = {"version": version, "sample": self.sample, "language": self.language, **more}
+        return "?" + urlencode({name: value for name, value in values.items() if value})
+
+
+@page
+def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show a template or part as it is published, with everything that belongs to it."""
+    one = document_or_404(project, kind, key)
+    context: dict[str, Any] = {
+        "document": one,
+        "published": one.published,
+        "draft": draft_of(one, person(request)),
+        "others": list(one.drafts.exclude(user_id=person(request).pk).select_related("user")[:10]),
+        "versions": list(one.versions.defer("content")[: SHOWN_VERSIONS + 1]),
+        "shown_versions": SHOWN_VERSIONS,
+        "newer_builtin": newer_builtin(one),
+    }
+    using = None
+    if one.kind == Document.Kind.PART:
+        using = context["users"] = rendering.templates_using(one)
+    if one.published:
+        context |= {"content": one.published.read()} | preview_context(request, one, one.published, using)
+        context["parts"] = parts_of(one)
+    if one.kind == Document.Kind.TEMPLATE:
+        context |= {"samples": list(one.samples.all()), "use": usage.use_of(one.full_key), "days": usage.DAYS}
+    return render(request, "templates_app/document_detail.html", context)
+
+
+def parts_of(document: Document) -> list[Document]:
+    """Return the parts that the published version uses, by key."""
+    if document.published is None:
+        return []
+    wanted = set(rendering.bundle_of(document, document.published.read()).parts) - {document.full_key}
+    parts = Document.objects.filter(kind=Document.Kind.PART).select_related("project")
+    found = parts.filter(project__key__in={key.partition("/")[0] for key in wanted}).order_by("project__key", "key")
+    return [one for one in found if one.full_key in wanted]
+
+
+def preview_context(
+    request: HttpRequest, document: Document, version: Version, using: list[Document] | None = None
+) -> dict[str, Any]:
+    """Return what the preview of a version shows: the chosen sample, language and tab."""
+    choice = chosen(request, document, version)
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in TABS else "html"
+    shown = show(document, choice.content, sample=choice.sample, language=choice.language, using=using)
+    texts = choice.content.languages.get(choice.language)
+    return {
+        "shown": shown,
+        "choice": choice,
+        "texts": texts,
+        "tab": tab,
+        "tabs": [
+            (one, label, one == tab, choice.query(tab=one))
+            for one, label in (("html", _("HTML")), ("text", _("Text")), ("source", _("Source")))
+        ],
+        "frame_url": reverse("templates_app:frame", args=[document.project.key, document.kind, document.key])
+        + choice.query(),
+    }
+
+
+def chosen(request: HttpRequest, document: Document, version: Version | None) -> Choice:
+    """Return what the query asks for; what does not exist gives way to the first one that does."""
+    number = number_in(request, "version")
+    if version is None:
+        version = version_or_404(document, number) if number else document.published
+    if version is None:
+        raise Http404
+    content = version.read()
+    language = request.GET.get("language", "")
+    return Choice(
+        version=version,
+        content=content,
+        sample=request.GET.get("sample", "")[:100],
+        language=language if language in content.languages else content.default_language,
+    )
+
+
+@page
+def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show the rendered HTML alone, for the sandboxed frame of the pages."""
+    one = document_or_404(project, kind, key)
+    choice = chosen(request, one, None)
+    shown: Showing = show(one, choice.content, sample=choice.sample, language=choice.language)
+    if shown.rendered is None or not shown.rendered.html:
+        raise Http404
+    return framed_response(shown.rendered.html)
+
+
+def framed_response(html: str) -> HttpResponse:
+    """Return `html` as the answer for a sandboxed frame: it runs nothing and fetches nothing."""
+    return HttpResponse(
+        framed(html),
+        headers={
+            "Content-Security-Policy": POLICY,
+            "X-Frame-Options": "SAMEORIGIN",
+            "Referrer-Policy": "no-referrer",
+            "X-DNS-Prefetch-Control": "off",  # or Chromium looks up the host of every link
+            "Cache-Control": "private, no-store",
+        },
+    )

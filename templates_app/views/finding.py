@@ -1,0 +1,75 @@
+"""What the views begin with: who may see the pages of the templates, and which row an address names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
+
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from templates_app.models import Document, Project, Version
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+LARGEST = 2**31 - 1
+
+editors = permission_required("templates_app.edit_templates", raise_exception=True)
+
+
+def page(view: View[P]) -> View[P]:
+    """Let editors read the page `view`."""
+    return editors(require_safe(view))
+
+
+def form_page(view: View[P]) -> View[P]:
+    """Let editors read the page `view` and send its form."""
+    return editors(require_http_methods(["GET", "HEAD", "POST"])(view))
+
+
+def action(view: View[P]) -> View[P]:
+    """Let editors post to `view`, which shows nothing."""
+    return editors(require_POST(view))
+
+
+def person(request: HttpRequest) -> AbstractBaseUser:
+    """Return who asks; the permission makes sure that somebody is signed in."""
+    return cast("AbstractBaseUser", request.user)
+
+
+def project_or_404(key: str) -> Project:
+    """Return the project. Raises Http404."""
+    found = Project.objects.filter(key=key).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def document_or_404(project: str, kind: str, key: str) -> Document:
+    """Return the document with its project and published version. Raises Http404."""
+    found = (
+        Document.objects.select_related("project", "published", "published__base")
+        .filter(project__key=project, kind=kind, key=key)
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def version_or_404(document: Document, number: int) -> Version:
+    """Return a version of the document. Raises Http404."""
+    found = document.versions.filter(number=number).first() if 0 < number <= LARGEST else None
+    if found is None:
+        raise Http404
+    return found
+
+
+def number_in(request: HttpRequest, name: str, default: int = 0) -> int:
+    """Return a number from the query, `default` if there is none or something else."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

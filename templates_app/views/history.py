@@ -1,0 +1,189 @@
+"""The pages about versions: the list, one of them, the difference of two, going back, a newer built-in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from templates_app import keeping, usage
+from templates_app.diffing import compare
+from templates_app.forms import NoteForm
+from templates_app.keeping import Conflict, KeepingError, Refused
+from templates_app.models import Document, Version
+from templates_app.upgrading import upgrade_of
+from templates_app.views.documents import preview_context
+from templates_app.views.finding import document_or_404, form_page, number_in, page, person, version_or_404
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+
+PAGE = 50  # versions
+
+
+@page
+def versions(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """List the versions, newest first."""
+    one = document_or_404(project, kind, key)
+    before = number_in(request, "before")
+    found = one.versions.defer("content")
+    if before:
+        found = found.filter(number__lt=before)
+    rows = list(found[: PAGE + 1])
+    context = {
+        "document": one,
+        "versions": rows[:PAGE],
+        "older": rows[PAGE - 1].number if len(rows) > PAGE else None,
+        "newest": not before,
+        "use": usage.use_of(one.full_key) if one.kind == Document.Kind.TEMPLATE else None,
+        "days": usage.DAYS,
+        "builtin": keeping.newest_builtin(one),
+    }
+    return render(request, "templates_app/version_list.html", context)
+
+
+@page
+def version(request: HttpRequest, project: str, kind: str, key: str, number: int) -> HttpResponse:
+    """Show what one version says, and how it looks with today's parts."""
+    one = document_or_404(project, kind, key)
+    chosen = version_or_404(one, number)
+    context = {"document": one, "version": chosen, "content": chosen.read(), "previous": _before(chosen)}
+    context |= preview_context(request, one, chosen)
+    return render(request, "templates_app/version_detail.html", context)
+
+
+def _before(version: Version) -> int | None:
+    return (
+        Version.objects.filter(document=version.document_id, number__lt=version.number)
+        .order_by("-number")
+        .values_list("number", flat=True)
+        .first()
+    )
+
+
+@page
+def diff(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show two versions side by side: ``?from=`` and ``?to=``, the published one and the one before it by default."""
+    one = document_or_404(project, kind, key)
+    newest = one.published or one.versions.first()
+    if newest is None:
+        raise Http404
+    new = version_or_404(one, number_in(request, "to")) if request.GET.get("to") else newest
+    if request.GET.get("from"):
+        old = version_or_404(one, number_in(request, "from"))
+    else:
+        old = version_or_404(one, _before(new) or new.number)
+    context = {
+        "document": one,
+        "old": old,
+        "new": new,
+        "places": compare(old.read(), new.read()),
+        "versions": one.versions.defer("content")[:200],
+    }
+    return render(request, "templates_app/diff.html", context)
+
+
+@form_page
+def restoration(request: HttpRequest, project: str, kind: str, key: str, number: int) -> HttpResponse:
+    """Ask before an old version is published again, showing what would change, and publish it."""
+    one = document_or_404(project, kind, key)
+    chosen = version_or_404(one, number)
+    context = {
+        "title": _("Restore version %s") % chosen.number,
+        "lead": _("What it said becomes a new version and is published. The others stay."),
+        "action": _("Restore it"),
+        "to": chosen,
+    }
+    return _republish(
+        request, one, context, lambda over, note: keeping.restore(chosen, person(request), over, note=note)
+    )
+
+
+@form_page
+def reset(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Ask before the text that came with the program is published again, and publish it."""
+    one = document_or_404(project, kind, key)
+    builtin = keeping.newest_builtin(one)
+    if builtin is None:
+        raise Http404
+    context = {
+        "title": _("Reset to the built-in text"),
+        "lead": _(
+            "What the program brought along becomes a new version and is published. Yours stay among the versions."
+        ),
+        "action": _("Reset it"),
+        "to": builtin,
+    }
+    return _republish(
+        request, one, context, lambda over, note: keeping.reset_to_builtin(one, person(request), over, note=note)
+    )
+
+
+def _republish(
+    request: HttpRequest,
+    one: Document,
+    context: dict[str, Any],
+    publish: Callable[[Version | None, str], Version],
+) -> HttpResponse:
+    form = NoteForm(request.POST if request.method == "POST" else None)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = publish(version_of(one, form.cleaned_data["over"]), form.cleaned_data["note"])
+        except Refused as error:
+            context |= {"refusal": str(error), "problems": error.problems}
+            status = 422
+        except Conflict as error:
+            context["conflict"] = error
+            one.refresh_from_db()
+            form = NoteForm(initial={"note": form.cleaned_data["note"]})
+            status = 422
+        except KeepingError as error:
+            context["refusal"] = str(error)
+            status = 422
+        else:
+            messages.success(request, _("Version %s is published.") % made.number)
+            return redirect(one)
+    published = one.published
+    if status == 200 or "conflict" in context:
+        form.initial["over"] = published.number if published else 0
+    context |= {
+        "document": one,
+        "form": form,
+        "places": compare(published.read(), context["to"].read()) if published else [],
+        "same": published is not None and published.digest == context["to"].digest,
+    }
+    return render(request, "templates_app/version_confirm.html", context, status=status)
+
+
+def version_of(document: Document, number: int | None) -> Version | None:
+    """Return the version of this number, which a form named; None for 0 and for one that there is not."""
+    return document.versions.filter(number=number).first() if number and number < 2**31 else None
+
+
+@form_page
+def upgrade(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show a newer built-in text beside the edited copy and their common base; take what is new, or keep yours."""
+    one = document_or_404(project, kind, key)
+    found = upgrade_of(one)
+    context: dict[str, Any] = {"document": one, "upgrade": found}
+    if found is None or request.method != "POST":
+        return render(request, "templates_app/upgrade.html", context)
+    choice = request.POST.get("choice")
+    if choice == "keep":
+        keeping.decline_builtin(one)
+        messages.success(request, _("Your text stays. Version %s is not announced again.") % found.theirs.number)
+        return redirect(one)
+    if choice == "merge" and found.adds_something:
+        try:
+            keeping.save_draft(one, person(request), found.joined, 0, based_on=found.yours)
+        except Conflict:
+            context["has_draft"] = True
+        else:
+            return redirect("templates_app:publication", project, kind, key)
+    return render(request, "templates_app/upgrade.html", context, status=422)

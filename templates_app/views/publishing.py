@@ -1,0 +1,79 @@
+"""Publishing one's draft: what it changes, what it would break, and whether somebody was quicker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from templates_app import keeping
+from templates_app.content import Content
+from templates_app.diffing import compare
+from templates_app.forms import NoteForm
+from templates_app.keeping import Conflict, KeepingError, Refused
+from templates_app.trying import report
+from templates_app.views.finding import action, document_or_404, form_page, person
+from templates_app.views.history import version_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from templates_app.models import Document, Draft, Version
+
+
+@form_page
+def publication(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show what publishing the draft would change, and publish it."""
+    one = document_or_404(project, kind, key)
+    draft = keeping.draft_of(one, person(request))
+    if draft is None:
+        return render(request, "templates_app/publication.html", {"document": one, "draft": None})
+    form = NoteForm(request.POST if request.method == "POST" else None)
+    context: dict[str, Any] = {"document": one, "draft": draft}
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                made = _publish(request, one, draft, form.cleaned_data)
+            except Refused as error:
+                context |= {"refusal": str(error), "problems": error.problems}
+            except Conflict as error:
+                context["late"] = str(error)
+                one.refresh_from_db()
+                draft = context["draft"] = keeping.draft_of(one, person(request)) or draft
+            except KeepingError as error:
+                context["refusal"] = str(error)
+            else:
+                messages.success(request, _("Version %s is published.") % made.number)
+                return redirect(one)
+            form = NoteForm(initial={"note": form.cleaned_data["note"]})
+    else:
+        found = report(one, draft.read())
+        context |= {"problems": found.failures, "warnings": found.warnings}
+    published = one.published
+    form.initial |= {"over": published.number if published else 0, "revision": draft.revision}
+    before = published.read() if published else Content()
+    context |= {"form": form, "published": published, "places": compare(before, draft.read())}
+    if published != draft.based_on:
+        context["meanwhile"] = compare(draft.based_on.read() if draft.based_on else Content(), before)
+    return render(request, "templates_app/publication.html", context, status=status)
+
+
+def _publish(request: HttpRequest, document: Document, draft: Draft, values: dict[str, Any]) -> Version:
+    """Publish the draft that the page showed, over the version that it is based on or that the person has seen."""
+    if values["revision"] != draft.revision:
+        raise Conflict(draft.read(), draft=draft)
+    over = version_of(document, values["over"]) if values["knowingly"] else draft.based_on
+    return keeping.publish(document, person(request), draft.read(), values["note"], over)
+
+
+@action
+def draft_deletion(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Throw one's own draft away."""
+    one = document_or_404(project, kind, key)
+    if keeping.discard_draft(one, person(request)):
+        messages.success(request, _("Your draft is deleted."))
+    return redirect(one)

@@ -1,0 +1,199 @@
+"""The process in which templates are tried out: started fresh by `workshop`, without Django, settings or secrets.
+
+It waits on its standard input, a socket, over which each job arrives as an open socket of its own. For each job it
+forks a child, which limits itself, renders, answers in JSON lines and ends. A child that is not done in time is killed.
+When the web process is gone, so is this one.
+
+A child may use a second of processor time and 256 MB, may neither write nor open files, and lives as many seconds as
+the job says, two for a preview. All of it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and
+Windows has no fork, so that the workshop does not start there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from templates_app import filters
+from templates_app.engine import Bundle, Compiled, Problem, RenderError, render_bundle
+
+PROCESSOR = 1  # seconds of a child
+MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
+NICENESS = 5
+READY = b"ready\n"
+LANGUAGES = ("en", "de")  # whose words are read before the first job
+
+
+def main() -> None:
+    """Serve until the other end of the standard input is closed."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    os.nice(NICENESS)
+    for language in LANGUAGES:
+        filters.warm_up(language)
+    warm = Compiled(Bundle.from_json(WARM_UP))
+    warm.render({})
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=0) as control:
+        control.sendall(READY)
+        Server(control).serve()
+
+
+class Server:
+    """The jobs that are running, by process id: the job's socket and the moment at which it is killed."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.jobs: dict[int, tuple[socket.socket, float]] = {}
+        self.parent = os.getppid()
+        # A byte arrives whenever a child ends, so that waiting for jobs ends, too.
+        self.ended, wakes = socket.socketpair()
+        self.ended.setblocking(False)
+        wakes.setblocking(False)
+        self.wakes = wakes
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> None:
+        """Take jobs until the parent is gone."""
+        while os.getppid() == self.parent:
+            readable, _, _ = select.select([self.control, self.ended], [], [], self.pause())
+            if self.ended in readable:
+                with contextlib.suppress(BlockingIOError):
+                    self.ended.recv(4096)
+            self.reap()
+            if self.control in readable:
+                message, handed, _, _ = socket.recv_fds(self.control, 1, 1)
+                if not message:
+                    break
+                for number in handed:
+                    self.begin(socket.socket(fileno=number), life=message[0])
+        for process in self.jobs:
+            os.kill(process, signal.SIGKILL)
+
+    def pause(self) -> float:
+        """Return the seconds until something must be looked at."""
+        now = time.monotonic()
+        return max(0.0, min([1.0, *(until - now for _, until in self.jobs.values())]))
+
+    def begin(self, job: socket.socket, *, life: int) -> None:
+        """Fork a child for `job`, which may live `life` seconds."""
+        process = os.fork()
+        if process:
+            self.jobs[process] = (job, time.monotonic() + life)
+            return
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            work(job, life)
+        except BaseException:  # noqa: BLE001  # whatever it was, the child ends, and its client is told
+            tell(job, {"killed": 0})
+        finally:
+            os._exit(0)
+
+    def reap(self) -> None:
+        """Kill the children whose time is over, and close the sockets of those that have ended."""
+        now = time.monotonic()
+        for process, (job, until) in list(self.jobs.items()):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                if os.WIFSIGNALED(status):
+                    tell(job, {"killed": os.WTERMSIG(status)})
+                job.close()
+                del self.jobs[process]
+            elif now >= until:
+                os.kill(process, signal.SIGKILL)
+                self.jobs[process] = (job, now + 1.0)
+
+
+def tell(job: socket.socket, answer: dict[str, Any]) -> None:
+    """Send one line, unless nobody listens any more."""
+    with contextlib.suppress(OSError):
+        job.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def work(job: socket.socket, life: int) -> None:
+    """Do one job in this child: read it, limit this process, render, answer with a line for each entry."""
+    signal.setitimer(signal.ITIMER_REAL, life)  # kills this process also when the server is gone
+    order = json.loads(read_all(job))
+    bundle = Bundle.from_json(order["bundle"])
+    for language in {language for _, _, language in order["entries"]} | set(bundle.content.languages):
+        filters.warm_up(language)
+    limit(job.fileno())
+    for name, values, language in order["entries"]:
+        tell(job, {"name": name, **outcome(bundle, values, language)})
+
+
+def read_all(job: socket.socket) -> bytes:
+    """Read until the other end has said everything."""
+    pieces = []
+    while piece := job.recv(1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def limit(keep: int) -> None:
+    """Give up whatever this process does not need to render and to answer on the descriptor `keep`."""
+    memory = begun_with() + MEMORY
+    os.closerange(0, keep)
+    os.closerange(keep + 1, 65536 if sys.platform == "linux" else 4096)
+    for kind, most in (
+        (resource.RLIMIT_CPU, PROCESSOR),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 0),  # no descriptor can be opened any more; the open one stays
+        (resource.RLIMIT_CORE, 0),
+        *(((resource.RLIMIT_NPROC, 0),) if hasattr(resource, "RLIMIT_NPROC") else ()),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(kind, (most, most))
+
+
+def begun_with() -> int:
+    """Return the bytes of address space that this process has now; 0 where nobody knows."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
+def outcome(bundle: Bundle, values: dict[str, Any], language: str) -> dict[str, Any]:
+    """Render and return what became of it, as JSON data."""
+    try:
+        rendered = render_bundle(bundle, values, language)
+    except RenderError as error:
+        return {"problems": [as_list(problem) for problem in error.problems]}
+    except MemoryError:
+        return {"problems": [as_list(Problem(bundle.key, "values", 0, "This needs too much memory."))]}
+    return {"rendered": [rendered.subject, rendered.html, rendered.text, rendered.language]}
+
+
+def as_list(problem: Problem) -> list[Any]:
+    """Return a problem as JSON data."""
+    return [problem.template, problem.part, problem.line, problem.message]
+
+
+WARM_UP: dict[str, Any] = {
+    "key": "warm/up",
+    "content": {
+        "languages": {"en": {"subject": "x", "html": "<style>p{margin:0}</style><p>{{ 1|number }}{{ 'x' }}</p>"}}
+    },
+    "parts": {},
+    "shared": {},
+    "version": 0,
+    "is_part": False,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Makes projects, templates and parts with a published version."""
+
+from templates_app import cataloguing, keeping
+from templates_app.content import Content, Texts, Variable
+from templates_app.models import Document, Project, Version
+
+HELLO = Content(
+    languages={
+        "en": Texts(subject="Hello {{ name }}", html="<p>Hello <b>{{ name }}</b>!</p>\n<p>Nice day.</p>\n"),
+        "de": Texts(subject="Hallo {{ name }}", html="<p>Hallo <b>{{ name }}</b>!</p>\n<p>Schöner Tag.</p>\n"),
+    },
+    variables=(Variable("name", description="Who it is for", sample="Ann"),),
+)
+
+
+def make_project(key="shop", **fields):
+    fields = {"name": key.title(), **fields}
+    protected = fields.pop("is_protected", False)
+    project = cataloguing.create_project(key=key, **fields)
+    if protected:
+        Project.objects.filter(pk=project.pk).update(is_protected=True)
+        project.refresh_from_db()
+    return project
+
+
+def make_template(project=None, key="hello", content=HELLO, user=None, kind=Document.Kind.TEMPLATE, **fields):
+    """Return a template; without `content`, nothing of it is published."""
+    project = project or Project.objects.filter(key="shop").first() or make_project()
+    document = cataloguing.create_document(project, kind, key=key, name=fields.pop("name", key.title()), **fields)
+    if content is not None:
+        keeping.publish(document, user, content, "First", None)
+    return document
+
+
+def make_part(key="footer", html="<p>Footer</p>", text="Footer", **fields):
+    content = Content(languages={"en": Texts(html=html, text=text)})
+    return make_template(key=key, content=content, kind=Document.Kind.PART, **fields)
+
+
+def saying(html, *, subject="Hello", variables=(), **others):
+    """Return content in English with this HTML; `others` are the HTML of more languages."""
+    texts = {"en": Texts(subject=subject, html=html)}
+    texts |= {language: Texts(subject=subject, html=other) for language, other in others.items()}
+    return Content(languages=texts, variables=tuple(variables))
+
+
+def make_builtin(document, content):
+    """Add a built-in version, as seeding does: published if nothing else is, or only built-ins were."""
+    number = document.versions.count() + 1
+    version = Version.objects.create(
+        document=document, number=number, content=content.as_json(), digest=content.digest, is_builtin=True
+    )
+    if document.published is None or document.published.is_builtin:
+        document.published = version
+        document.save()
+    return version

@@ -1,0 +1,46 @@
+"""Makes bundles and published documents for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from templates_app.content import Content, from_json
+from templates_app.engine import Bundle
+from templates_app.models import Document, Project, Version
+from templates_app.rendering import note_change
+
+
+def content_of(
+    *,
+    html: str = "",
+    text: str = "",
+    subject: str = "",
+    variables: list[dict[str, Any]] | None = None,
+    **languages: Any,
+) -> Content:
+    """Return a content in English, and in more languages: ``de={"html": ...}``."""
+    texts: dict[str, Any] = {"en": {"html": html, "text": text, "subject": subject}, **languages}
+    return from_json({"languages": texts, "variables": variables or []})
+
+
+def bundle_of(html: str = "", *, subject: str = "Hi", text: str = "", variables: str = "", **more: Any) -> Bundle:
+    """Return a bundle ``test/mail``; `variables` are names of text variables, `parts` contents by key."""
+    declared = [{"name": name} for name in variables.split()]
+    shared = more.pop("shared", {"brand_name": "Brand", "base_url": "https://example.com"})
+    parts = more.pop("parts", {})
+    declared += more.pop("declared", [])
+    content = content_of(html=html, subject=subject, text=text, variables=declared, **more)
+    return Bundle(key="test/mail", content=content, parts=parts, shared=shared)
+
+
+def publish(key: str, content: Content, *, kind: str = "template") -> Document:
+    """Store `content` as the next version of `key` and publish it."""
+    project_key, _, name = key.partition("/")
+    project, _ = Project.objects.get_or_create(key=project_key, defaults={"name": project_key})
+    document, _ = Document.objects.get_or_create(project=project, kind=kind, key=name, defaults={"name": name})
+    number = document.versions.count() + 1
+    version = Version.objects.create(document=document, number=number, content=content.as_json(), digest=content.digest)
+    document.published = version
+    document.save()
+    note_change()
+    return document

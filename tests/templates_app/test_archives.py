@@ -1,0 +1,246 @@
+"""Projects as zip files: packed and unpacked the same; hostile ones are refused before anything is unpacked."""
+
+import io
+import stat
+import struct
+import zipfile
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from templates_app import archives
+from templates_app.archives import pack, unpack
+from templates_app.project_files import FilesError, ProjectFiles
+from tests.templates_app.project_strategies import projects
+
+SHOP = ProjectFiles("shop", "Shop")
+PROJECT = b'{"name": "Shop"}'
+
+
+def zipped(*entries, compression=zipfile.ZIP_DEFLATED, **changes) -> bytes:
+    """Return a zip file of (name, data) or (name, data, mode), always with a good project beside them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        archive.writestr("shop/project.json", PROJECT)
+        for name, data, *mode in entries:
+            entry = zipfile.ZipInfo(name)
+            entry.filename = name  # as it is, whatever ZipInfo thinks of it
+            entry.compress_type = compression
+            entry.create_system = 3
+            if mode:
+                entry.external_attr = mode[0] << 16
+            for attribute, value in changes.items():
+                setattr(entry, attribute, value)
+            archive.writestr(entry, data)
+    return buffer.getvalue()
+
+
+def renamed(data: bytes, old: bytes, new: bytes) -> bytes:
+    """Return the archive with one name replaced in both headers by another of the same length."""
+    assert len(old) == len(new)
+    assert data.count(old) == 2
+    return data.replace(old, new)
+
+
+def flagged(flag: int) -> bytes:
+    """Return an archive whose last entry has `flag` set in its directory and in its own header."""
+    data = bytearray(zipped(("shop/a.md", b"x")))
+    struct.pack_into("<H", data, data.rindex(b"PK\x01\x02") + 8, flag)
+    struct.pack_into("<H", data, data.rindex(b"PK\x03\x04") + 6, flag)
+    return bytes(data)
+
+
+def patched(where: bytes, offset: int, form: str, value: int) -> bytes:
+    """Return an archive of two files with a number changed behind the last `where`."""
+    data = bytearray(zipped(("shop/en.txt", b"x" * 50)))
+    struct.pack_into(form, data, data.rindex(where) + offset, value)
+    return bytes(data)
+
+
+def overlapping() -> bytes:
+    """Return an archive whose second entry is the first one's bytes once more."""
+    data = bytearray(zipped(("shop/a.md", b"x")))
+    struct.pack_into("<L", data, data.rindex(b"PK\x01\x02") + 42, 0)
+    return bytes(data)
+
+
+def inside_another() -> bytes:
+    """Return an archive whose second entry begins in the middle of the first one's data."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("shop/b.md", b"inner")
+    local = inner.getvalue()[: inner.getvalue().index(b"PK\x01\x02")]
+    data = bytearray(zipped(("shop/a.md", local), ("shop/b.md", b"inner"), compression=zipfile.ZIP_STORED))
+    struct.pack_into("<L", data, data.rindex(b"PK\x01\x02") + 42, data.index(local))
+    return bytes(data)
+
+
+def lying_about_its_size() -> bytes:
+    """Return an archive with 5 MB that says to hold 10 bytes."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = packer.compress(b" " * 5_000_000) + packer.flush()
+    data = bytearray(zipped(("shop/en.txt", bomb), compression=zipfile.ZIP_STORED))
+    for header, method, size in ((b"PK\x01\x02", 10, 24), (b"PK\x03\x04", 8, 22)):
+        at = data.rindex(header)
+        struct.pack_into("<H", data, at + method, 8)
+        struct.pack_into("<L", data, at + size, 10)
+    return bytes(data)
+
+
+def many(count: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for number in range(count):
+            archive.writestr(f"shop/{number}.md", b"")
+    return buffer.getvalue()
+
+
+LINK = stat.S_IFLNK | 0o777
+HOSTILE = {
+    "a name that climbs up": (zipped(("../evil.md", b"")), "leads elsewhere"),
+    "a name that climbs up inside": (zipped(("shop/../../evil.md", b"")), "leads elsewhere"),
+    "a name with a dot": (zipped(("shop/./evil.md", b"")), "leads elsewhere"),
+    "a name with an empty part": (zipped(("shop//evil.md", b"")), "leads elsewhere"),
+    "an absolute name": (zipped(("/etc/passwd", b"")), "absolute name"),
+    "a drive letter": (zipped(("C:/evil.md", b"")), "backslash or a colon"),
+    "a backslash": (zipped(("shop\\..\\evil.md", b"")), "backslash or a colon"),
+    "an alternate stream": (zipped(("shop/a.md:evil", b"")), "backslash or a colon"),
+    "a symbolic link": (zipped(("shop/a.md", b"/etc/passwd", LINK)), "is a link or a device"),
+    "a symbolic link as folder": (zipped(("shop/templates/", b"", LINK)), "is a link or a device"),
+    "a device": (zipped(("shop/a.md", b"", stat.S_IFCHR | 0o666)), "is a link or a device"),
+    "a pipe": (zipped(("shop/a.md", b"", stat.S_IFIFO)), "is a link or a device"),
+    "a folder that is called a file": (zipped(("shop/a.md", b"", stat.S_IFDIR)), "is a link or a device"),
+    "a NUL in a name": (renamed(zipped(("shop/aXb.md", b"")), b"aXb", b"a\0b"), "other characters"),
+    "a name that is not UTF-8": (renamed(zipped(("shop/aXb.md", b"")), b"aXb", b"a\xffb"), "other characters"),
+    "a name beyond ASCII": (zipped(("shop/größe.md", b"")), "other characters"),
+    "a name that turns its direction": (zipped(("shop/\u202ea.md", b"")), "other characters"),
+    "a line break in a name": (zipped(("shop/a\nb.md", b"")), "other characters"),
+    "a name without end": (zipped(("shop/" + "a" * 300, b"")), "longer than 200"),
+    "no name": (zipped(("", b"")), "leads elsewhere"),
+    "a file twice": (
+        renamed(zipped(("shop/a.md", b"1"), ("shop/X.md", b"2")), b"shop/X.md", b"shop/a.md"),
+        "is there twice",
+    ),
+    "a file in both cases": (zipped(("shop/a.md", b"1"), ("shop/A.md", b"2")), "is there twice"),
+    "a project in both cases": (zipped(("Shop/project.json", b"1")), "is there twice"),
+    "a file that is a folder": (zipped(("shop/a.md", b"1"), ("shop/a.md/b.md", b"2")), "a file and a folder"),
+    "a zip file in it": (zipped(("shop/inner.zip", zipped())), "is an archive itself"),
+    "an archive in it": (zipped(("shop/inner.TAR.GZ", b"")), "is an archive itself"),
+    "an encrypted file": (flagged(0x1), "is encrypted"),
+    "a strongly encrypted file": (flagged(0x41), "is encrypted"),
+    "a bomb": (zipped(("shop/en.txt", b" " * 7_900_000)), "200 times its size"),
+    "a huge file": (zipped(("shop/en.txt", b" " * 8_000_001)), "is larger than 8,000,000"),
+    "a folder with content": (zipped(("shop/templates/", b"hidden", stat.S_IFDIR)), "is larger than"),
+    "another compression": (zipped(("shop/a.md", b"x"), compression=zipfile.ZIP_LZMA), "not supported"),
+    "overlapping files": (overlapping(), "shares its place"),
+    "a file inside another": (inside_another(), "shares its place"),
+    "a size that is not true": (lying_about_its_size(), "is damaged"),
+    "two names for one file": (
+        zipped(("shop/aXb.md", b"x"))[::-1].replace(b"bXa", b"bYa", 1)[::-1],
+        "is described in two ways",
+    ),
+    "a wrong checksum": (patched(b"PK\x01\x02", 16, "<L", 7), "is damaged"),
+    "an offset behind the end": (patched(b"PK\x01\x02", 42, "<L", 10**9), "shares its place"),
+    "a size behind the end": (patched(b"PK\x01\x02", 20, "<L", 10**6), "is described in two ways"),
+    "a count that is too small": (patched(b"PK\x05\x06", 8, "<L", 0x00010001), "another number of files"),
+    "100,000 files": (lambda: many(100_000), "more than 20,000 files"),
+    "20,001 files": (lambda: many(20_001), "more than 20,000 files"),
+    "several disks": (patched(b"PK\x05\x06", 4, "<H", 1), "one part of several"),
+    "something before it": (b"PK\x03\x04evil" + zipped(), "before or behind"),
+    "something behind it": (zipped() + b"evil", "before or behind"),
+    "a program before it": (b"#!/bin/sh\n" + zipped(), "is not a zip file"),
+    "another file altogether": (b"\x1f\x8b\x08\x00" + b"\0" * 50, "is not a zip file"),
+    "a web page": (b"<!DOCTYPE html>", "is not a zip file"),
+    "nothing": (b"", "is not a zip file"),
+    "the beginning alone": (b"PK\x03\x04", "is cut off"),
+    "half a file": (zipped(("shop/a.md", b"x"))[:-30], "is cut off"),
+    "no entries": (b"PK\x05\x06" + bytes(18), "holds no project"),
+    "a file beside the projects": (zipped(("evil.txt", b"")), "does not lie in a folder"),
+    "a foreign file in a project": (zipped(("shop/evil.exe", b"")), "is not a file of a project"),
+    "a key that is none": (zipped(("My Shop/project.json", PROJECT)), "small letters"),
+}
+
+
+@pytest.mark.parametrize(("data", "said"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_archive_is_refused_with_the_reason(data, said):
+    with pytest.raises(FilesError) as refused:
+        unpack(data() if callable(data) else data)
+    assert said in str(refused.value)
+    assert str(refused.value).isprintable() or "\n" in str(refused.value)
+
+
+READ_FIRST = {
+    "is damaged",
+    "does not lie in a folder",
+    "is not a file of a project",
+    "small letters",
+    "holds no project",
+}
+UNREAD = {name: data for name, (data, said) in HOSTILE.items() if said not in READ_FIRST}
+
+
+@pytest.mark.parametrize("data", UNREAD.values(), ids=UNREAD)
+def test_it_is_refused_before_anything_is_unpacked(data, monkeypatch):
+    def unpacked(*_arguments, **_more):
+        raise AssertionError
+
+    archive = data() if callable(data) else data
+    monkeypatch.setattr(zipfile.ZipFile, "open", unpacked)
+    with pytest.raises(FilesError):
+        unpack(archive)
+
+
+def test_an_archive_that_is_too_large_as_a_whole_is_refused(monkeypatch):
+    with pytest.raises(FilesError, match="larger than 20 MB"):
+        unpack(zipped() + bytes(20_000_000))
+    monkeypatch.setattr(archives, "MAX_UNPACKED", 5_000)
+    with pytest.raises(FilesError, match="unpacks to 5,0"):
+        unpack(zipped(("shop/a.md", b"x" * 5_000)))
+
+
+def test_what_other_programs_add_to_an_archive_is_let_pass():
+    data = zipped(
+        ("shop/", b"", stat.S_IFDIR | 0o755),
+        ("shop/README.md", b"hello"),
+        ("__MACOSX/shop/._project.json", b"\0"),
+        (".DS_Store", b"\0"),
+        ("shop/.gitignore", b""),
+    )
+    assert unpack(data) == [SHOP]
+
+
+def test_a_stored_archive_and_one_with_a_comment_are_read():
+    buffer = io.BytesIO(zipped(compression=zipfile.ZIP_STORED))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = b"from elsewhere"
+    assert unpack(buffer.getvalue()) == [SHOP]
+
+
+@given(st.lists(projects(), max_size=3, unique_by=lambda project: project.key).filter(bool))
+@settings(max_examples=50)
+def test_every_project_is_unpacked_as_it_was_packed(several):
+    data = pack(several)
+    assert unpack(data) == sorted(several, key=lambda project: project.key)
+    assert pack(unpack(data)) == pack(sorted(several, key=lambda project: project.key))
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_no_damage_leads_to_anything_but_a_refusal_or_the_same(data):
+    """Bytes changed, cut out or doubled anywhere: it is refused, or what is read is what was written."""
+    broken = bytearray(pack([SHOP]))
+    for _change in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(broken) - 1))
+        if data.draw(st.booleans()):
+            broken[at] = data.draw(st.integers(0, 255))
+        else:
+            del broken[at : at + data.draw(st.integers(1, 20))]
+            if not broken:
+                break
+    try:
+        read = unpack(bytes(broken))
+    except FilesError:
+        return
+    assert read == [SHOP]

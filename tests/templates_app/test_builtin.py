@@ -1,0 +1,326 @@
+"""The templates that come with the program: every one of them, in every language, with every sample."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import jinja2
+import jinja2.meta
+import jinja2.nodes
+import pytest
+
+from templates_app.engine import Bundle, render_bundle
+from templates_app.filters import filters_for
+from templates_app.inspecting import inspect
+from templates_app.project_files import files_of
+from templates_app.seeding import BUILTIN, shipped
+from tests.config.starting import BASE_DIR
+
+KEYS = {
+    "account/email_changed",
+    "account/invitation",
+    "account/password_changed",
+    "account/password_reset",
+    "account/registration_confirmation",
+    "account/sign_in_code",
+    "account/welcome",
+    "mail/daily_digest",
+    "mail/notification",
+    "mail/test",
+    "platform/account_disconnected",
+    "platform/backup_status",
+    "platform/campaign_complete",
+    "platform/post_failed",
+    "platform/quota_warning",
+    "platform/security_alert",
+}
+LANGUAGES = ("en", "de")
+SHARED = {
+    "brand_name": "Example",
+    "brand_address": "Example Ltd, 1 High Street, London",
+    "brand_color": "#4044c8",
+    "base_url": "https://mail.example.com",
+}
+PARTS = {
+    f"{project.key}/{one.key}": one.content for project in shipped() for one in project.documents if one.kind == "part"
+}
+TEMPLATES = {
+    f"{project.key}/{one.key}": one for project in shipped() for one in project.documents if one.kind == "template"
+}
+CASES = [
+    (key, sample, language)
+    for key, one in sorted(TEMPLATES.items())
+    for sample in one.samples
+    for language in LANGUAGES
+]
+URL = re.compile(r"https?://\S+")
+
+
+def rendered(key, sample, language, **values):
+    template = TEMPLATES[key]
+    bundle = Bundle(key=key, content=template.content, parts=PARTS, shared=SHARED)
+    return render_bundle(bundle, {**template.samples[sample], **values}, language)
+
+
+def first_sample(key):
+    return next(iter(TEMPLATES[key].samples))
+
+
+class Elements(HTMLParser):
+    """Collects the elements of a mail, and its words."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.words = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def named(self, tag):
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: "-".join(case).replace(" ", "_"))
+def case(request):
+    return request.param
+
+
+def test_all_are_there():
+    assert TEMPLATES.keys() == KEYS
+    assert {tuple(sorted(one.content.languages)) for one in TEMPLATES.values()} == {("de", "en")}
+
+
+def test_the_files_are_written_as_an_export_would_write_them():
+    for project in shipped():
+        for path, data in files_of(project).items():
+            assert (BUILTIN / project.key / path).read_bytes() == data, path
+
+
+def test_nothing_is_left_over(case):
+    mail = rendered(*case)
+    for text in (mail.subject, mail.html, mail.text):
+        assert not re.search(r"{{|}}|{%|%}|\bNone\b|Undefined|nan\b", text), text
+    assert mail.language == case[2]
+
+
+def test_the_checks_before_publishing_find_nothing(case):
+    template = TEMPLATES[case[0]]
+    variables = template.content.variables
+    assert inspect(rendered(*case), template.tags, variables, template.content, shared=SHARED) == []
+
+
+def test_subjects_are_short_and_on_one_line(case):
+    subject = rendered(*case).subject
+    assert subject == subject.strip()
+    assert 10 < len(subject) < 80
+    assert "\n" not in subject
+
+
+def test_html_is_small_and_made_of_tables_without_images(case):
+    html = rendered(*case).html
+    elements = Elements(html)
+    assert len(html.encode()) < (12_000 if case[1] == first_sample(case[0]) else 102_000)
+    assert elements.named("html")[0]["lang"] == case[2]
+    assert {attributes.get("role") for attributes in elements.named("table")} == {"presentation"}
+    assert not elements.named("img")
+    assert not elements.named("link")
+    assert html.count("<table") == html.count("</table>")
+    assert html.count("[if mso]") == html.count("[endif]")
+
+
+def test_dark_and_phone_rules_survive_the_inlining(case):
+    html = rendered(*case).html
+    assert '<meta name="color-scheme" content="light dark">' in html
+    dark = html[html.index("@media (prefers-color-scheme: dark)") :].split("</style>")[0]
+    assert all("!important" in rule for rule in re.findall(r"[\w-]+: [^;{}]+;", dark))
+    assert "@media (max-width: 480px)" in html
+    card = next(attributes for tag, attributes in Elements(html).found if attributes.get("class") == "card")
+    assert "background-color: #ffffff" in card["style"]
+
+
+def test_every_link_is_https_and_in_both_texts(case):
+    mail = rendered(*case)
+    links = {attributes["href"] for attributes in Elements(mail.html).named("a")}
+    assert all(link.startswith("https://") for link in links)
+    assert set(URL.findall(mail.text)) == links
+
+
+def test_the_plain_text_is_good_to_read(case):
+    text = rendered(*case).text
+    assert not text.startswith("\n")
+    assert "\n\n\n" not in text.rstrip("\n")
+    assert "<" not in text
+    for line in text.splitlines():
+        assert len(line) <= 78 or URL.fullmatch(line.strip()), line
+        assert URL.fullmatch(line.strip()) or not URL.search(line), f"{line}: a link has a line of its own"
+        assert line == line.rstrip() or line.strip() == ""
+    assert "Example Ltd, 1 High Street, London" in text
+
+
+def test_there_is_a_preview_line_before_the_mail(case):
+    words = [word for word in Elements(rendered(*case).html.split("<body")[1]).words if word.strip()]
+    assert 5 < len(words[0].split("͏")[0].strip()) < 130
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_german_differs_from_english(key):
+    for sample in TEMPLATES[key].samples:
+        english, german = (rendered(key, sample, language) for language in LANGUAGES)
+        assert english.html != german.html
+        assert english.text != german.text
+        assert (english.subject != german.subject) == (key != "mail/notification")
+        assert not re.search(r"\b(Hello|You get this mail)\b", german.html + german.text)
+        assert not re.search(r"\b(Guten Tag|Sie erhalten)\b", english.html + english.text)
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_an_unknown_language_gets_english_and_an_austrian_german(key):
+    assert rendered(key, first_sample(key), "fr").language == "en"
+    assert rendered(key, first_sample(key), "de-AT").language == "de"
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_text_uses_every_declared_variable_and_no_other(key, language):
+    content = TEMPLATES[key].content
+    declared = {variable.name for variable in content.variables}
+    texts = content.languages[language]
+    environment = jinja2.Environment(autoescape=True)
+    environment.filters.update(filters_for(language))
+    for source in (texts.subject + texts.html, texts.subject + texts.text):
+        tree = environment.parse(source)
+        imported = {name for found in tree.find_all(jinja2.nodes.FromImport) for name in found.names}
+        # Jinja does not see from inside a block what was imported outside of it.
+        assert jinja2.meta.find_undeclared_variables(tree) - imported - set(SHARED) == declared
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_variables_and_samples_are_described(key):
+    template = TEMPLATES[key]
+    assert template.name
+    assert template.description.endswith(".")
+    assert len(template.samples) >= 2
+    for variable in template.content.variables:
+        assert variable.description
+        assert variable.sample not in ("", None) or not variable.required
+    for values in template.samples.values():
+        assert values.keys() == {variable.name for variable in template.content.variables}
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_whoever_has_no_name_is_greeted_without(key, language):
+    if not any(variable.name == "name" for variable in TEMPLATES[key].content.variables):
+        assert key == "mail/test"
+        return
+    for nobody in (None, ""):
+        mail = rendered(key, first_sample(key), language, name=nobody)
+        assert re.match(r"(Hello|Guten Tag)[,!]\n", mail.text)
+    assert "Ann &lt;b&gt;" in rendered(key, first_sample(key), language, name="Ann <b>").html
+
+
+def test_mails_to_many_say_how_to_unsubscribe():
+    bulk = {key for key, one in TEMPLATES.items() if "bulk" in one.tags}
+    assert bulk == {"mail/daily_digest", "platform/campaign_complete"}
+    for key in bulk:
+        for language in LANGUAGES:
+            mail = rendered(key, first_sample(key), language, unsubscribe_url="https://example.com/stop/1")
+            assert 'href="https://example.com/stop/1"' in mail.html
+            assert "https://example.com/stop/1" in mail.text
+
+
+@pytest.mark.parametrize(
+    "key", ["account/password_changed", "account/email_changed", "account/sign_in_code", "platform/security_alert"]
+)
+@pytest.mark.parametrize(("language", "day"), [("en", "March 14, 2026"), ("de", "14. März 2026")])
+def test_security_mails_say_when_from_where_and_what_to_do(key, language, day):
+    mail = rendered(key, first_sample(key), language)
+    for text in (mail.html, mail.text):
+        assert day in text
+        assert "203.0.113.7" in text
+        assert "Firefox on Windows" in text
+        assert TEMPLATES[key].samples[first_sample(key)]["secure_url"] in text
+
+
+def test_the_sign_in_code_is_not_in_the_subject_which_the_log_keeps():
+    for language in LANGUAGES:
+        assert "482913" not in rendered("account/sign_in_code", "With all details", language).subject
+
+
+@pytest.mark.parametrize(
+    ("count", "english", "german"),
+    [(0, "Nothing new on", "Nichts Neues vom"), (1, "1 thing", "1 Neuigkeit vom"), (1200, "1,200 things", "1.200 Neu")],
+)
+def test_numbers_are_counted_as_the_language_does(count, english, german):
+    entries = [{"title": "A"}] * count  # neither text nor url
+    assert rendered("mail/daily_digest", "A usual day", "en", entries=entries).subject.startswith(english)
+    assert rendered("mail/daily_digest", "A usual day", "de", entries=entries).subject.startswith(german)
+
+
+def test_a_used_up_quota_of_nothing_does_not_divide_by_it():
+    for used in (0, 5):
+        assert (
+            "the limit is reached"
+            in rendered("platform/quota_warning", "Nearly used up", "en", used=used, limit=0).subject
+        )
+
+
+def test_the_name_address_and_colour_of_the_platform_are_used():
+    template = TEMPLATES["account/welcome"]
+    shared = {**SHARED, "brand_name": "Garden & Co", "brand_color": "#0a6b3d", "brand_address": ""}
+    bundle = Bundle(key="account/welcome", content=template.content, parts=PARTS, shared=shared)
+    mail = render_bundle(bundle, template.samples["With help"], "en")
+    assert "Garden &amp; Co" in mail.html
+    assert "#0a6b3d" in mail.html
+    assert "#4044c8" not in mail.html
+    assert mail.text.rstrip().endswith("Sent by Garden & Co")
+
+
+def test_german_is_formal_and_quotes_as_german_does():
+    for key in KEYS:
+        texts = TEMPLATES[key].content.languages["de"]
+        source = texts.subject + texts.html + texts.text
+        assert not re.search(r"\b(du|dein|deine|dir|dich)\b", source, re.IGNORECASE)
+        assert "“{{" not in source  # English quotation marks
+        assert not re.search(r"\b(sie sich nicht|ihr Konto|ihre E-Mail)\b", source)
+
+
+def test_descriptions_of_files_are_json_in_the_order_of_the_format():
+    for file in BUILTIN.rglob("template.json"):
+        data = json.loads(file.read_text())
+        assert list(data) == ["name", "description", "tags", "default_language", "variables", "samples"]
+        for variable in data["variables"]:
+            assert list(variable) == ["name", "type", "description", "sample", "required"]
+
+
+def test_the_documentation_lists_every_template_with_its_values():
+    lines = (BASE_DIR / "docs/templates.md").read_text().splitlines()
+    for key, template in TEMPLATES.items():
+        line = next(line for line in lines if line.startswith(f"| `{key}` |"))
+        listed = line.rsplit("|", 2)[1].split()
+        assert listed == [f"`{one.name}`" + ("" if one.required else "?") for one in template.content.variables]
+
+
+def test_the_documentation_says_how_filters_write():
+    text = (BASE_DIR / "docs/templates.md").read_text()
+    for language, examples in (
+        ("en", ("March 14, 2026", "March 14, 2026, 9:26:00 AM UTC", "9:26 AM", "8,420", "84%", "€19.90")),
+        ("de", ("14. März 2026", "14. März 2026, 09:26:00 UTC", "09:26", "8.420", "84 %", "19,90 €")),
+    ):
+        filters = filters_for(language)
+        at = "2026-03-14T09:26:00+00:00"
+        written = (
+            filters["date"](at, "long"),
+            filters["datetime"](at, "long"),
+            filters["time"](at),
+            filters["number"](8420),
+            filters["percent"](0.84),
+            filters["money"](19.9, "EUR"),
+        )
+        assert tuple(re.sub("[\u202f\xa0]", " ", one) for one in written) == examples
+        assert all(example in text for example in examples)

@@ -1,0 +1,359 @@
+"""Projects out of the database and in again: the same comes back, nothing is lost, and nothing broken gets in."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+
+from templates_app import keeping
+from templates_app.archives import pack, unpack
+from templates_app.arriving import write
+from templates_app.cataloguing import RESERVED_KEYS, create_document, create_project
+from templates_app.content import Content, Texts, Variable
+from templates_app.exchange import UnknownProjects, check_import, export_projects, import_projects
+from templates_app.importing import ImportRefused, Plan
+from templates_app.models import Change, Document, Draft, Project, Sample, SharedValue, Version
+from templates_app.project_files import DocumentFiles, ProjectFiles, SharedFile, VersionFile
+from templates_app.rendering import render
+from tests.factories import make_user
+from tests.templates_app.project_strategies import keys, projects
+
+pytestmark = pytest.mark.django_db
+
+LAYOUT = DocumentFiles(
+    kind="part",
+    key="layout",
+    name="Layout",
+    content=Content({"en": Texts(html="<main>{% block body %}{% endblock %}</main>\n<p>{{ shop_name }}</p>")}),
+)
+WELCOME = DocumentFiles(
+    kind="template",
+    key="welcome",
+    name="Welcome",
+    tags=("sales",),
+    content=Content(
+        languages={
+            "de": Texts(
+                subject="Hallo {{ name }}",
+                html='{% extends "layout" %}{% block body %}Hallo {{ name }}{% endblock %}',
+            ),
+            "en": Texts(subject="Hello {{ name }}", text="Hello {{ name }}\n"),
+        },
+        variables=(Variable("name", sample="Ann"),),
+    ),
+    samples={"Ann": {"name": "Ann"}},
+)
+SHOP = ProjectFiles(
+    key="shop", name="Shop", shared={"shop_name": SharedFile("The Shop", "Its name")}, documents=(LAYOUT, WELCOME)
+)
+
+
+def changed(project: ProjectFiles, kind: str, **changes) -> ProjectFiles:
+    """Return the project with one of its documents changed."""
+    documents = [replace(one, **changes) if one.kind == kind else one for one in project.documents]
+    return replace(project, documents=tuple(documents))
+
+
+def with_text(project: ProjectFiles, kind: str, **texts) -> ProjectFiles:
+    """Return the project with other English texts in its document of this kind."""
+    content = next(one.content for one in project.documents if one.kind == kind)
+    languages = {**content.languages, "en": replace(content.languages["en"], **texts)}
+    return changed(project, kind, content=replace(content, languages=languages))
+
+
+def refusal(*several: ProjectFiles) -> list[str]:
+    before = everything()
+    with pytest.raises(ImportRefused) as refused:
+        import_projects(several, None)
+    assert everything() == before
+    return [str(problem) for problem in refused.value.problems]
+
+
+def everything() -> list[object]:
+    return [list(model.objects.order_by("pk").values()) for model in (Project, Document, Version, Sample, SharedValue)]
+
+
+def stored(key="welcome", kind="template") -> Document:
+    return Document.objects.get(project__key="shop", kind=kind, key=key)
+
+
+@pytest.fixture
+def shop():
+    import_projects([SHOP], None)
+
+
+# ---------------------------------------------------------------- the same again
+
+
+@given(projects(key=keys.filter(lambda key: key not in RESERVED_KEYS)))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_project_survives_database_zip_and_database(project):
+    """Whatever the texts are; trying them out is another test's matter."""
+    project = replace(project, shared={})
+    with transaction.atomic():
+        write(Plan([project]), None, note="")
+        first = export_projects([project.key], history=True)
+        assert [forgetful(one) for one in first] == [forgetful(project)]
+        archive = pack(first)
+        Document.objects.update(published=None)
+        Project.objects.filter(key=project.key).delete()
+        write(Plan(unpack(archive)), None, note="")
+        assert pack(export_projects([project.key], history=True)) == archive
+        assert not Plan(unpack(archive)).changes_anything
+        Document.objects.update(published=None)
+        Project.objects.filter(key=project.key).delete()
+
+
+def forgetful(project: ProjectFiles) -> ProjectFiles:
+    """Return the project without the history of documents that came without one, and got one by being stored."""
+    return replace(project, documents=tuple(replace(one, history=()) for one in project.documents))
+
+
+def test_the_built_in_projects_survive_a_round_trip():
+    before = export_projects(history=True)
+    assert [project.key for project in before] == ["account", "mail", "platform"]
+    assert not check_import(unpack(pack(before))).changes_anything
+    Document.objects.update(published=None)
+    Project.objects.all().delete()
+    SharedValue.objects.all().delete()
+    import_projects(unpack(pack(before)), None)
+    assert export_projects(history=True) == before
+    assert render("mail/test", Sample.objects.filter(document__key="test").first().values).html
+
+
+def test_a_history_comes_back_as_it_was(shop):
+    user = make_user("ann@example.com")
+    document = stored()
+    for text in ("Hi", "Dear"):
+        content = replace(document.published.read(), languages={"en": Texts(subject=text, text=text)})
+        keeping.publish(document, user, content, f"Say {text}", document.published)
+    first = document.versions.get(number=1)
+    keeping.restore(first, user, document.published)
+    Version.objects.filter(number=2).update(created_at=datetime(2020, 1, 2, 3, 4, 5, 678, tzinfo=UTC), base=first)
+    before = export_projects(["shop"], history=True)
+    Document.objects.update(published=None)
+    Project.objects.filter(key="shop").delete()
+
+    import_projects(unpack(pack(before)), None)
+    assert export_projects(["shop"], history=True) == before
+    versions = list(stored().versions.order_by("number"))
+    assert [version.note for version in versions] == ["Imported", "Say Hi", "Say Dear", "Restored from version 1"]
+    assert [version.author_name for version in versions] == ["", *[str(user)] * 3]
+    assert versions[1].base == versions[0]
+    assert stored().published == versions[3]
+
+
+def test_a_history_brought_to_a_document_that_is_there_is_left_out(shop):
+    history = (VersionFile(9, Content({"en": Texts(text="old")}), "Old", "Bob", datetime(2020, 1, 1, tzinfo=UTC)),)
+    project = with_text(changed(SHOP, "template", history=history), "template", subject="Hi {{ name }}")
+    import_projects([project], make_user("ann@example.com"), note="From the branch")
+    assert list(stored().versions.order_by("number").values_list("number", "note", "author_name")) == [
+        (1, "Imported", ""),
+        (2, "From the branch", "ann@example.com"),
+    ]
+
+
+def test_a_text_that_differs_from_its_history_becomes_one_more_version():
+    old = Content({"en": Texts(subject="old", text="old")})
+    history = (VersionFile(3, old, "Old", "Bob", datetime(2020, 1, 1, tzinfo=UTC), is_published=True),)
+    import_projects([changed(SHOP, "template", history=history)], None)
+    assert list(stored().versions.order_by("number").values_list("number", "note")) == [(3, "Old"), (4, "Imported")]
+    assert stored().published.read() == WELCOME.content
+
+
+def test_what_was_never_published_comes_back_unpublished():
+    create_document(create_project(key="blog", name="Blog"), "template", key="post", name="Post")
+    before = export_projects(["blog"], history=True)
+    Project.objects.filter(key="blog").delete()
+    import_projects(before, None)
+    assert Document.objects.get(project__key="blog").published is None
+    assert export_projects(["blog"], history=True) == before
+
+
+def test_unknown_projects_are_named():
+    with pytest.raises(UnknownProjects) as unknown:
+        export_projects(["mail", "nothing", "else"], history=False)
+    assert unknown.value.keys == ["else", "nothing"]
+
+
+# ---------------------------------------------------------------- what an import does
+
+
+def test_a_new_project_can_be_used_at_once(shop):
+    assert render("shop/welcome", {"name": "Bob"}, language="de").html.startswith(
+        "<html><head></head><body><main>Hallo"
+    )
+    assert SharedValue.objects.get(name="shop_name").description == "Its name"
+    assert not Project.objects.get(key="shop").is_protected
+
+
+def test_importing_the_same_again_changes_nothing(shop):
+    before, number = everything(), Change.objects.get().number
+    plan = import_projects([SHOP], None)
+    assert not plan.changes_anything
+    assert [str(line) for line in plan.lines] == ["= part shop/layout", "= template shop/welcome"]
+    assert (everything(), Change.objects.get().number) == (before, number)
+
+
+def test_only_what_differs_gets_a_new_version(shop):
+    plan = import_projects([with_text(SHOP, "template", subject="Hi {{ name }}")], None)
+    assert [str(line) for line in plan.lines] == ["= part shop/layout", "~ template shop/welcome: a new version"]
+    assert stored().versions.count() == 2
+    assert stored("layout", "part").versions.count() == 1
+    assert render("shop/welcome", {"name": "Bob"}).subject == "Hi Bob"
+
+
+def test_names_and_samples_follow_what_is_imported_and_nothing_is_deleted(shop):
+    Sample.objects.create(document=stored(), name="Mine", values={"name": "Me"})
+    project = replace(
+        changed(SHOP, "template", name="Hello", samples={"Ann": {"name": "Anna"}, "Zoë": {"name": "Zoë"}}), name="Store"
+    )
+    plan = import_projects([replace(project, documents=project.documents[1:])], None)
+    assert [str(line) for line in plan.lines] == [
+        "~ project shop: name, description or tags",
+        "~ template shop/welcome: name, description or tags, samples Ann, Zoë",
+    ]
+    assert {one.name: one.values["name"] for one in stored().samples.all()} == {
+        "Ann": "Anna",
+        "Mine": "Me",
+        "Zoë": "Zoë",
+    }
+    assert (stored().name, Project.objects.get(key="shop").name) == ("Hello", "Store")
+    assert stored().versions.count() == 1
+    assert stored("layout", "part").published is not None
+
+
+def test_a_shared_value_that_is_there_keeps_its_value(shop):
+    SharedValue.objects.filter(name="shop_name").update(value="Ours")
+    plan = import_projects([SHOP], None)
+    assert str(plan.lines[-1]) == "= shared value shop_name keeps the value that it has here"
+    assert SharedValue.objects.get(name="shop_name").value == "Ours"
+
+
+def test_a_draft_stays(shop):
+    user = make_user("ann@example.com")
+    keeping.save_draft(stored(), user, Content({"en": Texts(text="mine")}), 0)
+    import_projects([with_text(SHOP, "template", text="Hi")], user)
+    assert Draft.objects.get().read().languages["en"].text == "mine"
+
+
+def test_a_protected_project_can_be_imported_over_and_becomes_edited():
+    (mail,) = export_projects(["mail"], history=False)
+    test = next(one for one in mail.documents if one.key == "test")
+    english = replace(test.content.languages["en"], subject="Does it arrive?")
+    content = replace(test.content, languages={**test.content.languages, "en": english})
+    import_projects([replace(mail, documents=(replace(test, content=content),))], None)
+    document = Document.objects.get(project__key="mail", key="test")
+    assert (document.published.is_builtin, document.published.number) == (False, 2)
+    assert document.published.base.number == 1
+    assert document.project.is_protected
+    assert document.project.documents.count() == len(mail.documents)
+
+
+def test_texts_and_parts_that_only_fit_together_are_imported_together(shop):
+    project = with_text(SHOP, "part", html="{% macro button() %}go{% endmacro %}{% block body %}{% endblock %}")
+    project = with_text(project, "template", html='{% from "layout" import button %}{{ button() }}')
+    import_projects([project], None)
+    assert "go" in render("shop/welcome", {"name": "Bob"}).html
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def test_a_text_that_does_not_render_is_named_by_file_and_line():
+    broken = with_text(SHOP, "template", html="<p>\n{{ nobody }}</p>", subject="{{ name")
+    found = refusal(broken)
+    assert any(one.startswith("shop/templates/welcome/en.subject, line 1: ") for one in found)
+    broken = with_text(SHOP, "template", html="<p>\n{{ nobody }}</p>")
+    (only,) = refusal(broken)
+    assert only.startswith("shop/templates/welcome/en.html, line 2: ")
+    assert "nobody" in only
+    assert "tried with “Ann”, en" in only
+
+
+def test_a_broken_part_is_named_with_the_template_that_shows_it():
+    (only,) = refusal(with_text(SHOP, "part", html="<p>\n\n{{ nobody }}{% block body %}{% endblock %}"))
+    assert only.startswith("shop/parts/layout/en.html, line 3: ")
+    assert "shop/welcome, tried with “Ann”, de" in only
+
+
+def test_a_part_that_breaks_a_stored_template_is_refused(shop):
+    project = with_text(SHOP, "part", html="{{ nobody }}")
+    (only,) = refusal(replace(project, documents=project.documents[:1]))
+    assert only.startswith("shop/parts/layout/en.html, line 1: ")
+
+
+def test_a_stored_sample_that_the_new_text_does_not_fit_is_named(shop):
+    variables = (Variable("name", sample="Ann"), Variable("city", sample="Rome"))
+    content = replace(WELCOME.content, variables=variables)
+    Sample.objects.create(document=stored(), name="Mine", values={"name": "Me"})
+    found = refusal(changed(SHOP, "template", content=content, samples={"Ann": {"name": "Ann", "city": "Bonn"}}))
+    assert all(one.startswith("shop/templates/welcome/template.json: ") and "city" in one for one in found)
+    assert {"“Mine”" in one for one in found} == {True}
+
+
+def test_a_part_that_nobody_uses_must_at_least_be_readable():
+    part = DocumentFiles("part", "footer", "Footer", content=Content({"en": Texts(text="a\n{% if %}")}))
+    (only,) = refusal(ProjectFiles("shop", "Shop", documents=(part,)))
+    assert only.startswith("shop/parts/footer/en.txt, line 2: ")
+
+
+def test_a_template_that_would_never_end_is_refused():
+    text = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    assert "processor time" in refusal(with_text(SHOP, "template", text=text))[0]
+
+
+@pytest.mark.parametrize("key", sorted(RESERVED_KEYS))
+def test_a_project_cannot_take_the_address_of_a_page(key):
+    assert "meaning in the addresses" in refusal(ProjectFiles(key, "New"))[0]
+
+
+def test_shared_values_and_samples_obey_the_rules_of_their_pages():
+    project = replace(SHOP, shared={"base_url": SharedFile("https://evil.example/")})
+    deep: object = "x"
+    for _level in range(30):
+        deep = [deep]
+    project = changed(project, "template", samples={"Ann": {"name": "Ann", "deep": deep}})
+    first, second = refusal(project)
+    assert first.startswith("shop/project.json: the shared value base_url")
+    assert second.startswith("shop/templates/welcome/template.json: sample “Ann”: ")
+
+
+def test_one_fault_keeps_everything_out():
+    good = ProjectFiles("blog", "Blog", documents=(replace(WELCOME, content=Content({"en": Texts("a", text="b")})),))
+    assert len(refusal(good, with_text(SHOP, "template", subject="{% nothing %}"))) == 1
+    assert not Project.objects.filter(key="blog").exists()
+
+
+def test_a_check_writes_nothing():
+    before = everything()
+    plan = check_import([SHOP])
+    assert [str(line) for line in plan.lines] == [
+        "+ project shop",
+        "+ part shop/layout",
+        "+ template shop/welcome",
+        "+ shared value shop_name",
+    ]
+    assert everything() == before
+
+
+def test_a_publication_between_check_and_writing_is_noticed(shop, monkeypatch):
+    """Somebody publishes while the samples are rendered: the import is checked again, against what is there now."""
+    document = stored()
+    rounds = []
+
+    def problems(plan):
+        rounds.append(plan.state)
+        if len(rounds) == 1:
+            keeping.publish(
+                document, None, replace(WELCOME.content, languages={"en": Texts("a", text="b")}), "", document.published
+            )
+        return real(plan)
+
+    real = Plan.problems
+    monkeypatch.setattr(Plan, "problems", problems)
+    import_projects([with_text(SHOP, "template", subject="Hi {{ name }}")], None)
+    assert len(rounds) == 2
+    assert [version.note for version in stored().versions.order_by("number")] == ["Imported", "", "Imported"]

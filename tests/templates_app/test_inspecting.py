@@ -1,0 +1,286 @@
+"""What is found before publishing, where, and how bad it is."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from templates_app.content import Content, Texts, Variable
+from templates_app.inspecting import inspect
+from templates_app.mail_clients import FACTS
+
+FINE = '<p><a href="https://example.com/">Shop</a> <img src="https://example.com/a.png" alt="Logo"></p>'
+
+
+@dataclass(frozen=True)
+class Mail:
+    subject: str = "Hello"
+    text: str = "Hello"
+    html: str = FINE
+    language: str = "en"
+
+
+def found(html=FINE, *, text="Hello", subject="Hello", tags=(), variables=(), source=None, **more):
+    """Inspect texts that say the same before and after rendering, unless `source` is given."""
+    content = source or Content({"en": Texts(subject=subject, html=html, text=text)}, variables=tuple(variables))
+    return inspect(Mail(subject=subject, text=text, html=html), tags, content.variables, content, **more)
+
+
+def said(findings):
+    return [(one.level, one.where, one.line, one.message) for one in findings]
+
+
+def test_a_plain_good_mail_has_no_findings():
+    assert found() == []
+
+
+# ---------------------------------------------------------------- variables
+
+
+def test_a_name_that_nobody_gives_a_value_is_an_error_with_its_line():
+    source = Content({"en": Texts(subject="Hi {{ nmae }}", html="<p>\n{{ brand_name }}\n{{ coupon }}</p>", text="x")})
+    assert said(found(source=source, shared={"brand_name": "Shop"})) == [
+        ("error", "subject", 1, "nmae is neither a variable of this template nor a shared value."),
+        ("error", "html", 3, "coupon is neither a variable of this template nor a shared value."),
+    ]
+
+
+def test_a_name_that_is_asked_for_first_is_a_warning():
+    source = Content({"en": Texts(html="{% if coupon is defined %}{{ coupon }}{% endif %}", text="{{ a|default(1) }}")})
+    assert [(one.level, one.where) for one in found(source=source)] == [("warning", "html"), ("warning", "text")]
+
+
+def test_names_of_the_language_the_loop_and_the_platform_are_known():
+    text = "{{ language }} {{ base_url }} {% for one in list %}{{ one }}{{ loop.index }}{% endfor %}"
+    source = Content({"en": Texts(html=text, text=text)}, variables=(Variable("list", "list"),))
+    assert found(source=source) == []
+
+
+def test_an_unused_variable_is_a_warning_unless_another_language_or_a_part_uses_it():
+    variables = (Variable("a"), Variable("b"), Variable("c"))
+    source = Content({"en": Texts(html="x"), "de": Texts(html="{{ b }}")}, variables=variables)
+    assert said(found(source=source, parts=["{{ c }}"])) == [("warning", "variables", 0, "The variable a is not used.")]
+
+
+def test_the_names_of_the_language_that_is_rendered_count():
+    source = Content({"en": Texts(html="x"), "de": Texts(html="{{ nobody }}")})
+    german = inspect(Mail(language="de"), (), (), source)
+    assert [(one.where, one.language) for one in german] == [("html", "de")]
+    assert inspect(Mail(), (), (), source) == []
+
+
+# ---------------------------------------------------------------- what was rendered
+
+
+def test_a_missing_text_part_and_an_empty_subject_are_errors():
+    assert [(one.level, one.where) for one in found(text=" \n", subject=" ")] == [
+        ("error", "subject"),
+        ("error", "text"),
+    ]
+
+
+@pytest.mark.parametrize("left", ["{{ name }}", "{% if a %}", "{# note #}", "name }}", "endif %}"])
+def test_marks_left_in_the_output_are_errors_wherever_they_are(left):
+    source = Content({"en": Texts(subject="x", html=f"<p>\n{{% raw %}}{left}</p>", text=f"\n{{% raw %}}{left}")})
+    findings = found(f"<p>\n{left}</p>", text=f"Hi {left}", subject=f"Hi {left}", source=source)
+    assert {one.where for one in findings} == {"subject", "html", "text"}
+    assert {one.level for one in findings} == {"error"}
+    assert [one.line for one in findings if one.where == "html"] == [2]
+    assert found(f'<p title="{left}">x</p>')[0].level == "error"
+
+
+def test_braces_in_styles_are_no_leftovers():
+    assert found("<style>@media print{p{color:red}}</style><p>x</p>") == []
+
+
+def test_a_mail_that_gmail_would_clip_is_told_its_size():
+    assert found("<p>" + "ä" * 50_000 + "</p>") == []
+    (only,) = found("<p>" + "ä" * 51_000 + "</p>")
+    assert (only.level, only.message) == ("warning", "The HTML has 102 kB; Gmail hides all beyond 102 kB.")
+    assert only.help_url.startswith("https://")
+
+
+# ---------------------------------------------------------------- images and links
+
+
+def test_images_without_alt_are_named_with_their_line():
+    html = '<p>\n<img src="https://example.com/a.png">\n<img src="https://example.com/b.png" alt=""></p>'
+    assert said(found(html)) == [
+        (
+            "warning",
+            "html",
+            2,
+            'The image https://example.com/a.png has no alt text; alt="" says that it is only decoration.',
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "level"),
+    [
+        ("http://example.com/", "warning"),
+        ("https://localhost/", "warning"),
+        ("https://10.0.0.1/", "warning"),
+        ("https://[::1]/", "warning"),
+        ("https://8.8.8.8/", "warning"),
+        ("https://intranet.local/", "warning"),
+        ("https://exa mple.com/", "warning"),
+        ("https://example.c/", "warning"),
+        ("https://", "error"),
+        ("https://[::1", "error"),
+        ("https://example.com:port/", "error"),
+        ("/login/", "error"),
+        ("login.html", "error"),
+        ("//example.com/", "error"),
+        ("javascript:alert(1)", "error"),
+        ("file:///etc/passwd", "error"),
+        ("ftp://example.com/", "error"),
+        ("", "error"),
+        ("#", "error"),
+        ("www.example.com", "error"),
+    ],
+)
+def test_links_that_lead_nowhere_are_errors_and_doubtful_ones_warnings(address, level):
+    findings = found(f'<p>\n<a href="{address}">x</a></p>')
+    assert [one.level for one in findings] == [level]
+    if address:
+        assert findings[0].line == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.com/a?b=c&d=%20#e",
+        "https://münchen.example/",
+        "https://xn--mnchen-3ya.example/",
+        "mailto:ann@example.com",
+        "tel:+4930123",
+        "#top",
+        "http://127.0.0.1:8000/account/",
+        "http://127.0.0.1:8000",
+    ],
+)
+def test_good_links_and_those_to_the_platform_itself_are_fine(address):
+    assert found(f'<a href="{address}">x</a>', base_url="http://127.0.0.1:8000") == []
+
+
+def test_an_address_that_only_begins_like_the_platforms_own_is_not_taken_for_it():
+    assert found('<a href="http://127.0.0.1:80000/">x</a>', base_url="http://127.0.0.1:8000")
+
+
+def test_an_insecure_address_written_in_the_text_is_found():
+    assert said(found(text="Go\nto http://example.com/x")) == [
+        ("warning", "text", 2, "http://example.com/x does not begin with https.")
+    ]
+
+
+# ---------------------------------------------------------------- mails to many
+
+SHARED = {"brand_address": "Shop Ltd\n1 Road, London"}
+BULK = '<p><a href="https://example.com/unsubscribe">Stop</a> Shop Ltd<br>1&nbsp;Road,\nLondon</p>'
+BULK_TEXT = "To unsubscribe: https://example.com/u\nShop Ltd, 1 Road, London"
+
+
+def test_a_mail_to_many_with_address_and_a_way_out_is_fine():
+    assert found(BULK, text=BULK_TEXT, tags=["bulk"], shared=SHARED) == []
+
+
+def test_a_mail_to_many_needs_a_way_out_and_an_address_in_both_forms():
+    findings = found(tags=["bulk"], shared=SHARED)
+    assert {(one.level, one.where) for one in findings} == {("error", "html"), ("error", "text")}
+    assert len(findings) == 4
+    assert found(tags=["account"], shared=SHARED) == []
+
+
+def test_an_address_that_has_no_value_yet_is_said():
+    findings = found(BULK, text=BULK_TEXT, tags=["bulk"], shared={"brand_address": " "})
+    assert all("has no value yet" in one.message for one in findings)
+    assert len(findings) == 2
+
+
+def test_a_german_way_out_counts():
+    html = BULK.replace("Stop", "Newsletter abbestellen").replace("/unsubscribe", "/x")
+    assert found(html, text=BULK_TEXT.replace("unsubscribe", "abmelden"), tags=["bulk"], shared=SHARED) == []
+
+
+# ---------------------------------------------------------------- what mail programs drop
+
+IMAGE = '<img alt="" src="{}">'
+
+
+def example(fact):
+    """Return HTML to which the fact applies."""
+    if fact.kind == "element":
+        return '<link rel="stylesheet" href="https://example.com/a.css">x' if fact.name == "link" else f"<{fact.name}>x"
+    if fact.kind == "property":
+        value = {
+            r"(inline-)?flex": "flex !important",
+            r"(inline-)?grid": "inline-grid",
+            r"absolute|fixed|sticky": "Absolute",
+            r"left|right|inline-.*": "left",
+            r".*url\(.*": "#fff url('https://example.com/;a.png')",
+        }.get(fact.value, "1")
+        return f'<p style="color: red; {fact.name}: {value}">x</p>'
+    if fact.kind == "function":
+        return f"<style>p {{ color: red; width: {fact.name}(1) }}</style><p>x</p>"
+    if fact.kind == "rule":
+        return f"<style>@{fact.name} {{ }}</style><p>x</p>"
+    return IMAGE.format(f"https://example.com/a{fact.name}?x" if fact.kind == "image" else "data:image/png;base64,AA")
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=[f"{one.kind} {one.name} {one.value}" for one in FACTS])
+def test_every_fact_is_found_with_its_source_and_line(fact):
+    findings = found("<p>x</p>\n" + example(fact))
+    assert [(one.level, one.line, one.help_url) for one in findings] == [("warning", 2, fact.source)]
+    assert all(program in findings[0].message for program in fact.dropped_by)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<p style="display: block; position: relative; float: none; background: #fff">x</p>',
+        "<style>/* display: flex */ .flex { content: 'display:flex' }</style><p>x</p>",
+        "<!--[if mso]><video>x</video><![endif]--><p>x</p>",
+        '<link rel="icon" href="x"><p>display: flex</p>',
+        IMAGE.format("https://example.com/svg.png"),
+        IMAGE.format("cid:logo"),
+        "<style>@media (prefers-color-scheme: dark) { p { color: #fff } }</style><p>x</p>",
+    ],
+)
+def test_what_works_everywhere_is_not_reported(html):
+    assert found(html) == []
+
+
+def test_a_fact_is_told_once_however_often_it_applies():
+    assert len(found('<p style="float:left">x</p>' * 9)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ 'x' * 10**10 }}", "{{ 9 ** 9 ** 9 }}", "{% set a = range(10**12)|list %}{{ a }}", "{{ " + "(" * 9999]
+)
+def test_nothing_is_calculated(text):
+    assert found(source=Content({"en": Texts(subject=text, html=text, text=text)})) == []
+
+
+def test_names_that_a_source_sets_or_imports_itself_are_known():
+    text = (
+        "{% from 'mail/parts' import button, card as box %}{% import 'mail/x' as x %}{% set a = 1 %}{{ a }}"
+        "{% macro m(b, c=1) %}{{ b }}{{ c }}{{ caller() }}{% endmacro %}{{ m(1) }}{{ button() }}{{ box() }}{{ x.y }}"
+        "{% for k, v in [] %}{{ k }}{{ v }}{% endfor %}{% with w = 1 %}{{ w }}{% endwith %}{{ range(3) }}"
+    )
+    assert found(source=Content({"en": Texts(html=text)})) == []
+
+
+@given(st.text(max_size=200), st.text(max_size=80))
+def test_no_text_whatever_breaks_the_checks(html, text):
+    source = Content({"en": Texts(subject=text, html=html, text=text)})
+    inspect(Mail(subject=text, html=html, text=text), ["bulk"], (), source, shared={"brand_address": text})
+
+
+@given(
+    st.lists(st.sampled_from(["<a href='", "<img src=", "'>", "<style>", "{{", "}}", "http://", "[", ":", "{", "x"]))
+)
+def test_no_broken_markup_breaks_the_checks(pieces):
+    html = "".join(pieces)
+    inspect(Mail(html=html), (), (), Content({"en": Texts(html=html)}))

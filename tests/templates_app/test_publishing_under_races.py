@@ -1,0 +1,91 @@
+"""Several at once: threads with connections of their own, on the engine that the tests run on."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from django.db import connections
+
+from templates_app import cataloguing, keeping
+from templates_app.content import Content, Texts
+from templates_app.keeping import Conflict, KeepingError, Refused
+from templates_app.models import Document, Draft, Version
+from tests.factories import make_user
+from tests.templates_app.makers import make_part, make_template, saying
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*jobs):
+    """Run the jobs in threads that start together, and return their results or the refusals that they met."""
+    gate = threading.Barrier(len(jobs))
+
+    def run(job):
+        try:
+            gate.wait(timeout=10)
+            return job()
+        except KeepingError as error:
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+def publish_anew(pk, content, *, based_on):
+    return keeping.publish(Document.objects.get(pk=pk), None, content, "", based_on)
+
+
+def test_of_those_who_publish_at_once_one_wins_and_the_others_are_told():
+    template = make_template()
+    for number in range(5):
+        template.refresh_from_db()
+        based_on = template.published
+        texts = [saying(f"{number} {who}") for who in range(3)]
+        publish = partial(publish_anew, template.pk, based_on=based_on)
+        results = at_once(*(partial(publish, text) for text in texts))
+        assert sorted(type(one).__name__ for one in results) == ["Conflict", "Conflict", "Version"]
+        (winner,) = [one for one in results if isinstance(one, Version)]
+        assert {one.version for one in results if isinstance(one, Conflict)} == {winner}
+    numbers = list(template.versions.order_by("number").values_list("number", flat=True))
+    assert numbers == list(range(1, 7))
+
+
+def test_two_tabs_that_save_at_once_lose_nothing():
+    template, ann = make_template(), make_user()
+    for number in range(5):
+        Draft.objects.all().delete()
+        texts = [saying(f"{number} {who}") for who in "ab"]
+        first, second = at_once(*(partial(keeping.save_draft, template, ann, text, 0) for text in texts))
+        stored = Draft.objects.get().read()
+        (conflict,) = [one for one in (first, second) if isinstance(one, Conflict)]
+        assert conflict.theirs == stored
+
+
+def test_a_part_and_a_template_published_at_once_never_break_each_other():
+    """The part stops defining a macro while the template begins to use it: only one of the two may be published."""
+    for number in range(4):
+        part = make_part(key=f"part{number}", html="{% macro old() %}x{% endmacro %}", text="x")
+        template = make_template(key=f"template{number}", content=saying("nothing yet"))
+        using = saying(f'{{% from "part{number}" import old %}}{{{{ old() }}}}')
+        without = Content({"en": Texts(html="nothing here", text="x")})
+        first, second = at_once(
+            lambda part=part, without=without: keeping.publish(part, None, without, "", part.published),
+            lambda template=template, using=using: keeping.publish(template, None, using, "", template.published),
+        )
+        assert sorted(type(one).__name__ for one in (first, second)) == ["Refused", "Version"]
+
+
+def test_a_part_is_not_deleted_under_a_template_that_begins_to_use_it():
+    for number in range(4):
+        part = make_part(key=f"part{number}")
+        template = make_template(key=f"template{number}", content=saying("nothing yet"))
+        using = saying(f'{{% include "part{number}" %}}')
+        deleted, published = at_once(
+            lambda part=part: cataloguing.delete_document(part),
+            lambda template=template, using=using: keeping.publish(template, None, using, "", template.published),
+        )
+        assert isinstance(deleted, cataloguing.InUse) == isinstance(published, Version)
+        assert isinstance(published, Refused) == (deleted is None)
