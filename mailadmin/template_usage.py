@@ -1,4 +1,4 @@
-"""Tells the templates' pages how many mails were made from a template: the log knows that, and they do not know the log."""
+"""Tells the templates' pages how many mails a template made: the log knows that, and they do not know the log."""
 
 from datetime import timedelta
 

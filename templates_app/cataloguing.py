@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from templates_app import rendering
 from templates_app.content import KEY, LANGUAGE, Content, Texts
-from templates_app.keeping import KeepingError
+from templates_app.keeping import CONTROL, KeepingError
 from templates_app.models import Change, Document, Project
 
 if TYPE_CHECKING:
@@ -179,15 +179,19 @@ def checked_key(key: str) -> str:
 
 
 def _facts(name: str, description: str, tags: Iterable[str]) -> dict[str, Any]:
-    name, description = " ".join(name.split()), description.strip()
-    if not name:
+    if not (name := line(name, "name", 100)):
         raise Invalid("name", _("Give it a name."))
-    for field, text, longest in (("name", name, 100), ("description", description, 500)):
-        if len(text) > longest:
-            raise Invalid(field, _("At most %s characters.") % longest)
-        if any(ord(character) < 32 and character not in "\r\n\t" for character in text):
-            raise Invalid(field, _("Control characters are not allowed here."))
-    return {"name": name, "description": description, "tags": checked_tags(tags)}
+    return {"name": name, "description": line(description, "description", 500), "tags": checked_tags(tags)}
+
+
+def line(text: str, field: str, longest: int) -> str:
+    """Return `text` with single spaces. Raises Invalid if it is too long or holds control characters."""
+    text = " ".join(text.split())
+    if len(text) > longest:
+        raise Invalid(field, _("At most %s characters.") % longest)
+    if CONTROL.search(text):
+        raise Invalid(field, _("Control characters are not allowed here."))
+    return text
 
 
 def checked_tags(tags: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ their samples and the shared values are `sampling`'s.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 NOTE_LENGTH = 500
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 TRIES = 3  # how often everything is rendered again because others published meanwhile
 
 
@@ -223,7 +225,7 @@ def add_version(
         number=highest + 1,
         content=content.as_json(),
         digest=content.digest,
-        note=" ".join(note.split())[:NOTE_LENGTH],
+        note=CONTROL.sub("", " ".join(note.split()))[:NOTE_LENGTH],
         author_id=user.pk if user else None,
         author_name=str(user)[:254] if user else "",
         is_builtin=is_builtin,

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from templates_app.cataloguing import ChangedMeanwhile, Invalid, Protected
+from templates_app.cataloguing import ChangedMeanwhile, Invalid, Protected, line
 from templates_app.content import NAME, RESERVED
 from templates_app.keeping import KeepingError
 from templates_app.models import Document, Sample, SharedValue, Version
@@ -69,9 +69,8 @@ def delete_sample(sample: Sample) -> None:
 
 def checked_name(name: str) -> str:
     """Return the name of a sample, spaces made single. Raises Invalid."""
-    name = " ".join(name.split())
-    if not name or len(name) > 100 or not name.isprintable():
-        raise Invalid("name", _("Give it a name of at most 100 characters."))
+    if not (name := line(name, "name", 100)):
+        raise Invalid("name", _("Give it a name."))
     return name
 
 
@@ -134,7 +133,7 @@ def create_shared_value(*, name: str, value: str, description: str = "") -> Shar
     try:
         with transaction.atomic():
             made = SharedValue.objects.create(
-                name=name, value=_line(value, "value", 500), description=_line(description, "description", 200)
+                name=name, value=line(value, "value", 500), description=line(description, "description", 200)
             )
             note_change()
     except IntegrityError as error:
@@ -144,7 +143,7 @@ def create_shared_value(*, name: str, value: str, description: str = "") -> Shar
 
 def change_shared_value(shared: SharedValue, was: str, value: str) -> None:
     """Write a shared value anew if it still `was` so. Raises Invalid, ChangedMeanwhile."""
-    wanted = _line(value, "value", 500)
+    wanted = line(value, "value", 500)
     with transaction.atomic():
         stored = SharedValue.objects.select_for_update().filter(pk=shared.pk).first()
         if stored is None:
@@ -178,12 +177,3 @@ def _is_named(name: str) -> bool:
         for texts in content["languages"].values()
         for text in texts.values()
     )
-
-
-def _line(text: str, field: str, longest: int) -> str:
-    text = text.strip()
-    if len(text) > longest:
-        raise Invalid(field, _("At most %s characters.") % longest)
-    if not text.isprintable():
-        raise Invalid(field, _("Line breaks and other control characters are not allowed here."))
-    return text

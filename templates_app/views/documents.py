@@ -17,6 +17,7 @@ from templates_app.keeping import draft_of
 from templates_app.models import Document, Version
 from templates_app.seeding import newer_builtin
 from templates_app.showing import POLICY, Showing, framed, show
+from templates_app.trying import languages_of
 from templates_app.views.finding import document_or_404, number_in, page, person, version_or_404
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def preview_context(
     return {
         "shown": shown,
         "choice": choice,
+        "languages": languages_of(choice.content),
         "texts": texts,
         "tab": tab,
         "tabs": [

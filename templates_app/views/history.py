@@ -131,33 +131,29 @@ def _republish(
     publish: Callable[[Version | None, str], Version],
 ) -> HttpResponse:
     form = NoteForm(request.POST if request.method == "POST" else None)
-    status = 200
     if request.method == "POST" and form.is_valid():
         try:
             made = publish(version_of(one, form.cleaned_data["over"]), form.cleaned_data["note"])
         except Refused as error:
             context |= {"refusal": str(error), "problems": error.problems}
-            status = 422
         except Conflict as error:
             context["conflict"] = error
             one.refresh_from_db()
-            form = NoteForm(initial={"note": form.cleaned_data["note"]})
-            status = 422
         except KeepingError as error:
             context["refusal"] = str(error)
-            status = 422
         else:
             messages.success(request, _("Version %s is published.") % made.number)
             return redirect(one)
+        form = NoteForm(initial={"note": form.cleaned_data["note"]})
     published = one.published
-    if status == 200 or "conflict" in context:
-        form.initial["over"] = published.number if published else 0
+    form.initial["over"] = published.number if published else 0
     context |= {
         "document": one,
         "form": form,
         "places": compare(published.read(), context["to"].read()) if published else [],
         "same": published is not None and published.digest == context["to"].digest,
     }
+    status = 422 if request.method == "POST" else 200
     return render(request, "templates_app/version_confirm.html", context, status=status)
 
 

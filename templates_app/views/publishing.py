@@ -20,6 +20,7 @@ from templates_app.views.history import version_of
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
+    from templates_app.inspecting import Finding
     from templates_app.models import Document, Draft, Version
 
 
@@ -52,7 +53,7 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
             form = NoteForm(initial={"note": form.cleaned_data["note"]})
     else:
         found = report(one, draft.read())
-        context |= {"problems": found.failures, "warnings": found.warnings}
+        context |= {"problems": found.failures, "warnings": _grouped(found.warnings)}
     published = one.published
     form.initial |= {"over": published.number if published else 0, "revision": draft.revision}
     before = published.read() if published else Content()
@@ -68,6 +69,21 @@ def _publish(request: HttpRequest, document: Document, draft: Draft, values: dic
         raise Conflict(draft.read(), draft=draft)
     over = version_of(document, values["over"]) if values["knowingly"] else draft.based_on
     return keeping.publish(document, person(request), draft.read(), values["note"], over)
+
+
+def _grouped(findings: list[Finding]) -> list[tuple[Finding, list[str]]]:
+    """Return each warning once, with all the places that it is about."""
+    found: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
+    for one in findings:
+        line = _("line %s") % one.line if one.line else ""
+        place = ", ".join(filter(None, [_where(one.where), line, one.language]))
+        found.setdefault((one.message, one.help_url), (one, []))[1].append(place)
+    return list(found.values())
+
+
+def _where(part: str) -> str:
+    names = {"subject": _("subject"), "html": "HTML", "text": _("plain text"), "variables": _("variables")}
+    return names.get(part, part)
 
 
 @action

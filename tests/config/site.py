@@ -19,16 +19,20 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from secrets_app import keeping
+from templates_app.content import Variable
+from templates_app.models import Document, Draft, Project, Sample, SharedValue, Version
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_admin, make_user
 from tests.maillog.makers import finished
+from tests.templates_app.makers import make_builtin, saying
 from users.models import User
 
 USE, TEST, CONFIGURE = "secrets_app.use_secrets", "mailadmin.send_test", "mailadmin.configure_mail"
 LOG, BODY = "maillog.view_log", "maillog.view_body"
 STEER = "mailadmin.manage_queue"
+EDIT = "templates_app.edit_templates"
 QUEUE_NEEDS = (LOG, STEER)
-PERMISSIONS = (USE, TEST, CONFIGURE, LOG, BODY, STEER, "mailadmin.send_mail", "users.manage_users")
+PERMISSIONS = (USE, TEST, CONFIGURE, LOG, BODY, STEER, EDIT, "mailadmin.send_mail", "users.manage_users")
 
 SMTP_FIELDS: dict[str, Any] = {
     "host": "smtp.example.com",
@@ -60,6 +64,8 @@ class Page:
     reads: bool = True
     acts: bool = False
 
+
+DOCUMENT = "templates/<slug:project>/<kind:kind>/<slug:key>/"
 
 PAGES = (
     Page("", "/"),
@@ -93,6 +99,47 @@ PAGES = (
     Page("secrets/<int:pk>/", "/secrets/{secret}/", (USE,), acts=True),
     Page("secrets/<int:pk>/sharing/", "/secrets/{secret}/sharing/", (USE,), reads=False, acts=True),
     Page("secrets/<int:pk>/deletion/", "/secrets/{secret}/deletion/", (USE,), acts=True),
+    Page("templates/", "/templates/", (EDIT,)),
+    Page("templates/new/", "/templates/new/", (EDIT,), acts=True),
+    Page("templates/shared/", "/templates/shared/", (EDIT,), acts=True),
+    *(
+        Page(
+            f"templates/shared/<int:pk>/{path}", f"/templates/shared/{{shared}}/{path}", (EDIT,), reads=False, acts=True
+        )
+        for path in ("", "deletion/")
+    ),
+    Page("templates/import/", "/templates/import/", (EDIT,), acts=True),
+    Page("templates/<slug:project>/", "/templates/shop/", (EDIT,)),
+    Page("templates/<slug:project>/export/", "/templates/shop/export/", (EDIT,)),
+    Page("templates/<slug:project>/settings/", "/templates/shop/settings/", (EDIT,), acts=True),
+    Page("templates/<slug:project>/deletion/", "/templates/shop/deletion/", (EDIT,), acts=True),
+    *(
+        Page(f"{DOCUMENT}{route}", f"/templates/shop/template/hello/{path}", (EDIT,), acts=acts)
+        for route, path, acts in (
+            ("", "", False),
+            ("settings/", "settings/", True),
+            ("deletion/", "deletion/", True),
+            ("frame/", "frame/", False),
+            ("versions/", "versions/", False),
+            ("versions/<int:number>/", "versions/1/", False),
+            ("versions/<int:number>/restoration/", "versions/1/restoration/", True),
+            ("diff/", "diff/", False),
+            ("reset/", "reset/", True),
+            ("upgrade/", "upgrade/", True),
+            ("publication/", "publication/", True),
+            ("samples/", "samples/", False),
+            ("samples/new/", "samples/new/", True),
+            ("samples/<int:pk>/", "samples/{sample}/", True),
+            ("samples/<int:pk>/deletion/", "samples/{sample}/deletion/", True),
+        )
+    ),
+    Page(
+        f"{DOCUMENT}draft/deletion/",
+        "/templates/shop/template/hello/draft/deletion/",
+        (EDIT,),
+        reads=False,
+        acts=True,
+    ),
     Page("log/", "/log/", (LOG,)),
     Page("log/<int:mail_id>/", "/log/{mail}/", (LOG,)),
     Page("log/<int:mail_id>/preview/", "/log/{mail}/preview/", (LOG, BODY)),
@@ -152,8 +199,25 @@ def html_mail(html: str) -> bytes:
     return mail.as_bytes()
 
 
+def edited_template() -> Document:
+    """Return shop/hello: a built-in text, edited, and a newer built-in one. Nothing is rendered for it."""
+    project = Project.objects.create(key="shop", name="Shop")
+    document = Document.objects.create(project=project, kind=Document.Kind.TEMPLATE, key="hello", name="Hello")
+    name = Variable("name", sample="Ann")
+    first = make_builtin(document, saying("<p>Hello {{ name }}</p>", variables=[name]))
+    edited = saying("<p>Hi {{ name }}</p>", variables=[name])
+    document.published = Version.objects.create(
+        document=document, number=2, content=edited.as_json(), digest=edited.digest, base=first
+    )
+    document.save()
+    make_builtin(document, saying("<p>Hello {{ name }}</p>\n<p>New</p>", variables=[name]))
+    return document
+
+
 class Site:
-    """An installation in use: an administrator, a secret of hers, a mail that was sent, a link to reset a password."""
+    """An installation in use: an administrator, a secret of hers, a mail that was sent, a link to reset a password,
+    an edited template with a newer built-in below it.
+    """
 
     def __init__(self) -> None:
         self.admin = make_admin()
@@ -166,13 +230,25 @@ class Site:
             actor=self.admin,
             available_to_system=True,
         )
+        self.shared = SharedValue.objects.create(name="support", value="help@example.com")
+        self.template = edited_template()
+        self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
+        self.draft_of(self.admin)
         self.reset_key = f"{user_pk_to_url_str(self.admin)}-{default_token_generator.make_token(self.admin)}"
 
     def person(self, *permissions: str) -> User:
         """Return a new account that holds `permissions`, and owns the secret, too."""
         user = make_user(f"person{User.objects.count()}@example.com", *permissions)
         self.secret.owners.add(user)
+        self.draft_of(user)
         return user
+
+    def draft_of(self, user: User) -> None:
+        """Store a draft of the template, which differs from what is published."""
+        content = saying("<p>A draft for {{ name }}</p>", variables=[Variable("name", sample="Ann")])
+        Draft.objects.create(
+            document=self.template, user=user, content=content.as_json(), based_on=self.template.published
+        )
 
     def path(self, page: Page, user: User | None = None) -> str:
         """Return the address of `page` with rows that exist filled in; the session is one of `user`'s."""
@@ -181,7 +257,14 @@ class Site:
             owner = user or self.admin
             key = f"elsewhere-{UserSession.objects.count()}"
             session = UserSession.objects.create(user=owner, ip="192.0.2.1", session_key=key).pk
-        return page.path.format(mail=self.mail.pk, secret=self.secret.pk, session=session, key=self.reset_key)
+        return page.path.format(
+            mail=self.mail.pk,
+            secret=self.secret.pk,
+            session=session,
+            key=self.reset_key,
+            shared=self.shared.pk,
+            sample=self.sample.pk,
+        )
 
 
 def freshly_signed_in(user: User, **options: Any) -> Client:

@@ -45,6 +45,12 @@ PARAMETERS = {  # what is tried alone; all of them together are tried on every p
     "/secrets/trail/": ("before",),
     "/secrets/new/smtp/": ("preset",),
     "/account/login/": ("next",),
+    "/templates/": ("q", "kind", "tag", "page"),
+    "/templates/new/": ("what", "project"),
+    "/templates/shop/template/hello/": ("sample", "language", "tab", "version"),
+    "/templates/shop/template/hello/frame/": ("sample", "language", "version"),
+    "/templates/shop/template/hello/versions/": ("before",),
+    "/templates/shop/template/hello/diff/": ("from", "to"),
 }
 ALONE = (
     "nul",
@@ -105,7 +111,8 @@ class Forms(HTMLParser):
 
 def forms_of(response, path: str) -> list[tuple[str, dict[str, str]]]:
     found = Forms()
-    found.feed(response.content.decode())
+    if response["Content-Type"].startswith("text/html"):  # others are files to be kept
+        found.feed(response.content.decode())
     return [(action or path, dict(fields)) for action, fields in found.forms if not action.startswith("http")]
 
 

@@ -1,0 +1,517 @@
+"""The templates' pages: what they show, whom they refuse, what becomes of bad input."""
+
+import html
+import re
+
+import pytest
+from django.core import signing
+
+from templates_app import keeping, sampling
+from templates_app.content import Content, Texts
+from templates_app.forms import SALT
+from templates_app.models import Document, Project, Sample, SharedValue
+from tests.conftest import signed_in
+from tests.factories import make_user
+from tests.maillog.makers import queued
+from tests.templates_app.makers import HELLO, make_builtin, make_part, make_project, make_template, saying
+
+pytestmark = pytest.mark.django_db
+
+BASE = "/templates/shop/template/hello/"
+
+
+@pytest.fixture
+def ann():
+    return make_user("ann@example.com", "templates_app.edit_templates", name="Ann")
+
+
+@pytest.fixture
+def client(ann):
+    return signed_in(ann)
+
+
+@pytest.fixture
+def template():
+    return make_template(description="Greets people", tags=["greeting"])
+
+
+def seen(response):
+    """Return the text of a page, spaces made single."""
+    assert response.status_code in {200, 422}, response.status_code
+    text = re.sub(r"<(script|style|template)\b.*?</\1>", "", response.content.decode(), flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def hidden(response, name):
+    return html.unescape(re.search(rf'name="{name}" value="([^"]*)"', response.content.decode())[1])
+
+
+# ---------------------------------------------------------------- the list
+
+
+def test_the_list_groups_templates_by_project(client, template):
+    make_part(project=make_project("blog"))
+    page = seen(client.get("/templates/"))
+    assert page.index("Blog blog/") < page.index("blog/footer · part") < page.index("Shop shop/")
+    assert "Hello shop/hello · greeting" in page
+    assert "en, de" in page
+
+
+@pytest.mark.parametrize("words", ["greets", "HELLO", "shop/he", "greeting shop", "Größe"])
+def test_every_word_is_looked_for_in_key_name_description_and_tags(client, template, words):
+    Project.objects.filter(key="shop").update(name="GRÖSSE")
+    make_template(key="other", name="Other", project=make_project("another"))
+    page = seen(client.get("/templates/", {"q": words}))
+    assert "shop/hello" in page
+    assert "another/other" not in page
+
+
+def test_a_search_without_result_offers_the_way_back(client, template):
+    assert "Nothing matches" in seen(client.get("/templates/?q=zeppelin"))
+
+
+def test_the_list_filters_by_kind_and_tag(client, template):
+    make_part()
+    assert "shop/hello" not in seen(client.get("/templates/?kind=part"))
+    assert "shop/footer" not in seen(client.get("/templates/?tag=greeting"))
+    assert "shop/footer" in seen(client.get("/templates/?kind=nonsense"))
+
+
+def test_the_list_goes_on_over_pages(client, template):
+    project = template.project
+    Document.objects.bulk_create(
+        Document(project=project, kind="template", key=f"t{number:03}", name=f"Number {number}")
+        for number in range(130)
+    )
+    first = seen(client.get("/templates/?q=shop"))
+    assert "page 1 of 2, 131 in all" in first
+    assert "Number 129" not in first
+    assert "Number 129" in seen(client.get("/templates/?q=shop&page=2"))
+    assert "Number 129" in seen(client.get("/templates/?q=shop&page=77"))
+    assert "page 1 of 2" in seen(client.get("/templates/?q=shop&page=x"))
+
+
+def test_the_list_shows_drafts_and_what_is_not_published(client, ann, template):
+    make_template(key="empty", content=None)
+    keeping.save_draft(template, ann, saying("new"), 0)
+    page = seen(client.get("/templates/?q=shop"))
+    assert "Your draft Hello" in page
+    assert "Not published Empty" in page
+
+
+# ---------------------------------------------------------------- making and changing
+
+
+def test_a_project_and_a_template_are_made(client):
+    made = client.post("/templates/new/?what=project", {"name": "News", "key": "news", "tags": "a, b"})
+    assert made.headers["Location"] == "/templates/news/"
+    values = {"project": "news", "name": "Weekly", "key": "weekly", "description": "Each Monday"}
+    made = client.post("/templates/new/", values)
+    assert made.headers["Location"] == "/templates/news/template/weekly/"
+    assert Project.objects.get(key="news").tags == ["a", "b"]
+    assert "Nothing is published yet" in seen(client.get(made.headers["Location"]))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"key": "Big Key"}, "Use small letters, digits and _"),
+        ({"key": "new"}, "This word has a meaning in the addresses of pages"),
+        ({"key": "shop"}, "There is a project with this key."),
+        ({"key": ""}, "This field is required."),
+        ({"name": "x" * 101}, "at most 100 characters"),
+        ({"tags": "a b!c"}, "“b!c” cannot be a tag"),
+        ({"description": "x" * 501}, "at most 500 characters"),
+        ({"name": "a\x00b"}, "Null characters are not allowed."),
+    ],
+)
+def test_what_cannot_be_a_project_is_refused_beside_its_field(client, template, values, said):
+    response = client.post("/templates/new/?what=project", {"name": "News", "key": "news", **values})
+    assert response.status_code == 422
+    assert said in seen(response)
+    assert not Project.objects.filter(key="news").exists()
+
+
+def test_a_key_is_given_once_in_a_project(client, template):
+    response = client.post("/templates/new/", {"project": "shop", "name": "Again", "key": "hello"})
+    assert "There is one with this key in the project already." in seen(response)
+    assert client.post("/templates/new/?what=part", {"project": "shop", "name": "P", "key": "hello"}).status_code == 302
+
+
+def test_settings_changed_by_two_people_are_not_lost(client, template):
+    page = client.get(BASE + "settings/")
+    Document.objects.filter(pk=template.pk).update(name="Theirs")
+    values = {"name": "Mine", "description": "", "tags": "", "was": hidden(page, "was")}
+    response = client.post(BASE + "settings/", values)
+    assert response.status_code == 422
+    assert "Somebody else changed this meanwhile." in seen(response)
+    assert "Theirs" in seen(response)
+    assert 'value="Mine"' in response.content.decode()
+    values["was"] = hidden(response, "was")
+    assert client.post(BASE + "settings/", values).status_code == 302
+    assert Document.objects.get(pk=template.pk).name == "Mine"
+
+
+def test_a_form_whose_memory_was_tampered_with_overwrites_nothing(client, template):
+    values = {"name": "Mine", "was": signing.dumps(["x"], salt=SALT)}
+    assert client.post(BASE + "settings/", values).status_code == 422
+    assert client.post(BASE + "settings/", {"name": "Mine", "was": "garbage"}).status_code == 422
+    assert Document.objects.get(pk=template.pk).name == "Hello"
+
+
+def test_a_template_is_deleted_after_asking(client, template):
+    assert "Delete “Hello”?" in seen(client.get(BASE + "deletion/"))
+    assert client.post(BASE + "deletion/").headers["Location"] == "/templates/shop/"
+    assert not Document.objects.filter(pk=template.pk).exists()
+
+
+def test_a_part_in_use_is_not_deleted(client):
+    make_part()
+    make_template(content=saying('{% include "footer" %}'))
+    response = client.post("/templates/shop/part/footer/deletion/")
+    assert response.status_code == 422
+    assert "templates use it. Hello shop/hello" in seen(response)
+    assert client.post("/templates/shop/deletion/").status_code == 302
+    assert not Project.objects.filter(key="shop").exists()
+
+
+def test_what_came_with_the_program_is_not_deleted(client):
+    make_template(project=make_project(is_protected=True))
+    for path in (BASE, "/templates/shop/"):
+        assert "not deleted" in seen(client.get(path + "deletion/"))
+        assert client.post(path + "deletion/").status_code == 422
+    assert Document.objects.filter(project__key="shop").count() == 1
+
+
+# ---------------------------------------------------------------- one template
+
+
+def test_the_page_of_a_template_shows_it_rendered_with_a_sample(client, template):
+    sampling.create_sample(template, name="Bea", values={"name": "Bea"})
+    page = client.get(BASE + "?language=de")
+    assert "Subject Hallo Bea" in seen(page)
+    frame = html.unescape(re.search(r'sandbox src="([^"]+)"', page.content.decode())[1])
+    shown = client.get(frame)
+    assert "Hallo <b>Bea</b>!" in shown.content.decode()
+    assert shown.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
+    assert shown.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "Hallo Bea!" in seen(client.get(BASE + "?language=de&tab=text"))
+    assert "Hallo <b>{{ name }}</b>!" in seen(client.get(BASE + "?language=de&tab=source"))
+
+
+def test_odd_choices_fall_back_to_what_there_is(client, template):
+    for query in ("?language=xx&sample=nobody&tab=9&version=x", "?version=", "?language=%00"):
+        assert "Subject Hello Ann" in seen(client.get(BASE + query))
+    assert client.get(BASE + "frame/?version=99").status_code == 404
+    assert client.get(BASE + "frame/?version=999999999999999999999").status_code == 200
+
+
+def test_the_page_says_how_many_mails_used_the_template(client, template):
+    assert "used by no mail in 30 days" in seen(client.get(BASE))
+    queued(template="shop/hello")
+    assert "used by one mail in 30 days" in seen(client.get(BASE))
+    queued(template="shop/hello")
+    queued(template="shop/other")
+    assert "Used by 2 mails in 30 days" in seen(client.get(BASE + "versions/"))
+
+
+def test_the_page_of_a_part_names_the_templates_that_use_it(client):
+    make_part(html="<p>The footer</p>")
+    page = seen(client.get("/templates/shop/part/footer/"))
+    assert "None yet." in page
+    assert "nothing to show it in" in page
+    make_template(content=saying('<p>Hi</p>{% include "footer" %}'))
+    page = seen(client.get("/templates/shop/part/footer/"))
+    assert "Templates that use it Hello shop/hello" in page
+    assert "as it is in “Hello”" in page
+    assert "The footer" in client.get("/templates/shop/part/footer/frame/").content.decode()
+
+
+def test_a_sample_that_does_not_fit_is_explained_instead_of_shown(client, template):
+    sampling.create_sample(template, name="Empty", values={})
+    page = seen(client.get(BASE))
+    assert "It cannot be shown with this sample." in page
+    assert client.get(BASE + "frame/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/templates/nowhere/",
+        "/templates/shop/template/nowhere/",
+        "/templates/shop/part/hello/",
+        "/templates/shop/thing/hello/",
+        BASE + "versions/99/",
+        BASE + "versions/99999999999999999999/",
+        BASE + "diff/?from=99",
+        BASE + "reset/",
+        BASE + "samples/99/",
+        BASE + "samples/99999999999999999999/",
+    ],
+)
+def test_what_does_not_exist_is_not_found(client, template, path):
+    assert client.get(path).status_code == 404
+
+
+# ---------------------------------------------------------------- versions
+
+
+def test_versions_are_listed_with_author_and_note(client, ann, template):
+    keeping.publish(template, ann, saying("<p>New</p>"), "Shorter", template.published)
+    page = seen(client.get(BASE + "versions/"))
+    assert "Version 2: Shorter Published Ann" in page
+    assert "Version 1: First" in page
+    assert "Subject Hello Ann" in seen(client.get(BASE + "versions/1/"))
+
+
+def test_the_difference_of_two_versions_marks_lines_and_words(client, ann, template):
+    new = Content(
+        {**HELLO.languages, "en": Texts("Hello {{ name }}", HELLO.languages["en"].html.replace("Nice", "Bad"))},
+        variables=HELLO.variables,
+    )
+    keeping.publish(template, ann, new, "", template.published)
+    page = client.get(BASE + "diff/").content.decode()
+    assert "<del>Nice</del>" in page
+    assert "<ins>Bad</ins>" in page
+    assert "They say the same" in seen(client.get(BASE + "diff/?from=1&to=1"))
+
+
+def test_an_old_version_is_restored_after_asking(client, ann, template):
+    keeping.publish(template, ann, saying("<p>New</p>"), "", template.published)
+    page = client.get(BASE + "versions/1/restoration/")
+    assert "What changes" in seen(page)
+    done = client.post(BASE + "versions/1/restoration/", {"over": hidden(page, "over"), "note": "Better"})
+    assert done.headers["Location"] == BASE
+    template.refresh_from_db()
+    assert (template.published.number, template.published.note) == (3, "Better")
+
+
+def test_restoring_over_a_version_that_was_not_shown_changes_nothing(client, ann, template):
+    keeping.publish(template, ann, saying("<p>New</p>"), "", template.published)
+    page = client.get(BASE + "versions/1/restoration/")
+    keeping.publish(template, None, saying("<p>Newer</p>"), "", template.published)
+    response = client.post(BASE + "versions/1/restoration/", {"over": hidden(page, "over")})
+    assert response.status_code == 422
+    assert "Version 3 was published meanwhile. Nothing was changed." in seen(response)
+    assert hidden(response, "over") == "3"
+    assert client.post(BASE + "versions/1/restoration/", {"over": "x"}).status_code == 422
+
+
+def test_an_edited_builtin_is_reset(client, ann):
+    template = make_template(content=None)
+    make_builtin(template, saying("<p>from the program</p>"))
+    keeping.publish(template, ann, saying("<p>edited</p>"), "", template.published)
+    page = client.get(BASE + "reset/")
+    assert client.post(BASE + "reset/", {"over": hidden(page, "over")}).status_code == 302
+    template.refresh_from_db()
+    assert template.published.is_builtin
+    assert "says exactly this already" in seen(client.get(BASE + "reset/"))
+
+
+# ---------------------------------------------------------------- publishing
+
+
+def test_a_draft_is_published_from_its_page(client, ann, template):
+    keeping.save_draft(template, ann, saying("<p>New</p>"), 0)
+    page = client.get(BASE + "publication/")
+    assert "What changes" in seen(page)
+    sent = {"over": hidden(page, "over"), "revision": hidden(page, "revision"), "note": "Shorter"}
+    assert client.post(BASE + "publication/", sent).headers["Location"] == BASE
+    template.refresh_from_db()
+    assert (template.published.number, template.published.note) == (2, "Shorter")
+    assert "You have no draft" in seen(client.get(BASE + "publication/"))
+
+
+def test_a_draft_that_breaks_is_refused_with_what_fails(client, ann, template):
+    keeping.save_draft(template, ann, saying("<p>{{ nmae }}</p>", variables=HELLO.variables), 0)
+    assert "It cannot be published like this." in seen(client.get(BASE + "publication/"))
+    response = client.post(BASE + "publication/", {"revision": "1"})
+    assert response.status_code == 422
+    assert "nmae" in seen(response)
+    assert template.versions.count() == 1
+
+
+def test_warnings_are_shown_before_publishing(client, ann, template):
+    picture = '<p>Hello {{ name }} <img src="https://example.com/a.png" width="10"></p>'
+    keeping.save_draft(template, ann, saying(picture, variables=HELLO.variables), 0)
+    assert "worth a look" in seen(client.get(BASE + "publication/"))
+
+
+def test_publishing_over_somebody_elses_version_is_told_and_done_only_knowingly(client, ann, template):
+    keeping.save_draft(template, ann, saying("<p>mine</p>"), 0)
+    bob = make_user("bob@example.com", name="Bob")
+    keeping.publish(template, bob, saying("<p>theirs</p>"), "", template.published)
+    page = client.get(BASE + "publication/")
+    assert "Bob published version 2 after you began." in seen(page)
+    assert "What was published meanwhile" in seen(page)
+    sent = {"over": hidden(page, "over"), "revision": "1", "note": "kept"}
+    response = client.post(BASE + "publication/", sent)
+    assert response.status_code == 422
+    assert 'value="kept"' in response.content.decode()
+    assert client.post(BASE + "publication/", {**sent, "knowingly": "on"}).status_code == 302
+    assert [one.number for one in template.versions.all()] == [3, 2, 1]
+
+
+def test_a_draft_changed_in_another_tab_is_not_published_unseen(client, ann, template):
+    keeping.save_draft(template, ann, saying("<p>one</p>"), 0)
+    keeping.save_draft(template, ann, saying("<p>two</p>"), 1)
+    response = client.post(BASE + "publication/", {"revision": "1"})
+    assert "This draft was saved in another tab meanwhile." in seen(response)
+    assert template.versions.count() == 1
+
+
+def test_a_draft_is_deleted(client, ann, template):
+    keeping.save_draft(template, ann, saying("<p>one</p>"), 0)
+    assert client.post(BASE + "draft/deletion/").status_code == 302
+    assert client.post(BASE + "draft/deletion/").status_code == 302
+    assert keeping.draft_of(template, ann) is None
+
+
+# ---------------------------------------------------------------- a newer built-in
+
+
+LINES = "<p>one</p>\n<p>two</p>\n<p>three</p>\n<p>four</p>\n"
+
+
+@pytest.fixture
+def outdated(ann):
+    template = make_template(content=None)
+    make_builtin(template, saying(LINES))
+    keeping.publish(template, ann, saying(LINES.replace("four", "vier")), "", template.published)
+    make_builtin(template, saying(LINES.replace("one", "ONE")))
+    return template
+
+
+def test_a_newer_builtin_is_announced_with_the_three_texts(client, outdated):
+    assert "Newer built-in Hello" in seen(client.get("/templates/?q=shop"))
+    assert "The program brought a newer text" in seen(client.get(BASE))
+    page = seen(client.get(BASE + "upgrade/"))
+    assert "new in the built-in Began as <p>one</p> New built-in <p>ONE</p> Yours <p>one</p>" in page
+    assert "your change" in page
+
+
+def test_what_is_new_is_taken_over_into_a_draft_and_published(client, ann, outdated):
+    response = client.post(BASE + "upgrade/", {"choice": "merge"})
+    assert response.headers["Location"] == BASE + "publication/"
+    draft = keeping.draft_of(outdated, ann)
+    assert draft.read() == saying(LINES.replace("one", "ONE").replace("four", "vier"))
+    assert client.post(BASE + "publication/", {"revision": "1"}).status_code == 302
+    assert "There is nothing newer" in seen(client.get(BASE + "upgrade/"))
+    assert "Newer built-in" not in seen(client.get("/templates/?q=shop"))
+
+
+def test_a_draft_is_not_overwritten_by_what_is_new(client, ann, outdated):
+    keeping.save_draft(outdated, ann, saying("<p>mine</p>"), 0)
+    response = client.post(BASE + "upgrade/", {"choice": "merge"})
+    assert response.status_code == 422
+    assert "You have a draft of this template." in seen(response)
+    assert keeping.draft_of(outdated, ann).read() == saying("<p>mine</p>")
+
+
+def test_whoever_keeps_theirs_is_not_asked_again(client, outdated):
+    assert client.post(BASE + "upgrade/", {"choice": "keep"}).status_code == 302
+    assert "The program brought a newer text" not in seen(client.get(BASE))
+    assert client.post(BASE + "upgrade/", {"choice": "what"}).status_code == 200
+
+
+# ---------------------------------------------------------------- samples
+
+
+def test_a_sample_is_made_changed_and_deleted(client, template):
+    assert '"name": "Ann"' in seen(client.get(BASE + "samples/new/"))
+    made = client.post(BASE + "samples/new/", {"name": "Bea", "values": '{"name": "Bea"}'})
+    assert made.headers["Location"] == BASE + "samples/"
+    assert "Renders Bea" in seen(client.get(BASE + "samples/"))
+    sample = Sample.objects.get(document=template)
+    path = f"{BASE}samples/{sample.pk}/"
+    page = client.get(path)
+    sent = {"name": "Nobody", "values": "{}", "was": hidden(page, "was")}
+    assert client.post(path, sent).status_code == 302
+    assert "Fails Nobody" in seen(client.get(BASE + "samples/"))
+    assert client.post(path, {**sent, "name": "Late"}).status_code == 422
+    assert client.post(path + "deletion/").status_code == 302
+    assert "No sample yet" in seen(client.get(BASE + "samples/"))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("{", "Line 1, column 2:"),
+        ("[]", "Write an object"),
+        ('{"a": NaN}', "cannot be read as JSON"),
+        ('{"a": 1e999}', "can be values"),
+        ('{"a": "\\u0000"}', "a character that cannot be stored"),
+        ('{"a": "\\ud800"}', "a character that cannot be stored"),
+        ('{"a": ' + "[" * 30 + "]" * 30 + "}", "20 deep"),
+        ("[" * 100_000, "JSON"),
+        ('{"a": "' + "x" * 100_001 + '"}', "At most 100,000 characters."),
+        ("", "This field is required."),
+    ],
+)
+def test_values_that_are_not_plain_json_are_refused_with_the_place(client, template, values, said):
+    response = client.post(BASE + "samples/new/", {"name": "Bad", "values": values})
+    assert response.status_code == 422
+    assert said in seen(response)
+    assert not Sample.objects.filter(document=template).exists()
+
+
+def test_a_sample_of_the_program_can_be_edited_but_not_deleted(client, template):
+    sample = Sample.objects.create(document=template, name="Usual", values={"name": "Ann"}, is_builtin=True)
+    response = client.post(f"{BASE}samples/{sample.pk}/deletion/")
+    assert response.status_code == 422
+    assert "came with the program" in seen(response)
+
+
+def test_parts_have_no_samples(client):
+    make_part()
+    assert client.get("/templates/shop/part/footer/samples/").status_code == 404
+
+
+# ---------------------------------------------------------------- shared values
+
+
+def test_a_shared_value_is_made_changed_and_deleted(client, template):
+    sent = {"name": "support", "value": "help@example.com", "description": "Who helps"}
+    assert client.post("/templates/shared/", sent).status_code == 302
+    shared = SharedValue.objects.get(name="support")
+    page = client.get("/templates/shared/").content.decode()
+    was = html.unescape(re.search(rf'name="v{shared.pk}-was" value="([^"]*)"', page)[1])
+    path = f"/templates/shared/{shared.pk}/"
+    assert client.post(path, {f"v{shared.pk}-value": "new@example.com", f"v{shared.pk}-was": was}).status_code == 302
+    late = client.post(path, {f"v{shared.pk}-value": "late@example.com", f"v{shared.pk}-was": was})
+    assert late.status_code == 422
+    assert "new@example.com" in seen(late)
+    assert 'value="late@example.com"' in late.content.decode()
+    assert client.post(path + "deletion/").status_code == 302
+    assert not SharedValue.objects.filter(name="support").exists()
+
+
+@pytest.mark.parametrize("name", ["language", "base_url", "With Space", "", "x" * 51, "range"])
+def test_names_that_cannot_be_used_are_refused(client, name):
+    count = SharedValue.objects.count()
+    assert client.post("/templates/shared/", {"name": name, "value": "x"}).status_code == 422
+    assert SharedValue.objects.count() == count
+
+
+def test_a_shared_value_that_a_published_text_names_is_kept(client):
+    shared = sampling.create_shared_value(name="support", value="x")
+    make_template(content=saying("<p>{{ support }}</p>"))
+    response = client.post(f"/templates/shared/{shared.pk}/deletion/", follow=True)
+    assert "A published text uses “support”." in seen(response)
+    assert SharedValue.objects.filter(name="support").exists()
+
+
+# ---------------------------------------------------------------- who may
+
+
+def test_whoever_lacks_the_permission_sees_no_page(template, colleague_client):
+    for path in ("/templates/", "/templates/new/", "/templates/shared/", "/templates/shop/", BASE, BASE + "frame/"):
+        assert colleague_client.get(path).status_code == 403
+    assert "Templates" not in seen(colleague_client.get("/"))
+
+
+def test_actions_need_a_post(client, template):
+    for path in ("draft/deletion/",):
+        assert client.get(BASE + path).status_code == 405
+    assert client.post(BASE).status_code == 405
