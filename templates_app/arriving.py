@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from templates_app.importing import Arrival, Plan, facts
+from templates_app.arrivals import Arrival, facts
+from templates_app.importing import Plan
 from templates_app.keeping import add_version
 from templates_app.models import Document, Project, Sample, SharedValue, Version
 from templates_app.project_files import VersionFile

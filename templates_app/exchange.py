@@ -14,9 +14,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
+from templates_app.arrivals import shaped
 from templates_app.arriving import write
 from templates_app.content import Content
-from templates_app.importing import ImportRefused, Plan, shaped, state
+from templates_app.importing import ImportRefused, Plan, state
 from templates_app.inspecting_source import names_in
 from templates_app.models import Document, Project, SharedValue, Version
 from templates_app.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile

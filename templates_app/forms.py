@@ -10,6 +10,7 @@ from django.core import signing
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from templates_app.archives import MAX_ARCHIVE
 from templates_app.cataloguing import ChangedMeanwhile, Invalid
 from templates_app.keeping import NOTE_LENGTH, KeepingError
 from templates_app.models import Project
@@ -176,3 +177,27 @@ class NewSharedValueForm(KeepingForm):
     )
     value = forms.CharField(label=_("Value"), max_length=500, required=False)
     description = forms.CharField(label=_("Description"), max_length=200, required=False)
+
+
+class ImportForm(KeepingForm):
+    """A zip file of projects."""
+
+    file = forms.FileField(
+        label=_("Zip file"),
+        max_length=200,
+        help_text=_("One that “Export” on a project's page or the command templates_export made, at most 20 MB."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".zip,application/zip"}),
+    )
+    note = forms.CharField(
+        label=_("What changed"),
+        max_length=NOTE_LENGTH,
+        required=False,
+        help_text=_("A sentence for those who look at the versions later."),
+    )
+
+    def clean_file(self) -> Any:
+        """Return the file, unless it is too large to be looked at."""
+        file = self.cleaned_data["file"]
+        if file.size > MAX_ARCHIVE:
+            raise forms.ValidationError(_("It is larger than 20 MB."))
+        return file

@@ -20,6 +20,7 @@ from templates_app.mail_clients import CLIPPED
 
 ALWAYS_THERE = frozenset({"language", "base_url"})
 GMAIL_CLIPS = 102_000  # bytes of HTML
+POSTAL = "brand_address"  # the shared value
 BULK = "bulk"  # the tag of templates that go to many people
 UNSUBSCRIBE = re.compile(
     r"unsubscri|opt[-_ ]?out|abmeld|abbestell|austrag|d[ée]sabonn|d[ée]sinscri|darse de baja|uitschrij", re.IGNORECASE
@@ -74,12 +75,12 @@ def inspect(
     `rendered` is what `source` became with a sample, `tags` the document's. `shared` are the shared values by name,
     `parts` the source texts of the parts used, `base_url` the platform's own address, to which links may lead anyhow.
     """
-    shared = shared or {}
+    shared, parts = shared or {}, list(parts)
     found = [
-        *variable_findings(rendered.language, list(variables), source, set(shared), list(parts)),
+        *variable_findings(rendered.language, list(variables), source, set(shared), parts),
         *text_findings(rendered, source),
         *html_findings(rendered, source, base_url),
-        *(bulk_findings(rendered, shared) if BULK in tags else []),
+        *(bulk_findings(rendered, source, shared, parts) if BULK in tags else []),
     ]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != "error")
 
@@ -185,23 +186,25 @@ def finding(trouble: Trouble, language: str) -> Finding:
 # ---------------------------------------------------------------- mails to many
 
 
-def bulk_findings(rendered: Output, shared: Mapping[str, str]) -> list[Finding]:
+def bulk_findings(rendered: Output, source: Content, shared: Mapping[str, str], parts: list[str]) -> list[Finding]:
     """Return what a mail to many people must have and this one has not."""
-    found = []
+    found, language = [], rendered.language
     page = Page(rendered.html, "", "") if rendered.html.strip() else None
     if page and not any(UNSUBSCRIBE.search(f"{address} {words}") for address, words in page.links()):
         message = _("A mail with the tag bulk needs a link to unsubscribe.")
-        found.append(Finding("error", "html", 0, message, language=rendered.language))
+        found.append(Finding("error", "html", 0, message, language=language))
     if not (UNSUBSCRIBE.search(rendered.text) and ADDRESS.search(rendered.text)):
         message = _("The plain text of a mail with the tag bulk needs an address to unsubscribe.")
-        found.append(Finding("error", "text", 0, message, language=rendered.language))
-    address = plain(shared.get("brand_address", ""))
+        found.append(Finding("error", "text", 0, message, language=language))
+    address = plain(shared.get(POSTAL, ""))
+    body, _language = source.body_in(language)
+    if not address and any(POSTAL in names_in(text) for text in (body.html, body.text, *parts)):
+        message = _("A mail with the tag bulk needs your postal address; the shared value %(name)s is empty so far.")
+        return [*found, Finding("warning", "variables", 0, message % {"name": POSTAL})]
     for where, words in (("html", page.words() if page else None), ("text", rendered.text)):
         if words is not None and not (address and address in plain(words)):
-            message = _("A mail with the tag bulk needs your postal address: {{ brand_address }}.")
-            if not address:
-                message = _("A mail with the tag bulk needs your postal address; brand_address has no value yet.")
-            found.append(Finding("error", where, 0, message, language=rendered.language))
+            message = _("A mail with the tag bulk needs your postal address: {{ %(name)s }}.") % {"name": POSTAL}
+            found.append(Finding("error", where, 0, message, language=language))
     return found
 
 

@@ -5,7 +5,7 @@ Rendering happens in the killable process of `workshop`; nothing is stored here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ def _try(document: Document, content: Content, bundle: Bundle, found: Report, *,
             _failure(document, problem, outcome.name, outcome.language) for problem in outcome.problems
         )
         if inspected and outcome.rendered is not None:
-            for finding in _inspected(document, content, bundle, outcome.rendered):
+            for finding in inspect_rendered(document.tags, content, bundle, outcome.rendered):
                 findings.setdefault(finding, outcome.name)
     for finding, sample in findings.items():
         if finding.level == "error":
@@ -96,13 +96,14 @@ def _try(document: Document, content: Content, bundle: Bundle, found: Report, *,
             found.warnings.append(finding)
 
 
-def _inspected(document: Document, content: Content, bundle: Bundle, rendered: Rendered) -> list[Finding]:
+def inspect_rendered(tags: Collection[str], content: Content, bundle: Bundle, rendered: Rendered) -> list[Finding]:
+    """Return what `inspect` finds in what `bundle` became; `tags` are the template's."""
     parts = [
         text for part in bundle.parts.values() for texts in part.languages.values() for text in (texts.html, texts.text)
     ]
     return inspect(
         rendered,
-        document.tags,
+        tags,
         content.variables,
         content,
         shared=bundle.shared,

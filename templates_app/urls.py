@@ -2,7 +2,7 @@
 
 from django.urls import include, path, register_converter
 
-from templates_app.views import catalogue, documents, history, making, publishing, samples, shared
+from templates_app.views import catalogue, documents, exchanging, history, making, publishing, samples, shared
 
 
 class KindConverter:
@@ -47,7 +47,9 @@ urlpatterns = [
     path("shared/", shared.shared, name="shared"),
     path("shared/<int:pk>/", shared.shared_value, name="shared_value"),
     path("shared/<int:pk>/deletion/", shared.shared_value_deletion, name="shared_value_deletion"),
+    path("import/", exchanging.arrival, name="import"),
     path("<slug:project>/", catalogue.project, name="project"),
+    path("<slug:project>/export/", exchanging.export, name="export"),
     path("<slug:project>/settings/", making.project_settings, name="project_settings"),
     path("<slug:project>/deletion/", making.project_deletion, name="project_deletion"),
     path("<slug:project>/<kind:kind>/<slug:key>/", include(document_patterns)),

@@ -108,7 +108,9 @@ PAGES = (
         )
         for path in ("", "deletion/")
     ),
+    Page("templates/import/", "/templates/import/", (EDIT,), acts=True),
     Page("templates/<slug:project>/", "/templates/shop/", (EDIT,)),
+    Page("templates/<slug:project>/export/", "/templates/shop/export/", (EDIT,)),
     Page("templates/<slug:project>/settings/", "/templates/shop/settings/", (EDIT,), acts=True),
     Page("templates/<slug:project>/deletion/", "/templates/shop/deletion/", (EDIT,), acts=True),
     *(

@@ -111,7 +111,8 @@ class Forms(HTMLParser):
 
 def forms_of(response, path: str) -> list[tuple[str, dict[str, str]]]:
     found = Forms()
-    found.feed(response.content.decode())
+    if response["Content-Type"].startswith("text/html"):  # others are files to be kept
+        found.feed(response.content.decode())
     return [(action or path, dict(fields)) for action, fields in found.forms if not action.startswith("http")]
 
 

@@ -321,6 +321,11 @@ def test_shared_values_and_samples_obey_the_rules_of_their_pages():
     assert second.startswith("shop/templates/welcome/template.json: sample “Ann”: ")
 
 
+def test_what_would_not_be_published_for_its_links_is_not_imported_either():
+    (only,) = refusal(with_text(SHOP, "template", html='<p>\n<a href="/login/">Sign in</a></p>'))
+    assert only.startswith("shop/templates/welcome/en.html, line 2: “/login/” leads nowhere")
+
+
 def test_one_fault_keeps_everything_out():
     good = ProjectFiles("blog", "Blog", documents=(replace(WELCOME, content=Content({"en": Texts("a", text="b")})),))
     assert len(refusal(good, with_text(SHOP, "template", subject="{% nothing %}"))) == 1

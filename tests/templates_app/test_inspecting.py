@@ -193,10 +193,20 @@ def test_a_mail_to_many_needs_a_way_out_and_an_address_in_both_forms():
     assert found(tags=["account"], shared=SHARED) == []
 
 
-def test_an_address_that_has_no_value_yet_is_said():
-    findings = found(BULK, text=BULK_TEXT, tags=["bulk"], shared={"brand_address": " "})
-    assert all("has no value yet" in one.message for one in findings)
-    assert len(findings) == 2
+def test_an_address_that_is_still_empty_is_a_warning_and_one_that_is_not_written_an_error():
+    source = Content({"en": Texts(html=BULK, text=BULK_TEXT)})
+    findings = found(BULK, text=BULK_TEXT, tags=["bulk"], shared={"brand_address": " "}, source=source)
+    assert [(one.level, one.where) for one in findings] == [("error", "html"), ("error", "text")]
+    parts = ["{{ brand_address }}"]
+    findings = found(BULK, text=BULK_TEXT, tags=["bulk"], shared={"brand_address": ""}, source=source, parts=parts)
+    assert said(findings) == [
+        (
+            "warning",
+            "variables",
+            0,
+            "A mail with the tag bulk needs your postal address; the shared value brand_address is empty so far.",
+        )
+    ]
 
 
 def test_a_german_way_out_counts():

@@ -1,0 +1,133 @@
+"""Tries out what an import brings, as publishing does: every sample of every template that it touches, inspected.
+
+All that comes along is taken together: a template is rendered with the parts that come with it. Stored templates that
+use such a part are rendered, too. Nothing is stored here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from django.utils.translation import gettext as _
+
+from templates_app import rendering, workshop
+from templates_app.arrivals import Arrival
+from templates_app.content import Content
+from templates_app.engine import Bundle, Problem
+from templates_app.explaining import explain
+from templates_app.models import Document
+from templates_app.project_files import ENDINGS, FileProblem
+from templates_app.trying import inspect_rendered, languages_of
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A template to be tried. `is_touched`: its own text or samples change, not only a part that it uses."""
+
+    key: str
+    content: Content
+    samples: Mapping[str, Mapping[str, Any]]
+    tags: Sequence[str]
+    is_touched: bool
+
+
+def trial_problems(arrivals: Sequence[Arrival], new_shared: Mapping[str, str]) -> list[FileProblem]:
+    """Return each fault once, with the file that it is in. `new_shared` are shared values that come along."""
+    instead = {one.full_key: one.files.content for one in arrivals if one.files.kind == "part" and one.has_text}
+    changed = {one.full_key for one in arrivals if one.files.kind == "part" and one.publishes}
+    shared = {**new_shared, **rendering.shared_values()}
+    found: dict[object, FileProblem] = {}
+    read: set[str] = set()
+    for trial in [*own_trials(arrivals), *users_trials(arrivals)]:
+        parts = rendering.parts_of(trial.content, trial.key, instead=instead)
+        if trial.is_touched or changed & parts.keys():
+            read |= parts.keys()
+            bundle = Bundle(key=trial.key, content=trial.content, parts=parts, shared=shared)
+            for same, problem in problems_of(trial, bundle, arrivals):
+                found.setdefault(same, problem)
+    for arrival in arrivals:
+        if arrival.files.kind == "part" and arrival.full_key in changed - read:
+            found |= {problem: problem for problem in unreadable(arrival)}
+    return list(found.values())
+
+
+def own_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
+    """Give the templates that come along; samples that are stored stay, and must render, too."""
+    for arrival in arrivals:
+        if arrival.files.kind == "template" and arrival.has_text:
+            samples = {name: sample.values for name, sample in arrival.samples.items()} | dict(arrival.files.samples)
+            is_touched = arrival.publishes or bool(arrival.changed_samples)
+            content = arrival.files.content
+            yield Trial(arrival.full_key, content, samples or declared(content), arrival.files.tags, is_touched)
+
+
+def users_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
+    """Give the stored templates that use a part which is changed, and do not come along themselves."""
+    coming = {one.full_key for one in arrivals if one.files.kind == "template" and one.has_text}
+    users: dict[int, Document] = {}
+    for arrival in arrivals:
+        if arrival.files.kind == "part" and arrival.publishes and arrival.stored is not None:
+            users |= {one.pk: one for one in rendering.templates_using(arrival.stored)}
+    for document in users.values():
+        if document.full_key not in coming and document.published is not None:
+            content = document.published.read()
+            samples = {sample.name: sample.values for sample in document.samples.all()}
+            yield Trial(document.full_key, content, samples or declared(content), document.tags, is_touched=False)
+
+
+def declared(content: Content) -> dict[str, dict[str, Any]]:
+    """Return what a template without named samples is tried with."""
+    return {"": {variable.name: variable.sample for variable in content.variables}}
+
+
+def problems_of(trial: Trial, bundle: Bundle, arrivals: Sequence[Arrival]) -> Iterator[tuple[object, FileProblem]]:
+    """Give what is wrong with one template, and by what the same fault with another sample is recognized.
+
+    Those that only use a part are rendered, not inspected.
+    """
+    trials = [(name, values, one) for name, values in trial.samples.items() for one in languages_of(trial.content)]
+    for outcome in workshop.try_all(bundle, trials):
+        problems = list(outcome.problems)
+        if trial.is_touched and outcome.rendered is not None:
+            problems += [
+                Problem(trial.key, finding.where, finding.line, finding.message)
+                for finding in inspect_rendered(trial.tags, trial.content, bundle, outcome.rendered)
+                if finding.level == "error"
+            ]
+        for problem in problems:
+            found = located(problem, bundle, arrivals, sample=outcome.name, language=outcome.language)
+            yield (found.file, found.line, problem.message, problem.part in ENDINGS or outcome.name), found
+
+
+def located(
+    problem: Problem, bundle: Bundle, arrivals: Sequence[Arrival], *, sample: str, language: str
+) -> FileProblem:
+    """Return the problem with the file that it is in, or with the stored template's key."""
+    is_own = problem.template == bundle.key
+    kind = "template" if is_own else "part"
+    arrival = next((one for one in arrivals if (one.files.kind, one.full_key) == (kind, problem.template)), None)
+    tried = _("tried with “%(sample)s”") % {"sample": sample} if sample else _("tried with its variables' samples")
+    message = f"{problem.message} ({'' if is_own else f'{bundle.key}, '}{tried}, {language})"
+    if arrival is None:
+        return FileProblem(_("%(key)s (stored)") % {"key": problem.template}, problem.line, message)
+    if problem.part not in ENDINGS:
+        return FileProblem(f"{arrival.folder}/template.json", 0, message)
+    content = arrival.files.content
+    own = content.subject_in(language)[1] if problem.part == "subject" else content.body_in(language)[1]
+    return FileProblem(
+        f"{arrival.folder}/{own or content.default_language}.{ENDINGS[problem.part]}", problem.line, message
+    )
+
+
+def unreadable(arrival: Arrival) -> Iterator[FileProblem]:
+    """Give what Jinja cannot read in a part that no template uses. Reading costs little, other than compiling."""
+    for language, texts in arrival.files.content.languages.items():
+        for name in ("html", "text"):
+            try:
+                jinja2.Environment(autoescape=True).parse(getattr(texts, name), arrival.full_key)
+            except (jinja2.TemplateSyntaxError, RecursionError) as error:
+                problem = explain(error, arrival.full_key, name)
+                yield FileProblem(f"{arrival.folder}/{language}.{ENDINGS[name]}", problem.line, problem.message)

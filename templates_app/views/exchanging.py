@@ -1,0 +1,64 @@
+"""Projects as zip files: one to download, and those that people upload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from templates_app.archives import pack, unpack
+from templates_app.exchange import check_import, export_projects, import_projects
+from templates_app.forms import ImportForm
+from templates_app.importing import ImportRefused
+from templates_app.project_files import FilesError
+from templates_app.views.finding import form_page, page, person, project_or_404
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+@page
+def export(request: HttpRequest, project: str) -> HttpResponse:
+    """Give the project with all its versions as a zip file."""
+    one = project_or_404(project)
+    response = HttpResponse(pack(export_projects([one.key], history=True)), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{one.key}.zip"'  # a key needs no quoting
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@form_page
+def arrival(request: HttpRequest) -> HttpResponse:
+    """Look over a zip file (``check``), or import it."""
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
+    context: dict[str, Any] = {"form": form}
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                projects = unpack(form.cleaned_data["file"].read())
+                if "check" in request.POST:
+                    context |= {"plan": check_import(projects), "name": form.cleaned_data["file"].name}
+                    status = 200
+                else:
+                    plan = import_projects(projects, person(request), note=form.cleaned_data["note"])
+                    messages.success(request, summary(sum(line.sign != "=" for line in plan.lines)))
+                    if len(projects) == 1:
+                        return redirect("templates_app:project", projects[0].key)
+                    return redirect("templates_app:list")
+            except (FilesError, ImportRefused) as error:
+                context["problems"] = error.problems
+    return render(request, "templates_app/import.html", context, status=status)
+
+
+def summary(count: int) -> str:
+    """Return what to say after an import that changed so many things."""
+    if not count:
+        return _("Nothing was imported, because nothing differs.")
+    words = ngettext("Imported: %d thing is new or changed.", "Imported: %d things are new or changed.", count)
+    return words % count

@@ -1,0 +1,67 @@
+"""Exporting and importing projects in a browser: refused, checked and imported."""
+
+import pytest
+from playwright.sync_api import expect
+
+from templates_app import seeding
+from templates_app.archives import pack
+from templates_app.content import Content, Texts
+from templates_app.exchange import export_projects
+from templates_app.models import Project
+from templates_app.project_files import DocumentFiles, ProjectFiles
+from tests.browser.test_pages import sign_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def visitor(visitor_of_every_view):
+    return visitor_of_every_view
+
+
+def zip_file(*, subject: str) -> bytes:
+    content = Content({"en": Texts(subject=subject, text="Hello", html="<p>\nHello</p>")})
+    long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+    documents = (
+        DocumentFiles("template", "a" * 50, long, content=content),
+        DocumentFiles("template", "welcome", "Welcome", content=content),
+    )
+    return pack([ProjectFiles("shop", "Shop", documents=documents)])
+
+
+def choose(page, data: bytes) -> None:
+    page.get_by_label("Zip file").set_input_files(
+        files=[{"name": "shop.zip", "mimeType": "application/zip", "buffer": data}]
+    )
+
+
+def test_a_project_is_exported_checked_and_imported(visitor, admin):
+    seeding.seed()
+    page = visitor.page
+    sign_in(visitor, admin)
+    visitor.go("/templates/")
+    page.get_by_role("link", name="Import").click()
+    visitor.look()
+
+    choose(page, zip_file(subject="{{ nobody }}"))
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was imported: 2 things are wrong.")
+    expect(page.get_by_role("alert")).to_contain_text("shop/templates/welcome/en.subject")
+    visitor.look()
+
+    choose(page, zip_file(subject="Hello"))
+    page.get_by_role("button", name="Only check").click()
+    expect(page.get_by_text("Nothing is wrong with shop.zip")).to_be_visible()
+    expect(page.get_by_text("template shop/welcome")).to_be_visible()
+    assert not Project.objects.filter(key="shop").exists()
+    visitor.look()
+
+    choose(page, zip_file(subject="Hello"))
+    page.get_by_role("button", name="Import").click()
+    page.wait_for_url("**/templates/shop/")
+    expect(page.get_by_text("Imported: 3 things are new or changed.")).to_be_visible()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    assert download.value.suggested_filename == "shop.zip"
+    assert download.value.path().read_bytes() == pack(export_projects(["shop"], history=True))
