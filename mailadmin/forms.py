@@ -158,6 +158,14 @@ def connection_choices(current: Configuration, connections: Sequence[Connection]
     return [("", gettext("Automatic: the environment's, else the oldest")), *gone, *offered.items()]
 
 
+class TestDraftForm(forms.Form):
+    """To whom a template's draft goes, in which language and with which sample."""
+
+    to = AddressField(label=_("To"))
+    language = forms.CharField(max_length=20, required=False)
+    sample = forms.CharField(max_length=200, required=False)
+
+
 class TestMailForm(forms.Form):
     """The test page: to whom, and through which connection."""
 

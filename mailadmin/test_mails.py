@@ -12,12 +12,15 @@ from django.utils.translation import gettext
 
 from mailadmin import api, configuration, connections
 from mailadmin.errors import ConfigurationError
+from mailadmin.mail import Mail
 from mailadmin.outbox import TEST_TAG
 from maillog import lookup
 from secrets_app import vault
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
+
+    from templates_app.engine import Rendered
 
 TEMPLATE = "mail/test"
 LIMIT = 10  # test mails that a person may ask for in a minute: a test page must not become a way to send spam
@@ -31,15 +34,12 @@ def send_test_mail(
     to: str, *, actor: User | None = None, connection_hint: str = "", mode: str | None = None, language: str = ""
 ) -> int:
     """Send the built-in test mail and return its id. Raises InvalidMail, PermissionDenied, TooManyTestsError."""
-    now = timezone.now()
-    if actor is not None and lookup.tests_since(now - timedelta(minutes=1), actor_id=actor.pk) >= LIMIT:
-        message = gettext("That were %d test mails within a minute. Wait a moment.") % LIMIT
-        raise TooManyTestsError(message)
+    check_limit(actor)
     values = {
         "site": urlsplit(settings.BASE_URL).netloc,
         "asked_by": str(actor) if actor else gettext("a command at the server"),
         "connection": connection_name(actor, connection_hint),
-        "time": f"{timezone.localtime(now):%Y-%m-%d %H:%M:%S %Z}",
+        "time": f"{timezone.localtime():%Y-%m-%d %H:%M:%S %Z}",
     }
     return api.send_template(
         TEMPLATE,
@@ -51,6 +51,31 @@ def send_test_mail(
         connection_hint=connection_hint,
         mode=mode,
     )
+
+
+def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
+    """Send what a draft of the template `key` renders to, as a test mail, and return its id.
+
+    Raises InvalidMail, PermissionDenied, TooManyTestsError.
+    """
+    check_limit(actor)
+    mail = Mail(
+        to=[to],
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        language=rendered.language,
+        tags=[TEST_TAG],
+    )
+    return api.put([mail], actor=actor, template=key)[0]
+
+
+def check_limit(actor: User | None) -> None:
+    """Raise TooManyTestsError if the person has sent as many as may be sent within a minute."""
+    since = timezone.now() - timedelta(minutes=1)
+    if actor is not None and lookup.tests_since(since, actor_id=actor.pk) >= LIMIT:
+        message = gettext("That were %d test mails within a minute. Wait a moment.") % LIMIT
+        raise TooManyTestsError(message)
 
 
 def connection_name(actor: User | None, hint: str) -> str:

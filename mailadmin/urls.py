@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from mailadmin.views import events, queue, queue_actions, settings, test_mail
+from mailadmin.views import events, queue, queue_actions, settings, test_draft, test_mail
 
 app_name = "mailadmin"
 urlpatterns = [
     path("settings/", settings.edit, name="settings"),
     path("test/", test_mail.form, name="test"),
+    path("test/draft/<slug:project>/<slug:key>/", test_draft.send, name="test_draft"),
     path("test/<int:mail_id>/", test_mail.result, name="test_result"),
     path("events/", events.entries, name="events"),
     path("queue/", queue.listing, name="queue"),

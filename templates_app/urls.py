@@ -2,7 +2,18 @@
 
 from django.urls import include, path, register_converter
 
-from templates_app.views import catalogue, documents, exchanging, history, making, publishing, samples, shared
+from templates_app.views import (
+    catalogue,
+    documents,
+    editor,
+    editor_publishing,
+    exchanging,
+    history,
+    making,
+    publishing,
+    samples,
+    shared,
+)
 
 
 class KindConverter:
@@ -33,6 +44,11 @@ document_patterns = [
     path("reset/", history.reset, name="reset"),
     path("upgrade/", history.upgrade, name="upgrade"),
     path("publication/", publishing.publication, name="publication"),
+    path("edit/", editor.edit, name="edit"),
+    path("edit/publication/", editor_publishing.publication, name="edit_publication"),
+    path("edit/sample/", editor_publishing.editor_sample, name="edit_sample"),
+    path("draft/", editor.draft, name="draft"),
+    path("draft/frame/", editor.frame, name="draft_frame"),
     path("draft/deletion/", publishing.draft_deletion, name="draft_deletion"),
     path("samples/", samples.samples, name="samples"),
     path("samples/new/", samples.sample_new, name="sample_new"),

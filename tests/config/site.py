@@ -73,6 +73,13 @@ PAGES = (
     Page("setup/", "/setup/", public=True, acts=True),
     Page("mail/settings/", "/mail/settings/", (CONFIGURE,), acts=True),
     Page("mail/test/", "/mail/test/", (TEST,), acts=True),
+    Page(
+        "mail/test/draft/<slug:project>/<slug:key>/",
+        "/mail/test/draft/shop/hello/",
+        (TEST, EDIT),
+        reads=False,
+        acts=True,
+    ),
     Page("mail/test/<int:mail_id>/", "/mail/test/{mail}/", (TEST, LOG)),
     Page("mail/queue/", "/mail/queue/", (LOG,)),
     Page("mail/queue/state/", "/mail/queue/state/", (LOG,)),
@@ -131,14 +138,13 @@ PAGES = (
             ("samples/new/", "samples/new/", True),
             ("samples/<int:pk>/", "samples/{sample}/", True),
             ("samples/<int:pk>/deletion/", "samples/{sample}/deletion/", True),
+            ("edit/", "edit/", True),
+            ("draft/frame/", "draft/frame/", False),
         )
     ),
-    Page(
-        f"{DOCUMENT}draft/deletion/",
-        "/templates/shop/template/hello/draft/deletion/",
-        (EDIT,),
-        reads=False,
-        acts=True,
+    *(
+        Page(f"{DOCUMENT}{path}", f"/templates/shop/template/hello/{path}", (EDIT,), reads=False, acts=True)
+        for path in ("draft/", "draft/deletion/", "edit/publication/", "edit/sample/")
     ),
     Page("log/", "/log/", (LOG,)),
     Page("log/<int:mail_id>/", "/log/{mail}/", (LOG,)),

@@ -50,6 +50,8 @@ PARAMETERS = {  # what is tried alone; all of them together are tried on every p
     "/templates/shop/template/hello/": ("sample", "language", "tab", "version"),
     "/templates/shop/template/hello/frame/": ("sample", "language", "version"),
     "/templates/shop/template/hello/versions/": ("before",),
+    "/templates/shop/template/hello/edit/": ("sample", "language", "phone", "dark"),
+    "/templates/shop/template/hello/draft/frame/": ("sample", "language", "dark", "revision"),
     "/templates/shop/template/hello/diff/": ("from", "to"),
 }
 ALONE = (

@@ -1,0 +1,50 @@
+"""Sends the draft of a template, as it was last saved, to whoever edits it: a test mail like any other."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_POST
+
+from mailadmin import test_mails
+from mailadmin.errors import InvalidMail
+from mailadmin.forms import TestDraftForm
+from mailadmin.views.requests import PersonRequest
+from mailadmin.views.test_mail import explain
+from templates_app import desk
+
+
+@permission_required(["mailadmin.send_test", "templates_app.edit_templates"], raise_exception=True)
+@require_POST
+def send(request: PersonRequest, project: str, key: str) -> HttpResponse:
+    """Render the person's draft, or what is published, and send it; then show what became of the mail."""
+    form = TestDraftForm(request.POST)
+    language, sample = request.POST.get("language", ""), request.POST.get("sample", "")
+    opened = desk.template_desk(f"{project}/{key}", request.user, language=language, choice=sample)
+    if opened is None:
+        raise Http404
+    if form.is_valid():
+        look = opened.look()
+        if look.rendered is None:
+            problem = gettext("Nothing was sent: this does not render. The problems are listed beside the source.")
+        else:
+            try:
+                number = test_mails.send_draft(
+                    form.cleaned_data["to"],
+                    key=opened.document.full_key,
+                    rendered=look.rendered,
+                    actor=request.user,
+                )
+            except InvalidMail as error:
+                problem = explain(error)
+            except test_mails.TooManyTestsError as error:
+                problem = str(error)
+            else:
+                return redirect("mailadmin:test_result", number)
+    else:
+        problem = " ".join(str(one) for errors in form.errors.values() for one in errors)
+        problem = gettext("Nothing was sent: %s") % problem
+    messages.error(request, problem)
+    return redirect(f"{reverse('templates_app:edit', args=opened.address)}?{opened.query()}")

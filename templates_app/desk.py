@@ -1,0 +1,211 @@
+"""The desk of one person at one document: what is being edited, over what, and with which values it is looked at.
+
+Reads the draft, the published version and the samples; saves through `keeping`. Knows forms, but no pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from templates_app import keeping, looking
+from templates_app.content import LANGUAGE, Content, Texts
+from templates_app.editor_forms import EditorForm
+from templates_app.models import Document, Draft, SharedValue, Version
+from templates_app.sample_form import SampleForm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+    from templates_app.content import Variable
+
+INSERTS = {
+    "date": "{{{{ {name}|date }}}}",
+    "datetime": "{{{{ {name}|datetime }}}}",
+    "number": "{{{{ {name}|number }}}}",
+    "boolean": "{{% if {name} %}}{{% endif %}}",
+    "list": "{{% for one in {name} %}}{{{{ one }}}}{{% endfor %}}",
+}
+ALWAYS = ("language", "base_url")
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A variable to insert: its name, what is inserted, and a hint."""
+
+    name: str
+    inserts: str
+    hint: str
+    shared: bool = False
+
+
+@dataclass
+class Desk:
+    """Where `user` edits `document`: `draft` over `published`, in one `language`, looked at with one sample."""
+
+    document: Document
+    user: AbstractBaseUser
+    draft: Draft | None
+    wanted_language: str = ""
+    wanted_choice: str = ""
+    content: Content = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read what is being edited: the draft, else what is published."""
+        if self.draft is not None:
+            self.content = self.draft.read()
+        else:
+            published = self.document.published
+            self.content = published.read() if published else Content()
+
+    @property
+    def address(self) -> list[str]:
+        """What names the document in an address."""
+        return [self.document.project.key, self.document.kind, self.document.key]
+
+    def query(self, **more: str) -> str:
+        """Return the query that shows the same again: this language and these values, and `more`."""
+        return urlencode({"language": self.language, "sample": self.choice.key, **more})
+
+    @property
+    def is_template(self) -> bool:
+        """Whether it is a template; parts have neither subject nor variables."""
+        return self.document.kind == Document.Kind.TEMPLATE
+
+    @property
+    def revision(self) -> int:
+        """The draft's revision, 0 without a draft."""
+        return self.draft.revision if self.draft else 0
+
+    @property
+    def based_on(self) -> Version | None:
+        """The version that the draft began from."""
+        return self.draft.based_on if self.draft else self.document.published
+
+    @property
+    def overtaken(self) -> Version | None:
+        """The published version, if it is another than the draft began from."""
+        published = self.document.published
+        return published if self.draft and published and self.draft.based_on_id != published.pk else None
+
+    @property
+    def language(self) -> str:
+        """The language that is edited and looked at."""
+        wanted = self.wanted_language
+        return wanted if LANGUAGE.fullmatch(wanted) else self.content.default_language
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that can be chosen: the default first, and one that is only begun."""
+        default = self.content.default_language
+        return [default, *sorted({*self.content.languages, self.language} - {default})]
+
+    @cached_property
+    def choices(self) -> list[looking.Choice]:
+        """The values that it can be looked at with."""
+        return looking.choices(self.document, self.content)
+
+    @property
+    def choice(self) -> looking.Choice:
+        """The values that it is looked at with, as this person last typed them."""
+        found = next((one for one in self.choices if one.key == self.wanted_choice), self.choices[0])
+        return replace(found, values=self.trial[found.key]["values"]) if found.key in self.trial else found
+
+    @property
+    def trial(self) -> dict[str, Any]:
+        """Values that were typed and not kept in a sample, beside what they were typed over, by the choice's key."""
+        return self.draft.trial if self.draft else {}
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether the values shown differ from the stored sample's."""
+        return self.choice.key in self.trial
+
+    def form(self, data: Mapping[str, Any] | None = None, **base: int) -> EditorForm:
+        """Return the form over what is being edited; `base` replaces the revision and version that it is based on."""
+        began = self.based_on.number if self.based_on else 0
+        return EditorForm(
+            data,
+            content=self.content,
+            language=self.language,
+            is_template=self.is_template,
+            **{"revision": self.revision, "based_on": began, **base},
+        )
+
+    def sample_form(self, data: Mapping[str, Any] | None = None) -> SampleForm:
+        """Return the fields of the values that it is looked at with."""
+        return SampleForm(self.content.variables, self.choice.values, data)
+
+    def save(self, content: Content, revision: int) -> None:
+        """Keep `content`, typed over the draft's `revision`. Raises keeping.Conflict. What is kept already, stays."""
+        if revision == self.revision and content == self.content:
+            return
+        self.draft = keeping.save_draft(self.document, self.user, content, revision)
+        self.content = content
+        self.__dict__.pop("choices", None)
+
+    def try_values(self, key: str, values: Mapping[str, Any]) -> None:
+        """Keep `values` with the draft as what this person tries the choice `key` with; the stored ones drop them."""
+        stored = next((one.values for one in self.choices if one.key == key), None)
+        if stored is None:
+            return
+        trial = {one: kept for one, kept in self.trial.items() if one != key}
+        if dict(values) != dict(stored):
+            was = self.trial[key]["was"] if key in self.trial else dict(stored)
+            trial[key] = {"values": dict(values), "was": was}
+        self._keep_trial(trial)
+
+    def forget_values(self, key: str) -> None:
+        """Drop what was typed over the choice `key`: it is kept in a sample now."""
+        self._keep_trial({one: kept for one, kept in self.trial.items() if one != key})
+
+    def _keep_trial(self, trial: dict[str, Any]) -> None:
+        if trial == self.trial:
+            return
+        if self.draft is None:
+            self.draft = keeping.save_draft(self.document, self.user, self.content, 0)
+        Draft.objects.filter(pk=self.draft.pk).update(trial=trial)
+        self.draft.trial = trial
+
+    def look(self) -> looking.Look:
+        """Try out what is being edited, in this language, with these values."""
+        return looking.look(self.document, self.content, self.language, self.choice)
+
+    def chips(self) -> list[Chip]:
+        """Return the variables that can be inserted: the template's own, then those that every template has."""
+        own = [chip(one) for one in self.content.variables]
+        shared = SharedValue.objects.values_list("name", "description")
+        always = [(name, "") for name in ALWAYS]
+        return own + [Chip(name, f"{{{{ {name} }}}}", hint, shared=True) for name, hint in [*shared, *always]]
+
+
+def template_desk(key: str, user: AbstractBaseUser, *, language: str, choice: str) -> Desk | None:
+    """Return the desk of `user` at the template ``project/key``, None if there is none."""
+    project, _slash, name = key.partition("/")
+    templates = Document.objects.filter(kind=Document.Kind.TEMPLATE).select_related("project", "published")
+    document = templates.filter(project__key=project, key=name).first()
+    if document is None:
+        return None
+    return Desk(document, user, keeping.draft_of(document, user), wanted_language=language, wanted_choice=choice)
+
+
+def chip(variable: Variable) -> Chip:
+    """Return the chip of one declared variable; what it inserts suits its type."""
+    pattern = INSERTS.get(variable.type, "{{{{ {name} }}}}")
+    return Chip(variable.name, pattern.format(name=variable.name), variable.description)
+
+
+def with_language_removed(content: Content, language: str) -> Content:
+    """Return `content` without `language`; the default one stays."""
+    kept = {one: texts for one, texts in content.languages.items() if one != language}
+    return content if language == content.default_language else replace(content, languages=kept)
+
+
+def with_language_copied(content: Content, language: str, source: str) -> Content:
+    """Return `content` with the texts of `source` also in `language`."""
+    copied = content.languages.get(source, Texts())
+    return replace(content, languages={**content.languages, language: copied})

@@ -1,0 +1,232 @@
+"""The editor's form: the texts of one language and the variables, to content and back.
+
+One language is edited at a time; what is typed replaces that language in the content that it was typed over. What
+renders and what may be published is not decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from templates_app import plain_values
+from templates_app.content import LANGUAGE, MAX_TEXT, NAME, RESERVED, TYPES, Content, Texts, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_VARIABLES = 100
+TYPE_LABELS = {
+    "text": gettext_lazy("Text"),
+    "number": gettext_lazy("Number"),
+    "boolean": gettext_lazy("Yes or no"),
+    "date": gettext_lazy("Date"),
+    "datetime": gettext_lazy("Date and time"),
+    "url": gettext_lazy("Link"),
+    "email": gettext_lazy("E-mail address"),
+    "list": gettext_lazy("List"),
+    "object": gettext_lazy("Object"),
+}
+CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+
+
+class TextsForm(forms.Form):
+    """The texts of one language. `revision` is the draft that the texts were typed over (0: none yet)."""
+
+    language = forms.CharField(max_length=20, widget=forms.HiddenInput)
+    revision = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+    based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+    subject = forms.CharField(
+        label=gettext_lazy("Subject"), required=False, strip=False, max_length=MAX_TEXT, widget=forms.TextInput(CODE)
+    )
+    html = forms.CharField(
+        label=gettext_lazy("HTML"),
+        required=False,
+        strip=False,
+        max_length=MAX_TEXT,
+        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "html", "aria-label": gettext_lazy("HTML")}),
+    )
+    text = forms.CharField(
+        label=gettext_lazy("Plain text"),
+        required=False,
+        strip=False,
+        max_length=MAX_TEXT,
+        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "text", "aria-label": gettext_lazy("Plain text")}),
+    )
+
+    def __init__(self, *args: Any, has_subject: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not has_subject:
+            del self.fields["subject"]
+        for name, field in self.fields.items():
+            field.error_messages["max_length"] = format_lazy(
+                "{label} {reason}", label=field.label or name, reason=gettext_lazy("is longer than 200,000 characters.")
+            )
+
+    def clean_language(self) -> str:
+        """Return the language. Raises ValidationError."""
+        language: str = self.cleaned_data["language"]
+        if not LANGUAGE.fullmatch(language):
+            raise forms.ValidationError(_("This is not a language code such as de or de-AT."))
+        return language
+
+    def texts(self) -> Texts:
+        """Return what was typed, with the line ends that everything here has."""
+        typed = {
+            name: self.cleaned_data.get(name, "").replace("\r\n", "\n").replace("\r", "\n")
+            for name in ("subject", "html", "text")
+        }
+        return Texts(**typed)
+
+
+class VariableForm(forms.Form):
+    """One declared variable. A row without a name and without a sample is no variable."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"), required=False, max_length=50, widget=forms.TextInput({**CODE, "size": 14})
+    )
+    type = forms.ChoiceField(
+        label=gettext_lazy("Type"), required=False, choices=[(one, TYPE_LABELS[one]) for one in TYPES]
+    )
+    description = forms.CharField(label=gettext_lazy("What it is"), required=False, max_length=500)
+    sample = forms.CharField(
+        label=gettext_lazy("Sample"),
+        required=False,
+        strip=False,
+        max_length=plain_values.LARGEST,
+        widget=forms.Textarea({"rows": 1}),
+    )
+    required = forms.BooleanField(label=gettext_lazy("Required"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Read the sample by its type, and check the name. Adds errors to their fields."""
+        typed = self.cleaned_data
+        name, kind = typed.get("name", ""), typed.get("type") or "text"
+        if not name and "name" not in self.errors:
+            if typed.get("sample", "").strip() or typed.get("description", "").strip():
+                self.add_error("name", _("Give the variable a name."))
+            return typed
+        if name and not NAME.fullmatch(name):
+            self.add_error("name", _("Use small letters, digits and _, and do not begin with a digit."))
+        elif name in RESERVED:
+            self.add_error("name", _("“%s” has a meaning of its own in templates. Choose another name.") % name)
+        try:
+            typed["sample"] = plain_values.read(kind, typed.get("sample", ""))
+        except ValueError as error:
+            self.add_error("sample", str(error))
+        return typed
+
+    def variable(self) -> Variable | None:
+        """Return the variable, or None for an empty row or one to be removed."""
+        typed = self.cleaned_data
+        if not typed.get("name") or typed.get("DELETE"):
+            return None
+        return Variable(
+            name=typed["name"],
+            type=typed["type"] or "text",
+            description=typed["description"],
+            sample=typed["sample"],
+            required=typed["required"],
+        )
+
+
+if TYPE_CHECKING:
+    VariableForms = forms.BaseFormSet[VariableForm]
+else:
+    VariableForms = forms.BaseFormSet
+
+
+class BaseVariables(VariableForms):
+    """All rows; no name twice."""
+
+    def clean(self) -> None:
+        """Refuse a name that is declared twice, at its second row."""
+        seen = set()
+        for form in self.forms:
+            typed = getattr(form, "cleaned_data", {})
+            name = typed.get("name")
+            if not name or typed.get("DELETE"):
+                continue
+            if name in seen:
+                form.add_error("name", _("This name is declared twice."))
+            seen.add(name)
+
+    def variables(self) -> tuple[Variable, ...]:
+        """Return the variables, in the order of their rows."""
+        found = (form.variable() for form in self.forms if hasattr(form, "cleaned_data"))
+        return tuple(one for one in found if one is not None)
+
+
+VariableFormSet = cast(
+    "type[BaseVariables]",
+    forms.formset_factory(
+        VariableForm,
+        formset=BaseVariables,
+        extra=1,
+        can_delete=True,
+        max_num=MOST_VARIABLES,
+        absolute_max=MOST_VARIABLES + 1,
+        validate_max=True,
+    ),
+)
+
+
+class EditorForm:
+    """What the page's form holds: texts, and for a template variables. Looks like a form where pages need one."""
+
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, content: Content, language: str, is_template: bool, **base: int
+    ):
+        texts = content.languages.get(language, Texts())
+        self.over = content
+        self.texts = TextsForm(
+            data,
+            has_subject=is_template,
+            initial={"language": language, "subject": texts.subject, "html": texts.html, "text": texts.text, **base},
+        )
+        rows = [
+            {
+                "name": one.name,
+                "type": one.type,
+                "description": one.description,
+                "sample": plain_values.shown(one.type, one.sample),
+                "required": one.required,
+            }
+            for one in content.variables
+        ]
+        self.variables = (
+            VariableFormSet(data, prefix="variables", initial=None if data is not None else rows)
+            if is_template
+            else None
+        )
+
+    def is_valid(self) -> bool:
+        """Return whether everything that was typed can be kept."""
+        valid = self.texts.is_valid()
+        return (self.variables is None or self.variables.is_valid()) and valid
+
+    def content(self) -> Content:
+        """Return the content with what was typed in its place."""
+        language = self.texts.cleaned_data["language"]
+        variables = self.over.variables if self.variables is None else self.variables.variables()
+        return replace(self.over, languages={**self.over.languages, language: self.texts.texts()}, variables=variables)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return (id of the field, sentence) for everything that cannot be kept."""
+        found: list[tuple[str, str]] = []
+        forms_here: list[forms.Form] = [self.texts, *(self.variables.forms if self.variables is not None else [])]
+        for form in forms_here:
+            for name, errors in form.errors.items():
+                field = form[name] if name in form.fields else None
+                label = f"{field.label}: " if field is not None and form is not self.texts else ""
+                if field is not None and form is not self.texts and name != "name" and form["name"].value():
+                    label = f"{form['name'].value()}, {field.label}: "
+                found.extend((field.id_for_label if field is not None else "", f"{label}{error}") for error in errors)
+        if self.variables is not None:
+            found.extend(("variables", str(error)) for error in self.variables.non_form_errors())
+        return found

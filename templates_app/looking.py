@@ -1,0 +1,155 @@
+"""What the editor shows of a draft: what it renders to with one sample in one language, and what is wrong with it.
+
+Everything is rendered in the killable process of `workshop`. A part is looked at through a template that uses it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils.translation import gettext, gettext_lazy
+
+from templates_app import rendering, workshop
+from templates_app.inspecting import Finding, inspect
+from templates_app.models import Document
+from templates_app.trying import Failure, samples_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from templates_app.content import Content
+    from templates_app.engine import Rendered
+
+MOST_USERS = 50  # templates through which a part can be looked at
+PART_LABELS = {
+    "subject": gettext_lazy("Subject"),
+    "html": gettext_lazy("HTML"),
+    "text": gettext_lazy("Plain text"),
+    "values": gettext_lazy("Values"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Values to look at a draft with, chosen by its `key`. `template` is the one through which a part is seen."""
+
+    key: str
+    label: str
+    values: Mapping[str, Any]
+    template: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong, for the list and the mark in the source.
+
+    `document` is what to open to mend it (project, kind, key), empty for the one being edited; `elsewhere` its language
+    if it is another than the one being edited. `sample` and `language` say with what it was tried.
+    """
+
+    part: str
+    label: str
+    line: int
+    message: str
+    document: tuple[str, ...] = ()
+    elsewhere: str = ""
+    sample: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A draft as it was tried out. `rendered` is None where it does not render, and `troubles` say why."""
+
+    rendered: Rendered | None
+    troubles: tuple[Trouble, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def choices(document: Document, content: Content) -> list[Choice]:
+    """Return the values to look at `document` with: its samples, or those of the templates that use the part."""
+    if document.kind == Document.Kind.TEMPLATE:
+        return [
+            Choice(name, name or gettext("Sample values of the variables"), values)
+            for name, values in samples_of(document, content).items()
+        ]
+    found: list[Choice] = []
+    for template in rendering.templates_using(document)[:MOST_USERS]:
+        if template.published is not None:
+            for name, values in samples_of(template, template.published.read()).items():
+                label = f"{template.full_key}: {name}" if name else template.full_key
+                found.append(Choice(f"{template.full_key}:{name}", label, values, template))
+    return found or [Choice("", gettext("Alone: no template uses it yet"), {})]
+
+
+def look(document: Document, content: Content, language: str, choice: Choice) -> Look:
+    """Try `content` out as `document`, with the values of `choice`."""
+    if choice.template is None or choice.template.published is None:
+        bundle = rendering.bundle_of(document, content)
+    else:
+        bundle = rendering.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
+    outcome = workshop.try_out(bundle, choice.values, language)
+    seen_in = choice.template or document
+    troubles = tuple(
+        trouble(document, one.template, one.part, one.line, one.message, rendered=seen_in.full_key)
+        for one in outcome.problems
+    )
+    findings: tuple[Finding, ...] = ()
+    if outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
+        parts = [
+            text for part in bundle.parts.values() for one in part.languages.values() for text in (one.html, one.text)
+        ]
+        findings = tuple(
+            inspect(
+                outcome.rendered,
+                document.tags,
+                content.variables,
+                content,
+                shared=bundle.shared,
+                parts=parts,
+                base_url=settings.BASE_URL,
+            )
+        )
+    return Look(outcome.rendered, troubles, findings)
+
+
+def trouble(document: Document, source: str, part: str, line: int, message: str, *, rendered: str) -> Trouble:
+    """Return a problem in the words of the page. It is in `source`, found while the template `rendered` was tried."""
+    label = str(PART_LABELS.get(part, part))
+    if source in {"", document.full_key}:
+        return Trouble(part, label, line, message)
+    kind = Document.Kind.TEMPLATE if source == rendered else Document.Kind.PART
+    project, _slash, key = source.partition("/")
+    there = (project, kind.value, key) if re.fullmatch(r"[-\w]+/[-\w]+", source, re.ASCII) else ()
+    return Trouble(part, f"{source}, {label}", line, message, document=there)
+
+
+def refusal(document: Document, problems: Iterable[Failure], language: str) -> list[Trouble]:
+    """Return why publishing was refused while `language` was edited.
+
+    Each problem comes once, with the samples and languages that it concerns.
+    """
+    grouped: dict[tuple[str, str, str, int, str], list[Failure]] = {}
+    for one in problems:
+        grouped.setdefault((one.document, one.source, one.part, one.line, one.message), []).append(one)
+    found = []
+    for (rendered, source, part, line, message), alike in grouped.items():
+        languages = list(dict.fromkeys(one.language for one in alike))
+        found.append(
+            replace(
+                trouble(document, source, part, line, message, rendered=rendered),
+                sample=", ".join(dict.fromkeys(_label(document, one) for one in alike)),
+                language=", ".join(languages),
+                elsewhere="" if language in languages else languages[0],
+            )
+        )
+    return found
+
+
+def _label(document: Document, failure: Failure) -> str:
+    name = failure.sample or gettext("sample values of the variables")
+    return name if failure.document == document.full_key else f"{failure.document}: {name}"

@@ -1,0 +1,164 @@
+"""Values as people type them: one text for each type of variable, and back.
+
+Owns how a value is shown in a field and read from it. Whether a template can use it is `values`' to say.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator, validate_email
+from django.utils.translation import gettext as _
+
+JSON_TYPES = frozenset({"list", "object"})
+DEEPEST = 50  # levels of lists within lists; the parser's own limit is a crash of the request
+LARGEST = 100_000  # characters of one value, and of all values of a sample as JSON
+
+
+def shown(kind: str, value: Any) -> str:
+    """Return `value` as the text of its field. What is not of its type appears as JSON, so that it can be mended."""
+    if value is None or value == "":
+        return ""
+    if kind == "boolean" and isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and kind not in JSON_TYPES:
+        return value
+    return as_json(value, indented=kind in JSON_TYPES)
+
+
+def read(kind: str, text: str) -> Any:
+    """Return the value that `text` means; an empty text stays one. Raises ValueError with a sentence."""
+    text = text.replace("\r\n", "\n")
+    if len(text) > LARGEST:
+        raise ValueError(_("This is longer than 100,000 characters."))
+    if not text.strip():
+        return ""
+    reader = READERS.get(kind)
+    return reader(text.strip()) if reader else text
+
+
+def number(text: str) -> int | float:
+    """Return a number. Raises ValueError."""
+    try:
+        exact = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(_("This must be a number such as 3 or 4.50.")) from error
+    if not exact.is_finite() or abs(exact.adjusted()) > 100:
+        raise ValueError(_("This must be a number such as 3 or 4.50."))
+    return int(exact) if exact == exact.to_integral_value() and "." not in text else float(exact)
+
+
+def boolean(text: str) -> bool:
+    """Return yes or no. Raises ValueError."""
+    if text.casefold() not in {"true", "false"}:
+        raise ValueError(_("This must be true or false."))
+    return text.casefold() == "true"
+
+
+def day(text: str) -> str:
+    """Return a day as ISO text. Raises ValueError."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise ValueError(_("This must be a day such as 2026-01-31.")) from error
+
+
+def moment(text: str) -> str:
+    """Return a moment as it was typed. Raises ValueError."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(_("This must be a moment such as 2026-01-31T18:30.")) from error
+    return text
+
+
+def address(text: str) -> str:
+    """Return a web address. Raises ValueError."""
+    try:
+        URLValidator(schemes=["http", "https", "mailto"])(text)
+    except ValidationError as error:
+        raise ValueError(_("This must be an address such as https://example.com/page.")) from error
+    return text
+
+
+def mailbox(text: str) -> str:
+    """Return an e-mail address. Raises ValueError."""
+    try:
+        validate_email(text)
+    except ValidationError as error:
+        raise ValueError(_("This must be an e-mail address such as ann@example.com.")) from error
+    return text
+
+
+def many(text: str) -> list[Any]:
+    """Return a list that is written as JSON. Raises ValueError."""
+    value = from_json(text)
+    if not isinstance(value, list):
+        raise ValueError(_('This must be a list in JSON, such as ["one", "two"].'))
+    return value
+
+
+def group(text: str) -> dict[str, Any]:
+    """Return an object that is written as JSON. Raises ValueError."""
+    value = from_json(text)
+    if not isinstance(value, dict):
+        raise ValueError(_('This must be an object in JSON, such as {"name": "Ann"}.'))
+    return value
+
+
+def from_json(text: str) -> Any:
+    """Return what `text` says in JSON. Raises ValueError naming the line."""
+    if len(text) > LARGEST:
+        raise ValueError(_("This is longer than 100,000 characters."))
+    try:
+        value = json.loads(text, parse_constant=refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            _("This is not JSON: line %(line)d, column %(column)d.") % {"line": error.lineno, "column": error.colno}
+        ) from error
+    except (RecursionError, UnicodeEncodeError, ValueError) as error:  # too deep, half a character, a huge number
+        raise ValueError(_("This JSON holds something that cannot be kept.")) from error
+    if depth(value) > DEEPEST or "\x00" in text or "\\u0000" in text:
+        raise ValueError(_("This JSON holds something that cannot be kept."))
+    return value
+
+
+def refuse_constant(name: str) -> Any:
+    """Refuse NaN and Infinity, which are not JSON. Raises ValueError."""
+    raise ValueError(name)
+
+
+def depth(value: Any) -> int:
+    """Return how many levels of lists and objects lie within one another."""
+    levels, inside = 0, [value]
+    while inside and levels <= DEEPEST:
+        inside = [
+            part
+            for one in inside
+            if isinstance(one, dict | list)
+            for part in (one.values() if isinstance(one, dict) else one)
+        ]
+        levels += 1
+    return levels
+
+
+def as_json(value: Any, *, indented: bool = True) -> str:
+    """Return `value` as JSON to read and edit."""
+    return json.dumps(value, ensure_ascii=False, indent=2 if indented else None)
+
+
+READERS = {
+    "number": number,
+    "boolean": boolean,
+    "date": day,
+    "datetime": moment,
+    "url": address,
+    "email": mailbox,
+    "list": many,
+    "object": group,
+}

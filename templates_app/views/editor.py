@@ -1,0 +1,204 @@
+"""The editor: its page, the draft that is saved while somebody types, and the frame in which that is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from templates_app import keeping
+from templates_app.content import LANGUAGE
+from templates_app.desk import Desk, with_language_copied, with_language_removed
+from templates_app.diffing import compare
+from templates_app.draft_frame import in_scheme
+from templates_app.views.documents import framed_response
+from templates_app.views.finding import action, document_or_404, form_page, person
+from templates_app.views.finding import page as read_page
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse, QueryDict
+
+    from templates_app.content import Content
+    from templates_app.editor_forms import EditorForm
+    from templates_app.sample_form import SampleForm
+
+MOST_LANGUAGES = 40
+
+
+@form_page
+def edit(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show the editor; a POST is the way without JavaScript: it saves the draft and shows the page again."""
+    if request.method != "POST":
+        return page(request, desk_of(request, project, kind, key, request.GET))
+    desk = desk_of(request, project, kind, key, request.POST)
+    refused = refused_saving(request, desk)
+    if refused:
+        return refused
+    language = after_saving(request, desk)
+    return redirect(address(desk, "edit", language=language, data=request.POST))
+
+
+def after_saving(request: HttpRequest, desk: Desk) -> str:
+    """Do what the pressed button asks for beside saving, and return the language to go on with."""
+    what, _colon, argument = request.POST.get("then", "").partition(":")
+    if what == "language" and LANGUAGE.fullmatch(argument):
+        return argument
+    if what == "add":
+        wanted = request.POST.get("add_language", "").strip()
+        if LANGUAGE.fullmatch(wanted) and len(desk.content.languages) < MOST_LANGUAGES:
+            return wanted
+        messages.error(request, _("“%s” is not a language code such as de or de-AT.") % wanted[:20])
+    elif what == "copy":
+        desk.save(with_language_copied(desk.content, desk.language, argument), desk.revision)
+    elif what == "remove":
+        desk.save(with_language_removed(desk.content, argument), desk.revision)
+        return desk.content.default_language
+    elif what == "":
+        messages.success(request, _("The draft is saved."))
+    return desk.language
+
+
+@action
+def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Keep what was typed and answer with what it renders to, for the page's script."""
+    desk = desk_of(request, project, kind, key, request.POST)
+    form, before = desk.form(request.POST), desk.content
+    if not form.is_valid():
+        return render(request, "templates_app/_editor_refused.html", {"problems": form.problems()}, status=422)
+    try:
+        desk.save(form.content(), form.texts.cleaned_data["revision"])
+    except keeping.Conflict as error:
+        context = conflict(form.content(), error) | {"desk": desk}
+        return render(request, "templates_app/_editor_conflict.html", context, status=422)
+    sample = sample_of(desk, request.POST)
+    switched = desk.choice.key != request.POST.get("sample_shown", desk.choice.key)
+    redeclared = desk.content.variables != before.variables
+    typed = sample is not None and not switched
+    context = seen(desk, request.POST) | {
+        "sample": sample if typed else desk.sample_form(),
+        "sample_problems": sample.problems if sample is not None and typed else [],
+        "known": desk.sample_form(),
+        "refresh_samples": switched or redeclared,
+        "refresh_chips": redeclared,
+        "values_from": sample.source if sample is not None and not sample.problems else "",
+    }
+    return render(request, "templates_app/_editor_outcome.html", context)
+
+
+@read_page
+def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
+    """Show the rendered HTML alone, for the sandboxed frame. What does not render is said in a plain sentence."""
+    look = desk_of(request, project, kind, key, request.GET).look()
+    if look.rendered is None or not look.rendered.html:
+        return framed_response(render_to_string("templates_app/frame_refused.html", {"look": look}))
+    return framed_response(in_scheme(look.rendered.html, dark=request.GET.get("dark") == "1"))
+
+
+# ---------------------------------------------------------------- what the views share
+
+
+def desk_of(request: HttpRequest, project: str, kind: str, key: str, data: QueryDict) -> Desk:
+    """Return the desk of whoever asks. Raises Http404."""
+    document, user = document_or_404(project, kind, key), person(request)
+    return Desk(
+        document,
+        user,
+        keeping.draft_of(document, user),
+        wanted_language=data.get("language", ""),
+        wanted_choice=data.get("sample", ""),
+    )
+
+
+def refused_saving(request: HttpRequest, desk: Desk) -> HttpResponse | None:
+    """Save what was posted as the draft. Return the page that says why that was refused, if it was."""
+    form = desk.form(request.POST)
+    if not form.is_valid():
+        return page(request, desk, form=form, status=422)
+    try:
+        desk.save(form.content(), form.texts.cleaned_data["revision"])
+    except keeping.Conflict as error:
+        return conflicting(request, desk, form.content(), error)
+    sample = sample_of(desk, request.POST)
+    if sample is not None and sample.problems:
+        return page(request, desk, sample=sample, status=422)
+    return None
+
+
+def sample_of(desk: Desk, data: QueryDict) -> SampleForm | None:
+    """Read the values that were typed, and keep them for trying; None where the page has none."""
+    shown = data.get("sample_shown")
+    if not desk.is_template or shown is None or "values_json" not in data:
+        return None
+    wanted, desk.wanted_choice = desk.wanted_choice, shown
+    sample = desk.sample_form(data)
+    if sample.changed:
+        desk.try_values(shown, sample.values)
+    desk.wanted_choice = wanted
+    return sample
+
+
+def conflict(mine: Content, error: keeping.Conflict) -> dict[str, Any]:
+    """Return what the page says about a conflict: both texts side by side, and over what mine would be saved."""
+    return {
+        "conflict": error,
+        "places": compare(error.theirs, mine),
+        "theirs_revision": error.draft.revision if error.draft else 0,
+        "theirs_number": error.version.number if error.version else 0,
+    }
+
+
+def conflicting(request: HttpRequest, desk: Desk, mine: Content, error: keeping.Conflict) -> HttpResponse:
+    """Show the editor with my text, and theirs beside it; saving or publishing again is then over theirs, knowingly."""
+    context = conflict(mine, error)
+    began = desk.based_on.number if desk.based_on else 0
+    number = error.version.number if error.version else began
+    desk.content = mine
+    form = desk.form(revision=context["theirs_revision"] or desk.revision, based_on=number)
+    return page(request, desk, form=form, status=422, **context)
+
+
+def page(
+    request: HttpRequest,
+    desk: Desk,
+    *,
+    form: EditorForm | None = None,
+    sample: SampleForm | None = None,
+    status: int = 200,
+    **more: Any,
+) -> HttpResponse:
+    """Show the editor's page."""
+    shown = form or desk.form()
+    data = request.POST if request.method == "POST" else request.GET
+    context = seen(desk, data) | {
+        "form": shown,
+        "field_problems": (shown.problems() if shown.texts.is_bound else []) + (sample.problems if sample else []),
+        "sample": sample or desk.sample_form(),
+        "overtaken": desk.overtaken,
+        "note": data.get("note", "")[: keeping.NOTE_LENGTH],
+        **more,
+    }
+    return render(request, "templates_app/editor.html", context, status=status)
+
+
+def seen(desk: Desk, data: QueryDict) -> dict[str, Any]:
+    """Return what both the page and its script need: what the draft renders to."""
+    return {
+        "desk": desk,
+        "document": desk.document,
+        "look": desk.look(),
+        "choice": desk.choice,
+        "chips": desk.chips(),
+        "frame": address(desk, "draft_frame", language=desk.language, data=data) + f"&revision={desk.revision}",
+        "phone": data.get("phone") == "1",
+        "dark": data.get("dark") == "1",
+    }
+
+
+def address(desk: Desk, name: str, *, language: str, data: QueryDict) -> str:
+    """Return the address of a page of this document, with what is looked at."""
+    switches = {one: "1" for one in ("phone", "dark") if data.get(one) == "1"}
+    return f"{reverse(f'templates_app:{name}', args=desk.address)}?{desk.query(**{'language': language, **switches})}"
