@@ -6,13 +6,15 @@ layout is compiled once. Code is never written to disk or read from there, where
 
 from __future__ import annotations
 
+import html as _html  # noqa: F401  # striptags and wordwrap import these two on first use, and Jinja its debug module
+import textwrap  # noqa: F401  # on the first error, when a child of the workshop can open no files any more
 import threading
 from collections.abc import Mapping, MutableMapping
 from types import CodeType
 from typing import Any
 
 import jinja2
-import jinja2.debug  # Jinja imports it on the first error, when the workshop can open no files any more
+import jinja2.debug
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -25,6 +27,13 @@ NO_FILTERS = ("pprint", "random")  # one shows what objects are inside, one make
 KEPT = 1_000  # compiled texts
 
 
+class Undefined(jinja2.StrictUndefined):
+    """What is not there cannot be written, not even inside a list."""
+
+    __slots__ = ()
+    __repr__ = jinja2.StrictUndefined.__str__
+
+
 class Environment(ImmutableSandboxedEnvironment):
     """The sandbox for texts in `language`, for HTML (which is escaped) or plain text.
 
@@ -35,7 +44,7 @@ class Environment(ImmutableSandboxedEnvironment):
         self, parts: Mapping[str, Content], shared: Mapping[str, str], *, html: bool, language: str, body_language: str
     ) -> None:
         super().__init__(
-            undefined=jinja2.StrictUndefined,
+            undefined=Undefined,
             autoescape=html,
             finalize=nothing_for_none,
             keep_trailing_newline=True,

@@ -18,6 +18,7 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")  # 
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}")  # of a variable
 TYPES = ("text", "number", "boolean", "date", "datetime", "url", "email", "list", "object")
 RESERVED = frozenset({"language", "range", "dict", "lipsum", "cycler", "joiner", "namespace", "self", "loop", "super"})
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MAX_TEXT = 200_000  # characters of one part in one language
 
 
@@ -135,7 +136,7 @@ def texts_from(data: object, where: str) -> Texts:
             raise ContentError(f"{where}.{name}", "must be text")
         if len(text) > MAX_TEXT:
             raise ContentError(f"{where}.{name}", f"is longer than {MAX_TEXT:,} characters")
-        if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if UNSTORABLE.search(text):
             raise ContentError(f"{where}.{name}", "contains a character that cannot be stored")
     return Texts(**{name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in whole.items()})
 

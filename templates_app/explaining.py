@@ -75,8 +75,10 @@ def sentence(error: BaseException) -> str:
         return "This needs something that templates may not use."  # files: their names are nobody's business
     if isinstance(error, FilterArgumentError):
         return ended(str(error))
-    if isinstance(error, OverflowError):
-        return f"A number or a range here is too large: {plain(error)}"
+    if isinstance(error, OverflowError | NameError) or str(error).startswith("Exceeds the limit"):
+        return "A number or a range here is too large."  # infinity is a name that Python does not know
+    if isinstance(error, SyntaxError):
+        return "Too many loops or conditions are inside one another."  # Jinja took it, Python does not
     return f"This does not work: {plain(error)}"
 
 

@@ -1,9 +1,10 @@
 """Writes the CSS of a rendered mail into its elements, because many mail programs read no style sheets.
 
-css-inline does it, in about a millisecond. Most of that is the same for every mail of a template, so what is kept is
-the inlined *skeleton*: the HTML in which texts that differ from mail to mail are replaced by marks. Inlining a skeleton
-and then filling in the texts gives what inlining the whole gives, under conditions that are checked here (each with its
-reason in `docs/decisions/0005-*.md`); where one does not hold, the whole is inlined. Nothing is loaded from anywhere.
+css-inline does it. Most of its work is the same for every mail of a template, so that the inlined *skeleton* is kept:
+the HTML in which texts that differ from mail to mail are replaced by marks. Inlining a skeleton and then filling in the
+texts gives what inlining the whole gives, under conditions that are checked here, and whose reasons are in
+docs/decisions/0005-what-templates-are-rendered-with.md; where one does not hold, the whole is inlined. Nothing is
+loaded from anywhere.
 """
 
 from __future__ import annotations

@@ -6,21 +6,29 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
-from templates_app.browsing import Entry, catalogue, rows_of
+from templates_app.browsing import SIZE, Entry, catalogue, rows_of
 from templates_app.models import Document
 from templates_app.views.finding import number_in, page, person, project_or_404
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
+    from django_htmx.middleware import HtmxDetails
+
+    class HtmxRequest(HttpRequest):
+        """A request as django-htmx's middleware leaves it."""
+
+        htmx: HtmxDetails
+
 
 LONGEST_SEARCH = 200
 SHOWN_TAGS = 12
 
 
 @page
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: HtmxRequest) -> HttpResponse:
     """Show all templates and parts, or those that match, project by project."""
     words = request.GET.get("q", "")[:LONGEST_SEARCH].replace("\x00", "").strip()
     kind = request.GET.get("kind", "")
@@ -50,7 +58,12 @@ def listing(request: HttpRequest) -> HttpResponse:
         "previous": address(page=found.page - 1) if found.page > 1 else "",
         "next": address(page=found.page + 1) if found.page < found.pages else "",
     }
-    return render(request, "templates_app/document_list.html", context)
+    partial = request.htmx and not request.htmx.history_restore_request
+    response = render(request, f"templates_app/{'_documents' if partial else 'document_list'}.html", context)
+    if partial:
+        response["HX-Push-Url"] = request.path + (address() if address() != "?" else "")
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 @page
@@ -61,10 +74,9 @@ def project(request: HttpRequest, project: str) -> HttpResponse:
         Entry(found.pk, found.kind, found.key, found.name, found.description, tuple(found.tags), one.key)
         for found in one.documents.order_by("key")
     ]
-    rows = rows_of(entries, person(request))
-    context = {
-        "project": one,
-        "templates": [row for row in rows if row.entry.kind == Document.Kind.TEMPLATE],
-        "parts": [row for row in rows if row.entry.kind == Document.Kind.PART],
-    }
+    sections = {}
+    for kind in Document.Kind.values:
+        of_kind = [entry for entry in entries if entry.kind == kind]
+        sections[kind] = (rows_of(of_kind[:SIZE], person(request)), len(of_kind) if len(of_kind) > SIZE else 0)
+    context = {"project": one, "templates": sections["template"], "parts": sections["part"]}
     return render(request, "templates_app/project_detail.html", context)

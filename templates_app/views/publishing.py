@@ -55,7 +55,7 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
         found = report(one, draft.read())
         context |= {"problems": found.failures, "warnings": _grouped(found.warnings)}
     published = one.published
-    form.initial |= {"over": published.number if published else 0, "revision": draft.revision}
+    form.initial.update(over=published.number if published else 0, revision=draft.revision)
     before = published.read() if published else Content()
     context |= {"form": form, "published": published, "places": compare(before, draft.read())}
     if published != draft.based_on:

@@ -1,5 +1,7 @@
 """What templates can do, what they cannot reach, and how it is said what is wrong with them."""
 
+from typing import Any
+
 import pytest
 
 from templates_app.engine import Bundle, RenderError, render_bundle
@@ -96,7 +98,7 @@ def test_a_subject_of_its_own_language_writes_numbers_in_it():
 )
 def test_filters_write_as_the_language_does(language, expression, result):
     source = f"[{{{{ {expression} }}}}]"
-    texts = {language: {"text": source, "subject": "x"}} if language != "en" else {}
+    texts: dict[str, Any] = {language: {"text": source, "subject": "x"}} if language != "en" else {}
     assert render_bundle(bundle_of(text=source, **texts), {}, language).text == f"[{result}]\n"
 
 
@@ -220,6 +222,7 @@ def test_css_that_cannot_be_read_is_a_problem():
         ("{% if name name %}{% endif %}", "“%}” is missing, or “name” does not belong here."),
         ("{{ 1 / 0 }}", "This divides by zero."),
         ("{{ 'a' + 1 }}", 'This does not work: can only concatenate str (not "int") to str.'),
+        ("{{ name|wordwrap(2)|nothing }}", "There is no filter named nothing."),
         ("{# a", "A comment is not closed: “#}” is missing."),
         ("{% block a %}{% endblock %}{% block a %}{% endblock %}", "The block a is defined twice."),
         (

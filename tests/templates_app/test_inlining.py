@@ -51,7 +51,7 @@ def outcome(function):
         return str(error)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(documents)
 @example(["<table>", escape("x"), "<tr><td>"])
 @example(["<pre>", escape("\nx"), "</pre>"])

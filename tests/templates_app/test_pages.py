@@ -84,11 +84,17 @@ def test_the_list_goes_on_over_pages(client, template):
         for number in range(130)
     )
     first = seen(client.get("/templates/?q=shop"))
-    assert "page 1 of 2, 131 in all" in first
+    assert "page 1 of 3, 131 in all" in first
     assert "Number 129" not in first
-    assert "Number 129" in seen(client.get("/templates/?q=shop&page=2"))
+    assert "Number 129" in seen(client.get("/templates/?q=shop&page=3"))
     assert "Number 129" in seen(client.get("/templates/?q=shop&page=77"))
-    assert "page 1 of 2" in seen(client.get("/templates/?q=shop&page=x"))
+    assert "page 1 of 3" in seen(client.get("/templates/?q=shop&page=x"))
+
+
+def test_the_search_gets_only_the_list_while_typing(client, template):
+    response = client.get("/templates/?q=hello", headers={"HX-Request": "true"})
+    assert response.content.decode().lstrip().startswith('<div class="stack" id="templates">')
+    assert response.headers["HX-Push-Url"] == "/templates/?q=hello"
 
 
 def test_the_list_shows_drafts_and_what_is_not_published(client, ann, template):

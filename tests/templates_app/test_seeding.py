@@ -8,7 +8,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from templates_app.content import Texts
+from templates_app import keeping
+from templates_app.content import Texts, Variable
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
 from templates_app.project_files import SharedFile
 from templates_app.seeding import newer_builtin, seed, seed_after_migrate, shipped
@@ -25,9 +26,11 @@ def document_files(key="welcome"):
     return next(document for document in account.documents if document.key == key)
 
 
-def release(key="welcome", *, subject=None, samples=None):
-    """Return what a newer release of the program ships: another subject, other samples of one template."""
+def release(key="welcome", *, subject=None, content=None, samples=None):
+    """Return what a newer release of the program ships: another subject or text, other samples of one template."""
     files = document_files(key)
+    if content is not None:
+        files = replace(files, content=content)
     if subject is not None:
         languages = {**files.content.languages, "en": replace(files.content.languages["en"], subject=subject)}
         files = replace(files, content=replace(files.content, languages=languages))
@@ -164,6 +167,23 @@ def test_a_document_that_was_reset_follows_the_program_again():
     Document.objects.filter(pk=welcome().pk).update(published=reset)
     seed(release(subject="Welcome!"))
     assert welcome().published.number == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reset_takes_the_newer_built_in_text_although_it_needs_a_new_value(admin):
+    document = welcome()
+    content = document.published.read()
+    mine = replace(content, languages={"en": Texts(subject="Hi {{ name }}", text="{{ email }} {{ sign_in_url }}")})
+    keeping.publish(document, admin, mine, "", document.published)
+    files = document_files()
+    languages = {**content.languages, "en": Texts(subject="Hi {{ nickname }}", text="Hello")}
+    newer = replace(content, languages=languages, variables=(*content.variables, Variable("nickname", sample="Annie")))
+    samples = {name: {**values, "nickname": "Annie"} for name, values in files.samples.items()}
+    seed(release(content=newer, samples=samples))
+    assert newer_builtin(welcome()).yours.read() == mine
+    version = keeping.reset_to_builtin(welcome(), admin, welcome().published)
+    assert (version.read(), version.is_builtin) == (newer, True)
+    assert newer_builtin(welcome()) is None
 
 
 @pytest.mark.django_db

@@ -1,0 +1,145 @@
+"""The templates' pages in a browser: in four views, with little and with words that no page was made for."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import expect
+
+from templates_app import keeping, sampling
+from templates_app.content import Texts, Variable
+from templates_app.models import Document, Sample
+from tests.browser.test_pages import WORD, look_at, sign_in
+from tests.factories import make_user
+from tests.templates_app.makers import make_builtin, make_part, make_project, make_template, saying
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+BASE = "/templates/shop/template/hello/"
+LINES = [f"<p>Line {number} of the mail</p>\n" for number in range(30)]
+
+
+def text_of(**changed):
+    return "".join(changed.get(f"line{number}", line) for number, line in enumerate(LINES))
+
+
+@pytest.fixture
+def edited(admin):
+    """A template that came with the program, was edited, and has a newer built-in and a draft based on an old text."""
+    template = make_template(content=None, description="Greets people", tags=["greeting"])
+    first = make_builtin(template, saying(text_of()))
+    keeping.publish(template, admin, saying(text_of(line3="<p>Line three</p>\n")), "Friendlier", first)
+    keeping.save_draft(template, admin, saying(text_of(line3="<p>Line 3!</p>\n", line9="")), 0)
+    bob = make_user("bob@example.com", name="Bob")
+    keeping.publish(template, bob, saying(text_of(line3="<p>Line drei</p>\n")), "", template.published)
+    make_builtin(template, saying(text_of(line3="<p>Line III</p>\n", line20="<p>New</p>\n")))
+    return template
+
+
+def test_pages_with_one_template(visitor_of_every_view, admin, edited):
+    visitor = visitor_of_every_view
+    sampling.create_sample(edited, name="Usual", values={"name": "Ann"})
+    sampling.create_sample(edited, name="Other", values={"name": "Bea"})
+    sample = Sample.objects.get(document=edited, name="Other").pk
+    sign_in(visitor, admin)
+    look_at(
+        visitor, "/templates/?q=shop", "/templates/?q=zeppelin", "/templates/shop/", "/templates/shop/settings/",
+        "/templates/shop/deletion/", "/templates/new/", "/templates/new/?what=project", "/templates/shared/",
+        BASE, f"{BASE}?tab=text", f"{BASE}?tab=source", f"{BASE}settings/", f"{BASE}deletion/", f"{BASE}versions/",
+        f"{BASE}versions/1/", f"{BASE}versions/1/restoration/", f"{BASE}diff/", f"{BASE}diff/?from=1&to=1",
+        f"{BASE}reset/", f"{BASE}upgrade/", f"{BASE}publication/", f"{BASE}samples/", f"{BASE}samples/new/",
+        f"{BASE}samples/{sample}/", f"{BASE}samples/{sample}/deletion/",
+    )  # fmt: skip
+
+
+def test_pages_with_nothing_in_them(visitor_of_every_view, admin):
+    visitor = visitor_of_every_view
+    make_template(content=None)
+    make_project("empty")
+    make_part()
+    sign_in(visitor, admin)
+    look_at(
+        visitor, "/templates/", "/templates/empty/", BASE, f"{BASE}versions/", f"{BASE}samples/", f"{BASE}upgrade/",
+        f"{BASE}publication/", "/templates/shop/part/footer/", "/templates/mail/part/layout/",
+    )  # fmt: skip
+
+
+def test_pages_with_very_long_words(visitor_of_every_view, admin):
+    visitor = visitor_of_every_view
+    admin.name = WORD[:100]
+    admin.save()
+    project = make_project("p" * 50, name=WORD[:100], description=WORD * 5, tags=["t" * 30, "u" * 30])
+    variables = [Variable("v" * 50, description=WORD * 3, sample=WORD)]
+    long = saying(f"<p>{WORD * 20}</p>", subject=WORD * 3, variables=variables)
+    template = make_template(
+        project, "k" * 50, content=long, name=WORD[:100], description=WORD * 5, tags=["t" * 30], user=admin
+    )
+    sampling.create_sample(template, name=WORD[:100], values={"v" * 50: WORD * 4})
+    broken = replace(long, languages={"en": Texts(subject="x", html="{{ " + "n" * 300 + " }}" + WORD * 20)})
+    keeping.publish(template, admin, saying(f"<p>{WORD * 19}</p>", variables=variables), WORD * 5, template.published)
+    keeping.save_draft(template, admin, broken, 0)
+    base = template.get_absolute_url()
+    sample = Sample.objects.get(document=template).pk
+    sign_in(visitor, admin)
+    look_at(
+        visitor, f"/templates/?q={'p' * 50}", project.get_absolute_url(), base, f"{base}?tab=source",
+        f"{base}settings/",
+        f"{base}versions/", f"{base}versions/1/", f"{base}diff/", f"{base}publication/", f"{base}samples/",
+        f"{base}samples/{sample}/",
+    )  # fmt: skip
+
+
+def test_a_search_replaces_the_list_while_typing(visitor_of_every_view, admin):
+    visitor = visitor_of_every_view
+    make_template()
+    sign_in(visitor, admin)
+    visitor.go("/templates/")
+    page = visitor.page
+    expect(page.get_by_role("link", name="Password reset", exact=True)).to_be_visible()
+    page.get_by_role("searchbox").press_sequentially("shop/he")
+    expect(page.get_by_role("link", name="Password reset", exact=True)).to_have_count(0)
+    expect(page.get_by_role("link", name="Hello")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"q=shop%2Fhe"))
+    visitor.look()
+
+
+def test_what_is_new_in_a_builtin_is_taken_over_and_published(visitor_of_every_view, admin, edited):
+    visitor = visitor_of_every_view
+    keeping.discard_draft(edited, admin)
+    sign_in(visitor, admin)
+    page = visitor.page
+    visitor.go(BASE)
+    page.get_by_role("link", name="Compare the three").click()
+    expect(page.get_by_text("one place was changed by both")).to_be_visible()
+    page.get_by_role("button", name="Take over what is new").click()
+    page.get_by_label("What changed").fill("What is new in the program")
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_text("Version 5 is published.")).to_be_visible()
+    visitor.look()
+    said = Document.objects.get(pk=edited.pk).published.read().languages["en"].html
+    assert "Line drei" in said, "a place that both changed stays as it was"
+    assert "<p>New</p>" in said
+
+
+def test_publishing_over_another_version_needs_a_tick_also_without_javascript(
+    visitor_without_javascript, admin, edited
+):
+    visitor = visitor_without_javascript
+    sign_in(visitor, admin)
+    page = visitor.page
+    visitor.go(f"{BASE}publication/")
+    expect(page.get_by_text("Bob published version 3 after you began.")).to_be_visible()
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_text("Your draft is kept; nothing was published.")).to_be_visible()
+    page.get_by_label("Publish mine although").check()
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_text("Version 5 is published.")).to_be_visible()
+
+
+def test_the_preview_is_shown_in_a_frame_that_runs_nothing(visitor_of_every_view, admin):
+    visitor = visitor_of_every_view
+    script = '<p id="said">before</p><script>document.getElementById("said").textContent = "after"</script>'
+    make_template(content=saying(script))
+    sign_in(visitor, admin)
+    visitor.go(BASE)
+    expect(visitor.page.frame_locator("iframe").locator("#said")).to_have_text("before")
