@@ -10,14 +10,11 @@ loaded from anywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import css_inline
-from css_inline import InlineError
-
-__all__ = ["InlineError", "inline"]
 
 LONGEST_KEPT = 100_000  # characters of a skeleton
 KEPT = 256  # skeletons
@@ -51,11 +48,41 @@ SPECIAL = frozenset(
 
 RAW = frozenset({"style", "title"})  # what is inside ends with the same tag
 
+# They end by themselves where the next one begins, or hold nothing: they are never nested without another one between.
+FLAT = frozenset(
+    {
+        "area",
+        "base",
+        "br",
+        "col",
+        "dd",
+        "dt",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "li",
+        "link",
+        "meta",
+        "option",
+        "p",
+        "param",
+    }
+    | {"source", "tbody", "td", "tfoot", "th", "thead", "tr", "track", "wbr"}
+)
+MOST_TAGS = 1_500  # that may be nested whichever way; 8,000 overflow the stack of a thread
+MOST_DEPTH = 100  # of larger HTML, not counting the elements above
+
+
+class StyleError(ValueError):
+    """CSS cannot be inlined; the text is a plain sentence."""
+
+
 _inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 def inline(chunks: list[str], words: Iterable[str] = ()) -> str:
-    """Return the HTML whose pieces are `chunks`, with its CSS inlined. Raises InlineError for CSS that cannot be read.
+    """Return the HTML whose pieces are `chunks`, with its CSS inlined. Raises StyleError.
 
     Pieces of the exact type str are the template's own; others (Markup) came out of values. `words` are escaped texts
     that differ from mail to mail; they are looked for in pieces that a macro made. Wrong guesses cost time only.
@@ -73,8 +100,32 @@ def inline(chunks: list[str], words: Iterable[str] = ()) -> str:
 
 
 def inline_whole(html: str) -> str:
-    """Return `html` with its CSS inlined; rules that cannot be (@media, dark mode) stay in the head."""
-    return _inliner.inline(html)
+    """Return `html` with its CSS inlined; what cannot be (@media, dark mode) stays in the head. Raises StyleError."""
+    if html.count("<") - html.count("</") > MOST_TAGS:
+        check_depth(html)
+    try:
+        return _inliner.inline(html)
+    except css_inline.InlineError as error:
+        raise StyleError(f"The CSS cannot be read: {error}.") from error
+
+
+def check_depth(html: str) -> None:
+    """Raise StyleError if elements may be nested so deeply that css-inline, which recurses, would crash the process.
+
+    An end tag counts only where it ends the last open element, so that whatever a parser makes of the rest, nothing is
+    nested deeper than it seems here.
+    """
+    opened: list[str] = []
+    try:
+        for kind, name, _ in tokens(html):
+            if kind == "start" and name not in FLAT:
+                opened.append(name)
+                if len(opened) > MOST_DEPTH:
+                    raise StyleError(f"HTML elements are nested more than {MOST_DEPTH} deep, or not closed.")
+            elif kind == "end" and opened and opened[-1] == name:
+                opened.pop()
+    except NotPlainError as error:
+        raise StyleError(f"HTML with more than {MOST_TAGS} tags must be written without errors.") from error
 
 
 def skeleton_of(chunks: list[str], words: Iterable[str]) -> tuple[str | None, list[str]]:
@@ -166,6 +217,41 @@ def with_fixed(skeleton: str, fixed: frozenset[int], fillings: list[str]) -> str
     return MARK.sub(text, skeleton)
 
 
+class NotPlainError(ValueError):
+    """Two parsers might differ about this HTML."""
+
+
+def tokens(html: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what `html` consists of: kind, name of the element and text. Raises NotPlainError.
+
+    Kinds are start (with the attributes), end, text, raw (what is inside a style sheet or title) and other (comments).
+    """
+    folded = html.lower()
+    if len(folded) != len(html):
+        raise NotPlainError
+    at = 0
+    while at < len(html):
+        match = ELEMENT.match(html, at)
+        if match is None:
+            raise NotPlainError
+        at = match.end()
+        if match["tag"]:
+            tag = match["tag"].lower()
+            if tag in SPECIAL:
+                raise NotPlainError
+            yield "start", tag, match["attributes"]
+            if tag in RAW:
+                end = folded.find(f"</{tag}", at)
+                if end < 0:
+                    raise NotPlainError
+                yield "raw", tag, html[at:end]
+                at = end
+        elif match["end"]:
+            yield "end", match["end"].lower(), ""
+        else:
+            yield ("other" if match["text"] is None else "text"), "", match[0]
+
+
 class Places:
     """Where the marks are: `found` says for each whether it is in an attribute; those `fixed` must not stay."""
 
@@ -176,33 +262,16 @@ class Places:
     def read(self, skeleton: str) -> bool:
         """Read the whole; return False if two parsers might differ about it."""
         styles: list[str] = []
-        folded = skeleton.lower()
-        if len(folded) != len(skeleton):
+        try:
+            for kind, name, text in tokens(skeleton):
+                if kind == "start":
+                    self.add_attributes(text)
+                else:
+                    self.add(text, fixed=kind == "other" or name == "style")
+                    if name == "style":
+                        styles.append(text)
+        except NotPlainError:
             return False
-        raw = ""  # the element inside which tags mean nothing
-        at = 0
-        while at < len(skeleton):
-            if raw:
-                end = folded.find(f"</{raw}", at)
-                if end < 0:
-                    return False
-                self.add(skeleton[at:end], fixed=raw == "style")
-                if raw == "style":
-                    styles.append(skeleton[at:end])
-                raw, at = "", end
-                continue
-            match = ELEMENT.match(skeleton, at)
-            if match is None:
-                return False
-            at = match.end()
-            tag = (match["tag"] or "").lower()
-            if tag in SPECIAL:
-                return False
-            if tag:
-                self.add_attributes(match["attributes"])
-                raw = tag if tag in RAW else ""
-            else:
-                self.add(match[0], fixed=match["text"] is None)
         if any("[" in style for style in styles):  # a selector may read attributes
             self.fixed.update(number for number, in_attribute in self.found.items() if in_attribute)
         return True

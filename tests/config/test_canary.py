@@ -91,7 +91,7 @@ class Trouble:
             "password": TYPED,
             "sender": "",
             "ehlo_name": "",
-            "timeout": "5",
+            "timeout": "60",
             "ca_pem": "",
             "available_to_system": "on",
         }
