@@ -20,7 +20,7 @@ def crash(request):
 
 
 urlpatterns = [path("crash/", crash), *project_urls.urlpatterns]
-PREVIEW = next(page for page in PAGES if page.path.endswith("/preview/"))
+FRAMES = [page for page in PAGES if page.path.endswith(("/preview/", "/frame/"))]
 READS = [page for page in PAGES if page.reads]
 
 
@@ -59,14 +59,15 @@ def get(client, place: Page, site):
     return client.get(site.path(place))
 
 
-@pytest.mark.parametrize("place", [page for page in PAGES if page != PREVIEW], ids=lambda page: page.path)
+@pytest.mark.parametrize("place", [page for page in PAGES if page not in FRAMES], ids=lambda page: page.path)
 def test_every_page_has_them_for_everybody(place, site):
     for client in (Client(), freshly_signed_in(site.person()), freshly_signed_in(site.admin)):
         check_page(get(client, place, site))
 
 
-def test_the_preview_has_stricter_ones(site):
-    response = get(freshly_signed_in(site.admin), PREVIEW, site)
+@pytest.mark.parametrize("place", FRAMES, ids=lambda page: page.path)
+def test_what_is_shown_in_a_frame_has_stricter_ones(place, site):
+    response = get(freshly_signed_in(site.admin), place, site)
     assert response.status_code == 200
     check(response, frame="SAMEORIGIN", referrer="no-referrer")
     assert response.headers["X-DNS-Prefetch-Control"] == "off"
