@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -29,7 +28,8 @@ from templates_app.content import KEY, Content
 from templates_app.engine import Bundle, Compiled, Problem, RenderError
 from templates_app.folders import DocumentFiles, ProjectFiles, read_folder
 from templates_app.models import Change, Document, SharedValue
-from templates_app.parts import used_in, used_in_texts
+from templates_app.parts import used_in
+from templates_app.uses import templates_using
 
 __all__ = [
     "RenderedMail",
@@ -302,36 +302,6 @@ def delivered(folder: Path) -> dict[tuple[str, str], DocumentFiles]:
     }
 
 
-# ---------------------------------------------------------------- who uses what
-
-
 def used_parts(content: Content, key: str) -> set[str]:
     """Return the whole keys of the parts that `content`, which belongs to `key`, uses directly or through others."""
     return set(parts_of(content, key))
-
-
-def templates_using(part: Document) -> list[Document]:
-    """Return the templates whose published version uses `part`, directly or through other parts, by key."""
-    documents = Document.objects.filter(published__isnull=False).select_related("project", "published")
-    uses = {
-        document: used_in_texts(texts_in(document.published.content), document.full_key)
-        for document in documents.iterator(chunk_size=500)
-        if document.published is not None
-    }
-    wanted = {part.full_key}
-    while True:
-        more = {
-            document.full_key
-            for document, used in uses.items()
-            if document.kind == Document.Kind.PART and used & wanted
-        }
-        if more <= wanted:
-            break
-        wanted |= more
-    return [document for document, used in uses.items() if document.kind == Document.Kind.TEMPLATE and used & wanted]
-
-
-def texts_in(content: dict[str, Any]) -> Iterator[str]:
-    """Return all texts in a version's stored content."""
-    for texts in content["languages"].values():
-        yield from texts.values()

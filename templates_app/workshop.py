@@ -107,7 +107,7 @@ def ask(bundle: Bundle, entries: Sequence[Entry], pace: Pace) -> tuple[list[Mapp
     with turn(pace.turn) as is_mine:
         if not is_mine:
             return [], BUSY
-        order = json.dumps({"bundle": bundle.as_json(), "entries": list(entries)}).encode()
+        order = json.dumps({"bundle": bundle.as_json(), "entries": list(entries)}, default=str).encode()
         for _ in range(2):  # a server that was killed is noticed when it is needed
             try:
                 with _server.job(pace.life) as job:

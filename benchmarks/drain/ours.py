@@ -19,22 +19,25 @@ from mailadmin.api import Mail, send, send_many  # noqa: E402
 from mailadmin.delivery import deliver_due  # noqa: E402
 from maillog.models import Message, Status  # noqa: E402
 from templates_app import rendering  # noqa: E402
+from templates_app.content import Content, Texts, Variable  # noqa: E402
+from templates_app.folders import DocumentFiles, ProjectFiles, write_project  # noqa: E402
 
 IN_HAND = (Status.QUEUED, Status.SENDING)
 LOOK_AGAIN = 0.005  # seconds between two looks whether the other worker has finished
 IDLE_LIMIT = 90.0  # seconds for a mail on an idle system; the worker looks each minute even if nobody wakes it
 MOST_WAITING = 60.0  # seconds for a worker to work off what waits, while its memory is watched
 
-# So far a template is a file with a subject and one text, so the HTML is a second one beside it.
-rendering.BUILTIN = Path(os.environ["BENCH_FOLDER"])
+# A template that is delivered with the program: it needs no project in the database.
+rendering.BUILTIN = Path(os.environ["BENCH_FOLDER"]) / "templates"
 
 
 def prepare(_: int) -> steps.Result:
     call_command("migrate", verbosity=0)
-    folder = rendering.BUILTIN / "bench"
-    folder.mkdir(exist_ok=True)
-    (folder / "parcel.txt").write_text(f"Subject: {parcel.SUBJECT}\n\n{parcel.TEXT}", encoding="utf-8")
-    (folder / "parcel_html.txt").write_text(f"Subject: -\n\n{parcel.HTML}", encoding="utf-8")
+    variables = tuple(Variable(name) for name in parcel.values(0))
+    texts = Texts(subject=parcel.SUBJECT, html=parcel.HTML, text=parcel.TEXT)
+    content = Content(languages={"en": texts}, variables=variables)
+    document = DocumentFiles(kind="template", key="parcel", name="Parcel", content=content)
+    write_project(rendering.BUILTIN / "bench", ProjectFiles(key="bench", name="Benchmark", documents=(document,)))
     return {}
 
 
@@ -42,8 +45,8 @@ def mail(number: int) -> Mail:
     """Return mail `number`, rendered."""
     values = parcel.values(number)
     rendered = rendering.render("bench/parcel", values)
-    html = rendering.render("bench/parcel_html", values).text
-    return Mail(to=[parcel.recipient(number)], subject=rendered.subject, text=rendered.text, html=html)
+    to = [parcel.recipient(number)]
+    return Mail(to=to, subject=rendered.subject, text=rendered.text, html=rendered.html)
 
 
 def enqueue_one(count: int) -> steps.Result:

@@ -19,8 +19,8 @@ def content_of(
     **languages: Any,
 ) -> Content:
     """Return a content in English, and in more languages: ``de={"html": ...}``."""
-    texts = {"html": html, "text": text, "subject": subject}
-    return from_json({"languages": {"en": texts, **languages}, "variables": variables or []})
+    texts: dict[str, Any] = {"en": {"html": html, "text": text, "subject": subject}, **languages}
+    return from_json({"languages": texts, "variables": variables or []})
 
 
 def bundle_of(html: str = "", *, subject: str = "Hi", text: str = "", variables: str = "", **more: Any) -> Bundle:

@@ -1,5 +1,7 @@
 """What templates can do, what they cannot reach, and how it is said what is wrong with them."""
 
+from typing import Any
+
 import pytest
 
 from templates_app.engine import Bundle, RenderError, render_bundle
@@ -96,7 +98,7 @@ def test_a_subject_of_its_own_language_writes_numbers_in_it():
 )
 def test_filters_write_as_the_language_does(language, expression, result):
     source = f"[{{{{ {expression} }}}}]"
-    texts = {language: {"text": source, "subject": "x"}} if language != "en" else {}
+    texts: dict[str, Any] = {language: {"text": source, "subject": "x"}} if language != "en" else {}
     assert render_bundle(bundle_of(text=source, **texts), {}, language).text == f"[{result}]\n"
 
 
@@ -178,6 +180,13 @@ def test_plain_text_is_made_from_html_where_there_is_none():
     assert render_bundle(bundle_of(source), {}).text == (
         "Hello\n\nGo there (https://example.com/a) or https://example.com/b\n"
     )
+
+
+def test_deep_html_without_a_plain_text_is_a_problem_or_read():
+    deep = "<div>" * 400 + "far inside"
+    assert render_bundle(bundle_of(deep), {}).text == "far inside\n"
+    (problem,) = problems("<div>" * 1_400 + "further inside")
+    assert (problem.part, problem.message) == ("text", "No plain text can be made from this HTML: write one.")
 
 
 # ---------------------------------------------------------------- CSS

@@ -87,7 +87,7 @@ def test_values_are_not_told_because_they_may_be_secret():
 
 
 def test_lists_nested_too_deeply_are_refused():
-    value: list = []
+    value: list[object] = []
     for _ in range(50):
         value = [value]
     assert "nested" in fault("list", value)

@@ -1,0 +1,59 @@
+"""Says which templates use a part. What a content uses never changes, so that a process remembers what it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from templates_app.models import Document, Version
+from templates_app.parts import used_in_texts
+
+MOST_READ = 20_000  # contents whose parts a process remembers
+
+NONE: frozenset[str] = frozenset()
+_used: dict[tuple[str, str], frozenset[str]] = {}  # by a content's digest and the key that it belongs to
+
+
+def templates_using(part: Document) -> list[Document]:
+    """Return the templates whose published version uses `part`, directly or through other parts, by key."""
+    uses = uses_of_all()
+    wanted = {part.full_key}
+    while more := {key for kind, key, _, used in uses if kind == Document.Kind.PART and used & wanted} - wanted:
+        wanted |= more
+    found = [pk for kind, _, pk, used in uses if kind == Document.Kind.TEMPLATE and used & wanted]
+    documents = Document.objects.filter(pk__in=found).select_related("project", "published")
+    return list(documents.defer("published__content"))  # thousands of texts, which few callers need
+
+
+def uses_of_all() -> list[tuple[str, str, int, frozenset[str]]]:
+    """Return kind, whole key, id and the parts used, for every document with a published version."""
+    rows = [
+        (kind, f"{project}/{name}", pk, version, digest)
+        for kind, project, name, pk, version, digest in Document.objects.filter(published__isnull=False).values_list(
+            "kind", "project__key", "key", "pk", "published_id", "published__digest"
+        )
+    ]
+    unread = {version: (digest, key) for _, key, _, version, digest in rows if (digest, key) not in _used}
+    read = {}
+    for some in batched(list(unread), 500):
+        for version, content in Version.objects.filter(pk__in=some).values_list("pk", "content"):
+            read[unread[version]] = frozenset(used_in_texts(texts_in(content), unread[version][1]))
+    uses = [
+        (kind, key, pk, read.get((digest, key)) or _used.get((digest, key), NONE)) for kind, key, pk, _, digest in rows
+    ]
+    if len(_used) + len(read) > MOST_READ:
+        _used.clear()
+    _used.update(read)
+    return uses
+
+
+def batched(ids: list[int], size: int) -> Iterator[list[int]]:
+    """Return the ids in lists of `size`: databases take only so many at a time."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def texts_in(content: dict[str, Any]) -> Iterator[str]:
+    """Return all texts in a version's stored content."""
+    for texts in content["languages"].values():
+        yield from texts.values()
