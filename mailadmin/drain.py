@@ -4,6 +4,9 @@ The calling thread talks to the database; the SMTP conversations run in the proc
 back as it is known. So nothing on the network ever waits for a transaction, and no transaction is open while anything
 is on the network. Results are written at 50 or after 20 ms, whichever is first: what a killed process had sent but not
 yet recorded is at most that (these mails go out twice, with the same Message-ID).
+
+Asked to stop, it lets the conversations that have begun come to their end, and gives back at once what has not begun:
+those mails are due again, without a counted try, for the workers that remain.
 """
 
 from __future__ import annotations
@@ -11,31 +14,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
-from time import monotonic, sleep
+from time import monotonic
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin import circuit, loop, rates, retry
+from mailadmin.drivers import pool
 from mailadmin.drivers.base import Envelope, Result
-from mailadmin.flights import Flight, Landing, crashed, envelope, patience
+from mailadmin.drivers.pool import Stopped
+from mailadmin.errors import Phase
+from mailadmin.flights import Flight, Landing, attempt_record, crashed, envelope, patience
+from mailadmin.outages import DATABASE_AWAY, patiently
 from mailadmin.rates import Limit
 from mailadmin.routing import Router, Way
 from maillog import recording
 from maillog.models import Status
-from maillog.recording import AttemptRecord, Claimed, Settlement
+from maillog.recording import Claimed, Settlement
 from secrets_app.vault import Connection
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
 SHORT_PATIENCE = 10.0  # seconds
 BATCH = 200  # mails claimed at a time
 FLUSH = 50  # results written at the latest when there are so many ...
@@ -43,11 +50,13 @@ FLUSH_SECONDS = 0.02  # ... or after this time
 LEASE = timedelta(seconds=90)  # renewed while the process lives, so it only says how soon a dead one is noticed
 RENEW_SECONDS = 30.0
 HORIZON = timedelta(seconds=10)  # how far ahead mails of a limited connection are kept in the air
+LOOK_SECONDS = 0.5  # how soon a request to stop is noticed while nothing comes back
+STOP_SECONDS = 12.0  # for what has begun when asked to stop; then its connections are cut
 MAX_LOST = 5  # workers that may die over a mail, from the third on alone with it, before it is parked
 
 
 class Drain:
-    """One run over due mails. `should_stop` is asked before more is claimed; what is in the air is always finished."""
+    """One run over due mails. `should_stop` is asked before more is claimed, and all the time while mails are out."""
 
     router: Router  # of the newest batch
 
@@ -68,12 +77,15 @@ class Drain:
         self.again: list[Flight] = []  # to take off once more, through another connection
         self.attempts = 0
         self.is_in_a_request = False
+        self.called_back = threading.Event()  # from here on nothing more begins
         self.renewed = monotonic()
 
     def run(self) -> int:
         """Deliver everything that is due and return how many attempts were made."""
         while True:
-            if len(self.in_the_air) <= BATCH // 2 and not self.should_stop():
+            if self.should_stop():
+                self.call_back()
+            elif len(self.in_the_air) <= BATCH // 2:
                 self.claim_more()
             if not self.in_the_air:
                 break
@@ -87,6 +99,12 @@ class Drain:
         while self.in_the_air:
             self.land()
         return self.attempts
+
+    def call_back(self) -> None:
+        """Let what has begun end within STOP_SECONDS; everything else lands at once as Stopped."""
+        if not self.called_back.is_set():
+            self.called_back.set()
+            asyncio.run_coroutine_threadsafe(pool.close_all(STOP_SECONDS), loop.process_loop())
 
     # ------------------------------------------------------------ starting
 
@@ -190,11 +208,20 @@ class Drain:
         envelopes = [envelope(flight.mail) for flight in flights]
 
         async def call() -> list[Result]:
-            if delay > 0:
-                await asyncio.sleep(delay)
+            await self.time_to_leave(delay)
             return await driver.send(envelopes, way.server, on_result=landed)
 
         asyncio.run_coroutine_threadsafe(call(), loop.process_loop()).add_done_callback(ended)
+
+    async def time_to_leave(self, delay: float) -> None:
+        """Wait for `delay` seconds. Raises Stopped if nothing more is to begin."""
+        leaves = monotonic() + delay
+        while not self.called_back.is_set():
+            rest = leaves - monotonic()
+            if rest <= 0:
+                return
+            await asyncio.sleep(min(rest, LOOK_SECONDS))
+        raise Stopped(gettext("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
 
     # ------------------------------------------------------------ landing
 
@@ -208,10 +235,10 @@ class Drain:
         self.renew()
 
     def collect(self) -> list[Landing]:
-        """Return at least one landing unless the lease has to be renewed meanwhile."""
+        """Return what has landed; nothing, if nothing does for LOOK_SECONDS."""
         found: list[Landing] = []
         try:
-            found.append(self.landings.get(timeout=RENEW_SECONDS))
+            found.append(self.landings.get(timeout=LOOK_SECONDS))
         except queue.Empty:
             return found
         deadline = monotonic() + FLUSH_SECONDS
@@ -226,6 +253,8 @@ class Drain:
         """Return what to record of a landing, or None if the mail takes off again through another connection."""
         flight, result = landing.flight, landing.result
         self.in_the_air.discard(flight)
+        if isinstance(result.error if isinstance(result, Result) else result, Stopped):
+            return self.given_back(flight)
         if isinstance(result, BaseException):
             result = crashed(flight, result)
         connection = flight.connection
@@ -238,10 +267,17 @@ class Drain:
         return retry.settlement(
             flight.mail,
             result,
-            record=self.record(flight, result),
+            record=attempt_record(flight, result, worker=self.worker),
             hops=flight.hops,
             asking=self.router.asking,
             now=timezone.now(),
+        )
+
+    def given_back(self, flight: Flight) -> Settlement:
+        """Return the settlement of a mail that was not begun: due at once, for whoever comes."""
+        mail = flight.mail
+        return Settlement(
+            id=mail.id, claim=mail.claim, status=Status.QUEUED, next_attempt_at=timezone.now(), hops=flight.hops
         )
 
     def go_on_elsewhere(
@@ -250,7 +286,7 @@ class Drain:
         """Let the mail take a backup connection, or wait. Only the first mail to meet the trouble counts it."""
         if is_news:
             self.attempts += 1
-            flight.hops.append(self.record(flight, result))
+            flight.hops.append(attempt_record(flight, result, worker=self.worker))
         flight.tried |= {connection.id}
         way = self.patiently(lambda: self.router.way(flight.mail, patience=patience(flight.mail), tried=flight.tried))
         if isinstance(way, str):
@@ -268,45 +304,17 @@ class Drain:
             id=mail.id, claim=mail.claim, status=Status.HELD, reason=reason, connection=name, hops=flight.hops
         )
 
-    def record(self, flight: Flight, result: Result) -> AttemptRecord:
-        """Return the attempt as the log keeps it."""
-        return AttemptRecord(
-            started_at=result.started_at,
-            duration_ms=result.duration_ms,
-            outcome=result.outcome,
-            phase=result.phase,
-            code=result.code,
-            enhanced_code=result.enhanced_code,
-            reply=result.reply,
-            driver=flight.driver,
-            connection=flight.connection.name if flight.connection else "",
-            host=result.host,
-            tls=result.tls,
-            worker=self.worker,
-        )
-
     def write(self, settlements: Sequence[Settlement]) -> None:
         """Record in one transaction."""
         if settlements:
             self.patiently(lambda: recording.settle(settlements))
 
     def patiently(self, do: Callable[[], T]) -> T:
-        """Return what `do` returns. If the database does not answer, wait for it: what was sent must be written.
+        """Return what `do` returns; the database may be away meanwhile, but not for long in a request.
 
-        In a request nobody can wait for long, so it raises the error after SHORT_PATIENCE seconds; the mails in hand
-        then count as left behind by a dead worker, and go out again.
+        There the error is raised: the mails in hand then count as left behind by a dead worker, and go out again.
         """
-        pause, begin = 0.5, monotonic()
-        while True:
-            try:
-                return do()
-            except DATABASE_AWAY:
-                if self.is_in_a_request and monotonic() - begin > SHORT_PATIENCE:
-                    raise
-                logger.warning("The database does not answer; what was sent waits to be recorded.", exc_info=True)
-                sleep(pause)
-                pause = min(pause * 2, 10.0)
-                close_old_connections()
+        return patiently(do, limit=SHORT_PATIENCE if self.is_in_a_request else None)
 
     def renew(self) -> None:
         """Prolong the lease of what is still in the air, every half minute."""

@@ -72,3 +72,21 @@ def envelope(mail: Claimed) -> Envelope:
         subject=mail.subject,
         is_sensitive=mail.is_sensitive,
     )
+
+
+def attempt_record(flight: Flight, result: Result, *, worker: str) -> AttemptRecord:
+    """Return the attempt as the log keeps it."""
+    return AttemptRecord(
+        started_at=result.started_at,
+        duration_ms=result.duration_ms,
+        outcome=result.outcome,
+        phase=result.phase,
+        code=result.code,
+        enhanced_code=result.enhanced_code,
+        reply=result.reply,
+        driver=flight.driver,
+        connection=flight.connection.name if flight.connection else "",
+        host=result.host,
+        tls=result.tls,
+        worker=worker,
+    )

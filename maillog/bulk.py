@@ -1,95 +1,156 @@
-"""Many rows, each with values of its own, written by one prepared statement.
+"""Many rows, each with values of its own, written by few statements.
 
 Django's `bulk_update` writes one CASE over the whole batch, quadratic in its length and without a condition a row; its
-`bulk_create` builds the statement anew from model objects, which costs several times what the database needs.
+`bulk_create` builds the statement anew from model objects, which costs several times what the database needs. SQLite
+gets one prepared statement for all rows. PostgreSQL gets the rows as one array a column: there each statement costs
+more than its rows do (measured: half the processor time of the worker and of the server).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import RawSQL
 
-MOST_PARAMETERS = 10_000  # of a statement: SQLite takes 32,766, PostgreSQL 65,535
+Row = Mapping[str, Any]  # attribute name -> value
+Convert = Callable[[Any], Any]
+
+MOST_PARAMETERS = 10_000  # of a statement: SQLite takes 32,766
+AT_ONCE = 1_000  # rows in one statement on PostgreSQL
 
 
-def update_rows(
-    model: type[models.Model], rows: Iterable[Mapping[str, Any]], *, values: list[str], where: list[str]
-) -> None:
-    """Update for each of `rows` (attribute name -> value) the columns `values` where all of `where` are equal."""
+def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[str], where: list[str]) -> None:
+    """Update for each of `rows` the columns `values` where all of `where`, the key first, are equal."""
     connection = connections[router.db_for_write(model)]
+    prepared = _prepared(model, connection, rows, [*values, *where])
+    if not prepared:
+        return
     quote = connection.ops.quote_name
-    columns = {name: f"{quote(column_of(model, name))} = %s" for name in [*values, *where]}
-    sets = ", ".join(columns[name] for name in values)
-    conditions = " AND ".join(columns[name] for name in where)
-    _many(
-        model,
-        f"UPDATE {quote(model._meta.db_table)} SET {sets} WHERE {conditions}",  # noqa: S608  (only names of ours)
-        rows,
-        [*values, *where],
-    )
+    table = quote(model._meta.db_table)
+    columns = {name: quote(column_of(model, name)) for name in [*values, *where]}
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            sets = ", ".join(f"{columns[name]} = %s" for name in values)
+            conditions = " AND ".join(f"{columns[name]} = %s" for name in where)
+            cursor.executemany(f"UPDATE {table} SET {sets} WHERE {conditions}", prepared)  # noqa: S608  (names of ours)
+            return
+        sets = ", ".join(f"{columns[name]} = given.{columns[name]}" for name in values)
+        conditions = " AND ".join(f"{table}.{columns[name]} = given.{columns[name]}" for name in where)
+        given = f"{_unnest(model, connection, [*values, *where])} AS given({', '.join(columns.values())})"
+        # The keys once more: whatever the planner believes of the table, it looks only at these rows.
+        only = f"{table}.{columns[where[0]]} = ANY(%s)"
+        for arrays in _arrays(prepared):
+            cursor.execute(
+                f"UPDATE {table} SET {sets} FROM {given} WHERE {conditions} AND {only}",  # noqa: S608
+                [*arrays, arrays[len(values)]],
+            )
 
 
-def insert_rows(model: type[models.Model], rows: Iterable[Mapping[str, Any]], *, columns: list[str]) -> None:
-    """Insert `rows` (attribute name -> value), whose other columns the database must fill by itself."""
+def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> None:
+    """Insert `rows`, whose other columns the database must fill by itself."""
     connection = connections[router.db_for_write(model)]
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(column_of(model, name)) for name in columns)
-    marks = ", ".join(["%s"] * len(columns))
-    table = quote(model._meta.db_table)
-    _many(model, f"INSERT INTO {table} ({names}) VALUES ({marks})", rows, columns)  # noqa: S608  (only names of ours)
+    prepared = _prepared(model, connection, rows, columns)
+    if not prepared:
+        return
+    into = _into(model, connection, columns)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            for arrays in _arrays(prepared):
+                cursor.execute(f"{into} SELECT * FROM {_unnest(model, connection, columns)}", arrays)  # noqa: S608
+        else:
+            cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(columns))})", prepared)
 
 
-def insert_returning_ids(
-    model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, columns: list[str]
-) -> list[int]:
-    """Insert `rows` as `insert_rows` does and return their new ids, in order; some hundreds of rows a statement."""
-    alias = router.db_for_write(model)
-    connection = connections[alias]
-    quote = connection.ops.quote_name
-    convert = _converters(model, alias, tuple(columns))
-    names = ", ".join(quote(column_of(model, name)) for name in columns)
-    table = quote(model._meta.db_table)
-    marks = f"({', '.join(['%s'] * len(columns))})"
-    step = MOST_PARAMETERS // len(columns)
+def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> list[int]:
+    """Insert `rows` as `insert_rows` does and return their new ids, in order."""
+    connection = connections[router.db_for_write(model)]
+    prepared = _prepared(model, connection, rows, columns)
+    into = _into(model, connection, columns)
     ids: list[int] = []
     with connection.cursor() as cursor:
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            values = [to_db(row[name]) if to_db else row[name] for row in part for name, to_db in convert]
-            statement = f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * len(part))} RETURNING id"  # noqa: S608
-            cursor.execute(statement, values)
-            # Neither engine promises the order of RETURNING; ids are given in the order of VALUES on both.
+        if connection.vendor == "postgresql":
+            for arrays in _arrays(prepared):
+                cursor.execute(f"{into} SELECT * FROM {_unnest(model, connection, columns)} RETURNING id", arrays)  # noqa: S608
+                ids += sorted(number for (number,) in cursor.fetchall())
+            return ids
+        marks = f"({', '.join(['%s'] * len(columns))})"
+        step = MOST_PARAMETERS // len(columns)
+        for start in range(0, len(prepared), step):
+            part = prepared[start : start + step]
+            values = [value for row in part for value in row]
+            cursor.execute(f"{into} VALUES {', '.join([marks] * len(part))} RETURNING id", values)
+            # Neither engine promises the order of RETURNING; ids are given in the order of the rows on both.
             ids += sorted(number for (number,) in cursor.fetchall())
     return ids
 
 
+def among(ids: Iterable[int]) -> RawSQL:
+    """Return `ids` for ``filter(id__in=among(ids))``: numbers of our own, which Django need not convert one by one."""
+    return RawSQL(",".join(str(int(each)) for each in ids) or "NULL", ())  # noqa: S611  (nothing but digits)
+
+
 def column_of(model: type[models.Model], name: str) -> str:
     """Return the column of the attribute `name`."""
-    return next(str(field.column) for field in model._meta.concrete_fields if field.attname == name)
+    return str(_field(model, name).column)
 
 
-def _many(model: type[models.Model], statement: str, rows: Iterable[Mapping[str, Any]], names: list[str]) -> None:
-    alias = router.db_for_write(model)
-    convert = _converters(model, alias, tuple(names))
-    prepared = [[to_db(row[name]) if to_db else row[name] for name, to_db in convert] for row in rows]
-    if prepared:
-        with connections[alias].cursor() as cursor:
-            cursor.executemany(statement, prepared)
+def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    return next(field for field in model._meta.concrete_fields if field.attname == name)
+
+
+def _into(model: type[models.Model], connection: BaseDatabaseWrapper, columns: list[str]) -> str:
+    quote = connection.ops.quote_name
+    return f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(quote(column_of(model, name)) for name in columns)})"
+
+
+def _unnest(model: type[models.Model], connection: BaseDatabaseWrapper, names: list[str]) -> str:
+    """Return the rows as PostgreSQL reads them out of one array a column; lengths are checked on writing alone."""
+    types = [str(_field(model, name).db_type(connection)).partition("(")[0] for name in names]
+    return f"unnest({', '.join(f'%s::{each}[]' for each in types)})"
+
+
+def _arrays(prepared: Sequence[Sequence[Any]]) -> Iterable[list[list[Any]]]:
+    for start in range(0, len(prepared), AT_ONCE):
+        yield [list(column) for column in zip(*prepared[start : start + AT_ONCE], strict=True)]
+
+
+def _prepared(
+    model: type[models.Model], connection: BaseDatabaseWrapper, rows: Iterable[Row], names: list[str]
+) -> list[list[Any]]:
+    convert = _converters(model, connection.alias, tuple(names))
+    return [[to_db(row[name]) if to_db else row[name] for name, to_db in convert] for row in rows]
 
 
 @cache
-def _converters(
-    model: type[models.Model], alias: str, names: tuple[str, ...]
-) -> list[tuple[str, Callable[[Any], Any] | None]]:
+def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -> list[tuple[str, Convert | None]]:
     """Return for each name how its value is made fit for the database; None for text and numbers, which are."""
     connection = connections[alias]
-    fields = {field.attname: field for field in model._meta.concrete_fields}
-    plain = (models.CharField, models.TextField, models.IntegerField, models.BooleanField, models.ForeignKey)
+    plain: tuple[type[models.Field[Any, Any]], ...] = (
+        models.CharField,
+        models.TextField,
+        models.IntegerField,
+        models.BooleanField,
+        models.ForeignKey,
+    )
+    if connection.vendor == "postgresql":
+        plain = (*plain, models.DateTimeField, models.BinaryField)
 
-    def converter(field: models.Field[Any, Any]) -> Callable[[Any], Any]:
+    def converter(name: str) -> Convert | None:
+        field = _field(model, name)
+        if isinstance(field, plain):
+            return None
+        if isinstance(field, models.DateTimeField) and connection.vendor == "sqlite":
+            return _sqlite_time
         return lambda value: field.get_db_prep_save(value, connection)
 
-    return [(name, None if isinstance(fields[name], plain) else converter(fields[name])) for name in names]
+    return [(name, converter(name)) for name in names]
+
+
+def _sqlite_time(moment: datetime | None) -> str | None:
+    """Return what Django stores for an aware `moment`, in a tenth of the time: naive UTC with a space in the middle."""
+    return None if moment is None else str(moment.astimezone(UTC).replace(tzinfo=None))

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from maillog.bulk import among
 from maillog.content import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status
 
@@ -139,26 +140,38 @@ def claim_these(ids: Iterable[int], *, lease: timedelta, worker: str) -> list[Cl
 def _claim(candidates: QuerySet[Message], *, limit: int, now: datetime, lease: timedelta, worker: str) -> list[Claimed]:
     token = uuid.uuid4().hex
     with transaction.atomic(durable=True):
+        _read_in_order()
         # PostgreSQL: rows that another worker is claiming are passed over. SQLite: the transaction is IMMEDIATE, one
         # claimer at a time. In both, the UPDATE repeats the condition.
         ids = list(candidates.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
         if not ids:
             return []
-        candidates.filter(id__in=ids).order_by().update(
+        candidates.filter(id__in=among(ids)).order_by().update(
             status=Status.SENDING, claim=token, tries=F("tries") + 1, next_attempt_at=now + lease
         )
     logger.debug("%s claimed %d mails as %s", worker, len(ids), token)
     return _read(ids, token)
 
 
+def _read_in_order() -> None:
+    """Keep PostgreSQL from sorting the whole backlog for each batch, as it does on statistics of an empty table.
+
+    Measured: analysed before the first mails came, it expects one row, fetches all that is due and sorts it. The index
+    has them in order.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_sort = off")
+
+
 def _read(ids: list[int], token: str) -> list[Claimed]:
     """Return what was claimed, in the order of `ids`; mails that cannot be sent at all are finished here."""
-    found = Message.objects.filter(id__in=ids, claim=token).values_list(*Row._fields)
+    found = Message.objects.filter(id__in=among(ids), claim=token).values_list(*Row._fields)
     rows = {row.id: row for row in map(Row._make, found)}
-    contents = dict(Content.objects.filter(message_id__in=rows).values_list("message_id", "mime"))
+    contents = dict(Content.objects.filter(message_id__in=among(rows)).values_list("message_id", "mime"))
     recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
     refused: set[int] = set()
-    everyone = Recipient.objects.filter(message_id__in=rows).order_by("id")
+    everyone = Recipient.objects.filter(message_id__in=among(rows)).order_by("id")
     for pk, message_id, address, outcome in everyone.values_list("id", "message_id", "address", "outcome"):
         if outcome in STILL_OPEN:
             recipients[message_id].append(OpenRecipient(id=pk, address=address))

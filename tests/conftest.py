@@ -5,11 +5,15 @@ import shutil
 import socket
 from pathlib import Path
 
+import hypothesis
 import pytest
+import time_machine
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 from huey.storage import MemoryStorage
+from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from config.env import MailEnvironment
@@ -21,6 +25,14 @@ from tests.factories import make_admin, make_user
 pytest_plugins = ["tests.smtp_fixtures"]
 
 REQUIRE_SERVICES = os.environ.get("REQUIRE_SERVICES") == "1"
+# A busy machine takes its time. Where the services are required a tree is judged, each time by the same examples;
+# elsewhere they are new ones.
+hypothesis.settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], derandomize=REQUIRE_SERVICES
+)
+hypothesis.settings.load_profile("ours")
+expect.set_options(timeout=60_000)
+
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 
 
@@ -30,7 +42,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 def answers(port: int) -> bool:
     """Return whether something listens on this port of this machine."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2):
+        with socket.create_connection(("127.0.0.1", port), timeout=30):
             return True
     except OSError:
         return False
@@ -92,6 +104,13 @@ def clean_start(mail_settings, settings, monkeypatch):
     cache.clear()
     rendering.forget()
     labels.forget()  # rows made in a test are rolled back after callbacks that ran as if they had been committed
+
+
+@pytest.fixture
+def still_clock():
+    """Let the time of day stand still, or a second could pass between what a test stores and the page that tells it."""
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
 
 
 class Jobs:

@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from tests.patience import servers
 from tests.smtp_certificates import authority, server_context
 from tests.smtp_faulty_conversation import FaultyConversation, Hangup
 from tests.smtp_server import AcceptedMail
@@ -27,6 +28,7 @@ class Fault:
 
 
 HANG = Fault("hang")  # say nothing more
+HELD = Fault("held")  # do as usual, but only after `let_go`
 DROP = Fault("drop")  # reset the connection
 EOF = Fault("eof")  # close the connection in order
 GARBAGE = Fault("raw", "\x00\x16 this is no reply\r\n")
@@ -54,8 +56,13 @@ def premature(text: str) -> Fault:
     return Fault("premature", text)
 
 
+def together(count: int) -> Fault:
+    """Reset the connection as soon as so many of them have come to this point, all at once."""
+    return Fault("together", str(count))
+
+
 def slow(seconds: float) -> Fault:
-    """Do as usual, but only after `seconds`."""
+    """Do as usual, but only after `seconds` (of the client's clock, see `tests/patience.py`)."""
     return Fault("slow", str(seconds))
 
 
@@ -88,6 +95,7 @@ class FaultyServer:
         self.connections = 0
         self.most_open = 0  # connections at a time
         self.pipelined = 0  # commands that had come before the reply to the previous one
+        self.gathered = 0  # connections that wait for one another
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -112,7 +120,11 @@ class FaultyServer:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(60)
+
+    def let_go(self) -> None:
+        """Go on where something is held."""
+        self._loop.call_soon_threadsafe(self._let_go.set)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -123,10 +135,12 @@ class FaultyServer:
     def _run(self) -> None:
         with contextlib.closing(self._loop):
             self._loop.set_exception_handler(lambda _loop, _context: None)  # clients that hang up are the point here
+            servers.add(self._loop)
             self._loop.run_until_complete(self._serve())
+            servers.discard(self._loop)
 
     async def _serve(self) -> None:
-        self._stopping = asyncio.Event()
+        self._stopping, self._complete, self._let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
         context = self.context if self.tls == "ssl" and "handshake" not in self.faults else None
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=context)
         self.port = server.sockets[0].getsockname()[1]
@@ -151,6 +165,13 @@ class FaultyServer:
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
+
+    async def gather(self, count: int) -> None:
+        """Wait until `count` connections are here."""
+        self.gathered += 1
+        if self.gathered == count:
+            self._complete.set()
+        await self._complete.wait()
 
     def fault_at(self, phase: str) -> Fault | None:
         """The fault for this visit of that phase; lists are used up."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.patience import pause
 from tests.smtp_server import AcceptedMail
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ class FaultyConversation:
         """Answer as usual, doing `before` first, or do what is planned; return whether it was as usual."""
         fault = self.server.fault_at(phase)
         if fault and fault.kind == "slow":
-            await asyncio.sleep(float(fault.text))
+            await pause(float(fault.text))
+        if fault and fault.kind == "held":
+            await self.server._let_go.wait()
         if fault and fault.kind == "premature":
             await self.say(fault.text)
-        if fault is None or fault.kind in ("slow", "flush", "premature", "stray"):
+        if fault is None or fault.kind in ("slow", "held", "flush", "premature", "stray"):
             if before:
                 before()
             await self.say(usual)
@@ -101,14 +104,16 @@ class FaultyConversation:
             for letter in fault.text.encode():
                 self.writer.write(bytes([letter]))
                 await self.writer.drain()
-                await asyncio.sleep(0.05)
+                await pause(1.0)
             return False
         if phase == "greeting":
-            await asyncio.sleep(0.05)  # or the client would not get as far as to wait for it
+            await pause(0.05)  # or the client would not get as far as to wait for it
         if fault.kind == "eof":
             self.writer.close()
             await asyncio.sleep(0.2)
-        elif fault.kind == "drop":
+        elif fault.kind in ("drop", "together"):
+            if fault.kind == "together":
+                await self.server.gather(int(fault.text))
             opened: socket.socket = self.writer.get_extra_info("socket")
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:

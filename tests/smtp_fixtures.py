@@ -1,7 +1,21 @@
 """The fixtures around the SMTP servers of the tests."""
 
+import asyncio
+import os
+
 import pytest
 
+from mailadmin import loop
+from mailadmin.drivers import (
+    pool,
+    pool_calls,
+    pool_lane,
+    smtp_connecting,
+    smtp_conversation,
+    smtp_session,
+    smtp_transaction,
+)
+from tests import patience
 from tests.smtp_faults import FaultyServer
 from tests.smtp_server import SmtpServer
 
@@ -14,11 +28,13 @@ def start_smtp():
     def start(**options):
         server = SmtpServer(**options)
         server.start()
+        patience.servers.add(server.loop)
         started.append(server)
         return server
 
     yield start
     for server in started:
+        patience.servers.discard(server.loop)
         if server.loop.is_running():  # a test may have stopped it itself
             server.stop()
 
@@ -43,3 +59,27 @@ def start_faulty_smtp():
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Let everything that this process sends wait by the clock of `tests/patience.py`."""
+    with patience.running() as own:
+        monkeypatch.setitem(loop.loops, os.getpid(), own)
+        yield
+        loop.run(pool.close_all())
+
+
+@pytest.fixture
+def client_clock(monkeypatch):
+    """Let the whole driver read the time from the clock of its loop: deadlines and durations, too."""
+    for module in (
+        pool,
+        pool_calls,
+        pool_lane,
+        smtp_connecting,
+        smtp_conversation,
+        smtp_session,
+        smtp_transaction,
+    ):
+        monkeypatch.setattr(module, "monotonic", lambda: asyncio.get_running_loop().time())

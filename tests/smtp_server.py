@@ -135,6 +135,7 @@ class SmtpServer(Controller):
             ssl_context=context if tls == "ssl" else None,
             server_hostname="mx.test",
             ident="test",
+            ready_timeout=60.0,
             **options,
         )
 
@@ -171,7 +172,7 @@ class SmtpServer(Controller):
         """Answer RCPT TO for this recipient by `reply` from now on."""
         self.mailbox.refused[recipient] = reply
 
-    def wait_for(self, count: int, *, seconds: float = 10) -> list[AcceptedMail]:
+    def wait_for(self, count: int, *, seconds: float = 60) -> list[AcceptedMail]:
         """Wait until `count` mails have come and return them all. Raises AssertionError after `seconds`."""
         with self.mailbox.arrived:
             self.mailbox.arrived.wait_for(lambda: len(self.mails) >= count, timeout=seconds)
@@ -191,8 +192,8 @@ class SmtpServer(Controller):
 
     def _trigger_server(self):
         """Make the first connection, which shows that the server runs; it does not count."""
-        with create_connection((self.hostname, self.port), 5):
-            self._factory_invoked.wait(5)
+        with create_connection((self.hostname, self.port), 60):
+            self._factory_invoked.wait(60)
         self.mailbox.connections = 0
 
 

@@ -55,5 +55,5 @@ def laboratory(*, database: str, queue: str) -> Iterator[Lab]:
 
 
 def execute(statement: str, database: str) -> None:
-    with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5) as connection:
+    with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=60) as connection:
         connection.execute(sql.SQL(statement).format(sql.Identifier(database)))

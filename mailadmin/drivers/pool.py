@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from mailadmin.drivers.pool_calls import Call, Job, Turns
 from mailadmin.drivers.pool_lane import Lane
 from mailadmin.drivers.smtp_connecting import connect
-from mailadmin.errors import ConversationBroken, DeliveryError, Phase
+from mailadmin.errors import ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,6 +149,8 @@ class Pool:
             self._unproven = None
         if isinstance(result.error, ConversationBroken):
             self._broke(lane, job, result.error)
+        elif isinstance(result.error, SignInRefused | TLSFailed):  # 530: it would be said to every mail
+            job.call.fail(result.error)
         else:
             self._mail_seconds += (seconds - self._mail_seconds) * (0.2 if self._mail_seconds else 1.0)
         job.call.settle(job, result)

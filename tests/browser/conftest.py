@@ -16,6 +16,7 @@ class Visitor:
 
     def __init__(self, page, origin):
         self.page = page
+        page.set_default_timeout(120_000)
         self.origin = origin
         self.complaints = []
         page.on("console", self.hear)
@@ -59,7 +60,7 @@ class VisitorOfEveryView(Visitor):
         for width, height, scheme, options in self.VIEWS:
             where = f"{self.page.url} at {width} px, {scheme}"
             self.page.set_viewport_size({"width": width, "height": height})
-            self.page.emulate_media(color_scheme=scheme)
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             found = self.page.evaluate(
                 """async options => {
                     await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn, 20)));
@@ -80,19 +81,20 @@ def view(request):
 
 @pytest.fixture
 def visitor(new_context, live_server, view):
+    """Transitions are as good as off: no colour may be measured half way between two."""
     width, height, scheme = view
-    context = new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    context = new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
     return Visitor(context.new_page(), live_server.url)
 
 
 @pytest.fixture
 def visitor_of_every_view(new_context, live_server):
-    """Transitions are as good as off: no colour may be measured half way between two schemes."""
+    """Without transitions between two schemes, either."""
     context = new_context(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
     return VisitorOfEveryView(context.new_page(), live_server.url)
 
 
 @pytest.fixture
 def visitor_without_javascript(new_context, live_server):
-    context = new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False)
+    context = new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False, reduced_motion="reduce")
     return Visitor(context.new_page(), live_server.url)

@@ -129,7 +129,7 @@ def test_the_same_way_works_without_javascript(visitor_without_javascript, start
 
 def test_a_refused_password_is_explained_in_the_servers_words(visitor, start_smtp, jobs, mail_settings, admin):
     server = start_smtp()
-    mail_settings(**{**server.fields, "password": SMTP_PASSWORD}, from_address="shop@example.com", timeout=5)
+    mail_settings(**{**server.fields, "password": SMTP_PASSWORD}, from_address="shop@example.com", timeout=30)
     page = visitor.page
     visitor.go("/account/login/")
     visitor.look()

@@ -68,7 +68,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     expect(page.locator("input[name=ids]:disabled")).to_have_count(1)
 
     WorkerBeat.objects.update(seen_at=timezone.now() - timedelta(minutes=4))
-    expect(page.get_by_text("No worker has been seen for 4 min.").first).to_be_visible(timeout=12_000)
+    expect(page.get_by_text("No worker has been seen for 4 min.").first).to_be_visible()
     expect(boxes.nth(0)).to_be_checked()
     visitor.look()
 
@@ -122,7 +122,7 @@ def test_somebody_whose_session_ended_is_sent_to_sign_in_and_not_shown_half_a_pa
     sign_in(visitor, admin)
     visitor.go("/mail/queue/")
     visitor.page.context.clear_cookies()
-    expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible(timeout=12_000)
+    expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(visitor.page.locator("#queue-state")).to_have_count(0)
 
 

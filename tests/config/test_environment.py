@@ -273,7 +273,9 @@ def test_a_mistyped_name_is_noticed(monkeypatch, tmp_path):
 ANYTHING = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(name=st.sampled_from(sorted(set(DEFAULTS) - {"DATABASE_URL", "QUEUE_URL"})), value=ANYTHING)
 def test_any_text_either_starts_or_stops_naming_the_variable(monkeypatch, tmp_path, name, value):
     others = NEEDED.get(name, {})

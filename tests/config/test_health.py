@@ -9,7 +9,7 @@ from mailadmin.models import ConnectionState, WorkerBeat
 from maillog.recording import claim_these, settle
 from tests.maillog.makers import claimed, finished, queued, settlement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]
 
 
 def refuse(*args, **kwargs):

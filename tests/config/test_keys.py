@@ -42,7 +42,7 @@ def test_two_processes_that_start_together_get_the_same_key(tmp_path):
     while len(list(tmp_path.glob("ready-*"))) < 2:
         time.sleep(0.005)
     (tmp_path / "go").touch()
-    first, second = (racer.communicate(timeout=20)[0].strip() for racer in racers)
+    first, second = (racer.communicate(timeout=120)[0].strip() for racer in racers)
     assert first == second == (tmp_path / "secret.key").read_text().strip()
 
 

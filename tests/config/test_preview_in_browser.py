@@ -32,7 +32,7 @@ class Trap:
             except OSError:
                 return
             with visitor, contextlib.suppress(OSError):
-                visitor.settimeout(0.5)
+                visitor.settimeout(30)
                 self.visits.append("connected")
                 self.visits.append(visitor.recv(2000).decode("latin-1").split("\r\n")[0])
                 visitor.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAccess-Control-Allow-Origin: *\r\n\r\n")
@@ -112,6 +112,7 @@ class Reader:
         session = signed_in(admin).cookies["sessionid"].value
         context.add_cookies([{"name": "sessionid", "value": session, "url": origin}])
         self.page = context.new_page()
+        self.page.set_default_timeout(120_000)
         self.answered: list[str] = []  # the browser also tells of requests that the policy stopped
         self.dialogs: list[str] = []
         context.on("response", lambda response: self.answered.append(response.url))

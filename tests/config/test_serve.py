@@ -1,6 +1,8 @@
 """The real thing: ``python -m config.serve`` with its web server and worker, on a port of its own."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,14 +16,17 @@ import pytest
 
 from tests.config.starting import BASE_DIR, DEFAULTS, SECRET_KEY, SECRETS_KEYS
 
-START_SECONDS = 60  # far more than it takes, for a machine that is busy with other tests
-STOP_SECONDS = 15
+START_SECONDS = 180  # far more than it takes, for a machine that is busy with other tests
+STOP_SECONDS = 90
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that is not one of those which the system gives to whoever asks for any, so that it stays free."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def processes_of(marker: str) -> dict[int, str]:
@@ -91,7 +96,7 @@ class Running:
 
     def get(self, path: str) -> int:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as response:
                 return response.status
         except urllib.error.HTTPError as error:
             return error.code
@@ -128,7 +133,7 @@ def test_it_answers_when_it_says_so_and_one_signal_ends_everything(running, numb
     assert len(running.others()) == 3, running.others()
     running.process.send_signal(number)
     assert running.process.wait(STOP_SECONDS) == 0
-    assert running.gone(1), running.others()
+    assert running.gone(), running.others()
     assert "Stopping." in running.output
     assert "Traceback" not in running.output
 
@@ -138,7 +143,7 @@ def test_a_child_that_dies_ends_everything_with_a_sentence(running, victim):
     pid = min(pid for pid, line in running.others().items() if victim in line)
     os.kill(pid, signal.SIGKILL)
     assert running.process.wait(STOP_SECONDS) == 1
-    assert running.gone(1), running.others()
+    assert running.gone(), running.others()
     name = {"run_huey": "worker", "granian": "web server"}[victim]
     assert f"The {name} has stopped by itself (status 9), so Mailadmin stops." in running.output
 
@@ -156,18 +161,24 @@ def test_a_second_signal_does_not_wait_for_anything(running):
     running.wait_for("Stopping.")
     time.sleep(0.5)
     assert running.process.poll() is None, "it did not wait for the worker"
-    running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(5) == 0
-    assert running.gone(1), running.others()
+    for _ in range(20):  # seconds, in which it would go on waiting; two signals that come at once are one
+        running.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.process.wait(1)
+            break
+    assert running.process.poll() == 0
+    assert running.gone(), running.others()
 
 
 def test_a_signal_while_it_starts_ends_everything_at_once(serve):
     mailadmin = serve()
+    deadline = time.monotonic() + START_SECONDS
     while not any("granian" in line for line in mailadmin.others().values()):
+        assert time.monotonic() < deadline, mailadmin.output
         time.sleep(0.01)
     mailadmin.process.terminate()
-    assert mailadmin.process.wait(8) == 0, "the web server ignores SIGTERM while it loads, and was waited for"
-    assert mailadmin.gone(1), mailadmin.others()
+    assert mailadmin.process.wait(20) == 0, "the web server ignores SIGTERM while it loads, and was waited for"
+    assert mailadmin.gone(), mailadmin.others()
 
 
 def test_a_worker_can_run_alone(serve):
@@ -176,7 +187,7 @@ def test_a_worker_can_run_alone(serve):
     assert [line.split()[2] for line in mailadmin.others().values()] == ["run_huey"]
     mailadmin.process.send_signal(signal.SIGINT)
     assert mailadmin.process.wait(STOP_SECONDS) == 0
-    assert mailadmin.gone(1), mailadmin.others()
+    assert mailadmin.gone(), mailadmin.others()
 
 
 def test_a_taken_port_is_said_with_a_way_out(serve):
@@ -188,7 +199,7 @@ def test_a_taken_port_is_said_with_a_way_out(serve):
         assert mailadmin.process.wait(START_SECONDS) == 1
     said = f"Port {port} is taken by another program. Choose another: PORT={port + 1} make run\n"
     assert mailadmin.output == said
-    assert mailadmin.gone(1)
+    assert mailadmin.gone()
 
 
 def test_a_wrong_setting_is_said_without_a_traceback(serve):

@@ -18,7 +18,7 @@ def secret(admin):
     def store(name, server, **changes):
         fields = {**server.fields, **changes}
         values = {"password": fields.pop("password")}
-        open_fields = {"sender": "shop@example.com", "ehlo_name": "", "timeout": 2.0, "verify": True, **fields}
+        open_fields = {"sender": "shop@example.com", "ehlo_name": "", "timeout": 30.0, "verify": True, **fields}
         return keeping.store(
             kind="smtp", name=name, fields=open_fields, values=values, actor=admin, available_to_system=True
         )

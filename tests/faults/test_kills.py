@@ -6,26 +6,38 @@ import time
 from benchmarks.faults import killing
 from benchmarks.faults import mails as log
 from benchmarks.faults.lab import wait_until
-from mailadmin import beats
+from mailadmin import tasks
+from mailadmin.models import WorkerBeat
+from maillog.models import Message
 
 
 def test_workers_killed_twenty_times_lose_nothing_and_repeat_only_what_was_not_recorded(lab):
-    report = killing.run(lab, mails=2000, kills=20, limit=150)
+    """The lease is long enough for a living worker to stand still for seconds on a busy machine."""
+    report = killing.run(lab, mails=2000, kills=20, lease=10.0, limit=600)
     assert len(report.kills) == 20
-    assert report.faults() == [], report
+    assert report.faults(noticed=60.0, strays=9) == [], report
 
 
-def test_after_a_kill_another_worker_takes_over_within_the_lease_and_five_seconds(lab):
-    """With the beat as it is; only the lease is short, so that the test is."""
-    lease = 2.0
-    server = lab.server(answer_ms=60_000)
-    workers = [lab.worker(server.port, FAULTS_LEASE=str(lease)) for _ in range(2)]
-    wait_until(lambda: beats.workers().alive == 2, 30, "both are there")
+def test_after_a_kill_another_worker_takes_over_by_the_first_beat_after_the_lease(lab):
+    """With the beat as it is, which makes it five seconds; only the lease is short, so that the test is."""
+    assert tasks.BEAT_SECONDS <= 4
+    server = lab.server(answer_ms=600_000)
+    workers = [lab.worker(server.port, FAULTS_LEASE="8") for _ in range(2)]
+    wait_until(lambda: WorkerBeat.objects.count() == 2, 120, "both are there")
     log.enqueue(1)
-    wait_until(lambda: len(server.taken()) == 1, 30, "one has it in hand")
+    wait_until(lambda: len(server.taken()) == 1, 120, "one has it in hand")
     time.sleep(random.random() * 3)  # the beats stand anyhow
-    victim = next(worker for worker in workers if worker.name == server.taken()[0].name)
-    killed_at = victim.kill()
-    wait_until(lambda: len(server.taken()) == 2, lease + 20, "the other one takes over")
-    late = server.taken()[-1].at - killed_at
-    assert late <= lease + 5, late
+    taken = server.taken()
+    victim, other = sorted(workers, key=lambda worker: worker.name != taken[0].name)
+    victim.kill()
+    lease_ends = Message.objects.get().next_attempt_at
+    beats = set()
+
+    def taken_over():
+        beats.update(WorkerBeat.objects.filter(name__endswith=f":{other.pid}").values_list("seen_at", flat=True))
+        return len(server.taken()) > len(taken)
+
+    wait_until(taken_over, 120, "the other one takes over")
+    # The beat that notices it wakes a thread, which may have to wait for its turn until after the next beat.
+    assert len([beat for beat in beats if beat > lease_ends]) <= 2
+    assert server.taken()[-1].name == other.name

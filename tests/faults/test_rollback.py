@@ -24,7 +24,7 @@ def test_a_rollback_leaves_nothing_while_two_workers_look_for_mails(lab):
     for _ in range(2):
         lab.worker(server.port, FAULTS_BEAT="0.05")
     log.enqueue(20)
-    wait_until(lambda: server.count() == 20, 30, "the workers are at work")
+    wait_until(lambda: server.count() == 20, 120, "the workers are at work")
     chance = random.Random(1)
     kept, dropped = [], []
     for number in range(60):
@@ -39,7 +39,7 @@ def test_a_rollback_leaves_nothing_while_two_workers_look_for_mails(lab):
             dropped += identities
         else:
             kept += identities
-    wait_until(lambda: not log.unsent(), 30, "everything is sent")
+    wait_until(lambda: not log.unsent(), 120, "everything is sent")
     time.sleep(0.3)
     copies = log.copies([server])
     assert (len(kept), len(dropped)) == (90, 90)

@@ -16,7 +16,7 @@ def test_three_workers_on_postgres_and_redis_send_every_mail_once_and_all_take_p
     options = ["--database", "postgres", "--queue", "redis", "--only", "sharing", "--mails", "3000"]
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.bench_faults", *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     figures = {line["figure"]: line for line in map(json.loads, ran.stdout.splitlines())}
@@ -25,4 +25,4 @@ def test_three_workers_on_postgres_and_redis_send_every_mail_once_and_all_take_p
     shares = figures["three workers: lost"]["shares"]
     assert len(shares) == 3
     assert min(shares) > 0
-    assert figures["three workers: woken after"]["value"] < 1000
+    assert figures["three workers: woken after"]["value"] < 20_000, "it was not a beat, which comes after 300 s"

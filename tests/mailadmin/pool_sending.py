@@ -5,13 +5,14 @@ import time
 
 from mailadmin.drivers import pool
 from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
+from tests import patience
 from tests.mailadmin.smtp_sending import envelope
 
 DRIVER = SmtpDriver()
 
 
 def server_of(server, **changes):
-    return SmtpServer(name="test", **{"timeout": 5.0, **server.fields, **changes})
+    return SmtpServer(name="test", **{"timeout": 30.0, **server.fields, **changes})
 
 
 def mails(count, first=1):
@@ -19,7 +20,7 @@ def mails(count, first=1):
 
 
 def run(coroutine):
-    """Run in a loop of its own and close the pools in the end."""
+    """Run in a patient loop of its own and close the pools in the end."""
 
     async def all_of_it():
         try:
@@ -27,14 +28,14 @@ def run(coroutine):
         finally:
             await pool.close_all()
 
-    return asyncio.run(all_of_it())
+    return patience.run(all_of_it())
 
 
 def outcomes_of(results):
     return {result.outcome for result in results}
 
 
-async def until(condition, seconds=3.0):
+async def until(condition, seconds=60.0):
     """Wait until `condition()` holds. Raises AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():

@@ -6,11 +6,12 @@ import traceback
 
 from mailadmin.drivers.base import Envelope
 from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
+from tests import patience
 
 MESSAGE = b"Subject: Hello\r\nFrom: shop@example.org\r\n\r\nGood day\r\n"
 ANN, BEN, CY = "ann@example.org", "ben@example.org", "cy@example.org"
 PASSWORD = "canary-Pa55word/with+signs"
-SHORT = 0.3  # seconds
+TIMEOUT = 30.0  # seconds for each step, on a clock that waits for the servers
 
 
 def envelope(*recipients, number=1, content=MESSAGE, sender="shop@example.org", needs_smtputf8=False):
@@ -25,11 +26,25 @@ def envelope(*recipients, number=1, content=MESSAGE, sender="shop@example.org", 
     )
 
 
+def timed(server, *envelopes, **changes):
+    """Send through `server` (one of the tests' servers); return the results and how many seconds that took.
+
+    Nothing but waiting takes time, see `tests/patience.py`.
+    """
+    fields = {"timeout": TIMEOUT, **server.fields, **changes}
+
+    async def go():
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        results = await SmtpDriver().send(envelopes or (envelope(),), SmtpServer(name="test", **fields))
+        return results, loop.time() - began
+
+    return patience.run(go())
+
+
 def send(server, *envelopes, **changes):
-    """Send through `server` (one of the tests' servers) and return the results."""
-    fields = {"timeout": 5.0, **server.fields, **changes}
-    to = SmtpServer(name="test", **fields)
-    return asyncio.run(SmtpDriver().send(envelopes or (envelope(),), to))
+    """Send through `server` and return the results."""
+    return timed(server, *envelopes, **changes)[0]
 
 
 def send_one(server, *recipients, **changes):

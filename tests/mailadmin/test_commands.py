@@ -24,7 +24,7 @@ def run(*arguments):
 def relay(start_smtp, mail_settings):
     def start(password=PASSWORD, **options):
         server = start_smtp(password=PASSWORD, **options)
-        mail_settings(**{**server.fields, "password": password}, from_address="shop@example.com", timeout=5)
+        mail_settings(**{**server.fields, "password": password}, from_address="shop@example.com", timeout=30)
         return server
 
     return start

@@ -225,7 +225,7 @@ def test_processes_that_log_at_once_do_not_mix_their_records(log_file):
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(20)
+        writer.join(120)
     data = log_file.read_bytes()
     records = data.split(b"\n=== 20")[1:]
     assert len(records) == 150

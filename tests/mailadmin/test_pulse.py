@@ -18,7 +18,7 @@ from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, settlement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]
 
 PAGES = ["overview", "maillog:list", "mailadmin:settings", "mailadmin:queue", "users:account", "secrets_app:list"]
 
@@ -207,7 +207,7 @@ def test_the_overview_is_quiet_while_all_is_well(admin_client):
 @pytest.mark.django_db(transaction=True)
 def test_a_mail_held_by_the_engine_is_counted_for_the_connection_it_waits_for(mail_settings, start_smtp):
     server = start_smtp()
-    mail_settings(**{**server.fields, "password": "wrong"}, from_address="shop@example.com", timeout=5)
+    mail_settings(**{**server.fields, "password": "wrong"}, from_address="shop@example.com", timeout=30)
     queued()
     delivery.deliver_due()
     row = Message.objects.get()

@@ -296,7 +296,7 @@ def test_try_again_now_opens_a_connection_that_answers(manager, mail_settings, s
 @pytest.mark.django_db(transaction=True)
 def test_try_again_now_says_that_a_connection_is_still_closed(manager, mail_settings, start_smtp):
     server = start_smtp(password="right")
-    mail_settings(**{**server.fields, "password": "canary-wrong"}, from_address="shop@example.com", timeout=5)
+    mail_settings(**{**server.fields, "password": "canary-wrong"}, from_address="shop@example.com", timeout=30)
     ConnectionState.objects.create(connection="environment", name="environment", state=State.PAUSED, reason="old")
     answer = manager.post(f"{CONNECTION}probe/", follow=True)
     assert "still closed" in said(answer)[0]
@@ -399,7 +399,7 @@ def test_the_state_renews_itself_alone_and_keeps_the_filter(viewer, relay):
     assert 'aria-current="true"' in part
 
 
-def test_an_unreachable_connection_shows_when_it_is_tried_again_and_how_many_wait(viewer, relay):
+def test_an_unreachable_connection_shows_when_it_is_tried_again_and_how_many_wait(viewer, relay, still_clock):
     ConnectionState.objects.create(
         connection="environment", name="environment", state=State.UNREACHABLE, reason="Connection refused",
         since=timezone.now() - timedelta(minutes=4), probe_at=timezone.now() + timedelta(seconds=50),
@@ -411,7 +411,7 @@ def test_an_unreachable_connection_shows_when_it_is_tried_again_and_how_many_wai
         assert words in page, words
 
 
-def test_the_workers_are_counted_or_missed(viewer, relay):
+def test_the_workers_are_counted_or_missed(viewer, relay, still_clock):
     assert "No worker has been seen yet." in body(viewer.get(QUEUE))
     for name in ("a:1", "b:2"):
         WorkerBeat.objects.create(name=name, started_at=timezone.now(), seen_at=timezone.now() - timedelta(seconds=4))

@@ -10,7 +10,6 @@ from mailadmin.errors import ConnectFailed, SignInRefused, TLSFailed
 from tests.mailadmin.smtp_sending import (
     ANN,
     PASSWORD,
-    SHORT,
     assert_no_password,
     envelope,
     everything_said,
@@ -170,7 +169,7 @@ def test_an_authority_that_is_no_pem_is_said(start_faulty_smtp):
 
 @pytest.mark.parametrize("tls", ["starttls", "ssl"])
 def test_a_server_without_a_safe_version_is_refused(start_faulty_smtp, tls):
-    result = send_one(start_faulty_smtp(tls=tls, context=outdated_context()), timeout=1.0)
+    result = send_one(start_faulty_smtp(tls=tls, context=outdated_context()))
     assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
     assert "1.2" in result.reply
 
@@ -185,7 +184,7 @@ def test_a_plain_server_spoken_to_in_tls_is_recognised_by_its_greeting(start_fau
 
 @pytest.mark.parametrize("tls", ["none", "starttls"])
 def test_a_tls_server_spoken_to_in_plain_is_recognised(start_faulty_smtp, tls):
-    result = send_one(start_faulty_smtp(tls="ssl"), tls=tls, timeout=SHORT)
+    result = send_one(start_faulty_smtp(tls="ssl"), tls=tls)
     assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
     assert "speaks TLS from the start" in result.reply
 
@@ -193,7 +192,7 @@ def test_a_tls_server_spoken_to_in_plain_is_recognised(start_faulty_smtp, tls):
 def test_plain_replies_smuggled_in_before_tls_do_not_count(start_faulty_smtp):
     faults = {"starttls": raw("220 Go\r\n250-evil\r\n250 AUTH PLAIN\r\n")}
     server = start_faulty_smtp(tls="starttls", username="mailer", password=PASSWORD, faults=faults)
-    result = send_one(server, timeout=SHORT)
+    result = send_one(server)
     assert (result.outcome, result.phase) == ("deferred", "tls")
     assert_no_password("\n".join(server.lines))
 

@@ -9,8 +9,8 @@ import pytest
 from mailadmin.drivers.replies import Censor
 from mailadmin.drivers.smtp_conversation import Conversation
 from mailadmin.drivers.smtp_session import stuffed
-from mailadmin.errors import ConversationBroken, DeliveryError, SignInRefused
-from tests.mailadmin.smtp_sending import ANN, BEN, CY, MESSAGE, SHORT, envelope, outcomes, send
+from mailadmin.errors import ConversationBroken, DeliveryError
+from tests.mailadmin.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, timed
 from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, premature, raw, reply, slow
 
 REPLIES = {"421": reply("421 4.3.2 Bye"), "451": reply("451 4.3.0 Later"), "550": reply("550 5.7.1 No")}
@@ -26,7 +26,7 @@ def mail(number, *recipients):
 
 
 def send_pipelined(server, *mails, **changes):
-    return send(server, *mails, **{"max_connections": 1, "timeout": SHORT, **changes})
+    return send(server, *mails, **{"max_connections": 1, **changes})
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_nothing_is_pipelined_where_it_is_not_offered(start_faulty_smtp):
 @pytest.mark.parametrize("tls", ["starttls", "ssl"])
 def test_mails_are_pipelined_over_an_encrypted_connection(start_pipelining, tls):
     server = start_pipelining(tls=tls, username="mailer")
-    results = send_pipelined(server, mail(1), mail(2), mail(3), timeout=5.0)
+    results = send_pipelined(server, mail(1), mail(2), mail(3))
     assert [result.outcome for result in results] == ["sent"] * 3
     assert (server.pipelined, server.connections) == (8, 1)
 
@@ -73,14 +73,13 @@ def test_a_content_of_more_than_one_write_is_followed_by_nothing(start_pipelinin
     assert server.pipelined == 2 + 2
 
 
-def test_two_mails_take_three_round_trips(start_pipelining):
+def test_two_mails_take_three_round_trips(start_pipelining, client_clock):
     """Each answer of the server takes a while; the envelopes' do not, as they are answered together."""
-    server = start_pipelining(faults={"mail": slow(0.2)})
-    began = time.monotonic()
-    first, second = send_pipelined(server, mail(1), mail(2), timeout=5.0)
+    server = start_pipelining(faults={"mail": slow(10.0)})
+    (first, second), seconds = timed(server, mail(1), mail(2), max_connections=1)
     assert (first.outcome, second.outcome) == ("sent", "sent")
-    assert 0.4 < time.monotonic() - began < 0.8
-    assert second.duration_ms < 400
+    assert 20 <= seconds < 28
+    assert second.duration_ms < 18_000
 
 
 # ---------------------------------------------------------------- refusals
@@ -102,14 +101,14 @@ def test_a_recipient_who_is_named_twice_and_taken_once_has_got_the_mail(start_pi
     assert (result.outcome, outcomes(result), len(server.mails)) == ("sent", {ANN: "accepted"}, 1)
 
 
-@pytest.mark.parametrize("refusal", [REPLIES["550"], REPLIES["451"], reply("530 5.7.0 Authentication required")])
+@pytest.mark.parametrize("refusal", [REPLIES["550"], REPLIES["451"]])
 def test_a_refused_mail_does_not_touch_the_one_behind_it(start_pipelining, refusal):
     server = start_pipelining(faults={"mail": [None, refusal]})
     first, second, third = send_pipelined(server, mail(1), mail(2, ANN, BEN), mail(3, BEN))
     assert (first.outcome, third.outcome) == ("sent", "sent")
     assert (second.outcome, second.phase) == ("failed" if refusal == REPLIES["550"] else "deferred", "mail")
     assert f"{second.code} {second.enhanced_code} {second.reply}" == refusal.text
-    assert type(second.error) is (SignInRefused if second.code == 530 else DeliveryError)
+    assert type(second.error) is DeliveryError
     assert set(outcomes(second)) == {ANN, BEN}
     assert (server.connections, server.count("RSET")) == (1, 1)
     assert server.pipelined == 2 + 4 + 3  # the third one leaves together with RSET, which comes first

@@ -4,18 +4,19 @@ import asyncio
 import contextlib
 from collections import Counter
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailadmin.drivers import pool
 from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
-from tests.mailadmin.smtp_sending import ANN, BEN, CY, envelope
+from tests import patience
+from tests.mailadmin.smtp_sending import ANN, BEN, CY, TIMEOUT, envelope
 from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, FaultyServer, reply, slow, stray
 
-TIMEOUT = 0.15  # seconds
 REFUSALS = [reply("421 4.3.2 Bye"), reply("451 4.3.0 Later"), reply("550 5.7.1 No"), reply("552 Too many")]
 BREAKS = [DROP, EOF, GARBAGE, HANG, FLUSH, DRIP]
-LATE = [slow(0.02), slow(2 * TIMEOUT)]
+LATE = [slow(TIMEOUT / 10), slow(2 * TIMEOUT)]
 STRAYS = [stray("250 2.0.0 stray"), stray("550 5.0.0 stray"), stray("451 4.0.0 stray"), stray("354 stray")]
 
 
@@ -32,7 +33,7 @@ scripts = st.fixed_dictionaries(
         "mail": plan(REFUSALS, BREAKS, LATE),
         "rcpt": plan(REFUSALS, BREAKS, LATE),
         "data": plan(REFUSALS, [DROP, EOF, HANG]),
-        "reading": plan([DROP, HANG, slow(0.02)]),
+        "reading": plan([DROP, HANG, slow(TIMEOUT / 10)]),
         "content": plan(REFUSALS, BREAKS, LATE, STRAYS),
         "rset": plan(REFUSALS, [DROP, EOF, GARBAGE]),
         "dot": plan(REFUSALS, [DROP, HANG]),
@@ -65,7 +66,10 @@ def number_of(content):
     return int(content.split(b"\r\n", 1)[0].removeprefix(b"Subject: "))
 
 
-@settings(max_examples=80, deadline=None)
+@pytest.mark.usefixtures("client_clock")
+@settings(
+    max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)  # one clock does for all
 @given(scripts, st.lists(st.lists(recipients, min_size=1, max_size=5), min_size=1, max_size=2), limits, options)
 def test_every_mail_has_one_result_and_it_is_true(script, calls, limits, options):
     numbers = iter(range(100))
@@ -83,12 +87,12 @@ def test_every_mail_has_one_result_and_it_is_true(script, calls, limits, options
         to = SmtpServer(name="test", timeout=TIMEOUT, **server.fields, **limits)
         calls = (SmtpDriver().send(mails, to, on_result=lambda *one: told.append(one)) for mails in batches)
         try:
-            return await asyncio.wait_for(asyncio.gather(*calls), 30)
+            return await asyncio.wait_for(asyncio.gather(*calls), 100 * TIMEOUT)
         finally:
             await pool.close_all(1.0)
 
     with running(FaultyServer(faults=script, **options)) as server:
-        results = asyncio.run(go(server))
+        results = patience.run(go(server))
         found = [
             (mail, one)
             for mails, got in zip(batches, results, strict=True)

@@ -238,7 +238,7 @@ def at_once(*jobs):
 
     def run(job):
         try:
-            gate.wait(timeout=10)
+            gate.wait(timeout=120)
             return job()
         finally:
             connections.close_all()

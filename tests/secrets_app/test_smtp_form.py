@@ -364,7 +364,9 @@ anything = st.text(st.characters(), max_size=300) | st.sampled_from(["a" * 100_0
 
 
 @given(data=st.fixed_dictionaries({}, optional=dict.fromkeys([*SmtpForm.base_fields, "password_action"], anything)))
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_whatever_is_sent_the_form_answers_and_what_it_takes_is_clean(data):
     form = SmtpForm(data)
     if form.is_valid():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from templates_app.content import Content, Texts, Variable
@@ -134,7 +134,7 @@ def test_images_without_alt_are_named_with_their_line():
         ("login.html", "error"),
         ("//example.com/", "error"),
         ("javascript:alert(1)", "error"),
-        ("file:///etc/passwd", "error"),
+        ("file:secret.txt", "error"),
         ("ftp://example.com/", "error"),
         ("", "error"),
         ("#", "error"),
@@ -283,6 +283,7 @@ def test_names_that_a_source_sets_or_imports_itself_are_known():
 
 
 @given(st.text(max_size=200), st.text(max_size=80))
+@settings(deadline=None)
 def test_no_text_whatever_breaks_the_checks(html, text):
     source = Content({"en": Texts(subject=text, html=html, text=text)})
     inspect(Mail(subject=text, html=html, text=text), ["bulk"], (), source, shared={"brand_address": text})

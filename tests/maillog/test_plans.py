@@ -1,0 +1,70 @@
+"""How the databases carry out what the engine asks of them all the time: by an index, never through the whole table.
+
+The statistics are those of the worst moment: PostgreSQL looked at the tables while they were empty, and then the mails
+came. (Measured before: a claim then sorted the whole backlog.)
+"""
+
+import re
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from maillog.recording import claim_due, enqueue, recover_expired, settle
+from tests.maillog.makers import LEASE, new_message, settlement
+
+WAITING = 4000
+FEW = 5  # so few of them that reading the whole table can never be the better way
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def backlog():
+    """Thousands of mails of which the planner knows nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    enqueue([new_message(f"customer{number}@example.org") for number in range(WAITING)])
+
+
+def plans(work):
+    """Return the plan of every statement on the mail log that `work` issues, with the statement."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    found = []
+    in_order = any("enable_sort" in one["sql"] for one in captured.captured_queries)
+    for one in captured.captured_queries:
+        statement = one["sql"]
+        if "maillog_" in statement and statement.startswith(("SELECT", "UPDATE")):
+            with transaction.atomic(), connection.cursor() as cursor:
+                if in_order:
+                    cursor.execute("SET LOCAL enable_sort = off")
+                cursor.execute(f"{'EXPLAIN QUERY PLAN' if connection.vendor == 'sqlite' else 'EXPLAIN'} {statement}")
+                found.append((statement, "\n".join(str(row) for row in cursor.fetchall())))
+    return found
+
+
+def scans(found):
+    """Return the statements, with their plans, that read a whole table of mails."""
+    whole = re.compile(r"Seq Scan on maillog_(?!label)\w+|SCAN maillog_(?!label)\w+(?! USING INDEX)")
+    return [(statement[:200], plan) for statement, plan in found if whole.search(plan)]
+
+
+def test_a_batch_is_claimed_by_the_index_of_due_times(backlog):
+    found = plans(lambda: claim_due(limit=FEW, lease=LEASE, worker="test"))
+    assert len(found) >= 4, "look, mark, read mails, content and recipients"
+    assert not scans(found), "\n".join(plan for _, plan in scans(found))
+    look = found[0][1]
+    assert "maillog_due" in look
+    assert "Sort" not in look, look
+    assert "TEMP B-TREE" not in look, look
+
+
+def test_a_batch_is_settled_by_its_keys(backlog):
+    mails = claim_due(limit=FEW, lease=LEASE, worker="test")
+    found = plans(lambda: settle([settlement(mail) for mail in mails]))
+    assert len(found) >= 3, "lock, recipients, mails"
+    assert not scans(found), "\n".join(plan for _, plan in scans(found))
+
+
+def test_leases_that_ran_out_are_found_by_the_index(backlog):
+    assert not scans(plans(recover_expired))
