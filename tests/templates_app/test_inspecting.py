@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from templates_app.content import Content, Texts, Variable
 from templates_app.inspecting import inspect
 from templates_app.mail_clients import FACTS
+from tests.templates_app.project_strategies import UNHURRIED
 
 FINE = '<p><a href="https://example.com/">Shop</a> <img src="https://example.com/a.png" alt="Logo"></p>'
 
@@ -283,7 +284,7 @@ def test_names_that_a_source_sets_or_imports_itself_are_known():
 
 
 @given(st.text(max_size=200), st.text(max_size=80))
-@settings(deadline=None)
+@UNHURRIED
 def test_no_text_whatever_breaks_the_checks(html, text):
     source = Content({"en": Texts(subject=text, html=html, text=text)})
     inspect(Mail(subject=text, html=html, text=text), ["bulk"], (), source, shared={"brand_address": text})
@@ -292,6 +293,7 @@ def test_no_text_whatever_breaks_the_checks(html, text):
 @given(
     st.lists(st.sampled_from(["<a href='", "<img src=", "'>", "<style>", "{{", "}}", "http://", "[", ":", "{", "x"]))
 )
+@UNHURRIED
 def test_no_broken_markup_breaks_the_checks(pieces):
     html = "".join(pieces)
     inspect(Mail(html=html), (), (), Content({"en": Texts(html=html)}))
