@@ -179,7 +179,7 @@ def seen(desk: Desk, data: QueryDict) -> dict[str, Any]:
     return {
         "desk": desk,
         "document": desk.document,
-        "look": desk.look(),
+        "look": desk.look(inspected=True),
         "choice": desk.choice,
         "chips": desk.chips(),
         "frame": address(desk, "draft_frame", language=desk.language, data=data) + f"&revision={desk.revision}",
