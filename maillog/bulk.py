@@ -9,11 +9,13 @@ more than its rows do (measured: half the processor time of the worker and of th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import RawSQL
 
 Row = Mapping[str, Any]  # attribute name -> value
 Convert = Callable[[Any], Any]
@@ -87,6 +89,11 @@ def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, colu
     return ids
 
 
+def among(ids: Iterable[int]) -> RawSQL:
+    """Return `ids` for ``filter(id__in=among(ids))``: numbers of our own, which Django need not convert one by one."""
+    return RawSQL(",".join(str(int(each)) for each in ids) or "NULL", ())  # noqa: S611  (nothing but digits)
+
+
 def column_of(model: type[models.Model], name: str) -> str:
     """Return the column of the attribute `name`."""
     return str(_field(model, name).column)
@@ -135,6 +142,15 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
 
     def converter(name: str) -> Convert | None:
         field = _field(model, name)
-        return None if isinstance(field, plain) else lambda value: field.get_db_prep_save(value, connection)
+        if isinstance(field, plain):
+            return None
+        if isinstance(field, models.DateTimeField) and connection.vendor == "sqlite":
+            return _sqlite_time
+        return lambda value: field.get_db_prep_save(value, connection)
 
     return [(name, converter(name)) for name in names]
+
+
+def _sqlite_time(moment: datetime | None) -> str | None:
+    """Return what Django stores for an aware `moment`, in a tenth of the time: naive UTC with a space in the middle."""
+    return None if moment is None else str(moment.astimezone(UTC).replace(tzinfo=None))

@@ -19,6 +19,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from maillog.bulk import among
 from maillog.content import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status
 
@@ -145,7 +146,7 @@ def _claim(candidates: QuerySet[Message], *, limit: int, now: datetime, lease: t
         ids = list(candidates.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
         if not ids:
             return []
-        candidates.filter(id__in=ids).order_by().update(
+        candidates.filter(id__in=among(ids)).order_by().update(
             status=Status.SENDING, claim=token, tries=F("tries") + 1, next_attempt_at=now + lease
         )
     logger.debug("%s claimed %d mails as %s", worker, len(ids), token)
@@ -165,12 +166,12 @@ def _read_in_order() -> None:
 
 def _read(ids: list[int], token: str) -> list[Claimed]:
     """Return what was claimed, in the order of `ids`; mails that cannot be sent at all are finished here."""
-    found = Message.objects.filter(id__in=ids, claim=token).values_list(*Row._fields)
+    found = Message.objects.filter(id__in=among(ids), claim=token).values_list(*Row._fields)
     rows = {row.id: row for row in map(Row._make, found)}
-    contents = dict(Content.objects.filter(message_id__in=rows).values_list("message_id", "mime"))
+    contents = dict(Content.objects.filter(message_id__in=among(rows)).values_list("message_id", "mime"))
     recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
     refused: set[int] = set()
-    everyone = Recipient.objects.filter(message_id__in=rows).order_by("id")
+    everyone = Recipient.objects.filter(message_id__in=among(rows)).order_by("id")
     for pk, message_id, address, outcome in everyone.values_list("id", "message_id", "address", "outcome"):
         if outcome in STILL_OPEN:
             recipients[message_id].append(OpenRecipient(id=pk, address=address))

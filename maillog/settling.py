@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from maillog.bulk import insert_rows, update_rows
+from maillog.bulk import among, insert_rows, update_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status
 from maillog.text import fit
@@ -141,7 +141,7 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
         return set()
     by_id = {settlement.id: settlement for settlement in settlements}
     with transaction.atomic(durable=True):
-        locked = Message.objects.select_for_update().filter(id__in=list(by_id), status__in=STILL_OURS).order_by("id")
+        locked = Message.objects.select_for_update().filter(id__in=among(by_id), status__in=STILL_OURS).order_by("id")
         pairs = [
             (row, settlement)
             for row in map(Held._make, locked.values_list(*Held._fields))

@@ -59,7 +59,7 @@ def own_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
     for arrival in arrivals:
         if arrival.files.kind == "template" and arrival.has_text:
             samples = {name: sample.values for name, sample in arrival.samples.items()} | dict(arrival.files.samples)
-            is_touched = arrival.publishes or bool(arrival.changed_samples)
+            is_touched = arrival.publishes or bool(arrival.changed_samples) or arrival.changes_facts  # a tag, say
             content = arrival.files.content
             yield Trial(arrival.full_key, content, samples or declared(content), arrival.files.tags, is_touched)
 

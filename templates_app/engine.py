@@ -169,11 +169,13 @@ class Compiled:
             raise RenderError(problems)
         try:
             inlined = inlining.inline(html, words_of(plain)) if html else ""
-        except inlining.InlineError as error:
-            message = f"The CSS cannot be read: {explaining.plain(error)}"
-            raise RenderError([Problem(self.bundle.key, "html", 0, message)]) from error
+        except inlining.StyleError as error:
+            raise RenderError([Problem(self.bundle.key, "html", 0, str(error))]) from error
         if self.text is None and inlined:
-            text = plaintext.text_of(inlined)
+            try:
+                text = plaintext.text_of(inlined)
+            except plaintext.UnreadableError as error:
+                raise RenderError([Problem(self.bundle.key, "text", 0, str(error))]) from error
         elif text:
             text += "\n"
         return Rendered(subject=subject, html=inlined, text=text, language=self.language)

@@ -21,6 +21,7 @@ from templates_app.importing import ImportRefused, Plan, state
 from templates_app.inspecting_source import names_in
 from templates_app.models import Document, Project, SharedValue, Version
 from templates_app.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
+from templates_app.project_reading import MOST_PROBLEMS
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -122,7 +123,7 @@ def check_import(projects: Sequence[ProjectFiles]) -> Plan:
     plan = Plan(projects)
     problems = plan.problems()
     if problems:
-        raise ImportRefused(problems)
+        raise ImportRefused(problems[:MOST_PROBLEMS])
     return plan
 
 

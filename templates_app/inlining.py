@@ -15,9 +15,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import css_inline
-from css_inline import InlineError
 
-__all__ = ["InlineError", "inline"]
+from templates_app.plain_html import NotPlainError, TooDeepError, check_depth, tokens
 
 LONGEST_KEPT = 100_000  # characters of a skeleton
 KEPT = 256  # skeletons
@@ -29,33 +28,21 @@ FILLABLE = re.compile(r"(?=\S)(?:[^<>&\"'\x00\r\ue000\ue001]|&(?:amp|lt|gt|#34|#
 MARK = re.compile("\ue000([0-9]+)\ue001")
 OPEN_REFERENCE = re.compile(r"&[#\w]*\Z")  # what follows could complete it: &{{ name }};
 
-# HTML about which no two parsers differ. Whatever else there is makes a skeleton that is not used.
-ELEMENT = re.compile(
-    r"""(?P<comment><!--(?!-?>)(?:(?!--).)*+-->)
-      | (?P<doctype><!doctype[^<>]*+>)
-      | </(?P<end>[a-z][a-z0-9]*+)\s*+>
-      | <(?P<tag>[a-z][a-z0-9]*+)
-         (?P<attributes>(?:\s++[a-z][a-z0-9:_-]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'=<>`]++))?+)*+)\s*+/?+>
-      | (?P<text>[^<]++)""",
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
 ATTRIBUTE = re.compile(
     r"""([a-z][a-z0-9:_-]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++)))?+""", re.IGNORECASE
 )
 FREE_ATTRIBUTES = frozenset({"href", "src", "alt", "title"})  # no rule of CSS but an attribute selector reads them
-# Inside them other rules hold for texts and tags.
-SPECIAL = frozenset(
-    {"frameset", "iframe", "listing", "math", "noembed", "noframes", "noscript", "plaintext", "pre", "script", "select"}
-    | {"svg", "template", "textarea", "xmp"}
-)
 
-RAW = frozenset({"style", "title"})  # what is inside ends with the same tag
+
+class StyleError(ValueError):
+    """CSS cannot be inlined; the text is a plain sentence."""
+
 
 _inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 def inline(chunks: list[str], words: Iterable[str] = ()) -> str:
-    """Return the HTML whose pieces are `chunks`, with its CSS inlined. Raises InlineError for CSS that cannot be read.
+    """Return the HTML whose pieces are `chunks`, with its CSS inlined. Raises StyleError.
 
     Pieces of the exact type str are the template's own; others (Markup) came out of values. `words` are escaped texts
     that differ from mail to mail; they are looked for in pieces that a macro made. Wrong guesses cost time only.
@@ -73,8 +60,14 @@ def inline(chunks: list[str], words: Iterable[str] = ()) -> str:
 
 
 def inline_whole(html: str) -> str:
-    """Return `html` with its CSS inlined; rules that cannot be (@media, dark mode) stay in the head."""
-    return _inliner.inline(html)
+    """Return `html` with its CSS inlined; what cannot be (@media, dark mode) stays in the head. Raises StyleError."""
+    try:
+        check_depth(html)
+        return _inliner.inline(html)
+    except TooDeepError as error:
+        raise StyleError(str(error)) from error
+    except css_inline.InlineError as error:
+        raise StyleError(f"The CSS cannot be read: {error}.") from error
 
 
 def skeleton_of(chunks: list[str], words: Iterable[str]) -> tuple[str | None, list[str]]:
@@ -176,33 +169,16 @@ class Places:
     def read(self, skeleton: str) -> bool:
         """Read the whole; return False if two parsers might differ about it."""
         styles: list[str] = []
-        folded = skeleton.lower()
-        if len(folded) != len(skeleton):
+        try:
+            for kind, name, text in tokens(skeleton):
+                if kind == "start":
+                    self.add_attributes(text)
+                else:
+                    self.add(text, fixed=kind == "other" or name == "style")
+                    if name == "style":
+                        styles.append(text)
+        except NotPlainError:
             return False
-        raw = ""  # the element inside which tags mean nothing
-        at = 0
-        while at < len(skeleton):
-            if raw:
-                end = folded.find(f"</{raw}", at)
-                if end < 0:
-                    return False
-                self.add(skeleton[at:end], fixed=raw == "style")
-                if raw == "style":
-                    styles.append(skeleton[at:end])
-                raw, at = "", end
-                continue
-            match = ELEMENT.match(skeleton, at)
-            if match is None:
-                return False
-            at = match.end()
-            tag = (match["tag"] or "").lower()
-            if tag in SPECIAL:
-                return False
-            if tag:
-                self.add_attributes(match["attributes"])
-                raw = tag if tag in RAW else ""
-            else:
-                self.add(match[0], fixed=match["text"] is None)
         if any("[" in style for style in styles):  # a selector may read attributes
             self.fixed.update(number for number, in_attribute in self.found.items() if in_attribute)
         return True

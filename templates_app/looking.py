@@ -86,8 +86,8 @@ def choices(document: Document, content: Content) -> list[Choice]:
     return found or [Choice("", gettext("Alone: no template uses it yet"), {})]
 
 
-def look(document: Document, content: Content, language: str, choice: Choice) -> Look:
-    """Try `content` out as `document`, with the values of `choice`."""
+def look(document: Document, content: Content, language: str, choice: Choice, *, inspected: bool = True) -> Look:
+    """Try `content` out as `document`, with the values of `choice`. `inspected`: also for what mail programs drop."""
     if choice.template is None or choice.template.published is None:
         bundle = rendering.bundle_of(document, content)
     else:
@@ -99,7 +99,7 @@ def look(document: Document, content: Content, language: str, choice: Choice) ->
         for one in outcome.problems
     )
     findings: tuple[Finding, ...] = ()
-    if outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
+    if inspected and outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
         parts = [
             text for part in bundle.parts.values() for one in part.languages.values() for text in (one.html, one.text)
         ]

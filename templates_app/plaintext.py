@@ -13,14 +13,28 @@ from lxml.etree import LxmlError
 _config = ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False)
 
 
+class UnreadableError(ValueError):
+    """HTML that no plain text can be made from; the text is a plain sentence."""
+
+
 def text_of(html: str) -> str:
-    """Return the plain text of `html`, ending in one line break; empty if nothing in it can be read."""
+    """Return the plain text of `html`, ending in one line break; empty if nothing in it can be read.
+
+    Raises UnreadableError.
+    """
     if not html.strip():
         return ""
     try:
-        tree = lxml.html.document_fromstring(html)
-    except (LxmlError, ValueError):
-        return ""
+        text = read(lxml.html.document_fromstring(html, parser=lxml.html.HTMLParser(huge_tree=True)))
+    except (LxmlError, ValueError, RecursionError) as error:
+        raise UnreadableError("No plain text can be made from this HTML: write one.") from error
+    lines = [line.strip() for line in text.splitlines()]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return f"{text}\n" if text else ""
+
+
+def read(tree: lxml.html.HtmlElement) -> str:
+    """Return the text of a document, with each link's address behind its words."""
     for link in tree.iter("a"):
         address = (link.get("href") or "").strip()
         words = " ".join(link.text_content().split())
@@ -28,10 +42,7 @@ def text_of(html: str) -> str:
             shown = address.removeprefix("mailto:")
             if shown != words:
                 add_text(link, f" ({shown})")
-    text = Inscriptis(tree, _config).get_text()
-    lines = [line.strip() if line.strip() else "" for line in text.splitlines()]
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    return f"{text}\n" if text else ""
+    return str(Inscriptis(tree, _config).get_text())
 
 
 def add_text(element: lxml.html.HtmlElement, text: str) -> None:

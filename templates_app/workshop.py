@@ -107,7 +107,7 @@ def ask(bundle: Bundle, entries: Sequence[Entry], pace: Pace) -> tuple[list[Mapp
     with turn(pace.turn) as is_mine:
         if not is_mine:
             return [], BUSY
-        order = json.dumps({"bundle": bundle.as_json(), "entries": list(entries)}).encode()
+        order = json.dumps({"bundle": bundle.as_json(), "entries": list(entries)}, default=str).encode()
         for _ in range(2):  # a server that was killed is noticed when it is needed
             try:
                 with _server.job(pace.life) as job:
@@ -188,9 +188,14 @@ class Server:
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(  # our own module, by this Python
-                [sys.executable, "-E", "-s", "-m", "templates_app.workshop_server"],
+                [sys.executable, "-s", "-m", "templates_app.workshop_server"],
                 cwd=Path(__file__).resolve().parent.parent,
-                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                # Nothing of what the web process was told but where modules are.
+                env={
+                    "PATH": os.defpath,
+                    "LANG": "C.UTF-8",
+                    "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+                },
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -137,7 +137,7 @@ def addresses(secret: int) -> Iterator[str]:
     mails = list(Message.objects.values_list("pk", flat=True))
     for page in PAGES:
         for mail in mails if "{mail}" in page.path else [0]:
-            address = page.path.format(mail=mail, secret=secret, session=1, key="1-abc")
+            address = page.path.format(mail=mail, secret=secret, session=1, key="1-abc", shared=1, sample=1)
             yield address
             if page.path == "/log/{mail}/":
                 yield from (f"{address}?tab={tab}" for tab in ("text", "headers", "source"))

@@ -22,7 +22,7 @@ def test_after_a_kill_another_worker_takes_over_by_the_first_beat_after_the_leas
     """With the beat as it is, which makes it five seconds; only the lease is short, so that the test is."""
     assert tasks.BEAT_SECONDS <= 4
     server = lab.server(answer_ms=600_000)
-    workers = [lab.worker(server.port, FAULTS_LEASE="2") for _ in range(2)]
+    workers = [lab.worker(server.port, FAULTS_LEASE="8") for _ in range(2)]
     wait_until(lambda: WorkerBeat.objects.count() == 2, 120, "both are there")
     log.enqueue(1)
     wait_until(lambda: len(server.taken()) == 1, 120, "one has it in hand")

@@ -182,6 +182,13 @@ def test_plain_text_is_made_from_html_where_there_is_none():
     )
 
 
+def test_deep_html_without_a_plain_text_is_a_problem_or_read():
+    deep = "<div>" * 400 + "far inside"
+    assert render_bundle(bundle_of(deep), {}).text == "far inside\n"
+    (problem,) = problems("<div>" * 1_400 + "further inside")
+    assert (problem.part, problem.message) == ("text", "No plain text can be made from this HTML: write one.")
+
+
 # ---------------------------------------------------------------- CSS
 
 

@@ -5,8 +5,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
-from templates_app import inlining
-from templates_app.inlining import InlineError, inline, inline_whole, plan_of, skeleton_of
+from templates_app import inlining, plain_html
+from templates_app.inlining import StyleError, inline, inline_whole, plan_of, skeleton_of
 
 # Pieces of HTML that a template may consist of, in any order and mostly broken.
 PIECES = [
@@ -47,7 +47,7 @@ documents = st.lists(st.one_of(soup, sound), max_size=6).map(lambda groups: [one
 def outcome(function):
     try:
         return function()
-    except InlineError as error:
+    except StyleError as error:
         return str(error)
 
 
@@ -81,8 +81,33 @@ def test_mails_that_differ_in_texts_share_a_skeleton():
     assert plan_of.cache_info().misses == 2  # one to see that the colour belongs to the skeleton, one to inline it
 
 
-@pytest.mark.parametrize("tag", sorted(inlining.SPECIAL))
+@pytest.mark.parametrize("tag", sorted(plain_html.SPECIAL))
 def test_elements_with_rules_of_their_own_are_inlined_as_a_whole(tag):
     skeleton, _ = skeleton_of([f"<{tag}>", escape("x"), f"</{tag}>"], [])
     assert skeleton is not None
     assert plan_of(skeleton) == inlining.Plan()
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 100_000,
+        "<div></b>" * 50_000,
+        "<div><!-- </div> -->" * 40_000,
+        "<div title='</div>'>" * 40_000,
+        "<div><table><tr><td></div></table>" * 20_000,
+        "<svg><td>" * 50_000,
+        "<b><i>" * 50_000,
+        "<div <div " * 50_000,
+        "<div><style></div></style>" * 20_000,
+    ],
+)
+def test_html_that_is_nested_too_deeply_is_refused_instead_of_crashing(html):
+    with pytest.raises(StyleError, match=r"nested|without errors"):
+        inline_whole(f"<style>p {{ color: red }}</style>{html}")
+
+
+def test_large_tables_are_inlined():
+    rows = "<tr><td><p class='a'>x<br>y</p></td><td><a href='https://example.com/'>z</a></td></tr>" * 2_000
+    html = inline_whole(f"<style>.a {{ color: red }}</style><table>{rows}</table>")
+    assert html.count('style="color: red;"') == 2_000
