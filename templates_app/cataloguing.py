@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from templates_app import rendering
 from templates_app.content import KEY, LANGUAGE, Content, Texts
-from templates_app.keeping import CONTROL, KeepingError
-from templates_app.models import Change, Document, Project
+from templates_app.keeping import CONTROL, Gone, KeepingError
+from templates_app.models import Document, Project
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -73,7 +73,10 @@ def create_project(*, key: str, name: str, description: str = "", tags: Iterable
 def create_document(
     project: Project, kind: str, *, key: str, name: str, description: str = "", tags: Iterable[str] = ()
 ) -> Document:
-    """Return a new template or part (`kind`), of which nothing is published yet. Raises Invalid as above."""
+    """Return a new template or part (`kind`), of which nothing is published yet.
+
+    Raises Invalid as above, and Gone if the project was deleted meanwhile.
+    """
     if kind not in Document.Kind.values:
         raise Invalid("kind", _("It is either a template or a part."))
     facts = _facts(name, description, tags)
@@ -81,6 +84,8 @@ def create_document(
         with transaction.atomic():
             return Document.objects.create(project=project, kind=kind, key=checked_key(key), **facts)
     except IntegrityError as error:
+        if not Project.objects.filter(pk=project.pk).exists():
+            raise Gone from error
         raise Invalid("key", _("There is one with this key in the project already.")) from error
 
 
@@ -108,12 +113,14 @@ def without_language(content: Content, language: str) -> Content:
 def change(one: Project | Document, was: dict[str, Any], *, name: str, description: str, tags: Iterable[str]) -> None:
     """Write name, description and tags anew, if they are still what they `was` (see `facts_of`).
 
-    Raises Invalid, and ChangedMeanwhile if somebody else changed them and not to the same.
+    Raises Invalid, ChangedMeanwhile if somebody else changed them and not to the same, and Gone if it was deleted.
     """
     wanted = _facts(name, description, tags)
     model: Any = type(one)
     with transaction.atomic():
-        locked = model.objects.select_for_update().get(pk=one.pk)
+        locked = model.objects.select_for_update().filter(pk=one.pk).first()
+        if locked is None:
+            raise Gone
         if facts_of(locked) not in (was, wanted):
             raise ChangedMeanwhile(facts_of(locked))
         for field, value in wanted.items():
@@ -153,7 +160,7 @@ def _delete(documents: list[Document], whole: Model) -> None:
     with transaction.atomic():
         # In the order in which publishing locks. Who publishes something that uses this waits, and sees it gone.
         list(Document.objects.select_for_update().filter(pk__in=going).order_by("pk"))
-        Change.objects.select_for_update().get_or_create(pk=1)
+        rendering.change_number(lock=True)
         users = {
             user.pk: user
             for document in documents

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.utils.translation import gettext, gettext_lazy
 
 from templates_app import rendering, workshop
-from templates_app.inspecting import Finding, inspect
+from templates_app.inspecting import Finding
 from templates_app.models import Document
-from templates_app.trying import Failure, samples_of
+from templates_app.trying import Failure, inspect_rendered, samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,20 +99,7 @@ def look(document: Document, content: Content, language: str, choice: Choice, *,
     )
     findings: tuple[Finding, ...] = ()
     if inspected and outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
-        parts = [
-            text for part in bundle.parts.values() for one in part.languages.values() for text in (one.html, one.text)
-        ]
-        findings = tuple(
-            inspect(
-                outcome.rendered,
-                document.tags,
-                content.variables,
-                content,
-                shared=bundle.shared,
-                parts=parts,
-                base_url=settings.BASE_URL,
-            )
-        )
+        findings = tuple(inspect_rendered(document.tags, content, bundle, outcome.rendered))
     return Look(outcome.rendered, troubles, findings)
 
 

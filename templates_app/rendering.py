@@ -175,13 +175,13 @@ def kept() -> Kept:
     """
     global _kept, _looked  # this process has one
     if _own.own_change:
-        if transaction.get_connection().in_atomic_block and current_number() == _own.own_change:
+        if transaction.get_connection().in_atomic_block and change_number() == _own.own_change:
             return Kept(_own.own_change)
         _own.own_change = 0  # committed, or rolled back
     now = time.monotonic()
     if now - _looked < LOOK_AGAIN:
         return _kept
-    number = current_number()  # before anything is read, so that what is kept is never older than its number
+    number = change_number()  # before anything is read, so that what is kept is never older than its number
     with _lock:
         if number != _kept.number:
             _kept = Kept(number)
@@ -189,8 +189,13 @@ def kept() -> Kept:
         return _kept
 
 
-def current_number() -> int:
-    """Return the number of the last change, 0 if there was none."""
+def change_number(*, lock: bool = False) -> int:
+    """Return the number of the last change, 0 if there was none.
+
+    With `lock`, in a transaction, nobody else publishes, deletes or changes shared values until that ends.
+    """
+    if lock:
+        return Change.objects.select_for_update().get_or_create(pk=1)[0].number
     return Change.objects.values_list("number", flat=True).first() or 0
 
 
@@ -230,7 +235,7 @@ def published(key: str) -> Bundle:
     )
     if document is not None and document.published is not None:
         content, version = document.published.read(), document.published.number
-    elif (on_disk := delivered(BUILTIN).get((Document.Kind.TEMPLATE.value, key))) is not None:
+    elif (on_disk := documents_in(BUILTIN).get((Document.Kind.TEMPLATE.value, key))) is not None:
         content, version = on_disk.content, 0
     else:
         raise UnknownTemplateError([Problem(key, "values", 0, "There is no published template with this key.")])
@@ -283,33 +288,36 @@ def load_parts(keys: set[str], instead: Mapping[str, Content]) -> dict[str, Cont
             if document.published is not None:
                 found[document.full_key] = document.published.read()
     for key in keys - found.keys():
-        if (on_disk := delivered(BUILTIN).get((Document.Kind.PART.value, key))) is not None:
+        if (on_disk := documents_in(BUILTIN).get((Document.Kind.PART.value, key))) is not None:
             found[key] = on_disk.content
     return found
 
 
 def shared_values() -> dict[str, str]:
     """Return the values that every template can use, by name."""
-    shared = {
-        name: document.value for project in delivered_projects(BUILTIN) for name, document in project.shared.items()
-    }
+    shared = {name: document.value for project in shipped() for name, document in project.shared.items()}
     shared.update(SharedValue.objects.values_list("name", "value"))
     shared["base_url"] = settings.BASE_URL
     return shared
 
 
+def shipped() -> tuple[ProjectFiles, ...]:
+    """Return the projects that come with the program; none if their folder is not there. Raises FilesError."""
+    return projects_in(BUILTIN)
+
+
 @cache
-def delivered_projects(folder: Path) -> tuple[ProjectFiles, ...]:
-    """Return the projects that are delivered with the program; none if the folder is not there."""
+def projects_in(folder: Path) -> tuple[ProjectFiles, ...]:
+    """Return the projects in a folder, read once by each process."""
     return tuple(read_folder(folder)) if folder.is_dir() and any(folder.iterdir()) else ()
 
 
 @cache
-def delivered(folder: Path) -> dict[tuple[str, str], DocumentFiles]:
-    """Return the documents that are delivered with the program, by kind and whole key."""
+def documents_in(folder: Path) -> dict[tuple[str, str], DocumentFiles]:
+    """Return the documents in a folder, by kind and whole key."""
     return {
         (document.kind, f"{project.key}/{document.key}"): document
-        for project in delivered_projects(folder)
+        for project in projects_in(folder)
         for document in project.documents
     }
 
