@@ -1,4 +1,4 @@
-"""Every change to what there is: projects, templates, parts, their names, tags and languages.
+"""Every change to what there is: projects, templates, parts, their names and tags.
 
 Protected projects and their documents cannot be deleted, nor can a part that a published template uses. What documents
 say is `keeping`'s matter.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from templates_app import rendering
-from templates_app.content import KEY, LANGUAGE, Content, Texts
+from templates_app.content import KEY
 from templates_app.keeping import CONTROL, Gone, KeepingError
 from templates_app.models import Document, Project
 
@@ -28,7 +27,7 @@ MOST_TAGS = 20
 
 
 class Invalid(KeepingError):
-    """A value is not as it must be; `field` is its name: key, name, description, tags, language, values."""
+    """A value is not as it must be; `field` is its name: key, name, description, tags, values."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -87,24 +86,6 @@ def create_document(
         if not Project.objects.filter(pk=project.pk).exists():
             raise Gone from error
         raise Invalid("key", _("There is one with this key in the project already.")) from error
-
-
-def with_language(content: Content, language: str, *, like: str = "") -> Content:
-    """Return `content` with one more language: empty, or beginning as a copy of the language `like`. Raises Invalid."""
-    if not LANGUAGE.fullmatch(language):
-        raise Invalid("language", _("Write a language code such as de or de-AT."))
-    if language.casefold() in {one.casefold() for one in content.languages}:
-        raise Invalid("language", _("This language is there already."))
-    return replace(content, languages={**content.languages, language: content.languages.get(like, Texts())})
-
-
-def without_language(content: Content, language: str) -> Content:
-    """Return `content` without one of its languages. Raises Invalid for the default language."""
-    if language == content.default_language:
-        raise Invalid("language", _("The default language cannot be taken away."))
-    if language not in content.languages:
-        raise Invalid("language", _("There is no such language."))
-    return replace(content, languages={one: texts for one, texts in content.languages.items() if one != language})
 
 
 # ---------------------------------------------------------------- changing

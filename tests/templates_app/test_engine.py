@@ -282,3 +282,22 @@ def test_every_other_name_of_a_variable_is_written(name):
         bundle_of(f"<p>{{{{ {name} }}}}, {{{{ 1 if {name} else 2 }}}}</p>", variables=name), {name: "Ann"}
     )
     assert "Ann, 1" in rendered.html
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ [1, 2]|map('string') }}", "{{ names|map('upper') }}", "{{ names|batch(2) }}", "{{ names.count }}",
+        "{{ dict }}", "{{ range(3) }}", "{{ namespace(a=1) }}", "{% macro button() %}x{% endmacro %}{{ button }}",
+    ],
+)  # fmt: skip
+def test_what_would_be_written_as_an_object_is_refused(source):
+    [problem] = problems(f"<p>\n{source}</p>", {"names": ["Ann"]}, declared=[{"name": "names", "type": "list"}])
+    assert problem.line == 2
+    assert "neither text nor a number nor a list" in problem.message
+
+
+def test_lists_objects_and_what_blocks_and_macros_give_are_written():
+    source = "{% macro bold(word) %}<b>{{ word }}</b>{% endmacro %}{% block one %}{{ bold('x') }}{% endblock %}"
+    source += "{{ self.one() }}{{ [1, 2.5] }}{{ {'a': true} }}"
+    assert html(f"<p>{source}</p>") == "<p><b>x</b><b>x</b>[1, 2.5]{'a': True}</p>"
