@@ -27,6 +27,7 @@ from templates_app.engine import Bundle, Problem, Rendered
 from templates_app.workshop_server import PROCESSOR, READY
 
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))  # children of this web process
+PUBLISHERS = 4  # threads of this web process that publish at once; half of them, the others answer pages meanwhile
 START = 5.0  # seconds that the server may take to start, once
 ENTRIES = 20  # that one child renders
 LONGEST_ANSWER = 16_000_000  # bytes
@@ -39,17 +40,22 @@ UNREACHABLE = "Templates cannot be tried out at the moment: the process that doe
 
 
 class Pace(NamedTuple):
-    """Seconds that one may wait for a child to become free, that the child may live, and until there is an answer."""
+    """Seconds that one may wait for a child to become free, that the child may live, and until there is an answer.
+
+    `door` are those to wait for being one of the few who may wait for a child at all.
+    """
 
     turn: float
     life: int
     answer: float
+    door: float = 0.0
 
 
 # Templates cannot sleep, so that time passes for them only as fast as the machine is free. Whoever looks at a preview
 # has less patience than whoever publishes something, which must not fail because the machine is busy.
 PREVIEW = Pace(turn=1.2, life=2, answer=2.4)
-PUBLISHING = Pace(turn=10, life=10, answer=20)
+PUBLISHING = Pace(turn=10, life=10, answer=20, door=0.3)
+FULL = Pace(turn=0, life=0, answer=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,11 @@ def try_out(bundle: Bundle, values: Mapping[str, Any], language: str = "") -> Ou
 def try_all(bundle: Bundle, entries: Iterable[Entry]) -> list[Outcome]:
     """Render `bundle` with each sample in each language, and return what became of them, in order.
 
-    Twenty share one child and its limits; after a child that was stopped, the rest is not tried.
+    Twenty share one child and its limits; after a child that was stopped, the rest is not tried. Publishing may wait
+    long for its turn, so that only a few may: whoever comes beyond them is told at once.
     """
-    return outcomes_of(bundle, list(entries), PUBLISHING)
+    with turn(_publishers, PUBLISHING.door) as is_mine:
+        return outcomes_of(bundle, list(entries), PUBLISHING if is_mine else FULL)
 
 
 def outcomes_of(bundle: Bundle, waiting: list[Entry], pace: Pace) -> list[Outcome]:
@@ -107,8 +115,8 @@ def outcome_from(answer: Mapping[str, Any], name: str, language: str) -> Outcome
 def ask(bundle: Bundle, entries: Sequence[Entry], pace: Pace) -> tuple[list[Mapping[str, Any]], str]:
     """Return the answers of one child, and why there are fewer than entries if there are."""
     until = time.monotonic() + pace.answer
-    with turn(pace.turn) as is_mine:
-        if not is_mine:
+    with turn(_turns, pace.turn) as is_mine:
+        if not is_mine or pace is FULL:
             return [], BUSY
         order = json.dumps({"bundle": bundle.as_json(), "entries": list(entries)}, default=str).encode()
         for _ in range(2):  # a server that was killed is noticed when it is needed
@@ -154,9 +162,8 @@ def reason_of(number: int) -> str:
 
 
 @contextlib.contextmanager
-def turn(most: float) -> Iterator[bool]:
-    """Wait up to `most` seconds for a child to become free; gives whether one did."""
-    turns = _turns
+def turn(turns: threading.BoundedSemaphore, most: float) -> Iterator[bool]:
+    """Wait up to `most` seconds for one of the `turns` to become free; gives whether one did."""
     is_mine = turns.acquire(timeout=most)
     try:
         yield is_mine
@@ -239,14 +246,16 @@ def start_quietly() -> None:
 
 def begin_anew() -> None:
     """Forget, in a child of this process, the server that belongs to its parent."""
-    global _server, _turns  # both belong to one process
+    global _server, _turns, _publishers  # they belong to one process
     if _server.control is not None:
         _server.control.close()
     if _server.process is not None:
         _server.process.returncode = 0  # not ours to wait for
     _server, _turns = Server(), threading.BoundedSemaphore(AT_ONCE)
+    _publishers = threading.BoundedSemaphore(PUBLISHERS)
 
 
 _server = Server()
 _turns = threading.BoundedSemaphore(AT_ONCE)
+_publishers = threading.BoundedSemaphore(PUBLISHERS)
 os.register_at_fork(after_in_child=begin_anew)

@@ -120,6 +120,19 @@ def test_after_a_sample_that_never_ends_the_others_are_not_tried():
     assert [outcome.problems[0].message for outcome in outcomes[1:]] == [workshop.SLOW, workshop.NOT_TRIED]
 
 
+def test_publishers_leave_threads_to_those_who_look_at_pages():
+    forever = bundle_of("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
+    count = 3 * workshop.PUBLISHERS
+    with ThreadPoolExecutor(count) as threads:
+        told = [
+            one[0].problems[0].message
+            for one in threads.map(lambda _: try_all(forever, [("", {}, "en")]), range(count))
+        ]
+    assert told.count(workshop.BUSY) >= workshop.PUBLISHERS  # turned away at the door
+    assert workshop.SLOW in told
+    assert try_all(bundle_of("<p>Hello</p>"), [("", {}, "en")])[0].rendered
+
+
 # ---------------------------------------------------------------- the process
 
 
