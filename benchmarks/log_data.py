@@ -115,6 +115,7 @@ def fill(count: int, *, now: datetime, seed: int = 1) -> None:
     """Insert `count` mails of the last 90 days, oldest first, with their recipients, attempts and contents."""
     from django.db import transaction
 
+    from maillog import indexing
     from maillog.content import pack
     from maillog.labels import labels
     from maillog.models import Attempt, Content, Message, Recipient, Status
@@ -169,6 +170,7 @@ def fill(count: int, *, now: datetime, seed: int = 1) -> None:
         with transaction.atomic():
             rows = [message(number) for number in range(start, min(start + CHUNK, count))]
             Message.objects.bulk_create(rows)
+            indexing.refresh(row.pk for row in rows)
             Recipient.objects.bulk_create(
                 Recipient(
                     message=row,

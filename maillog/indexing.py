@@ -1,9 +1,9 @@
 """The search index of the log: one entry a mail, in a table of its own that Django does not know.
 
-SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index; both hold words that `maillog.words` cut. Every write
-to the index is here, in the transaction of the rows: `add` with new mails, `refresh` where the error of a mail changed,
-`remove` with mails that are deleted. A mail that simply is sent costs its index nothing after it was queued: what is not
-in the entry (queued, sending, held and sent; driver, connection) is read from the row.
+SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index; both hold words that `maillog.words` cut. Every
+write to the index is here, in the transaction of the rows: `add` with new mails, `refresh` where the error of a mail
+changed, `remove` with mails that are deleted. A mail that simply is sent costs nothing after it was queued: what is
+not in the entry (queued, sending, held and sent; driver, connection) is read from the row.
 
 Entries of SQLite keep their text. Without it ("external content") an entry could only be taken out by whoever still
 knows its exact former words, and one mistake would damage the index.

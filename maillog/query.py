@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field as part
+from dataclasses import dataclass
+from dataclasses import field as part
 from datetime import date, timedelta
 from difflib import get_close_matches
+from typing import NoReturn
 
 from django.utils.translation import gettext as _
 
@@ -76,6 +78,11 @@ class Term:
         return f"{'-' if self.negated else ''}{self.field + ':' if self.field else ''}{value}"
 
     @property
+    def says_something(self) -> bool:
+        """Whether it is more than a sign between words, as in "parcel & co"; signs part words and are no words."""
+        return bool(self.field or words(self.value))
+
+    @property
     def values(self) -> list[str]:
         """The values of a status, of which one must hold."""
         return self.value.split(",")
@@ -115,6 +122,8 @@ def parse(text: str) -> Query:
         term = _term(text, place)
         terms.append(term)
         place = _skip(text, term.end)
+    if terms and not any(term.says_something for term in terms):
+        _no_words(text.strip(), 0, len(text))
     return Query(tuple(terms))
 
 
@@ -132,17 +141,15 @@ def _skip(text: str, place: int) -> int:
 
 def _term(text: str, start: int) -> Term:
     place = start
-    negated = text[place] == "-"
+    negated = text[place] == "-" and not _ends(text, place + 1)
     if negated:
         place += 1
-        if place == len(text) or text[place].isspace():
-            raise QueryError(_("Nothing follows the minus."), start, place)
     field = ""
     operator = _OPERATOR.match(text, place)
     if operator:
         field = _operator(text, operator)
         place = operator.end()
-        if place == len(text) or text[place].isspace():
+        if _ends(text, place):
             message = _("Nothing follows “%(operator)s:”.") % {"operator": field}
             raise QueryError(message, operator.start(), place)
     quoted = text[place] in _QUOTES
@@ -150,7 +157,13 @@ def _term(text: str, start: int) -> Term:
     if found is None:
         raise QueryError(_("The quotation mark is never closed."), place, len(text))
     value = found[1] if quoted else found[0]
-    return Term(field, _checked(field, value, place, found.end()), negated, quoted, start, found.end())
+    if field or negated or quoted or words(value):
+        value = _checked(field, value, place, found.end())
+    return Term(field, value, negated, quoted, start, found.end())
+
+
+def _ends(text: str, place: int) -> bool:
+    return place == len(text) or text[place].isspace()
 
 
 def _operator(text: str, found: re.Match[str]) -> str:
@@ -169,7 +182,7 @@ def _checked(field: str, value: str, start: int, end: int) -> str:
     """Return `value` as it is compared. Raises QueryError if `field` cannot have it."""
     if field in ("", *TEXT):
         if not words(value):
-            raise QueryError(_("“%(value)s” has no letter or digit to look for.") % {"value": value}, start, end)
+            _no_words(value, start, end)
         return value
     if not value.strip():
         raise QueryError(_("Nothing stands between the quotation marks."), start, end)
@@ -189,6 +202,10 @@ def _checked(field: str, value: str, start: int, end: int) -> str:
             raise QueryError(message, start, end, closest(lowered, FLAGS[field]))
         return lowered
     return value
+
+
+def _no_words(value: str, start: int, end: int) -> NoReturn:
+    raise QueryError(_("“%(value)s” has no letter or digit to look for.") % {"value": value}, start, end)
 
 
 def _statuses(value: str, start: int) -> str:

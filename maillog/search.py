@@ -2,7 +2,9 @@
 
 from maillog.counts import Count, Summary, made_from, status_counts, summary
 from maillog.filters import MailFilter
+from maillog.matching import Found
 from maillog.paging import Page, page_of
+from maillog.query import QueryError
 from maillog.waiting import (
     SHOWN,
     QueuePage,
@@ -17,8 +19,10 @@ from maillog.waiting import (
 __all__ = [
     "SHOWN",
     "Count",
+    "Found",
     "MailFilter",
     "Page",
+    "QueryError",
     "QueuePage",
     "Summary",
     "Waiting",

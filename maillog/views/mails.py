@@ -72,7 +72,7 @@ def listing(request: HtmxRequest) -> HttpResponse:
     page, misplaced = Page(), False
     if filters.is_valid():
         try:
-            page = page_of(filters.qs, request.GET)
+            page = page_of(filters.found, request.GET)
         except ValueError:
             misplaced = True
     context = {
