@@ -19,7 +19,7 @@ from django.db.models.expressions import RawSQL
 from maillog.indexing import COLUMNS, MARKS, SEARCHED, TABLE, WEIGHTS
 from maillog.models import Message
 
-FEW = 2_000  # candidates that are looked at one by one
+FEW = 1_000  # candidates that are looked at one by one
 WINDOW = 5_000  # newest rows that PostgreSQL looks at before it asks its index
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
 

@@ -65,9 +65,10 @@ class Conditions:
             return
         # What is not sent has an index of its own, which SQLite takes only if the query repeats its condition.
         self.of_rows.append(NOT_SENT)
-        self.ways.append(one_of & NOT_SENT)
         if len(statuses) == 1 and statuses[0] in TROUBLE:
             self.also_wanted.append(_tag(statuses[0]))
+        else:
+            self.ways.append(one_of & NOT_SENT)
 
     def label(self, term: Term) -> None:
         """Add that the driver, the connection or the template has this name."""
@@ -87,9 +88,10 @@ class Conditions:
             self.of_rows.append(~condition | Q(**{f"{kind}_id": None}))
             return
         self.of_rows.append(condition)
-        self.ways.append(condition)
         if kind == "template":
             self.also_wanted.append(_tag(template_tag(pk)))
+        else:
+            self.ways.append(condition)
 
     def time(self, term: Term) -> None:
         """Add that mails were made before a time, or at it and after."""

@@ -22,8 +22,8 @@ class Command(BaseCommand):
     """Exit 0: done (also where nothing matches); 2: wrong use."""
 
     help = (
-        'List mails, newest first. QUERY is what the log\'s search box takes: words, "phrases", status:failed, to:ann@, '
-        "after:2h, -is:test. Write -- before a query that begins with a minus."
+        'List mails, newest first. QUERY is what the search box of the log takes: words, "phrases", status:failed, '
+        "to:ann@, after:2h, -is:test. Write -- before a query that begins with a minus."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
