@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.urls import reverse_lazy
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -81,6 +82,13 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
                 "placeholder": _("Recipient, subject, error… or status:failed"),
                 "autocomplete": "off",
                 "aria-label": _("Search"),
+                "aria-describedby": "q-problem",
+                "list": "q-suggestions",
+                "hx-get": reverse_lazy("maillog:suggestions"),
+                "hx-trigger": "input changed delay:100ms",
+                "hx-target": "#q-suggestions",
+                "hx-swap": "innerHTML",
+                "hx-sync": "this:replace",
             }
         ),
     )

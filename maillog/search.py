@@ -5,6 +5,7 @@ from maillog.filters import MailFilter
 from maillog.matching import Found
 from maillog.paging import Page, page_of
 from maillog.query import QueryError
+from maillog.suggestions import suggestions
 from maillog.waiting import (
     SHOWN,
     QueuePage,
@@ -32,6 +33,7 @@ __all__ = [
     "page_of",
     "queue_page",
     "status_counts",
+    "suggestions",
     "summary",
     "waiting",
     "waiting_counts",
