@@ -123,7 +123,7 @@ class Conditions:
         if term.field == "actor" and term.value.lower() == SYSTEM:
             self.of_rows.append(~Q(actor_name="") if term.negated else Q(actor_name=""))
             return
-        columns = (PARTS.get(term.field, term.field),) if term.field else SEARCHED
+        columns: tuple[str, ...] = (PARTS.get(term.field, term.field),) if term.field else SEARCHED
         if not term.field and "@" in term.value:
             columns = WITH_ADDRESSES
         open_end = not term.quoted and ends_in_word(term.value)
