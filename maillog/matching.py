@@ -56,11 +56,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: `rows` for what the rows say, `wanted` for the index, `ways` to few candidates."""
+    """What a search found: `rows` for what the rows say, `wanted` for the index, `ways` to few candidates.
+
+    All of it lies between the ids `above` and `below`, both excluded: times are ranges of ids.
+    """
 
     rows: QuerySet[Message]
     wanted: tuple[Wanted, ...] = ()
     ways: tuple[Q, ...] = ()
+    above: int | None = None
+    below: int | None = None
 
     def page(self, count: int, *, before: int | None = None, after: int | None = None) -> list[Message]:
         """Return the `count` newest mails between two ids, newest first."""
@@ -72,24 +77,23 @@ class Found:
 
     def everything(self) -> QuerySet[Message]:
         """Return all that was found as one queryset, for counting and exporting; slower than pages."""
+        rows = _between(self.rows, self.below, self.above)
         if not self.wanted:
-            return self.rows
+            return rows
         sql = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608
         if connection.vendor == "postgresql":
             sql = f"SELECT id FROM {TABLE} WHERE words @@ %s::tsquery"  # noqa: S608
-        return self.rows.filter(id__in=RawSQL(sql, [expression(self.wanted)]))  # noqa: S611
+        return rows.filter(id__in=RawSQL(sql, [expression(self.wanted)]))  # noqa: S611
 
     def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
-        rows = self.rows
-        if before is not None:
-            rows = rows.filter(id__lt=before)
-        if after is not None:
-            rows = rows.filter(id__gt=after)
+        before = min((bound for bound in (before, self.below) if bound is not None), default=None)
+        after = max((bound for bound in (after, self.above) if bound is not None), default=None)
+        rows = _between(self.rows, before, after)
         order = "-id" if descending else "id"
         if not self.wanted:
             return list(rows.order_by(order)[:count])
         few = self._few()
-        walk = _Walk(self.wanted, rows, count, before, after, descending)
+        walk = _Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
         ids = walk.ids() if few is None else walk.among(few)
         found = self.rows.in_bulk(ids)
         return [found[pk] for pk in ids if pk in found]
@@ -138,6 +142,7 @@ class _Walk:
 
     wanted: Sequence[Wanted]
     rows: QuerySet[Message]
+    only_some_rows: bool  # whether `rows` says more than where the page lies
     count: int
     before: int | None
     after: int | None
@@ -194,12 +199,8 @@ class _Walk:
 
     def _edge(self) -> int | None:
         """Return the id at which the page begins at the earliest."""
-        rows = Message.objects.order_by("-id" if self.descending else "id").values_list("id", flat=True)
-        if self.before is not None:
-            rows = rows.filter(id__lt=self.before)
-        if self.after is not None:
-            rows = rows.filter(id__gt=self.after)
-        return rows.first()
+        rows = _between(Message.objects.all(), self.before, self.after)
+        return rows.order_by("-id" if self.descending else "id").values_list("id", flat=True).first()
 
     def _rare(self) -> list[int] | None:
         """Return the page of all matches together, None if there are too many of them. PostgreSQL."""
@@ -249,15 +250,17 @@ class _Walk:
 
     def _exists(self, key: str, before: int | None, after: int | None) -> tuple[str, list[Any]]:
         """Return the condition that the row, too, is as it must be; nothing if every row will do."""
-        if not self.rows.query.where:
+        if not self.only_some_rows:
             return "", []
-        rows = self.rows.filter(id=RawSQL(key, ())).order_by()  # noqa: S611  (a name of ours)
-        if before is not None:
-            rows = rows.filter(id__lt=before)
-        if after is not None:
-            rows = rows.filter(id__gt=after)
+        rows = _between(self.rows, before, after).filter(id=RawSQL(key, ())).order_by()  # noqa: S611  (a name of ours)
         sql, values = rows.select_related(None).values("id").query.sql_with_params()
         return f" AND EXISTS ({sql})", list(values)
+
+
+def _between(rows: QuerySet[Message], before: int | None, after: int | None) -> QuerySet[Message]:
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return rows if after is None else rows.filter(id__gt=after)
 
 
 def _whole(wanted: Sequence[Wanted]) -> list[Wanted]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from maillog.indexing import SEARCHED, TROUBLE, own_tag, template_tag
 from maillog.matching import Found, Wanted
 from maillog.models import Message, Status
-from maillog.query import FLAGS, NAMES, TIMES, Query, QueryError, Term, closest
+from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest
 from maillog.words import ends_in_word, words
 
 Labels = Mapping[tuple[str, str], int]  # (kind, text) -> id
@@ -33,14 +33,15 @@ class Conditions:
     wanted: list[Wanted] = field(default_factory=list)
     also_wanted: list[Wanted] = field(default_factory=list)  # what the rows say too, for when the index is asked anyway
     ways: list[Q] = field(default_factory=list)
+    above: int | None = None
+    below: int | None = None
 
     def found_in(self, rows: QuerySet[Message]) -> Found:
         """Return what of `rows` holds all of it."""
         for condition in self.of_rows:
             rows = rows.filter(condition)
-        if not self.wanted:
-            return Found(rows)
-        return Found(rows, (*self.wanted, *self.also_wanted), tuple(self.ways))
+        wanted = (*self.wanted, *self.also_wanted) if self.wanted else ()
+        return Found(rows, wanted, tuple(self.ways), self.above, self.below)
 
     def want(self, query: Query) -> None:
         """Add all terms of `query`. Raises QueryError for a name that no mail has."""
@@ -105,13 +106,13 @@ class Conditions:
     def since(self, moment: datetime) -> None:
         """Add that mails were made at `moment` or later."""
         first = first_id_since(moment)
-        self.of_rows.append(Q(id__in=[]) if first is None else Q(id__gte=first))
+        self.above = max(self.above or 0, LARGEST_ID if first is None else first - 1)
 
     def before(self, moment: datetime) -> None:
         """Add that mails were made before `moment`."""
         first_after = first_id_since(moment)
         if first_after is not None:
-            self.of_rows.append(Q(id__lt=first_after))
+            self.below = min(self.below or first_after, first_after)
 
     def number(self, term: Term) -> None:
         """Add which mail it is."""

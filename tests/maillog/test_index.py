@@ -144,6 +144,19 @@ def test_days_begin_in_the_time_zone_in_force():
         assert subjects("before:2026-03-10") == []
 
 
+def test_times_that_nothing_lies_in_find_nothing():
+    Message.objects.filter(pk=queued()).update(created_at=timezone.now() - timedelta(days=2))
+    for query in (
+        "after:1h",
+        "invoice after:1h",
+        "invoice after:1h status:queued",
+        "invoice before:3d",
+        "after:1d before:1d",
+    ):
+        assert subjects(query) == [], query
+    assert subjects("invoice after:3d before:1d status:queued -ann@x") == ["Your invoice"]
+
+
 # ---------------------------------------------------------------- in step with the rows
 
 
