@@ -70,6 +70,7 @@ class Message(models.Model):
     driver = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     connection = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     template = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    template_version = models.PositiveSmallIntegerField(null=True)  # 0: the text delivered with the program
     language = models.CharField(max_length=10, blank=True)
     tags = models.TextField(blank=True)  # separated by spaces
     actor = models.ForeignKey(

@@ -178,9 +178,9 @@ class Desk:
         Draft.objects.filter(pk=self.draft.pk).update(trial=trial)
         self.draft.trial = trial
 
-    def look(self) -> looking.Look:
+    def look(self, *, inspected: bool = False) -> looking.Look:
         """Try out what is being edited, in this language, with these values."""
-        return looking.look(self.document, self.content, self.language, self.choice)
+        return looking.look(self.document, self.content, self.language, self.choice, inspected=inspected)
 
     def chips(self) -> list[Chip]:
         """Return the variables that can be inserted: the template's own, then those that every template has."""

@@ -34,6 +34,7 @@ LONGEST_ANSWER = 16_000_000  # bytes
 SLOW = f"This takes too long: a template may use {PROCESSOR} second of processor time."
 BUSY = "Too many templates are being tried out at the moment. Try again in a few seconds."
 CRASHED = "This needs too much memory, or more than a template may do."
+NOT_TRIED = "This was not tried, because what came before it was stopped."
 UNREACHABLE = "Templates cannot be tried out at the moment: the process that does it does not start."
 
 
@@ -86,8 +87,10 @@ def outcomes_of(bundle: Bundle, waiting: list[Entry], pace: Pace) -> list[Outcom
         for (name, _, language), answer in zip(batch, answers, strict=False):
             outcomes.append(outcome_from(answer, name, language))
         if len(answers) < len(batch):
-            for name, _, language in [*batch[len(answers) :], *waiting]:
-                problem = Problem(bundle.key, "values" if reason in {BUSY, UNREACHABLE} else "html", 0, reason)
+            is_ours = reason in {BUSY, UNREACHABLE}  # no fault of the template
+            for number, (name, _, language) in enumerate([*batch[len(answers) :], *waiting]):
+                words = NOT_TRIED if number and not is_ours else reason
+                problem = Problem(bundle.key, "html" if words in {SLOW, CRASHED} else "values", 0, words)
                 outcomes.append(Outcome(rendered=None, problems=(problem,), name=name, language=language))
             break
     return outcomes

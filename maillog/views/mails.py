@@ -17,6 +17,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from maillog import made_from
 from maillog.models import Message, Status
 from maillog.search import MailFilter, Page, page_of, status_counts, suggestions
 
@@ -77,6 +78,7 @@ class Row:
     recipients: str
     reason: str
     template: str
+    edition: str
     connection: str
     driver: str
     tries: int
@@ -164,6 +166,7 @@ def rows(mails: Iterable[Message]) -> list[Row]:
             recipients=mail.recipients_shown,
             reason=mail.reason,
             template=mail.template.text if mail.template else "",
+            edition=made_from.edition(mail),
             connection=mail.connection.text if mail.connection else "",
             driver=mail.driver.text if mail.driver else "",
             tries=mail.tries,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from templates_app.sample_form import SampleForm
 
 MOST_LANGUAGES = 40
+PLAIN = "<style>body { margin: 1rem; font: 1rem/1.5 sans-serif; overflow-wrap: anywhere }</style>"  # within the frame
 
 
 @form_page
@@ -95,7 +96,7 @@ def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
     """Show the rendered HTML alone, for the sandboxed frame. What does not render is said in a plain sentence."""
     look = desk_of(request, project, kind, key, request.GET).look()
     if look.rendered is None or not look.rendered.html:
-        return framed_response(render_to_string("templates_app/frame_refused.html", {"look": look}))
+        return framed_response(PLAIN + render_to_string("templates_app/frame_refused.html", {"look": look}))
     return framed_response(in_scheme(look.rendered.html, dark=request.GET.get("dark") == "1"))
 
 
@@ -179,7 +180,7 @@ def seen(desk: Desk, data: QueryDict) -> dict[str, Any]:
     return {
         "desk": desk,
         "document": desk.document,
-        "look": desk.look(),
+        "look": desk.look(inspected=True),
         "choice": desk.choice,
         "chips": desk.chips(),
         "frame": address(desk, "draft_frame", language=desk.language, data=data) + f"&revision={desk.revision}",

@@ -179,6 +179,7 @@ def test_a_template_is_deleted_after_asking(client, template):
 def test_a_part_in_use_is_not_deleted(client):
     make_part()
     make_template(content=saying('{% include "footer" %}'))
+    assert "Programs that send mail" not in seen(client.get("/templates/shop/part/footer/deletion/"))
     response = client.post("/templates/shop/part/footer/deletion/")
     assert response.status_code == 422
     assert "templates use it. Hello shop/hello" in seen(response)
@@ -190,7 +191,9 @@ def test_what_came_with_the_program_is_not_deleted(client):
     make_template(project=make_project(is_protected=True))
     for path in (BASE, "/templates/shop/"):
         assert "not deleted" in seen(client.get(path + "deletion/"))
-        assert client.post(path + "deletion/").status_code == 422
+        refused = client.post(path + "deletion/")
+        assert refused.status_code == 422
+        assert seen(refused).count("not deleted") == 1
     assert Document.objects.filter(project__key="shop").count() == 1
 
 
