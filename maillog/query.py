@@ -54,7 +54,7 @@ class QueryError(ValueError):
         """Return the sentence with the place and the suggestion."""
         place = _("(character %(place)s)") % {"place": self.start + 1}
         hint = " " + _("Did you mean %(suggestion)s?") % {"suggestion": self.suggestion} if self.suggestion else ""
-        return f"{self.message} {place}{hint}"
+        return f"{self.message.rstrip('.')} {place}.{hint}"
 
     def corrected(self, text: str) -> str:
         """Return `text` with the suggestion in its place, empty if there is none."""
