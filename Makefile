@@ -7,7 +7,7 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
 # Compiled modules are what makes the second start fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run worker test check bench bench-faults lock
+.PHONY: help run worker test check bench bench-faults bench-log lock
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make check    look at the code: format, lint, types, imports between apps, migrations, templates, deployment"
 	@echo "make bench    measure; one JSON line a figure"
 	@echo "make bench-faults   kill and stop workers hundreds of times and count the mails; takes half an hour"
+	@echo "make bench-log   search a log of a million mails on both databases; takes half an hour (ROWS=200000: fewer)"
 	@echo "make lock     renew the pinned versions in requirements/"
 
 run: .venv/.run
@@ -38,11 +39,14 @@ check: .venv/.check
 	DEBUG=false BASE_URL=https://mail.example.com $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
 bench: .venv/.test .venv-peers/.installed
-	@set -e; for file in $(filter-out %/bench_faults.py,$(wildcard benchmarks/bench_*.py)); do \
+	@set -e; for file in $(filter-out %/bench_faults.py %/bench_log.py,$(wildcard benchmarks/bench_*.py)); do \
 		$(BIN)/python -m "benchmarks.$$(basename "$$file" .py)"; done
 
 bench-faults: .venv/.test
 	@$(BIN)/python -m benchmarks.bench_faults
+
+bench-log: .venv/.test
+	@$(BIN)/python -m benchmarks.bench_log --rows $(or $(ROWS),1000000)
 
 # ---------------------------------------------------------------- what is installed
 

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 from datetime import datetime, timedelta
+from typing import Any
 
 import django
 
@@ -115,9 +116,13 @@ def fill(count: int, *, now: datetime, seed: int = 1) -> None:
     """Insert `count` mails of the last 90 days, oldest first, with their recipients, attempts and contents."""
     from django.db import transaction
 
+    from maillog import indexing
+    from maillog.bulk import insert_returning_ids, insert_rows
     from maillog.content import pack
     from maillog.labels import labels
     from maillog.models import Attempt, Content, Message, Recipient, Status
+    from maillog.queueing import MESSAGE_DEFAULTS, RECIPIENT_COLUMNS
+    from maillog.settling import ATTEMPT_VALUES
 
     chance = random.Random(seed)
     bodies = [body(chance, number) for number in range(200)]
@@ -131,7 +136,7 @@ def fill(count: int, *, now: datetime, seed: int = 1) -> None:
     step = timedelta(days=DAYS) / max(count, 1)
     beginning = now - timedelta(days=DAYS)
 
-    def message(number: int) -> Message:
+    def message(number: int) -> dict[str, Any]:
         name = chance.choice(FIRST)
         template, subject = chance.choice(KINDS)
         created = beginning + step * (number + 1)
@@ -145,59 +150,82 @@ def fill(count: int, *, now: datetime, seed: int = 1) -> None:
         troubled = status in {Status.FAILED, Status.DEFERRED}
         tried = status not in {Status.QUEUED, Status.SKIPPED, Status.HELD}
         waits = status in {Status.QUEUED, Status.SENDING, Status.DEFERRED}
-        return Message(
-            status=status,
-            subject=subject.format(n=number, name=name.title()),
-            to_text=f"{name}.{chance.choice(LAST)}{number % 4_000}@{chance.choice(DOMAINS)}",
-            sender_id=sender,
-            template_id=templates.get(template),
-            driver_id=drivers["log" if status == Status.LOGGED else "smtp"] if tried else None,
-            connection_id=connections[chance.choice(list(connections))] if tried and status != Status.LOGGED else None,
-            language="en",
-            created_at=created,
-            finished_at=None if waits or status == Status.HELD else created + timedelta(seconds=chance.random() * 3),
-            next_attempt_at=now + timedelta(minutes=chance.randint(1, 60)) if waits else None,
-            tries=chance.randint(1, 5) if troubled else int(tried),
-            reason=f"{code} {enhanced} {words}" if troubled else "",
-            mode="background",
-            message_id=f"<{number}.{seed}@northwind.example>",
-            size=len(bodies[number % len(bodies)]),
-        )
+        return MESSAGE_DEFAULTS | {
+            "status": str(status),
+            "subject": subject.format(n=number, name=name.title()),
+            "to_text": f"{name}.{chance.choice(LAST)}{number % 4_000}@{chance.choice(DOMAINS)}",
+            "sender_id": sender,
+            "template_id": templates.get(template),
+            "driver_id": drivers["log" if status == Status.LOGGED else "smtp"] if tried else None,
+            "connection_id": connections[chance.choice(list(connections))]
+            if tried and status != Status.LOGGED
+            else None,
+            "language": "en",
+            "created_at": created,
+            "finished_at": None if waits or status == Status.HELD else created + timedelta(seconds=chance.random() * 3),
+            "next_attempt_at": now + timedelta(minutes=chance.randint(1, 60)) if waits else None,
+            "tries": chance.randint(1, 5) if troubled else int(tried),
+            "reason": f"{code} {enhanced} {words}" if troubled else "",
+            "mode": "background",
+            "message_id": f"<{number}.{seed}@northwind.example>",
+            "size": len(bodies[number % len(bodies)]),
+        }
 
-    outcomes = {Status.SENT: "accepted", Status.FAILED: "refused", Status.DEFERRED: "deferred"}
+    outcomes = {Status.SENT.value: "accepted", Status.FAILED.value: "refused", Status.DEFERRED.value: "deferred"}
     for start in range(0, count, CHUNK):
         with transaction.atomic():
             rows = [message(number) for number in range(start, min(start + CHUNK, count))]
-            Message.objects.bulk_create(rows)
-            Recipient.objects.bulk_create(
-                Recipient(
-                    message=row,
-                    kind="to",
-                    address=row.to_text,
-                    search_address=row.to_text,
-                    outcome=outcomes.get(Status(row.status), "open"),
-                    reply=row.reason,
-                )
-                for row in rows
+            pairs = list(zip(insert_returning_ids(Message, rows, columns=list(MESSAGE_DEFAULTS)), rows, strict=True))
+            names = [name for name in indexing.Indexed._fields if name in MESSAGE_DEFAULTS]
+            indexing.add(
+                indexing.Indexed(id=pk, sender="hello@northwind.example", **{name: row[name] for name in names})
+                for pk, row in pairs
             )
-            Content.objects.bulk_create(Content(message=row, mime=packed[row.pk % len(packed)]) for row in rows)
-            Attempt.objects.bulk_create(
-                Attempt(
-                    message=row,
-                    number=row.tries,
-                    started_at=row.created_at + timedelta(seconds=1),
-                    duration_ms=chance.randint(20, 900),
-                    outcome=row.status,
-                    phase="content" if row.status == Status.SENT else "rcpt",
-                    reply=row.reason or f"250 2.0.0 queued as {row.pk:X}",
-                    driver="smtp",
-                    connection="Relay A",
-                    host="smtp.example.com:587",
-                    tls="TLSv1.3, TLS_AES_256_GCM_SHA384",
-                    worker="bench",
-                )
-                for row in rows
-                if row.status in outcomes
+            insert_rows(
+                Recipient,
+                (
+                    {
+                        "message_id": pk,
+                        "kind": "to",
+                        "address": row["to_text"],
+                        "search_address": row["to_text"],
+                        "outcome": outcomes.get(row["status"], "open"),
+                        "code": None,
+                        "enhanced_code": "",
+                        "reply": row["reason"],
+                    }
+                    for pk, row in pairs
+                ),
+                columns=RECIPIENT_COLUMNS,
+            )
+            insert_rows(
+                Content,
+                ({"message_id": pk, "mime": packed[pk % len(packed)], "metadata": {}} for pk, _ in pairs),
+                columns=["message_id", "mime", "metadata"],
+            )
+            insert_rows(
+                Attempt,
+                (
+                    {
+                        "message_id": pk,
+                        "number": row["tries"],
+                        "started_at": row["created_at"] + timedelta(seconds=1),
+                        "duration_ms": chance.randint(20, 900),
+                        "outcome": row["status"],
+                        "phase": "content" if row["status"] == Status.SENT else "rcpt",
+                        "code": None,
+                        "enhanced_code": "",
+                        "reply": row["reason"] or f"250 2.0.0 queued as {pk:X}",
+                        "driver": "smtp",
+                        "connection": "Relay A",
+                        "host": "smtp.example.com:587",
+                        "tls": "TLSv1.3, TLS_AES_256_GCM_SHA384",
+                        "worker": "bench",
+                    }
+                    for pk, row in pairs
+                    if row["status"] in outcomes
+                ),
+                columns=ATTEMPT_VALUES,
             )
 
 

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.utils import timezone
 
+from maillog import indexing
 from maillog.claiming import STILL_OPEN
 from maillog.models import Content, Label, Message, Recipient, Status
 from maillog.text import fit
@@ -139,6 +140,7 @@ def _cancel(ids: Sequence[int], reason: str) -> int:
             next_attempt_at=None,
             claim="",
         )
+        indexing.refresh(rows)
         Content.objects.filter(message_id__in=[pk for pk, is_sensitive in rows.items() if is_sensitive]).delete()
     return touched
 
@@ -147,7 +149,8 @@ def _retry(ids: Sequence[int]) -> Retried:
     now = timezone.now()
     wanted = Message.objects.filter(id__in=ids, status__in=RETRIABLE)
     with transaction.atomic():
-        rows = dict(wanted.select_for_update().order_by("id").values_list("id", "status"))
+        found = list(wanted.select_for_update().order_by("id").values_list("id", "status", "reason"))
+        rows = {pk: status for pk, status, _ in found}
         failed = [pk for pk, status in rows.items() if status == Status.FAILED]
         without, left_out = _left_out(failed)
         # One that is due already keeps its place in the queue.
@@ -163,6 +166,7 @@ def _retry(ids: Sequence[int]) -> Retried:
             lost=0,
             finished_at=None,
         )
+        indexing.refresh(pk for pk, _, reason in found if reason and pk not in left_out)
     return Retried(touched, without.nobody_left, without.content_gone)
 
 

@@ -15,5 +15,8 @@ class MaillogConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Forget the ids of labels whenever tables were made or emptied (``migrate``, ``flush``)."""
+        """Forget the ids of labels, and entries of the index, whenever tables were emptied (``migrate``, ``flush``)."""
+        from maillog import indexing  # noqa: PLC0415  (imports the models, which are not there before)
+
         post_migrate.connect(labels.forget, sender=self, dispatch_uid="maillog.labels.forget")
+        post_migrate.connect(indexing.forget_if_empty, sender=self, dispatch_uid="maillog.indexing.forget_if_empty")

@@ -19,6 +19,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from maillog import indexing
 from maillog.bulk import among
 from maillog.content import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status
@@ -195,9 +196,11 @@ def _read(ids: list[int], token: str) -> list[Claimed]:
 
 
 def _give_up(row: Row, reason: str) -> None:
-    Message.objects.filter(pk=row.id, claim=row.claim).update(
-        status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim=""
-    )
+    with transaction.atomic():
+        Message.objects.filter(pk=row.id, claim=row.claim).update(
+            status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim=""
+        )
+        indexing.refresh([row.id])
 
 
 def _claimed(row: Row, recipients: tuple[OpenRecipient, ...], mime: bytes, *, was_refused: bool) -> Claimed:

@@ -10,8 +10,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
 from django.utils import timezone
 
-from maillog.filters import first_id_since
 from maillog.models import Label, Message, Status
+from maillog.resolving import first_id_since
 
 CAP = 10_000
 # Sent mails have no index of their own. They are nearly all mails, so the newest rows tell; where they are not

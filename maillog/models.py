@@ -72,6 +72,7 @@ class Message(models.Model):
     template = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     template_version = models.PositiveSmallIntegerField(null=True)  # 0: the text delivered with the program
     language = models.CharField(max_length=10, blank=True)
+    tags = models.TextField(blank=True)  # separated by spaces
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
@@ -228,7 +229,6 @@ class Content(models.Model):
 
     message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="content")
     mime = models.BinaryField()  # zlib level 1: a third of the size
-    tags = models.JSONField(default=list)
     metadata = models.JSONField(default=dict)
 
     class Meta:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
 
+from maillog.matching import Found
 from maillog.models import Message
 
 SIZE = 50
@@ -31,10 +31,10 @@ class Page:
     older: int | None = None
 
 
-def page_of(mails: QuerySet[Message], params: Mapping[str, Any]) -> Page:
+def page_of(mails: Found, params: Mapping[str, Any]) -> Page:
     """Return the page of `mails` that ``before`` or ``after`` in `params` names, the newest without them.
 
-    One query, two where ``after`` leads to the newest page, which is then shown full. Raises ValueError if one of
+    One search, two where ``after`` leads to the newest page, which is then shown full. Raises ValueError if one of
     them is not an id.
     """
     place = PlaceForm(params)
@@ -44,13 +44,11 @@ def page_of(mails: QuerySet[Message], params: Mapping[str, Any]) -> Page:
     after = place.cleaned_data["after"]
     before = place.cleaned_data["before"]
     if after is not None:
-        newer = list(mails.filter(id__gt=after).order_by("id")[: SIZE + 1])
+        newer = mails.oldest(SIZE + 1, after=after)
         if len(newer) > SIZE:
             rows = newer[:SIZE][::-1]
             return Page(rows, newer=rows[0].pk, older=rows[-1].pk)
-    elif before is not None:
-        mails = mails.filter(id__lt=before)
-    found = list(mails.order_by("-id")[: SIZE + 1])
+    found = mails.page(SIZE + 1, before=before if after is None else None)
     rows = found[:SIZE]
     return Page(
         rows,

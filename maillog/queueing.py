@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from maillog import indexing
 from maillog.bulk import insert_returning_ids, insert_rows
 from maillog.content import pack
 from maillog.labels import labels
@@ -127,10 +128,10 @@ def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
     senders = labels(Label.Kind.SENDER, {message.sender for message in fresh})
     templates = labels(Label.Kind.TEMPLATE, {message.template for message in fresh if message.template})
     now = timezone.now()
-    numbers = insert_returning_ids(
-        Message, [_row(message, senders, templates, now) for message in fresh], columns=list(MESSAGE_DEFAULTS)
-    )
+    rows = [_row(message, senders, templates, now) for message in fresh]
+    numbers = insert_returning_ids(Message, rows, columns=list(MESSAGE_DEFAULTS))
     pairs = list(zip(fresh, numbers, strict=True))
+    indexing.add(_indexed(*each) for each in zip(numbers, rows, fresh, strict=True))
     insert_rows(
         Recipient,
         (_recipient(number, recipient) for message, number in pairs for recipient in message.recipients),
@@ -142,13 +143,12 @@ def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
             {
                 "message_id": number,
                 "mime": pack(message.mime),
-                "tags": list(message.tags),
                 "metadata": dict(message.metadata),
             }
             for message, number in pairs
             if not (message.is_sensitive and message.status in FINAL)
         ),
-        columns=["message_id", "mime", "tags", "metadata"],
+        columns=["message_id", "mime", "metadata"],
     )
     ids = dict(known)
     ids.update((message.idempotency_key, number) for message, number in pairs if message.idempotency_key)
@@ -167,6 +167,7 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
         "template_id": templates[fit(message.template, 254)] if message.template else None,
         "template_version": numbered(message.template_version),
         "language": fit(message.language, 10),
+        "tags": " ".join(message.tags),
         "actor_id": message.actor.pk if message.actor else None,
         "actor_name": fit(str(message.actor), 254) if message.actor else "",
         "created_at": now,
@@ -185,6 +186,12 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
         "needs_smtputf8": message.needs_smtputf8,
         "settings_revision": message.settings_revision,
     }
+
+
+def _indexed(number: int, row: dict[str, Any], message: NewMessage) -> indexing.Indexed:
+    return indexing.Indexed(
+        id=number, sender=message.sender, **{name: row[name] for name in indexing.Indexed._fields if name in row}
+    )
 
 
 def numbered(version: int | None) -> int | None:

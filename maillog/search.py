@@ -2,7 +2,10 @@
 
 from maillog.counts import Count, Summary, made_from, status_counts, summary
 from maillog.filters import MailFilter
+from maillog.matching import Found
 from maillog.paging import Page, page_of
+from maillog.query import QueryError
+from maillog.suggestions import suggestions
 from maillog.waiting import (
     SHOWN,
     QueuePage,
@@ -17,8 +20,10 @@ from maillog.waiting import (
 __all__ = [
     "SHOWN",
     "Count",
+    "Found",
     "MailFilter",
     "Page",
+    "QueryError",
     "QueuePage",
     "Summary",
     "Waiting",
@@ -28,6 +33,7 @@ __all__ = [
     "page_of",
     "queue_page",
     "status_counts",
+    "suggestions",
     "summary",
     "waiting",
     "waiting_counts",

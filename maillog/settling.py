@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from maillog import indexing
 from maillog.bulk import among, insert_rows, update_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status
@@ -118,6 +119,11 @@ class Held(NamedTuple):
     maybe_twice: bool
     driver_id: int | None
     connection_id: int | None
+    reason: str
+
+    def changes_its_entry(self, settlement: Settlement) -> bool:
+        """Whether there was an error that is in the search index, or there is one now."""
+        return bool(self.reason) or settlement.status in indexing.TROUBLE
 
 
 class HeldKind(NamedTuple):
@@ -150,6 +156,7 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
         _write_attempts(pairs)
         _write_recipients(pairs)
         _write_messages(pairs)
+        indexing.refresh(row.id for row, settlement in pairs if row.changes_its_entry(settlement))
         sensitive = [row.id for row, settlement in pairs if row.is_sensitive and settlement.is_final]
         if sensitive:
             Content.objects.filter(message_id__in=sensitive).delete()

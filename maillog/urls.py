@@ -7,6 +7,7 @@ from maillog.views import mail, mails
 app_name = "maillog"
 urlpatterns = [
     path("", mails.listing, name="list"),
+    path("suggestions/", mails.suggested, name="suggestions"),
     path("<int:mail_id>/", mail.detail, name="detail"),
     path("<int:mail_id>/preview/", mail.preview, name="preview"),
     path("<int:mail_id>/source/", mail.source, name="source"),

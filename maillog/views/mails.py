@@ -14,11 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from maillog import made_from
 from maillog.models import Message, Status
-from maillog.search import MailFilter, Page, page_of, status_counts
+from maillog.search import MailFilter, Page, page_of, status_counts, suggestions
 
 if TYPE_CHECKING:
     from django_htmx.middleware import HtmxDetails
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
         htmx: HtmxDetails
 
 
+EXAMPLES = (
+    ("ann@example.com", _("mails to, from or about this address; the beginning is enough: ann@, example.c")),
+    ('"your invoice"', _("these words, one after the other")),
+    ("to:ann@ -status:sent", _("to Ann, and not sent; the minus turns a condition round")),
+    ("status:failed,deferred after:2h", _("failed or put off within two hours")),
+    ("error:greylisted", _("what a server said")),
+    ("subject:welcome before:2026-01-01", _("by subject, before a day")),
+    ("from:shop@ has:attachment", _("by sender, with attachments")),
+    ("template:mail/test is:test", _("by template; test mails alone")),
+    ("actor:system tag:bulk", _("sent by nobody in person, with a tag")),
+)
 CHOICES = ("template", "driver", "connection")
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.SENT, Status.DEFERRED, Status.FAILED})
 
@@ -43,6 +55,15 @@ class Chip:
     label: str
     count: Count
     chosen: bool
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong in the search box, and what was probably meant, with a link to it."""
+
+    message: str
+    corrected: str
     query: str
 
 
@@ -74,7 +95,7 @@ def listing(request: HtmxRequest) -> HttpResponse:
     page, misplaced = Page(), False
     if filters.is_valid():
         try:
-            page = page_of(filters.qs, request.GET)
+            page = page_of(filters.found, request.GET)
         except ValueError:
             misplaced = True
     context = {
@@ -89,6 +110,9 @@ def listing(request: HtmxRequest) -> HttpResponse:
             for name, messages in filters.form.errors.items()
         ],
         "misplaced": misplaced,
+        "problem": problem_of(filters),
+        "examples": examples(),
+        "suggestions": [] if request.htmx else suggestions(""),
         "page": page,
         "rows": rows(page.mails),
         "chips": chips(filters),
@@ -102,6 +126,31 @@ def listing(request: HtmxRequest) -> HttpResponse:
         response["HX-Push-Url"] = request.path + query_of(filters)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def suggested(request: HttpRequest) -> HttpResponse:
+    """Show what the text in the search box may become."""
+    context = {"suggestions": suggestions(request.GET.get("q", ""))}
+    return render(request, "maillog/_suggestions.html", context)
+
+
+def examples() -> list[tuple[str, str, str]]:
+    """Return queries to try, with their links and what they find."""
+    return [(query, "?" + urlencode({"q": query}), str(finds)) for query, finds in EXAMPLES]
+
+
+def problem_of(filters: MailFilter) -> Problem | None:
+    """Return what is wrong in the search box, with a link to what was probably meant."""
+    messages = filters.form.errors.get("q")
+    if not messages:
+        return None
+    error = filters.problem
+    text = filters.data.get("q", "")
+    # The field takes away space around the text; the place was counted without.
+    corrected = error.corrected(text.strip()) if error else ""
+    return Problem(" ".join(map(str, messages)), corrected, query_of(filters, q=corrected) if corrected else "")
 
 
 def rows(mails: Iterable[Message]) -> list[Row]:

@@ -147,6 +147,7 @@ PAGES = (
         for path in ("draft/", "draft/deletion/", "edit/publication/", "edit/sample/")
     ),
     Page("log/", "/log/", (LOG,)),
+    Page("log/suggestions/", "/log/suggestions/?q=stat", (LOG,)),
     Page("log/<int:mail_id>/", "/log/{mail}/", (LOG,)),
     Page("log/<int:mail_id>/preview/", "/log/{mail}/preview/", (LOG, BODY)),
     Page("log/<int:mail_id>/source/", "/log/{mail}/source/", (LOG, BODY)),

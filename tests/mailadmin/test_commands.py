@@ -105,7 +105,9 @@ def test_mail_log_lists_filters_and_limits(mail_settings):
     assert {row["status"] for row in rows} == {Status.SILENCED.value}
 
 
-@pytest.mark.parametrize("arguments", [("--limit", "0"), ("--limit", "999999"), ("a b c d e f g h i j",)])
+@pytest.mark.parametrize(
+    "arguments", [("--limit", "0"), ("--limit", "999999"), ("a b c d e f g h i j k l m",), ("statsu:failed",)]
+)
 def test_mail_log_exits_2_when_used_wrongly(arguments):
     with pytest.raises(CommandError) as caught:
         run("mail_log", *arguments)

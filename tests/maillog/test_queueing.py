@@ -29,7 +29,7 @@ def test_a_queued_mail_is_there_with_recipients_and_compressed_content(admin):
     assert row.finished_at is None
     assert row.recipients.get(address="Ann@Example.com").search_address == "ann@example.com"
     assert zlib.decompress(bytes(row.content.mime)) == MIME
-    assert (row.content.tags, row.content.metadata) == (["a"], {"k": 1})
+    assert (row.tags, row.content.metadata) == ("a", {"k": 1})
 
 
 def test_the_ids_come_in_the_order_of_the_mails():

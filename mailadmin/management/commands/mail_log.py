@@ -1,4 +1,4 @@
-"""`manage.py mail_log [WORDS]`: the newest mails of the log, or every new one as it comes."""
+"""`manage.py mail_log [QUERY]`: the newest mails of the log, or every new one as it comes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from time import sleep
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import QuerySet
 from django.http import QueryDict
 
 from maillog.models import Message, Status
-from maillog.search import MailFilter
+from maillog.search import Found, MailFilter
 
 PAUSE = 1.0  # seconds between two looks with --follow
 MOST = 10_000
@@ -22,11 +21,14 @@ MOST = 10_000
 class Command(BaseCommand):
     """Exit 0: done (also where nothing matches); 2: wrong use."""
 
-    help = "List mails, newest first. Words are looked for in recipients, subject and error; all must occur."
+    help = (
+        'List mails, newest first. QUERY is what the search box of the log takes: words, "phrases", status:failed, '
+        "to:ann@, after:2h, -is:test. Write -- before a query that begins with a minus."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
-        parser.add_argument("words", nargs="*", metavar="QUERY", help="words to look for")
+        parser.add_argument("words", nargs="*", metavar="QUERY", help="what to look for")
         parser.add_argument("--status", choices=Status.values, help="only mails in this state")
         parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N mails (20)")
         parser.add_argument("--follow", action="store_true", help="go on with every new mail, oldest first")
@@ -38,7 +40,7 @@ class Command(BaseCommand):
             message = f"--limit takes a number from 1 to {MOST}."
             raise CommandError(message, returncode=2)
         mails = self.matching(options["words"], options["status"])
-        newest = list(mails.order_by("-id")[: options["limit"]])
+        newest = mails.page(options["limit"])
         self.print(newest[::-1] if options["follow"] else newest, as_json=options["json"])
         last = newest[0].pk if newest else 0
         while options["follow"]:
@@ -46,12 +48,12 @@ class Command(BaseCommand):
                 sleep(PAUSE)
             except KeyboardInterrupt:
                 return
-            fresh = list(mails.filter(pk__gt=last).order_by("id")[:MOST])
+            fresh = self.matching(options["words"], options["status"]).oldest(MOST, after=last)
             self.print(fresh, as_json=options["json"])
             last = fresh[-1].pk if fresh else last
 
     @staticmethod
-    def matching(words: Sequence[str], status: str | None) -> QuerySet[Message]:
+    def matching(words: Sequence[str], status: str | None) -> Found:
         """Return the mails asked for. Raises CommandError for a query that the log's page would refuse, too."""
         query = QueryDict(mutable=True)
         query["q"] = " ".join(words)
@@ -61,8 +63,7 @@ class Command(BaseCommand):
         if not found.is_valid():
             problems = " ".join(str(problem) for problems in found.errors.values() for problem in problems)
             raise CommandError(problems, returncode=2)
-        rows: QuerySet[Message] = found.qs
-        return rows
+        return found.found
 
     def print(self, mails: Sequence[Message], *, as_json: bool) -> None:
         """Print one line a mail; control characters cannot get into the terminal, the log holds none."""

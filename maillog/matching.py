@@ -1,0 +1,273 @@
+"""Which mails the search index knows for what is wanted, page by page, without ever reading more than it must.
+
+Pages are walked in the order of ids, and the walk ends when a page is full. What cannot be walked is turned round: few
+candidates (a connection that few mails took, a state that few are in) are read first and looked at one by one;
+PostgreSQL, whose index cannot be walked in order, looks at the newest rows, then fetches all that match a rare word.
+Never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from maillog.indexing import COLUMNS, MARKS, SEARCHED, TABLE, WEIGHTS
+from maillog.models import Message
+
+FEW = 1_000  # candidates that are looked at one by one
+WINDOW = 5_000  # newest rows that PostgreSQL looks at before it asks its index
+MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
+LIKE = "' ' || {} LIKE %s"
+MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Words that follow one another in one of `columns`; the last may go on if `open_end`. `negated`: must not."""
+
+    words: tuple[str, ...]
+    columns: tuple[str, ...] = SEARCHED
+    open_end: bool = False
+    negated: bool = False
+
+    def begun(self) -> Wanted:
+        """Return what FTS5 walks fast instead of words with an open end: their last word cut to its first two letters.
+
+        A longer beginning is put together from all words that begin so, which takes long where a word is everywhere
+        ("example.com"). What is found must then be looked at: see `LIKE`.
+        """
+        last = self.words[-1][:2]
+        if self.negated or not self.open_end or len(self.words) == 1:
+            return self
+        if len(last) < 2:
+            return replace(self, words=self.words[:-1], open_end=False)
+        return replace(self, words=(*self.words[:-1], last))
+
+    def is_in(self, texts: dict[str, str]) -> bool:
+        """Return whether an entry with these words by column has them."""
+        phrase = " " + " ".join(self.words) + ("" if self.open_end else " ")
+        return any(phrase in f" {texts[name]} " for name in self.columns) != self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: `rows` for what the rows say, `wanted` for the index, `ways` to few candidates.
+
+    All of it lies between the ids `above` and `below`, both excluded: times are ranges of ids.
+    """
+
+    rows: QuerySet[Message]
+    wanted: tuple[Wanted, ...] = ()
+    ways: tuple[Q, ...] = ()
+    above: int | None = None
+    below: int | None = None
+
+    def page(self, count: int, *, before: int | None = None, after: int | None = None) -> list[Message]:
+        """Return the `count` newest mails between two ids, newest first."""
+        return self._page(count, before, after, descending=True)
+
+    def oldest(self, count: int, *, before: int | None = None, after: int | None = None) -> list[Message]:
+        """Return the `count` oldest mails between two ids, oldest first."""
+        return self._page(count, before, after, descending=False)
+
+    def everything(self) -> QuerySet[Message]:
+        """Return all that was found as one queryset, for counting and exporting; slower than pages."""
+        rows = _between(self.rows, self.below, self.above)
+        if not self.wanted:
+            return rows
+        sql = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608
+        if connection.vendor == "postgresql":
+            sql = f"SELECT id FROM {TABLE} WHERE words @@ %s::tsquery"  # noqa: S608
+        return rows.filter(id__in=RawSQL(sql, [expression(self.wanted)]))  # noqa: S611
+
+    def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
+        before = min((bound for bound in (before, self.below) if bound is not None), default=None)
+        after = max((bound for bound in (after, self.above) if bound is not None), default=None)
+        rows = _between(self.rows, before, after)
+        order = "-id" if descending else "id"
+        if not self.wanted:
+            return list(rows.order_by(order)[:count])
+        few = self._few()
+        walk = _Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
+        ids = walk.ids() if few is None else walk.among(few)
+        found = self.rows.in_bulk(ids)
+        return [found[pk] for pk in ids if pk in found]
+
+    def _few(self) -> list[int] | None:
+        """Return all candidates of the shortest way if there is a short one."""
+        for way in self.ways:
+            ids = list(Message.objects.filter(way).order_by().values_list("id", flat=True)[: FEW + 1])
+            if len(ids) <= FEW:
+                return ids
+        return None
+
+
+def expression(wanted: Sequence[Wanted]) -> str:
+    """Return `wanted` as the engine's index reads it."""
+    return tsquery(wanted) if connection.vendor == "postgresql" else fts5(wanted)
+
+
+def fts5(wanted: Sequence[Wanted]) -> str:
+    """Return `wanted` for FTS5, which can only take away from something: from everything, if nothing else is wanted."""
+    parts = {True: [], False: []}  # type: dict[bool, list[str]]
+    for one in wanted:
+        end = " *" if one.open_end else ""
+        parts[one.negated].append(f'{{{" ".join(one.columns)}}} : "{" ".join(one.words)}"{end}')
+    return "".join([" AND ".join(parts[False] or ['{tags} : "all"']), *(f" NOT {part}" for part in parts[True])])
+
+
+def tsquery(wanted: Sequence[Wanted]) -> str:
+    """Return `wanted` for PostgreSQL."""
+    parts = []
+    for one in wanted:
+        mark = MARKS.get(one.columns[0], "")
+        weights = "" if mark or one.columns == SEARCHED else "".join(WEIGHTS[name] for name in one.columns)
+        ends = [""] * (len(one.words) - 1) + ["*" if one.open_end else ""]
+        words = [
+            f"'{mark}{word}'" + (f":{end}{weights}" if end or weights else "")
+            for word, end in zip(one.words, ends, strict=True)
+        ]
+        parts.append(f"{'!' if one.negated else ''}({' <-> '.join(words)})")
+    return " & ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One page to be found."""
+
+    wanted: Sequence[Wanted]
+    rows: QuerySet[Message]
+    only_some_rows: bool  # whether `rows` says more than where the page lies
+    count: int
+    before: int | None
+    after: int | None
+    descending: bool
+
+    def among(self, few: Sequence[int]) -> list[int]:
+        """Return the page of those of `few` that match."""
+        rows = self.rows.filter(id__in=few).order_by("-id" if self.descending else "id")
+        ids = list(rows.values_list("id", flat=True))
+        if not ids:
+            return []
+        chosen = ", ".join(map(str, ids))
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(
+                    f"SELECT id FROM {TABLE} WHERE id IN ({chosen}) AND ts_match_vq(words, %s::tsquery)",  # noqa: S608
+                    [tsquery(self.wanted)],
+                )
+                matching = {pk for (pk,) in cursor.fetchall()}
+            else:
+                cursor.execute(f"SELECT rowid, {', '.join(COLUMNS)} FROM {TABLE} WHERE rowid IN ({chosen})")  # noqa: S608
+                entries = ((row[0], dict(zip(COLUMNS, row[1:], strict=True))) for row in cursor.fetchall())
+                matching = {pk for pk, texts in entries if all(one.is_in(texts) for one in self.wanted)}
+        return [pk for pk in ids if pk in matching][: self.count]
+
+    def ids(self) -> list[int]:
+        """Return the page of all that match."""
+        if connection.vendor != "postgresql":
+            return self._walk_fts5()
+        newest = self._edge()
+        if newest is None:
+            return []
+        if self.descending:
+            low = max(newest - WINDOW, self.after or 0)
+            found = self._run("id", MATCHES, [tsquery(self.wanted)], newest + 1, low)
+            is_all = low <= (self.after or 0)
+        else:
+            high = min(newest + WINDOW, self.before or newest + WINDOW)
+            found = self._run("id", MATCHES, [tsquery(self.wanted)], high, newest - 1)
+            is_all = self.before is not None and high >= self.before
+        if len(found) >= self.count or is_all:
+            return found
+        rare = self._rare()
+        return rare if rare is not None else self._in_order()
+
+    def _walk_fts5(self) -> list[int]:
+        begun = [one.begun() for one in self.wanted]
+        condition, values = f"{TABLE} MATCH %s", [fts5(begun)]
+        for one, shorter in zip(self.wanted, begun, strict=True):
+            if one != shorter:
+                condition += f" AND ({' OR '.join(LIKE.format(name) for name in one.columns)})"
+                values += [f"% {' '.join(one.words)}%"] * len(one.columns)
+        return self._run("rowid", condition, values, self.before, self.after)
+
+    def _edge(self) -> int | None:
+        """Return the id at which the page begins at the earliest."""
+        rows = _between(Message.objects.all(), self.before, self.after)
+        return rows.order_by("-id" if self.descending else "id").values_list("id", flat=True).first()
+
+    def _rare(self) -> list[int] | None:
+        """Return the page of all matches together, None if there are too many of them. PostgreSQL."""
+        sure = [one for one in self.wanted if not one.negated]
+        if not sure:
+            return None
+        bounds, values = self._bounds("id", self.before, self.after)
+        exists, more = self._exists("matching.id", self.before, self.after)
+        order = "DESC" if self.descending else "ASC"
+        # The index is asked for whole words only, if there are any: an open end costs what all words that begin so do.
+        # What it finds is counted before anything else is looked at, or the planner would walk the rows in order.
+        sql = (
+            f"WITH matching AS MATERIALIZED (SELECT id, words FROM {TABLE} WHERE words @@ %s::tsquery{bounds}"  # noqa: S608
+            f" LIMIT {MOST_FETCHED + 1}),"
+            f" page AS (SELECT id FROM matching WHERE ts_match_vq(words, %s::tsquery){exists}"
+            f" ORDER BY id {order} LIMIT %s)"
+            " SELECT id, (SELECT count(*) FROM matching) FROM page UNION ALL SELECT 0, (SELECT count(*) FROM matching)"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [tsquery(_whole(sure)), *values, tsquery(self.wanted), *more, self.count])
+            found = cursor.fetchall()
+        if found[-1][1] > MOST_FETCHED:
+            return None
+        return sorted((pk for pk, _ in found if pk), reverse=self.descending)
+
+    def _in_order(self) -> list[int]:
+        """Return the page by looking at one row after the other. PostgreSQL."""
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+            return self._run("id", MATCHES, [tsquery(self.wanted)], self.before, self.after)
+
+    def _run(self, key: str, condition: str, given: Sequence[str], before: int | None, after: int | None) -> list[int]:
+        bounds, values = self._bounds(key, before, after)
+        exists, more = self._exists(f"{TABLE}.{key}", before, after)
+        order = "DESC" if self.descending else "ASC"
+        sql = f"SELECT {key} FROM {TABLE} WHERE {condition}{bounds}{exists} ORDER BY {key} {order} LIMIT %s"  # noqa: S608
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*given, *values, *more, self.count])
+            return [pk for (pk,) in cursor.fetchall()]
+
+    @staticmethod
+    def _bounds(key: str, before: int | None, after: int | None) -> tuple[str, list[Any]]:
+        bounds = [(f"{key} < %s", before), (f"{key} > %s", after)]
+        given = [(text, value) for text, value in bounds if value is not None]
+        return "".join(f" AND {text}" for text, _ in given), [value for _, value in given]
+
+    def _exists(self, key: str, before: int | None, after: int | None) -> tuple[str, list[Any]]:
+        """Return the condition that the row, too, is as it must be; nothing if every row will do."""
+        if not self.only_some_rows:
+            return "", []
+        rows = _between(self.rows, before, after).filter(id=RawSQL(key, ())).order_by()  # noqa: S611  (a name of ours)
+        sql, values = rows.select_related(None).values("id").query.sql_with_params()
+        return f" AND EXISTS ({sql})", list(values)
+
+
+def _between(rows: QuerySet[Message], before: int | None, after: int | None) -> QuerySet[Message]:
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return rows if after is None else rows.filter(id__gt=after)
+
+
+def _whole(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Return of `wanted` what has no open end, or everything if nothing has."""
+    whole = []
+    for one in wanted:
+        words = one.words[:-1] if one.open_end else one.words
+        if words:
+            whole.append(Wanted(words=words, columns=one.columns))
+    return whole or list(wanted)

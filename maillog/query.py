@@ -1,0 +1,240 @@
+"""The language of the search box: one parser for the page, the commands and the API.
+
+A query is a row of terms that must all hold. A term is a word, a "phrase", or an operator with a value; a minus before
+it turns it round. Pure: nothing here knows the database, so names of templates or connections are not checked here.
+Whatever cannot be understood raises `QueryError`, which says where and, if it can, what was meant; nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field as part
+from datetime import date, timedelta
+from difflib import get_close_matches
+from typing import NoReturn
+
+from django.utils.translation import gettext as _
+
+from maillog.models import Status
+from maillog.words import words
+
+LONGEST = 500
+MOST_TERMS = 12  # each is one more list that the index must read
+FIRST_YEAR, LAST_YEAR = 1990, 2999  # beyond, a day moved to UTC may fall out of the calendar
+LARGEST_ID = 2**63 - 1
+LONGEST_AGO = timedelta(days=366 * 50)
+
+TEXT = ("to", "from", "subject", "error", "actor")  # words are looked for in one part of the mail
+NAMES = ("driver", "connection", "template")
+FLAGS = {"is": ("test", "sensitive"), "has": ("attachment",)}
+TIMES = ("before", "after")
+OPERATORS = ("to", "from", "subject", "status", *NAMES, "tag", "error", "id", "actor", *TIMES, *FLAGS)
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+_QUOTES = '"“”„'
+_OPERATOR = re.compile(r"([^\W\d_]+):")
+_PHRASE = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
+_BARE = re.compile(r"\S+")
+_SPACE = re.compile(r"\s*")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_AGO = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
+_NUMBER = re.compile(r"\d{1,19}", re.ASCII)
+
+
+class QueryError(ValueError):
+    """What is wrong with a query, as a sentence; `start` and `end` say where in it, `suggestion` what to put there."""
+
+    def __init__(self, message: str, start: int, end: int, suggestion: str = "") -> None:
+        super().__init__(message)
+        self.message, self.start, self.end, self.suggestion = message, start, end, suggestion
+
+    def __str__(self) -> str:
+        """Return the sentence with the place and the suggestion."""
+        place = _("(character %(place)s)") % {"place": self.start + 1}
+        hint = " " + _("Did you mean %(suggestion)s?") % {"suggestion": self.suggestion} if self.suggestion else ""
+        return f"{self.message.rstrip('.')} {place}.{hint}"
+
+    def corrected(self, text: str) -> str:
+        """Return `text` with the suggestion in its place, empty if there is none."""
+        return f"{text[: self.start]}{self.suggestion}{text[self.end :]}" if self.suggestion else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that must hold: `value` in `field` (empty: anywhere), exactly as words if `quoted`."""
+
+    field: str
+    value: str
+    negated: bool = False
+    quoted: bool = False
+    start: int = part(default=0, compare=False)  # where it stands in the query
+    end: int = part(default=0, compare=False)
+
+    def __str__(self) -> str:
+        """Return the term as it is written."""
+        value = f'"{self.value}"' if self.quoted else self.value
+        return f"{'-' if self.negated else ''}{self.field + ':' if self.field else ''}{value}"
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it is more than a sign between words, as in "parcel & co"; signs part words and are no words."""
+        return bool(self.field or words(self.value))
+
+    @property
+    def values(self) -> list[str]:
+        """The values of a status, of which one must hold."""
+        return self.value.split(",")
+
+    @property
+    def day(self) -> date | None:
+        """The day of a time that is one."""
+        return date.fromisoformat(self.value) if _DAY.fullmatch(self.value) else None
+
+    @property
+    def ago(self) -> timedelta:
+        """How long ago a time is that is not a day."""
+        found = _AGO.fullmatch(self.value)
+        return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Terms that must all hold; none of them: everything."""
+
+    terms: tuple[Term, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the query as it is written; parsed again, it says the same."""
+        return " ".join(map(str, self.terms))
+
+
+def parse(text: str) -> Query:
+    """Return what `text` asks for. Raises QueryError for everything that cannot be understood."""
+    if len(text) > LONGEST:
+        raise QueryError(_("A search has at most %(count)s characters.") % {"count": LONGEST}, LONGEST, len(text))
+    terms: list[Term] = []
+    place = _skip(text, 0)
+    while place < len(text):
+        if len(terms) == MOST_TERMS:
+            raise QueryError(_("Use at most %(count)s words.") % {"count": MOST_TERMS}, place, len(text))
+        term = _term(text, place)
+        terms.append(term)
+        place = _skip(text, term.end)
+    if terms and not any(term.says_something for term in terms):
+        _no_words(text.strip(), 0, len(text))
+    return Query(tuple(terms))
+
+
+def closest(wrong: str, right: Iterable[str]) -> str:
+    """Return which of `right` was probably meant by `wrong`, empty if none is near."""
+    known = list(right)
+    ends = [one for one in known if one.rpartition("/")[2] == wrong]
+    return ends[0] if len(ends) == 1 else next(iter(get_close_matches(wrong.lower(), known, n=1, cutoff=0.6)), "")
+
+
+def _skip(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    return found.end() if found else place
+
+
+def _term(text: str, start: int) -> Term:
+    place = start
+    negated = text[place] == "-" and not _ends(text, place + 1)
+    if negated:
+        place += 1
+    field = ""
+    operator = _OPERATOR.match(text, place)
+    if operator:
+        field = _operator(text, operator)
+        place = operator.end()
+        if _ends(text, place):
+            message = _("Nothing follows “%(operator)s:”.") % {"operator": field}
+            raise QueryError(message, operator.start(), place)
+    quoted = text[place] in _QUOTES
+    found = _PHRASE.match(text, place) if quoted else _BARE.match(text, place)
+    if found is None:
+        raise QueryError(_("The quotation mark is never closed."), place, len(text))
+    value = found[1] if quoted else found[0]
+    if field or negated or quoted or words(value):
+        value = _checked(field, value, place, found.end())
+    return Term(field, value, negated, quoted, start, found.end())
+
+
+def _ends(text: str, place: int) -> bool:
+    return place == len(text) or text[place].isspace()
+
+
+def _operator(text: str, found: re.Match[str]) -> str:
+    name = found[1].lower()
+    if name in OPERATORS:
+        return name
+    near = closest(name, OPERATORS)
+    if near:
+        message = _("There is no “%(operator)s:” to search by.") % {"operator": found[1]}
+        raise QueryError(message, found.start(), found.end(), f"{near}:")
+    message = _("There is no “%(operator)s:” to search by; put words with a colon in quotation marks.")
+    raise QueryError(message % {"operator": found[1]}, found.start(), found.end())
+
+
+def _checked(field: str, value: str, start: int, end: int) -> str:
+    """Return `value` as it is compared. Raises QueryError if `field` cannot have it."""
+    if field in ("", *TEXT):
+        if not words(value):
+            _no_words(value, start, end)
+        return value
+    if not value.strip():
+        raise QueryError(_("Nothing stands between the quotation marks."), start, end)
+    if field == "status":
+        return _statuses(value, start)
+    if field in TIMES:
+        return _time(value, start, end)
+    if field == "id":
+        if not _NUMBER.fullmatch(value) or not 0 < int(value) <= LARGEST_ID:
+            raise QueryError(_("“%(value)s” is not the number of a mail.") % {"value": value}, start, end)
+        return str(int(value))
+    if field in FLAGS:
+        lowered = value.lower()
+        if lowered not in FLAGS[field]:
+            choices = ", ".join(f"{field}:{flag}" for flag in FLAGS[field])
+            message = _("“%(value)s” is not one of %(choices)s.") % {"value": value, "choices": choices}
+            raise QueryError(message, start, end, closest(lowered, FLAGS[field]))
+        return lowered
+    return value
+
+
+def _no_words(value: str, start: int, end: int) -> NoReturn:
+    raise QueryError(_("“%(value)s” has no letter or digit to look for.") % {"value": value}, start, end)
+
+
+def _statuses(value: str, start: int) -> str:
+    place = start
+    for one in value.split(","):
+        if one.lower() not in Status.values:
+            message = _("“%(value)s” is not a status. There are: %(choices)s.")
+            raise QueryError(
+                message % {"value": one, "choices": ", ".join(Status.values)},
+                place,
+                place + len(one),
+                closest(one, Status.values),
+            )
+        place += len(one) + 1
+    return value.lower()
+
+
+def _time(value: str, start: int, end: int) -> str:
+    lowered = value.lower()
+    ago = _AGO.fullmatch(lowered)
+    if ago and timedelta(**{UNITS[ago[2]]: int(ago[1])}) <= LONGEST_AGO:
+        return lowered
+    if _DAY.fullmatch(value):
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            if FIRST_YEAR <= day.year <= LAST_YEAR:
+                return value
+    message = _("“%(value)s” is not a time. Write a day that there is, such as 2026-11-20, or 2h, 7d.")
+    raise QueryError(message % {"value": value}, start, end)

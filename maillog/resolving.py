@@ -1,0 +1,171 @@
+"""What a query asks of the database: names become labels, times ranges of ids, words are left to the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from maillog.indexing import SEARCHED, TROUBLE, own_tag, template_tag
+from maillog.matching import Found, Wanted
+from maillog.models import Message, Status
+from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest
+from maillog.words import ends_in_word, words
+
+Labels = Mapping[tuple[str, str], int]  # (kind, text) -> id
+
+PARTS = {"to": "recipients", "from": "sender"}  # what an operator's part of the mail is called in the index
+WITH_ADDRESSES = tuple(name for name in SEARCHED if name != "subject")
+NOT_SENT = ~Q(status=Status.SENT)
+SYSTEM = "system"
+
+
+@dataclass(slots=True)
+class Conditions:
+    """What must hold, gathered term by term, from the fields of the page as well."""
+
+    labels: Labels
+    of_rows: list[Q] = field(default_factory=list)
+    wanted: list[Wanted] = field(default_factory=list)
+    also_wanted: list[Wanted] = field(default_factory=list)  # what the rows say too, for when the index is asked anyway
+    ways: list[Q] = field(default_factory=list)
+    above: int | None = None
+    below: int | None = None
+
+    def found_in(self, rows: QuerySet[Message]) -> Found:
+        """Return what of `rows` holds all of it."""
+        for condition in self.of_rows:
+            rows = rows.filter(condition)
+        wanted = (*self.wanted, *self.also_wanted) if self.wanted else ()
+        return Found(rows, wanted, tuple(self.ways), self.above, self.below)
+
+    def want(self, query: Query) -> None:
+        """Add all terms of `query`. Raises QueryError for a name that no mail has."""
+        for term in query.terms:
+            if term.field == "status":
+                self.statuses(term.values, negated=term.negated)
+            elif term.field in NAMES:
+                self.label(term)
+            elif term.field in TIMES:
+                self.time(term)
+            elif term.says_something:
+                OTHERS.get(term.field, Conditions.words)(self, term)
+
+    def statuses(self, statuses: list[str], *, negated: bool = False) -> None:
+        """Add that the state is one of `statuses`."""
+        one_of = Q(status=statuses[0]) if len(statuses) == 1 else Q(status__in=statuses)
+        if negated:
+            self.of_rows.append(~one_of)
+            return
+        self.of_rows.append(one_of)
+        if Status.SENT in statuses:
+            return
+        # What is not sent has an index of its own, which SQLite takes only if the query repeats its condition.
+        self.of_rows.append(NOT_SENT)
+        if len(statuses) == 1 and statuses[0] in TROUBLE:
+            self.also_wanted.append(_tag(statuses[0]))
+        else:
+            self.ways.append(one_of & NOT_SENT)
+
+    def label(self, term: Term) -> None:
+        """Add that the driver, the connection or the template has this name."""
+        known = self.labels.get((term.field, term.value))
+        if known is None:
+            names = [text for kind, text in self.labels if kind == term.field]
+            near = closest(term.value, names)
+            near = f'"{near}"' if " " in near else near
+            message = _("No mail has the %(operator)s “%(name)s”.") % {"operator": term.field, "name": term.value}
+            raise QueryError(message, term.start, term.end, f"{_sign(term)}{term.field}:{near}" if near else "")
+        self.label_id(term.field, known, negated=term.negated)
+
+    def label_id(self, kind: str, pk: int, *, negated: bool = False) -> None:
+        """Add that the driver, the connection or the template is this one."""
+        condition = Q(**{f"{kind}_id": pk})
+        if negated:
+            self.of_rows.append(~condition | Q(**{f"{kind}_id": None}))
+            return
+        self.of_rows.append(condition)
+        if kind == "template":
+            self.also_wanted.append(_tag(template_tag(pk)))
+        else:
+            self.ways.append(condition)
+
+    def time(self, term: Term) -> None:
+        """Add that mails were made before a time, or at it and after."""
+        day = term.day
+        moment = midnight(day) if day else timezone.now() - term.ago
+        if (term.field == "before") != term.negated:
+            self.before(moment)
+        else:
+            self.since(moment)
+
+    def since(self, moment: datetime) -> None:
+        """Add that mails were made at `moment` or later."""
+        first = first_id_since(moment)
+        self.above = max(self.above or 0, LARGEST_ID if first is None else first - 1)
+
+    def before(self, moment: datetime) -> None:
+        """Add that mails were made before `moment`."""
+        first_after = first_id_since(moment)
+        if first_after is not None:
+            self.below = min(self.below or first_after, first_after)
+
+    def number(self, term: Term) -> None:
+        """Add which mail it is."""
+        condition = Q(id=int(term.value))
+        self.of_rows.append(~condition if term.negated else condition)
+
+    def words(self, term: Term) -> None:
+        """Add words: one after the other, the last of them perhaps only begun, unless they are quoted."""
+        if term.field == "actor" and term.value.lower() == SYSTEM:
+            self.of_rows.append(~Q(actor_name="") if term.negated else Q(actor_name=""))
+            return
+        columns: tuple[str, ...] = (PARTS.get(term.field, term.field),) if term.field else SEARCHED
+        if not term.field and "@" in term.value:
+            columns = WITH_ADDRESSES
+        open_end = not term.quoted and ends_in_word(term.value)
+        self.wanted.append(
+            Wanted(words=tuple(words(term.value)), columns=columns, open_end=open_end, negated=term.negated)
+        )
+
+    def flag(self, term: Term) -> None:
+        """Add a yes or no of the mail."""
+        self.wanted.append(_tag(term.value, negated=term.negated))
+
+    def tag(self, term: Term) -> None:
+        """Add a tag that the mail was given, as a whole."""
+        self.wanted.append(_tag(own_tag(term.value), negated=term.negated))
+
+
+OTHERS: dict[str, Callable[[Conditions, Term], None]] = {
+    "tag": Conditions.tag,
+    "id": Conditions.number,
+    **dict.fromkeys(FLAGS, Conditions.flag),
+}
+
+
+def midnight(day: date) -> datetime:
+    """Return the first moment of `day` in the time zone in force, in UTC."""
+    return timezone.make_aware(datetime.combine(day, time.min)).astimezone(UTC)
+
+
+def first_id_since(moment: datetime) -> int | None:
+    """Return the id of the first mail made at `moment` or later, from the index of times alone.
+
+    Ids are in time order, so every question about times becomes a range of ids, which goes with any other index;
+    a condition on the time itself would scan the table in id order on both engines.
+    """
+    rows = Message.objects.filter(created_at__gte=moment).order_by("created_at", "id")
+    return rows.values_list("id", flat=True).first()
+
+
+def _tag(word: str, *, negated: bool = False) -> Wanted:
+    return Wanted(words=(word,), columns=("tags",), negated=negated)
+
+
+def _sign(term: Term) -> str:
+    return "-" if term.negated else ""
