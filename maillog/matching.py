@@ -210,7 +210,7 @@ class _Walk:
         bounds, values = self._bounds("id", self.before, self.after)
         exists, more = self._exists("matching.id", self.before, self.after)
         order = "DESC" if self.descending else "ASC"
-        # The index is asked for whole words only, if there are any: an open end costs what all words that begin so do.
+        # Of a phrase, the index is asked for whole words only: an open end costs what all words that begin so do.
         # What it finds is counted before anything else is looked at, or the planner would walk the rows in order.
         sql = (
             f"WITH matching AS MATERIALIZED (SELECT id, words FROM {TABLE} WHERE words @@ %s::tsquery{bounds}"  # noqa: S608
@@ -264,10 +264,8 @@ def _between(rows: QuerySet[Message], before: int | None, after: int | None) -> 
 
 
 def _whole(wanted: Sequence[Wanted]) -> list[Wanted]:
-    """Return of `wanted` what has no open end, or everything if nothing has."""
-    whole = []
-    for one in wanted:
-        words = one.words[:-1] if one.open_end else one.words
-        if words:
-            whole.append(Wanted(words=words, columns=one.columns))
-    return whole or list(wanted)
+    """Return `wanted` without the open ends of phrases, whose other words are enough to find few."""
+    return [
+        replace(one, words=one.words[:-1], open_end=False) if one.open_end and len(one.words) > 1 else one
+        for one in wanted
+    ]
