@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         htmx: HtmxDetails
 
 
+ACTING = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
 CHOICES = ("template", "driver", "connection")
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.SENT, Status.DEFERRED, Status.FAILED})
 
@@ -49,6 +50,7 @@ class Chip:
 class Row:
     """One mail as the list shows it. Made here, because the template's own filters took most of the page's time."""
 
+    pk: int
     href: str
     status: str
     label: str
@@ -93,6 +95,8 @@ def listing(request: HtmxRequest) -> HttpResponse:
         "newer": query_of(filters, after=page.newer),
         "older": query_of(filters, before=page.older),
         "swapped": bool(request.htmx),
+        "everything": query_of(filters),
+        "may_act": any(request.user.has_perm(permission) for permission in ACTING),
     }
     partial = request.htmx and not request.htmx.history_restore_request
     response = render(request, "maillog/_mails.html" if partial else "maillog/mail_list.html", context)
@@ -108,6 +112,7 @@ def rows(mails: Iterable[Message]) -> list[Row]:
     log, this_year = reverse("maillog:list"), timezone.localtime().year
     return [
         Row(
+            pk=mail.pk,
             href=f"{log}{mail.pk}/",  # what reverse("maillog:detail") says, which would be asked 50 times
             status=mail.status,
             label=labels[mail.status],
