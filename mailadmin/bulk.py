@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
@@ -43,6 +43,7 @@ PERMISSIONS = {
 STATE_CHANGED = gettext_noop("It was in another state by then, or gone.")
 NOBODY_LEFT = gettext_noop("Each of its recipients has accepted or refused it.")
 NOT_ALLOWED = gettext_noop("Its owner may not do that any more.")
+BROKEN = gettext_noop("An error stopped it. The log of the worker says which.")
 UNREADABLE = gettext_noop("Its filter cannot be used any more.")
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,14 @@ def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
     while not should_stop() and (taken := _claim()):
         pk, claim = taken
         while not should_stop():
-            count = _step(pk, claim)
+            try:
+                count = _step(pk, claim)
+            except DatabaseError:
+                raise  # it is away: the next worker goes on when the lease has ended
+            except Exception:
+                logger.exception("Bulk action %d stopped.", pk)
+                _end(BulkAction(pk=pk, claim=claim), State.STOPPED, BROKEN)
+                break
             if count is None:
                 break
             looked_at += count
