@@ -1,7 +1,7 @@
 """How long somebody who sends waits while 100,000 mails are removed from the log.
 
-Run as `python -m benchmarks.bench_prune [rows]`; prints one JSON line a figure. A process of its own prunes by the rules
-of retention; meanwhile two threads here store mails one at a time, as fast as they may, and the longest of their
+Run as `python -m benchmarks.bench_prune [rows]`; prints one JSON line a figure. A process of its own prunes by the
+rules of retention; meanwhile two threads here store mails one at a time, as fast as they may, and the longest of their
 transactions is the figure. `idle` is the same without anything being pruned: what the machine itself adds. SQLite, and
 PostgreSQL if BENCH_POSTGRES names a database for scratch (it is emptied).
 """

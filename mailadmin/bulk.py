@@ -8,6 +8,7 @@ What the person may do is asked again before each batch.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Action, State = BulkAction.Action, BulkAction.State
 # `resend` takes contents into memory: a batch ends where they are this large together.
 BATCH, BATCH_OCTETS = 200, 16 * 1024 * 1024
+PAUSE = 0.03  # seconds between two batches, in which others may write to the database
 LEASE = timedelta(seconds=60)
 PERMISSIONS = {
     Action.RESEND: "maillog.resend_mail",
@@ -146,6 +148,7 @@ def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
             if count is None:
                 break
             looked_at += count
+            time.sleep(PAUSE)
         else:  # stopped: the next worker need not wait for the end of the lease
             BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING).update(lease_until=None)
     return looked_at

@@ -121,7 +121,8 @@ def test_a_stored_mail_without_usable_headers_is_refused_and_not_sent(admin):
 
 
 def test_folded_fields_and_doubled_ones_are_rewritten_whole():
-    mime = b"To: a@example.com,\r\n b@example.com\r\nMessage-ID:\r\n <1@x>\r\nSubject: s\r\nDate: x\r\n\r\nbody\r\n\r\nmore"
+    mime = b"To: a@example.com,\r\n b@example.com\r\nMessage-ID:\r\n <1@x>\r\nSubject: s\r\nDate: x\r\n"
+    mime += b"\r\nbody\r\n\r\nmore"
     made = resending.rewritten(
         mime, message_id="<2@x.org>", date=timezone.now(), to=parse_address("c@example.com"), utf8=False
     )
