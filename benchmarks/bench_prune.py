@@ -91,7 +91,8 @@ def tell(engine: str, when: str, senders: Senders, rows: int) -> None:
     """Print the waits of those who sent."""
     from benchmarks.figures import report
 
-    more = {"rows": rows, "mails": len(senders.times), "failed": senders.failed}
+    slow = sum(each > 100 for each in senders.times)
+    more = {"rows": rows, "mails": len(senders.times), "over_100_ms": slow, "failed": senders.failed}
     report("prune", f"{engine}_{when}_longest_stall", max(senders.times), "ms", **more)
     report("prune", f"{engine}_{when}_p99", statistics.quantiles(senders.times, n=100)[98], "ms", **more)
 
