@@ -20,8 +20,8 @@ from maillog.models import Attempt, Content, Message, Recipient
 
 SAMPLE = 2_000
 WINDOW = timedelta(days=7)
-# A row with one recipient, one attempt and their index entries, and what a body takes beside its compressed octets: about
-# what 30,000 mails came to, with some room for more recipients and attempts.
+# A row with one recipient, one attempt and their index entries, and what a body takes beside its compressed octets:
+# about what 30,000 mails came to, with some room for more recipients and attempts.
 ROW_OCTETS = 800
 AROUND_BODY = 100
 

@@ -154,7 +154,8 @@ def test_it_says_how_many_before_and_does_that_many_after(admin_client, jobs, dj
     with django_capture_on_commit_callbacks(execute=True):
         response = admin_client.post("/log/actions/new/", typed)
     assert Message.objects.count() == 4
-    jobs.run()
+    assert jobs.names == ["run_bulk_actions"]
+    bulk.run()
     assert list(Message.objects.values_list("pk", flat=True)) == [kept.pk]
     assert "Done" in text(admin_client.get(response["Location"]))
 
