@@ -2,8 +2,8 @@
 
 Each batch is a transaction of its own, and the pause after it is four times as long: who waits for SQLite's only lock
 looks now and then whether it is free, and must find it so. The size of a batch follows the time that one takes: 500
-mails at first, then up to 5,000, or down to 100 on a machine that is busy. Stopped or killed at any moment, the next run
-goes on: nothing is remembered but what is gone.
+mails at first, then up to 5,000, or down to 100 on a machine that is busy. Stopped or killed at any moment, the next
+run goes on: nothing is remembered but what is gone.
 """
 
 from __future__ import annotations
