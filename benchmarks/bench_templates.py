@@ -115,7 +115,7 @@ def hostile_ones() -> None:
     """Every hostile template, two at a time, while other pages are asked for in the same process."""
     from templates_app import workshop
     from tests.templates_app import hostile
-    from tests.templates_app.making import bundle_of
+    from tests.templates_app.bundles import bundle_of
 
     done = threading.Event()
     pages: list[float] = []
@@ -180,9 +180,10 @@ def resident_megabytes() -> float:
 
 def publishing(count: int) -> None:
     """How long after the commit of a publish another process renders the new version."""
-    from tests.templates_app.making import content_of, publish
+    from tests.templates_app.bundles import content_of
+    from tests.templates_app.makers import publish_untried
 
-    publish("bench/seen", content_of(text="0", subject="x"))
+    publish_untried("bench/seen", content_of(text="0", subject="x"))
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.templates.watcher", "bench/seen"], stdout=subprocess.PIPE, text=True
     ) as watcher:
@@ -191,7 +192,7 @@ def publishing(count: int) -> None:
         found = []
         for number in range(1, count + 1):
             time.sleep(0.1 + number * 0.073 % 1)
-            publish("bench/seen", content_of(text=f"{number}", subject="x"))
+            publish_untried("bench/seen", content_of(text=f"{number}", subject="x"))
             committed = time.time()
             found.append((float(watcher.stdout.readline().split()[1]) - committed) * 1000)
         watcher.kill()

@@ -1,4 +1,4 @@
-"""Sending mail, for all other code: `send`, `send_many` and `send_template`.
+"""Sending mail, for all other code: `send`, `send_many`, `send_template` and `template_mail`.
 
 >>> from mailadmin.api import Mail, send
 >>> send(Mail(to=["Ann <ann@example.com>"], subject="Hi", text="Hello"))
@@ -23,14 +23,14 @@ from mailadmin import composing, configuration, connections, outbox
 from mailadmin.errors import InvalidMail
 from mailadmin.mail import Attachment, Mail
 from secrets_app import vault
-from templates_app.rendering import TemplateError, render
+from templates_app.rendering import TemplateError, UnknownTemplateError, render
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
     from maillog.recording import NewMessage
 
-__all__ = ["Attachment", "InvalidMail", "Mail", "send", "send_many", "send_template"]
+__all__ = ["Attachment", "InvalidMail", "Mail", "send", "send_many", "send_template", "template_mail"]
 
 CHUNK = 500
 
@@ -65,26 +65,48 @@ def send_template(
 ) -> int:
     """Render the template `key` with `values`, store the mail and return its id.
 
-    `fields` are those of `Mail` beside subject, text and html. Raises InvalidMail (naming `template` where the template
-    or its values are wrong), PermissionDenied.
+    `fields` are those of `Mail` beside subject, text and html. Raises InvalidMail as `template_mail` does,
+    PermissionDenied.
     """
+    return send(template_mail(key, to=to, values=values, language=language, sensitive=sensitive, **fields), actor=actor)
+
+
+def template_mail(
+    key: str, *, to: Sequence[str], values: Mapping[str, object], language: str = "", **fields: Any
+) -> Mail:
+    """Return the mail that the template `key` becomes with `values`, for `send_many`: nothing is stored.
+
+    In `language`, or the nearest one that the template has. `fields` are those of `Mail` beside subject, text and html.
+    Raises InvalidMail: `values` names each one that is missing or of a wrong type, `template` says that there is none,
+    or where it does not render.
+    """
+    if not isinstance(key, str):
+        raise InvalidMail("template", "must be text")
+    if not isinstance(values, Mapping):
+        raise InvalidMail("values", "must be a mapping of names to values")
+    if not isinstance(language, str):
+        raise InvalidMail("language", "must be text")
     try:
         rendered = render(key, values, language=language)
-    except TemplateError as error:
+    except UnknownTemplateError as error:
         raise InvalidMail("template", str(error)) from error
-    mail = Mail(
+    except TemplateError as error:
+        if error.is_about_values:
+            raise InvalidMail("values", " ".join(problem.message for problem in error.problems)) from error
+        raise InvalidMail("template", str(error)) from error
+    return Mail(
         to=to,
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
         language=rendered.language,
-        sensitive=sensitive,
+        template=key,
+        template_version=rendered.version,
         **fields,
     )
-    return put([mail], actor=actor, template=key)[0]
 
 
-def put(mails: Sequence[Mail], *, actor: User | None, template: str = "") -> list[int]:
+def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
     """Check, build and store `mails` in one transaction."""
     for mail in mails:
         check_permission(mail, actor)
@@ -102,7 +124,8 @@ def put(mails: Sequence[Mail], *, actor: User | None, template: str = "") -> lis
                 composed,
                 configuration=current,
                 actor=actor,
-                template=template,
+                template=mail.template,
+                template_version=mail.template_version,
                 language=mail.language,
                 connection_hint=mail.connection_hint,
                 tags=mail.tags,

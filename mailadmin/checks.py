@@ -7,9 +7,10 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
 from mailadmin.backends import OutboxBackend
+from templates_app.delivered import builtin_problems
 
 
 @register(Tags.compatibility)
@@ -33,4 +34,17 @@ def unknown_variables(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     return [
         Warning(f"{name} means nothing here.", hint=f"Did you mean {suggestion}?", id="mailadmin.W002")
         for name, suggestion in settings.UNKNOWN_MAIL_NAMES
+    ]
+
+
+@register(Tags.templates, deploy=True)
+def built_in_templates(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Say which built-in template does not render with its own samples; it takes a second, so only for `--deploy`."""
+    return [
+        Error(
+            f"A built-in template does not render: {problem}",
+            hint="Install the program's files again; an edited template in the database is not meant.",
+            id="mailadmin.E001",
+        )
+        for problem in builtin_problems()
     ]

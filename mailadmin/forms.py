@@ -164,21 +164,3 @@ class TestDraftForm(forms.Form):
     to = AddressField(label=_("To"))
     language = forms.CharField(max_length=20, required=False)
     sample = forms.CharField(max_length=200, required=False)
-
-
-class TestMailForm(forms.Form):
-    """The test page: to whom, and through which connection."""
-
-    to = AddressField(label=_("To"))
-    connection = forms.ChoiceField(label=_("Connection"), required=False)
-
-    def __init__(self, *args: Any, connections: Sequence[Connection], delivers: bool, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["to"].help_text = (
-            _("A real mail goes to this address.")
-            if delivers
-            else _("Nobody receives it: the driver delivers nothing.")
-        )
-        field = self.fields["connection"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", gettext("The usual one"))] + [(one.id, one.name) for one in connections]

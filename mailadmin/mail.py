@@ -80,7 +80,8 @@ class Mail:
     that the builder owns. `tags`, `metadata`: kept with the log entry. `connection_hint`: name of a connection to
     prefer. `language`: of the template. `sensitive`: the body is not kept after delivery. `send_at`: aware time before
     which it does not leave. `mode`: `instant`, `background` or None for the configured one. `idempotency_key`: a second
-    mail with the same key is not sent. Raises InvalidMail naming the field.
+    mail with the same key is not sent. `template`, `template_version`: what it was made from, for the log; see
+    `api.template_mail`. Raises InvalidMail naming the field.
     """
 
     to: Sequence[str] = ()
@@ -101,12 +102,14 @@ class Mail:
     send_at: datetime | None = None
     mode: str | None = None
     idempotency_key: str = ""
+    template: str = ""
+    template_version: int | None = None
 
     def __post_init__(self) -> None:
         """Copy lists and mappings, so that later changes by the caller change nothing, and refuse wrong shapes."""
         for name in ("to", "cc", "bcc", "reply_to", "tags"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
-        for name in ("subject", "text", "html", "from_", "connection_hint", "language", "idempotency_key"):
+        for name in ("subject", "text", "html", "from_", "connection_hint", "language", "idempotency_key", "template"):
             object.__setattr__(self, name, _text(name, getattr(self, name)))
         for name in ("headers", "metadata"):
             if not isinstance(getattr(self, name), Mapping):
@@ -122,6 +125,8 @@ class Mail:
             raise InvalidMail("send_at", "must be a time with a time zone")
         if self.mode is not None and not isinstance(self.mode, str):
             raise InvalidMail("mode", "must be text")
+        if self.template_version is not None and type(self.template_version) is not int:
+            raise InvalidMail("template_version", "must be a number")
 
 
 def _text(name: str, value: object) -> str:

@@ -166,6 +166,7 @@ def _entry(
         mode=mode,
         due=now + outbox.INSTANT_GRACE if mode == SendMode.INSTANT else now,
         template=mail.template.text if mail.template else "",
+        template_version=mail.template_version,
         language=mail.language,
         actor=actor,
         connection_hint=mail.connection_hint,

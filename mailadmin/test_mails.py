@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from mailadmin.mail import Mail
 from mailadmin.outbox import TEST_TAG
 from maillog import lookup
 from secrets_app import vault
+from templates_app import trials
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -53,6 +55,37 @@ def send_test_mail(
     )
 
 
+def send_from_template(
+    to: str,
+    *,
+    key: str,
+    values: Mapping[str, Any],
+    language: str = "",
+    actor: User | None = None,
+    connection_hint: str = "",
+    mode: str | None = None,
+) -> int:
+    """Send what the published template `key` becomes with `values` as a test mail, and return its id.
+
+    Raises InvalidMail, PermissionDenied, TooManyTestsError; UnknownTemplateError, TemplateError, NotTriedError.
+    """
+    check_limit(actor)
+    rendered = trials.render_published(key, values, language=language)
+    mail = Mail(
+        to=[to],
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        language=rendered.language,
+        template=key,
+        template_version=rendered.version,
+        tags=[TEST_TAG],
+        connection_hint=connection_hint,
+        mode=mode,
+    )
+    return api.send(mail, actor=actor)
+
+
 def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
     """Send what a draft of the template `key` renders to, as a test mail, and return its id.
 
@@ -65,9 +98,10 @@ def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
         text=rendered.text,
         html=rendered.html,
         language=rendered.language,
+        template=key,
         tags=[TEST_TAG],
     )
-    return api.put([mail], actor=actor, template=key)[0]
+    return api.send(mail, actor=actor)
 
 
 def check_limit(actor: User | None) -> None:

@@ -85,6 +85,7 @@ class Message(models.Model):
     driver = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     connection = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     template = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    template_version = models.PositiveSmallIntegerField(null=True)  # 0: the text delivered with the program
     language = models.CharField(max_length=10, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 BATCH = 500
+MOST_VERSIONS = 32_767  # what a small integer of every database holds
 OPEN, SKIPPED = Recipient.Outcome.OPEN.value, Recipient.Outcome.SKIPPED.value
 RECIPIENT_COLUMNS = ["message_id", "kind", "address", "search_address", "outcome", "code", "enhanced_code", "reply"]
 MESSAGE_DEFAULTS = {  # every column but the id, as it is in a new row
@@ -49,6 +50,7 @@ class NewMessage:
     mode: str
     due: datetime
     template: str = ""
+    template_version: int | None = None
     language: str = ""
     actor: AbstractBaseUser | None = None
     connection_hint: str = ""
@@ -164,6 +166,7 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
         "to_text": " ".join(recipient.shown.lower() for recipient in message.recipients),
         "sender_id": senders[fit(message.sender, 254)],
         "template_id": templates[fit(message.template, 254)] if message.template else None,
+        "template_version": numbered(message.template_version),
         "language": fit(message.language, 10),
         "actor_id": message.actor.pk if message.actor else None,
         "actor_name": fit(str(message.actor), 254) if message.actor else "",
@@ -184,6 +187,11 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
         "settings_revision": message.settings_revision,
         "repeats": message.repeats,
     }
+
+
+def numbered(version: int | None) -> int | None:
+    """Return the number of a template's version as the column takes it; one beyond that is not recorded."""
+    return version if version is not None and 0 <= version <= MOST_VERSIONS else None
 
 
 def _recipient(number: int, recipient: NewRecipient) -> dict[str, Any]:

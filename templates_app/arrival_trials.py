@@ -10,17 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 from django.utils.translation import gettext as _
 
 from templates_app import rendering, workshop
 from templates_app.arrivals import Arrival
 from templates_app.content import Content
 from templates_app.engine import Bundle, Problem
-from templates_app.explaining import explain
 from templates_app.models import Document
 from templates_app.project_files import ENDINGS, FileProblem
-from templates_app.trying import inspect_rendered, languages_of
+from templates_app.trying import inspect_rendered, languages_of, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,9 @@ def trial_problems(arrivals: Sequence[Arrival], new_shared: Mapping[str, str]) -
                 found.setdefault(same, problem)
     for arrival in arrivals:
         if arrival.files.kind == "part" and arrival.full_key in changed - read:
-            found |= {problem: problem for problem in unreadable(arrival)}
+            for language, fault in unreadable(arrival.full_key, arrival.files.content):
+                file = f"{arrival.folder}/{language}.{ENDINGS[fault.part]}"
+                found[fault, language] = FileProblem(file, fault.line, fault.message)
     return list(found.values())
 
 
@@ -59,7 +59,7 @@ def own_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
     for arrival in arrivals:
         if arrival.files.kind == "template" and arrival.has_text:
             samples = {name: sample.values for name, sample in arrival.samples.items()} | dict(arrival.files.samples)
-            is_touched = arrival.publishes or bool(arrival.changed_samples)
+            is_touched = arrival.publishes or bool(arrival.changed_samples) or arrival.changes_facts  # a tag, say
             content = arrival.files.content
             yield Trial(arrival.full_key, content, samples or declared(content), arrival.files.tags, is_touched)
 
@@ -120,14 +120,3 @@ def located(
     return FileProblem(
         f"{arrival.folder}/{own or content.default_language}.{ENDINGS[problem.part]}", problem.line, message
     )
-
-
-def unreadable(arrival: Arrival) -> Iterator[FileProblem]:
-    """Give what Jinja cannot read in a part that no template uses. Reading costs little, other than compiling."""
-    for language, texts in arrival.files.content.languages.items():
-        for name in ("html", "text"):
-            try:
-                jinja2.Environment(autoescape=True).parse(getattr(texts, name), arrival.full_key)
-            except (jinja2.TemplateSyntaxError, RecursionError) as error:
-                problem = explain(error, arrival.full_key, name)
-                yield FileProblem(f"{arrival.folder}/{language}.{ENDINGS[name]}", problem.line, problem.message)

@@ -1,4 +1,4 @@
-"""Every change to what there is: projects, templates, parts, their names, tags and languages.
+"""Every change to what there is: projects, templates, parts, their names and tags.
 
 Protected projects and their documents cannot be deleted, nor can a part that a published template uses. What documents
 say is `keeping`'s matter.
@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from templates_app import rendering
-from templates_app.content import KEY, LANGUAGE, Content, Texts
-from templates_app.keeping import CONTROL, KeepingError
-from templates_app.models import Change, Document, Project
+from templates_app.content import KEY
+from templates_app.keeping import CONTROL, Gone, KeepingError
+from templates_app.models import Document, Project
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -28,7 +27,7 @@ MOST_TAGS = 20
 
 
 class Invalid(KeepingError):
-    """A value is not as it must be; `field` is its name: key, name, description, tags, language, values."""
+    """A value is not as it must be; `field` is its name: key, name, description, tags, values."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -73,7 +72,10 @@ def create_project(*, key: str, name: str, description: str = "", tags: Iterable
 def create_document(
     project: Project, kind: str, *, key: str, name: str, description: str = "", tags: Iterable[str] = ()
 ) -> Document:
-    """Return a new template or part (`kind`), of which nothing is published yet. Raises Invalid as above."""
+    """Return a new template or part (`kind`), of which nothing is published yet.
+
+    Raises Invalid as above, and Gone if the project was deleted meanwhile.
+    """
     if kind not in Document.Kind.values:
         raise Invalid("kind", _("It is either a template or a part."))
     facts = _facts(name, description, tags)
@@ -81,25 +83,9 @@ def create_document(
         with transaction.atomic():
             return Document.objects.create(project=project, kind=kind, key=checked_key(key), **facts)
     except IntegrityError as error:
+        if not Project.objects.filter(pk=project.pk).exists():
+            raise Gone from error
         raise Invalid("key", _("There is one with this key in the project already.")) from error
-
-
-def with_language(content: Content, language: str, *, like: str = "") -> Content:
-    """Return `content` with one more language: empty, or beginning as a copy of the language `like`. Raises Invalid."""
-    if not LANGUAGE.fullmatch(language):
-        raise Invalid("language", _("Write a language code such as de or de-AT."))
-    if language.casefold() in {one.casefold() for one in content.languages}:
-        raise Invalid("language", _("This language is there already."))
-    return replace(content, languages={**content.languages, language: content.languages.get(like, Texts())})
-
-
-def without_language(content: Content, language: str) -> Content:
-    """Return `content` without one of its languages. Raises Invalid for the default language."""
-    if language == content.default_language:
-        raise Invalid("language", _("The default language cannot be taken away."))
-    if language not in content.languages:
-        raise Invalid("language", _("There is no such language."))
-    return replace(content, languages={one: texts for one, texts in content.languages.items() if one != language})
 
 
 # ---------------------------------------------------------------- changing
@@ -108,12 +94,14 @@ def without_language(content: Content, language: str) -> Content:
 def change(one: Project | Document, was: dict[str, Any], *, name: str, description: str, tags: Iterable[str]) -> None:
     """Write name, description and tags anew, if they are still what they `was` (see `facts_of`).
 
-    Raises Invalid, and ChangedMeanwhile if somebody else changed them and not to the same.
+    Raises Invalid, ChangedMeanwhile if somebody else changed them and not to the same, and Gone if it was deleted.
     """
     wanted = _facts(name, description, tags)
     model: Any = type(one)
     with transaction.atomic():
-        locked = model.objects.select_for_update().get(pk=one.pk)
+        locked = model.objects.select_for_update().filter(pk=one.pk).first()
+        if locked is None:
+            raise Gone
         if facts_of(locked) not in (was, wanted):
             raise ChangedMeanwhile(facts_of(locked))
         for field, value in wanted.items():
@@ -153,7 +141,7 @@ def _delete(documents: list[Document], whole: Model) -> None:
     with transaction.atomic():
         # In the order in which publishing locks. Who publishes something that uses this waits, and sees it gone.
         list(Document.objects.select_for_update().filter(pk__in=going).order_by("pk"))
-        Change.objects.select_for_update().get_or_create(pk=1)
+        rendering.change_number(lock=True)
         users = {
             user.pk: user
             for document in documents

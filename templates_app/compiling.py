@@ -25,6 +25,7 @@ from templates_app.parts import full_key
 GLOBALS = ("range", "dict", "namespace", "cycler", "joiner")
 NO_FILTERS = ("pprint", "random")  # one shows what objects are inside, one makes the mail another than the preview
 KEPT = 1_000  # compiled texts
+WRITABLE = (str, int, float, list, tuple, dict, jinja2.Undefined)  # the last one says itself what is wrong
 
 
 class Undefined(jinja2.StrictUndefined):
@@ -46,7 +47,7 @@ class Environment(ImmutableSandboxedEnvironment):
         super().__init__(
             undefined=Undefined,
             autoescape=html,
-            finalize=nothing_for_none,
+            finalize=written,
             keep_trailing_newline=True,
             auto_reload=False,
             loader=Parts(parts, html=html, language=body_language),
@@ -80,9 +81,18 @@ _codes: dict[tuple[bool, str, str, str], CodeType] = {}
 _lock = threading.Lock()
 
 
-def nothing_for_none(value: Any) -> Any:
-    """Write nothing for None, which optional values are."""
-    return "" if value is None else value
+def written(value: Any) -> Any:
+    """Return what is written of `value`: nothing of None, which optional values are.
+
+    Raises TemplateRuntimeError for what would be written as an object, <generator object at 0x7f...>, say.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, WRITABLE):
+        return value
+    raise jinja2.TemplateRuntimeError(
+        'this is neither text nor a number nor a list: map and its like need |join(", ") behind them, a macro its ( )'
+    )
 
 
 def check_names(tree: nodes.Template, name: str) -> None:

@@ -17,7 +17,9 @@ KEY = re.compile(r"[a-z0-9_]{1,50}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")  # de, de-AT, zh-Hant-TW
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}")  # of a variable
 TYPES = ("text", "number", "boolean", "date", "datetime", "url", "email", "list", "object")
-RESERVED = frozenset({"language", "range", "dict", "lipsum", "cycler", "joiner", "namespace", "self", "loop", "super"})
+# Words of Jinja. A variable called none would never be written; one called not is an error wherever it stands.
+WORDS = frozenset({"none", "true", "false", "not", "and", "or", "in", "is", "if", "else"})
+RESERVED = WORDS | {"language", "range", "dict", "lipsum", "cycler", "joiner", "namespace", "self", "loop", "super"}
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MAX_TEXT = 200_000  # characters of one part in one language
 

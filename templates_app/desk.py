@@ -17,7 +17,7 @@ from templates_app.models import Document, Draft, SharedValue, Version
 from templates_app.sample_form import SampleForm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -136,9 +136,9 @@ class Desk:
             **{"revision": self.revision, "based_on": began, **base},
         )
 
-    def sample_form(self, data: Mapping[str, Any] | None = None) -> SampleForm:
+    def sample_form(self) -> SampleForm:
         """Return the fields of the values that it is looked at with."""
-        return SampleForm(self.content.variables, self.choice.values, data)
+        return SampleForm(self.content.variables, self.choice.values)
 
     def save(self, content: Content, revision: int) -> None:
         """Keep `content`, typed over the draft's `revision`. Raises keeping.Conflict. What is kept already, stays."""
@@ -148,11 +148,18 @@ class Desk:
         self.content = content
         self.__dict__.pop("choices", None)
 
-    def try_values(self, key: str, values: Mapping[str, Any]) -> None:
-        """Keep `values` with the draft as what this person tries the choice `key` with; the stored ones drop them."""
+    def typed_values(self, data: Mapping[str, Any], variables: Sequence[Variable]) -> SampleForm | None:
+        """Read the values that were typed on the page; None where it has none."""
+        if not self.is_template or "sample_shown" not in data or "values_json" not in data:
+            return None
+        return SampleForm(variables, {}, data)
+
+    def try_values(self, key: str, typed: SampleForm | None) -> None:
+        """Keep what was typed with the draft, to try the choice `key` with; the stored values themselves drop it."""
         stored = next((one.values for one in self.choices if one.key == key), None)
-        if stored is None:
+        if stored is None or typed is None or not typed.changed:
             return
+        values = typed.values
         trial = {one: kept for one, kept in self.trial.items() if one != key}
         if dict(values) != dict(stored):
             was = self.trial[key]["was"] if key in self.trial else dict(stored)
@@ -171,9 +178,9 @@ class Desk:
         Draft.objects.filter(pk=self.draft.pk).update(trial=trial)
         self.draft.trial = trial
 
-    def look(self) -> looking.Look:
+    def look(self, *, inspected: bool = False) -> looking.Look:
         """Try out what is being edited, in this language, with these values."""
-        return looking.look(self.document, self.content, self.language, self.choice)
+        return looking.look(self.document, self.content, self.language, self.choice, inspected=inspected)
 
     def chips(self) -> list[Chip]:
         """Return the variables that can be inserted: the template's own, then those that every template has."""

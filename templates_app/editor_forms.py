@@ -32,6 +32,24 @@ TYPE_LABELS = {
     "list": gettext_lazy("List"),
     "object": gettext_lazy("Object"),
 }
+
+
+def no_control_characters(text: str) -> None:
+    """Raise ValidationError if `text` holds one."""
+    try:
+        plain_values.check_characters(text.replace("\r\n", "\n").replace("\r", "\n"))
+    except ValueError as error:
+        raise forms.ValidationError(str(error), code="control") from error
+
+
+def one_line(text: str) -> None:
+    """Raise ValidationError if `text` holds a control character or the end of a line."""
+    if "\n" in text or "\r" in text:
+        raise forms.ValidationError(_("Write this in one line."), code="lines")
+    no_control_characters(text)
+
+
+CHECKS = [no_control_characters]
 CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 
@@ -42,13 +60,19 @@ class TextsForm(forms.Form):
     revision = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
     based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
     subject = forms.CharField(
-        label=gettext_lazy("Subject"), required=False, strip=False, max_length=MAX_TEXT, widget=forms.TextInput(CODE)
+        label=gettext_lazy("Subject"),
+        required=False,
+        strip=False,
+        max_length=MAX_TEXT,
+        validators=[one_line],
+        widget=forms.TextInput(CODE),
     )
     html = forms.CharField(
         label=gettext_lazy("HTML"),
         required=False,
         strip=False,
         max_length=MAX_TEXT,
+        validators=CHECKS,
         widget=forms.Textarea({**CODE, "rows": 22, "data-source": "html", "aria-label": gettext_lazy("HTML")}),
     )
     text = forms.CharField(
@@ -56,6 +80,7 @@ class TextsForm(forms.Form):
         required=False,
         strip=False,
         max_length=MAX_TEXT,
+        validators=CHECKS,
         widget=forms.Textarea({**CODE, "rows": 22, "data-source": "text", "aria-label": gettext_lazy("Plain text")}),
     )
 
@@ -93,7 +118,9 @@ class VariableForm(forms.Form):
     type = forms.ChoiceField(
         label=gettext_lazy("Type"), required=False, choices=[(one, TYPE_LABELS[one]) for one in TYPES]
     )
-    description = forms.CharField(label=gettext_lazy("What it is"), required=False, max_length=500)
+    description = forms.CharField(
+        label=gettext_lazy("What it is"), required=False, max_length=500, validators=[one_line]
+    )
     sample = forms.CharField(
         label=gettext_lazy("Sample"),
         required=False,

@@ -17,10 +17,12 @@ from django.utils.translation import gettext as _
 from templates_app.arrivals import shaped
 from templates_app.arriving import write
 from templates_app.content import Content
-from templates_app.importing import ImportRefused, Plan, state
+from templates_app.importing import ImportRefused, Plan
 from templates_app.inspecting_source import names_in
 from templates_app.models import Document, Project, SharedValue, Version
 from templates_app.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
+from templates_app.project_reading import MOST_PROBLEMS
+from templates_app.rendering import change_number
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -122,7 +124,7 @@ def check_import(projects: Sequence[ProjectFiles]) -> Plan:
     plan = Plan(projects)
     problems = plan.problems()
     if problems:
-        raise ImportRefused(problems)
+        raise ImportRefused(problems[:MOST_PROBLEMS])
     return plan
 
 
@@ -136,7 +138,7 @@ def import_projects(projects: Sequence[ProjectFiles], user: AbstractBaseUser | N
         plan = check_import(projects)
         try:
             with transaction.atomic():
-                if plan.lock() and state(lock=True) == plan.state:  # else something was published meanwhile
+                if plan.lock() and change_number(lock=True) == plan.state:  # else something was published meanwhile
                     write(plan, user, note=note or _("Imported"))
                     return plan
         except IntegrityError:  # another import or person made the same document a moment ago

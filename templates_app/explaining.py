@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 import jinja2
-from jinja2.exceptions import FilterArgumentError, SecurityError
+from jinja2.exceptions import SecurityError
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def sentence(error: BaseException) -> str:
         return "This divides by zero."
     if isinstance(error, OSError | ImportError | LookupError) and not isinstance(error, KeyError | IndexError):
         return "This needs something that templates may not use."  # files: their names are nobody's business
-    if isinstance(error, FilterArgumentError):
-        return ended(str(error))
+    if isinstance(error, jinja2.TemplateRuntimeError):
+        return ended(str(error)[:1].upper() + str(error)[1:300])
     if isinstance(error, OverflowError | NameError) or str(error).startswith("Exceeds the limit"):
         return "A number or a range here is too large."  # infinity is a name that Python does not know
     if isinstance(error, SyntaxError):

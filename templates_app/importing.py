@@ -16,8 +16,9 @@ from templates_app.arrivals import Arrival, facts
 from templates_app.cataloguing import RESERVED_KEYS
 from templates_app.content import RESERVED
 from templates_app.keeping import KeepingError
-from templates_app.models import Change, Document, Project, SharedValue
+from templates_app.models import Document, Project, SharedValue
 from templates_app.project_files import FileProblem, ProjectFiles, SharedFile
+from templates_app.rendering import change_number
 from templates_app.sampling import checked_values
 
 
@@ -45,7 +46,7 @@ class Plan:
     """What importing `projects` would do to what is stored now."""
 
     def __init__(self, projects: Sequence[ProjectFiles]) -> None:
-        self.state = state()  # read first, so that what is read next is not older
+        self.state = change_number()  # read first, so that what is read next is not older
         self.projects = list(projects)
         keys = [project.key for project in projects]
         self.stored_projects = {one.key: one for one in Project.objects.filter(key__in=keys)}
@@ -131,10 +132,3 @@ class Plan:
                 except KeepingError as error:
                     message = _("sample “%(name)s”: %(reason)s") % {"name": name, "reason": error}
                     yield FileProblem(f"{arrival.folder}/template.json", 0, message)
-
-
-def state(*, lock: bool = False) -> int:
-    """Return the number of the last change; with `lock` nobody publishes until the transaction ends."""
-    rows = Change.objects.select_for_update() if lock else Change.objects.all()
-    row = rows.order_by("pk").first()
-    return row.number if row else 0

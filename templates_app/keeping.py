@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 
 from templates_app.content import Content
 from templates_app.merging import merged
-from templates_app.models import Change, Document, Draft, Version
-from templates_app.rendering import note_change
+from templates_app.models import Document, Draft, Version
+from templates_app.rendering import change_number, note_change
 from templates_app.trying import Failure, failures
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class NothingToPublish(KeepingError):
     """The published version says exactly this already."""
 
 
+class Gone(LookupError):
+    """What was to be changed is not there any more: somebody deleted it meanwhile. Views answer 404."""
+
+
 # ---------------------------------------------------------------- drafts
 
 
@@ -76,7 +80,8 @@ def save_draft(
     """Keep what `user` typed. `revision` is that of the draft that was typed over, 0 where there was none.
 
     `based_on` is the published version that the text began from; left out, it stays as it is, and is the published one
-    for a new draft. Raises Conflict if the draft was saved elsewhere meanwhile (unless with the same text), or is gone.
+    for a new draft. Raises Conflict if the draft was saved elsewhere meanwhile (unless with the same text), or
+    discarded, and Gone if the document was deleted.
     """
     if revision:
         values = {"content": content.as_json(), "revision": F("revision") + 1, "saved_at": timezone.now()}
@@ -98,6 +103,7 @@ def save_draft(
     except IntegrityError:
         there = draft_of(document, user)
         if there is None:
+            _published(document)  # raises Gone if that is why
             raise
         return _same_or_conflict(there, content)
 
@@ -114,7 +120,10 @@ def _published_meanwhile(document: Document) -> Conflict:
 
 
 def _published(document: Document) -> Version | None:
-    return Version.objects.filter(pk__in=Document.objects.filter(pk=document.pk).values("published")).first()
+    there = Document.objects.filter(pk=document.pk).select_related("published").first()
+    if there is None:
+        raise Gone
+    return there.published
 
 
 def discard_draft(document: Document, user: AbstractBaseUser) -> bool:
@@ -132,7 +141,8 @@ def publish(
     """Make `content` the published version of `document` and return it; the draft of `user` is done with.
 
     `user=None` is the system. Raises Conflict unless `based_on` is the published version, NothingToPublish if that says
-    the same, Refused if a sample in any language of this template, or of any that uses this part, does not render.
+    the same, Refused if a sample in any language of this template, or of any that uses this part, does not render, and
+    Gone if the document was deleted meanwhile.
     """
     return _publish(document, user, content, note, based_on, origin=based_on)
 
@@ -176,15 +186,19 @@ def _publish(
     origin: Version | None,
 ) -> Version:
     for _attempt in range(TRIES):
-        state = _state()
+        state = change_number()
         _check(document, content, based_on)
         problems = failures(document, content)
         if problems:
             raise Refused(problems)
         with transaction.atomic():
-            locked = Document.objects.select_for_update().get(pk=document.pk)
+            locked = Document.objects.select_for_update().filter(pk=document.pk).first()
+            if locked is None:
+                raise Gone
             _check(locked, content, based_on)
-            if _state(lock=True) != state:  # a part that this uses, or a template that uses this part, is another now
+            if (
+                change_number(lock=True) != state
+            ):  # a part that this uses, or a template that uses this part, is another now
                 continue
             version = add_version(locked, user, content, note, origin)
             if user is not None:
@@ -193,13 +207,6 @@ def _publish(
         document.published = version
         return version
     raise KeepingError(_("Others are publishing right now. Try again in a moment."))
-
-
-def _state(*, lock: bool = False) -> int:
-    """Return the number of the last change; locked, nobody else publishes until the transaction ends."""
-    if lock:
-        return Change.objects.select_for_update().get_or_create(pk=1)[0].number
-    return Change.objects.values_list("number", flat=True).first() or 0
 
 
 def _check(document: Document, content: Content, based_on: Version | None) -> None:

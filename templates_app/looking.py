@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.utils.translation import gettext, gettext_lazy
 
 from templates_app import rendering, workshop
-from templates_app.inspecting import Finding, inspect
+from templates_app.inspecting import Finding
 from templates_app.models import Document
-from templates_app.trying import Failure, samples_of
+from templates_app.trying import Failure, inspect_rendered, samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,8 +85,8 @@ def choices(document: Document, content: Content) -> list[Choice]:
     return found or [Choice("", gettext("Alone: no template uses it yet"), {})]
 
 
-def look(document: Document, content: Content, language: str, choice: Choice) -> Look:
-    """Try `content` out as `document`, with the values of `choice`."""
+def look(document: Document, content: Content, language: str, choice: Choice, *, inspected: bool = True) -> Look:
+    """Try `content` out as `document`, with the values of `choice`. `inspected`: also for what mail programs drop."""
     if choice.template is None or choice.template.published is None:
         bundle = rendering.bundle_of(document, content)
     else:
@@ -99,21 +98,8 @@ def look(document: Document, content: Content, language: str, choice: Choice) ->
         for one in outcome.problems
     )
     findings: tuple[Finding, ...] = ()
-    if outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
-        parts = [
-            text for part in bundle.parts.values() for one in part.languages.values() for text in (one.html, one.text)
-        ]
-        findings = tuple(
-            inspect(
-                outcome.rendered,
-                document.tags,
-                content.variables,
-                content,
-                shared=bundle.shared,
-                parts=parts,
-                base_url=settings.BASE_URL,
-            )
-        )
+    if inspected and outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
+        findings = tuple(inspect_rendered(document.tags, content, bundle, outcome.rendered))
     return Look(outcome.rendered, troubles, findings)
 
 

@@ -69,6 +69,9 @@ def merged(base: Content, theirs: Content, yours: Content) -> Content:
         )
         texts = languages.get(place.language, Texts())
         languages[place.language] = replace(texts, **{place.part: text})
+    for language in set(base.languages) - set(theirs.languages):  # taken away by them
+        if languages.get(language) == Texts() and language != yours.default_language:
+            del languages[language]
     return replace(yours, languages=languages, variables=_variables(base, theirs, yours))
 
 

@@ -6,6 +6,8 @@ Owns how a value is shown in a field and read from it. Whether a template can us
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,6 +18,7 @@ from django.utils.translation import gettext as _
 
 JSON_TYPES = frozenset({"list", "object"})
 DEEPEST = 50  # levels of lists within lists; the parser's own limit is a crash of the request
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 LARGEST = 100_000  # characters of one value, and of all values of a sample as JSON
 
 
@@ -32,9 +35,10 @@ def shown(kind: str, value: Any) -> str:
 
 def read(kind: str, text: str) -> Any:
     """Return the value that `text` means; an empty text stays one. Raises ValueError with a sentence."""
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > LARGEST:
         raise ValueError(_("This is longer than 100,000 characters."))
+    check_characters(text)
     if not text.strip():
         return ""
     reader = READERS.get(kind)
@@ -123,9 +127,28 @@ def from_json(text: str) -> Any:
         ) from error
     except (RecursionError, UnicodeEncodeError, ValueError) as error:  # too deep, half a character, a huge number
         raise ValueError(_("This JSON holds something that cannot be kept.")) from error
-    if depth(value) > DEEPEST or "\x00" in text or "\\u0000" in text:
+    if depth(value) > DEEPEST:
         raise ValueError(_("This JSON holds something that cannot be kept."))
+    for one in texts_in(value):
+        check_characters(one)
     return value
+
+
+def check_characters(text: str) -> None:
+    """Raise ValueError, naming the line, if `text` holds a control character, which nobody sees."""
+    found = CONTROL.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise ValueError(_("There is a control character in line %d. Delete it.") % line)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in JSON data of no great depth, names too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from texts_in(one)
 
 
 def refuse_constant(name: str) -> Any:

@@ -34,6 +34,7 @@ from templates_app.uses import templates_using
 __all__ = [
     "RenderedMail",
     "TemplateError",
+    "UnknownTemplateError",
     "bundle_of",
     "forget",
     "note_change",
@@ -54,6 +55,15 @@ class TemplateError(ValueError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+    @property
+    def is_about_values(self) -> bool:
+        """Whether the values are at fault, and nothing in the template."""
+        return all(problem.part == "values" for problem in self.problems)
+
+
+class UnknownTemplateError(TemplateError):
+    """There is no published template with this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ def render(key: str, values: Mapping[str, object], *, language: str = "") -> Ren
     """Render the published template `key` (``project/name``) with `values`.
 
     In `language`, or the nearest one that the template has; the result names it. Values are plain data, dates, or lazy
-    translations. Raises TemplateError for an unknown key, and for values that are missing or of a wrong type.
+    translations. Raises UnknownTemplateError, and TemplateError for values that are missing or of a wrong type.
     """
     compiled = kept().compiled(key, language)
     try:
@@ -165,13 +175,13 @@ def kept() -> Kept:
     """
     global _kept, _looked  # this process has one
     if _own.own_change:
-        if transaction.get_connection().in_atomic_block and current_number() == _own.own_change:
+        if transaction.get_connection().in_atomic_block and change_number() == _own.own_change:
             return Kept(_own.own_change)
         _own.own_change = 0  # committed, or rolled back
     now = time.monotonic()
     if now - _looked < LOOK_AGAIN:
         return _kept
-    number = current_number()  # before anything is read, so that what is kept is never older than its number
+    number = change_number()  # before anything is read, so that what is kept is never older than its number
     with _lock:
         if number != _kept.number:
             _kept = Kept(number)
@@ -179,8 +189,13 @@ def kept() -> Kept:
         return _kept
 
 
-def current_number() -> int:
-    """Return the number of the last change, 0 if there was none."""
+def change_number(*, lock: bool = False) -> int:
+    """Return the number of the last change, 0 if there was none.
+
+    With `lock`, in a transaction, nobody else publishes, deletes or changes shared values until that ends.
+    """
+    if lock:
+        return Change.objects.select_for_update().get_or_create(pk=1)[0].number
     return Change.objects.values_list("number", flat=True).first() or 0
 
 
@@ -207,10 +222,12 @@ def forget() -> None:
 
 
 def published(key: str) -> Bundle:
-    """Return the bundle of a published or built-in template. Raises TemplateError if there is none."""
+    """Return the bundle of a published or built-in template. Raises UnknownTemplateError if there is none."""
     project, _, name = key.partition("/")
     if not KEY.fullmatch(project) or not KEY.fullmatch(name):
-        raise TemplateError([Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")])
+        raise UnknownTemplateError(
+            [Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")]
+        )
     document = (
         Document.objects.filter(kind=Document.Kind.TEMPLATE, project__key=project, key=name, published__isnull=False)
         .select_related("published")
@@ -218,10 +235,10 @@ def published(key: str) -> Bundle:
     )
     if document is not None and document.published is not None:
         content, version = document.published.read(), document.published.number
-    elif (on_disk := delivered(BUILTIN).get((Document.Kind.TEMPLATE.value, key))) is not None:
+    elif (on_disk := documents_in(BUILTIN).get((Document.Kind.TEMPLATE.value, key))) is not None:
         content, version = on_disk.content, 0
     else:
-        raise TemplateError([Problem(key, "values", 0, "There is no published template with this key.")])
+        raise UnknownTemplateError([Problem(key, "values", 0, "There is no published template with this key.")])
     return Bundle(key=key, content=content, parts=parts_of(content, key), shared=shared_values(), version=version)
 
 
@@ -271,33 +288,36 @@ def load_parts(keys: set[str], instead: Mapping[str, Content]) -> dict[str, Cont
             if document.published is not None:
                 found[document.full_key] = document.published.read()
     for key in keys - found.keys():
-        if (on_disk := delivered(BUILTIN).get((Document.Kind.PART.value, key))) is not None:
+        if (on_disk := documents_in(BUILTIN).get((Document.Kind.PART.value, key))) is not None:
             found[key] = on_disk.content
     return found
 
 
 def shared_values() -> dict[str, str]:
     """Return the values that every template can use, by name."""
-    shared = {
-        name: document.value for project in delivered_projects(BUILTIN) for name, document in project.shared.items()
-    }
+    shared = {name: document.value for project in shipped() for name, document in project.shared.items()}
     shared.update(SharedValue.objects.values_list("name", "value"))
     shared["base_url"] = settings.BASE_URL
     return shared
 
 
+def shipped() -> tuple[ProjectFiles, ...]:
+    """Return the projects that come with the program; none if their folder is not there. Raises FilesError."""
+    return projects_in(BUILTIN)
+
+
 @cache
-def delivered_projects(folder: Path) -> tuple[ProjectFiles, ...]:
-    """Return the projects that are delivered with the program; none if the folder is not there."""
+def projects_in(folder: Path) -> tuple[ProjectFiles, ...]:
+    """Return the projects in a folder, read once by each process."""
     return tuple(read_folder(folder)) if folder.is_dir() and any(folder.iterdir()) else ()
 
 
 @cache
-def delivered(folder: Path) -> dict[tuple[str, str], DocumentFiles]:
-    """Return the documents that are delivered with the program, by kind and whole key."""
+def documents_in(folder: Path) -> dict[tuple[str, str], DocumentFiles]:
+    """Return the documents in a folder, by kind and whole key."""
     return {
         (document.kind, f"{project.key}/{document.key}"): document
-        for project in delivered_projects(folder)
+        for project in projects_in(folder)
         for document in project.documents
     }
 

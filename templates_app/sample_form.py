@@ -61,6 +61,7 @@ class SampleForm:
         try:
             self.values = plain_values.group(typed.strip() or "{}")
         except ValueError as error:
+            self.values = dict(self.before)
             self.refuse("", str(error))
 
     def read_fields(self, data: Mapping[str, Any]) -> None:

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 
 from templates_app.cataloguing import ChangedMeanwhile, Invalid, Protected, line
 from templates_app.content import NAME, RESERVED
-from templates_app.keeping import KeepingError
+from templates_app.keeping import Gone, KeepingError
 from templates_app.models import Document, Sample, SharedValue, Version
-from templates_app.rendering import note_change
+from templates_app.rendering import change_number, note_change
 
 MOST_VALUES = 100_000  # characters of JSON
 DEEPEST = 20
@@ -31,11 +31,13 @@ ALWAYS_THERE = frozenset({"brand_name", "brand_address", "brand_color"})  # the 
 
 
 def create_sample(document: Document, *, name: str, values: object) -> Sample:
-    """Return a new sample. Raises Invalid, also if there is one of this name."""
+    """Return a new sample. Raises Invalid, also if there is one of this name; Gone if the template was deleted."""
     try:
         with transaction.atomic():
             return Sample.objects.create(document=document, name=checked_name(name), values=checked_values(values))
     except IntegrityError as error:
+        if not Document.objects.filter(pk=document.pk).exists():
+            raise Gone from error
         raise Invalid("name", _("There is a sample of this name.")) from error
 
 
@@ -161,6 +163,7 @@ def delete_shared_value(shared: SharedValue) -> None:
     if shared.name in ALWAYS_THERE:
         raise Protected(_("The built-in layout uses this value. It can be changed, but not deleted."))
     with transaction.atomic():
+        change_number(lock=True)  # or a text that names it could be published between the look and the deletion
         if _is_named(shared.name):
             raise KeepingError(_("A published text uses “%s”. Take it out there first.") % shared.name)
         shared.delete()

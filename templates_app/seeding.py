@@ -11,9 +11,7 @@ whoever loses a race for a new row begins again and finds it made. Nothing is re
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.apps import apps as current_apps
@@ -21,12 +19,10 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from templates_app.folders import read_folder
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
 from templates_app.project_files import DocumentFiles, ProjectFiles
-from templates_app.rendering import note_change
+from templates_app.rendering import note_change, shipped
 
-BUILTIN = Path(__file__).parent / "builtin"
 TRIES = 5
 
 
@@ -72,12 +68,6 @@ def columns(apps: Any, model: type[Any]) -> set[str]:
     except LookupError:
         return set()
     return {field.column for field in there._meta.concrete_fields}
-
-
-@functools.cache
-def shipped() -> tuple[ProjectFiles, ...]:
-    """Return the projects that come with the program. Raises FilesError."""
-    return tuple(read_folder(BUILTIN))
 
 
 def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:

@@ -70,7 +70,9 @@ def report(document: Document, content: Content) -> Report:
     for template, said in using:
         _try(template, said, rendering.bundle_of(template, said, part=(document, content)), found, inspected=False)
     if not using:
-        found.failures.extend(_unreadable(document, content))
+        found.failures.extend(
+            _failure(document, problem, "", language) for language, problem in unreadable(document.full_key, content)
+        )
     return found
 
 
@@ -112,14 +114,17 @@ def inspect_rendered(tags: Collection[str], content: Content, bundle: Bundle, re
     )
 
 
-def _unreadable(document: Document, content: Content) -> Iterator[Failure]:
-    """Yield what Jinja cannot read. Reading is cheap, other than compiling, and needs no process of its own."""
+def unreadable(key: str, content: Content) -> Iterator[tuple[str, Problem]]:
+    """Yield what Jinja cannot read in the part `key`, each with its language.
+
+    Reading is cheap, other than compiling, and needs no process of its own.
+    """
     for language, texts in content.languages.items():
         for part in ("html", "text"):
             try:
-                jinja2.Environment(autoescape=True).parse(getattr(texts, part), document.full_key)
+                jinja2.Environment(autoescape=True).parse(getattr(texts, part), key)
             except (jinja2.TemplateSyntaxError, RecursionError) as error:
-                yield _failure(document, explain(error, document.full_key, part), "", language)
+                yield language, explain(error, key, part)
 
 
 def _failure(document: Document, problem: Problem, sample: str, language: str) -> Failure:

@@ -66,6 +66,8 @@ def check(variables: Iterable[Variable], values: Mapping[str, object]) -> tuple[
             checked[name] = of_type(variable.type, plain(given, budget))
         except NotPlainError as error:
             faults.append((name, f"The value {name} {error}."))
+            if budget.is_spent:
+                budget = Budget()  # the others are not to blame
     return checked, faults
 
 
@@ -83,11 +85,16 @@ class Budget:
         self.characters = MAX_CHARACTERS
         self.places = MAX_PLACES
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether it was too much."""
+        return self.characters < 0 or self.places < 0
+
     def take(self, *, characters: int = 0, places: int = 0) -> None:
         """Raise NotPlainError if that was too much."""
         self.characters -= characters
         self.places -= places
-        if self.characters < 0 or self.places < 0:
+        if self.is_spent:
             raise NotPlainError("is too large")
 
 

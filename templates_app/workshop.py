@@ -27,6 +27,7 @@ from templates_app.engine import Bundle, Problem, Rendered
 from templates_app.workshop_server import PROCESSOR, READY
 
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))  # children of this web process
+PUBLISHERS = 4  # threads of this web process that publish at once; half of them, the others answer pages meanwhile
 START = 5.0  # seconds that the server may take to start, once
 ENTRIES = 20  # that one child renders
 LONGEST_ANSWER = 16_000_000  # bytes
@@ -34,21 +35,27 @@ LONGEST_ANSWER = 16_000_000  # bytes
 SLOW = f"This takes too long: a template may use {PROCESSOR} second of processor time."
 BUSY = "Too many templates are being tried out at the moment. Try again in a few seconds."
 CRASHED = "This needs too much memory, or more than a template may do."
+NOT_TRIED = "This was not tried, because what came before it was stopped."
 UNREACHABLE = "Templates cannot be tried out at the moment: the process that does it does not start."
 
 
 class Pace(NamedTuple):
-    """Seconds that one may wait for a child to become free, that the child may live, and until there is an answer."""
+    """Seconds that one may wait for a child to become free, that the child may live, and until there is an answer.
+
+    `door` are those to wait for being one of the few who may wait for a child at all.
+    """
 
     turn: float
     life: int
     answer: float
+    door: float = 0.0
 
 
 # Templates cannot sleep, so that time passes for them only as fast as the machine is free. Whoever looks at a preview
 # has less patience than whoever publishes something, which must not fail because the machine is busy.
 PREVIEW = Pace(turn=1.2, life=2, answer=2.4)
-PUBLISHING = Pace(turn=10, life=10, answer=20)
+PUBLISHING = Pace(turn=10, life=10, answer=20, door=0.3)
+FULL = Pace(turn=0, life=0, answer=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +79,11 @@ def try_out(bundle: Bundle, values: Mapping[str, Any], language: str = "") -> Ou
 def try_all(bundle: Bundle, entries: Iterable[Entry]) -> list[Outcome]:
     """Render `bundle` with each sample in each language, and return what became of them, in order.
 
-    Twenty share one child and its limits; after a child that was stopped, the rest is not tried.
+    Twenty share one child and its limits; after a child that was stopped, the rest is not tried. Publishing may wait
+    long for its turn, so that only a few may: whoever comes beyond them is told at once.
     """
-    return outcomes_of(bundle, list(entries), PUBLISHING)
+    with turn(_publishers, PUBLISHING.door) as is_mine:
+        return outcomes_of(bundle, list(entries), PUBLISHING if is_mine else FULL)
 
 
 def outcomes_of(bundle: Bundle, waiting: list[Entry], pace: Pace) -> list[Outcome]:
@@ -86,8 +95,10 @@ def outcomes_of(bundle: Bundle, waiting: list[Entry], pace: Pace) -> list[Outcom
         for (name, _, language), answer in zip(batch, answers, strict=False):
             outcomes.append(outcome_from(answer, name, language))
         if len(answers) < len(batch):
-            for name, _, language in [*batch[len(answers) :], *waiting]:
-                problem = Problem(bundle.key, "values" if reason in {BUSY, UNREACHABLE} else "html", 0, reason)
+            is_ours = reason in {BUSY, UNREACHABLE}  # no fault of the template
+            for number, (name, _, language) in enumerate([*batch[len(answers) :], *waiting]):
+                words = NOT_TRIED if number and not is_ours else reason
+                problem = Problem(bundle.key, "html" if words in {SLOW, CRASHED} else "values", 0, words)
                 outcomes.append(Outcome(rendered=None, problems=(problem,), name=name, language=language))
             break
     return outcomes
@@ -104,8 +115,8 @@ def outcome_from(answer: Mapping[str, Any], name: str, language: str) -> Outcome
 def ask(bundle: Bundle, entries: Sequence[Entry], pace: Pace) -> tuple[list[Mapping[str, Any]], str]:
     """Return the answers of one child, and why there are fewer than entries if there are."""
     until = time.monotonic() + pace.answer
-    with turn(pace.turn) as is_mine:
-        if not is_mine:
+    with turn(_turns, pace.turn) as is_mine:
+        if not is_mine or pace is FULL:
             return [], BUSY
         order = json.dumps({"bundle": bundle.as_json(), "entries": list(entries)}, default=str).encode()
         for _ in range(2):  # a server that was killed is noticed when it is needed
@@ -151,9 +162,8 @@ def reason_of(number: int) -> str:
 
 
 @contextlib.contextmanager
-def turn(most: float) -> Iterator[bool]:
-    """Wait up to `most` seconds for a child to become free; gives whether one did."""
-    turns = _turns
+def turn(turns: threading.BoundedSemaphore, most: float) -> Iterator[bool]:
+    """Wait up to `most` seconds for one of the `turns` to become free; gives whether one did."""
     is_mine = turns.acquire(timeout=most)
     try:
         yield is_mine
@@ -188,9 +198,14 @@ class Server:
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(  # our own module, by this Python
-                [sys.executable, "-E", "-s", "-m", "templates_app.workshop_server"],
+                [sys.executable, "-s", "-m", "templates_app.workshop_server"],
                 cwd=Path(__file__).resolve().parent.parent,
-                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                # Nothing of what the web process was told but where modules are.
+                env={
+                    "PATH": os.defpath,
+                    "LANG": "C.UTF-8",
+                    "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+                },
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -231,14 +246,16 @@ def start_quietly() -> None:
 
 def begin_anew() -> None:
     """Forget, in a child of this process, the server that belongs to its parent."""
-    global _server, _turns  # both belong to one process
+    global _server, _turns, _publishers  # they belong to one process
     if _server.control is not None:
         _server.control.close()
     if _server.process is not None:
         _server.process.returncode = 0  # not ours to wait for
     _server, _turns = Server(), threading.BoundedSemaphore(AT_ONCE)
+    _publishers = threading.BoundedSemaphore(PUBLISHERS)
 
 
 _server = Server()
 _turns = threading.BoundedSemaphore(AT_ONCE)
+_publishers = threading.BoundedSemaphore(PUBLISHERS)
 os.register_at_fork(after_in_child=begin_anew)

@@ -14,21 +14,20 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from mailadmin.addresses import CONTROL_CHARACTERS
 from mailadmin.api import send_template
 from mailadmin.errors import MailadminError
 from mailadmin.models import SendMode
+from users import account_mails
+from users.account_mails import Visit
+from users.devices import names_in
+from users.middleware import zone_of
 from users.models import User
 
 logger = logging.getLogger(__name__)
-
-SITE = "Mailadmin"  # what the mails call this place
-
-# allauth's name of a mail, and the template that it becomes. Its other mails are switched off in the settings, or
-# belong to pages that are closed here.
-TEMPLATES = {"account/email/password_reset_key": "account/password_reset"}
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -59,30 +58,59 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return f"{settings.BASE_URL}{path}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Queue the mail that allauth calls `template_prefix`.
+        """Queue the mail with a link that allauth calls `template_prefix`.
+
+        It goes to the account's own address, however `email` was typed. Raises ImproperlyConfigured for a mail without
+        a template.
+        """
+        user: User = context["user"]
+        template = template_of(template_prefix)
+        values = account_mails.reset_values(user, context["password_reset_url"])
+        self.queue(template, user.email, user, values, sensitive=True)
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Queue the notice that allauth calls `template_prefix`, to `email` or else the account's own address.
+
+        Raises ImproperlyConfigured for a mail without a template.
+        """
+        template = template_of(template_prefix)
+        values = account_mails.notice_values(template_prefix, user, self.visit(), context or {})
+        self.queue(template, email or user.email, user, values)
+
+    def visit(self) -> Visit:
+        """Return when and from where the request in hand was made."""
+        request: HttpRequest | None = self.request
+        if request is None:  # a command
+            return Visit(timezone.now())
+        device = ", ".join(filter(None, names_in(self.get_http_user_agent(request))))
+        return Visit(timezone.now(), ip=request.META.get("REMOTE_ADDR") or None, device=device or None)
+
+    def queue(self, template: str, email: str, user: User, values: dict[str, Any], *, sensitive: bool = False) -> None:
+        """Queue one mail about the account of `user`, in the person's language and time zone.
 
         Always for the worker, also where mails are sent instantly: the answer must not take longer for an account that
-        exists. A mail that cannot be queued is logged. Raises ImproperlyConfigured for a mail without a template.
+        exists. A mail that cannot be queued is logged: the password is changed all the same.
         """
-        if template_prefix not in TEMPLATES:
-            message = f"There is no template for allauth's mail {template_prefix}."
-            raise ImproperlyConfigured(message)
-        user: User = context["user"]
-        values = {
-            "name": user.name,
-            "reset_url": context["password_reset_url"],
-            "site": SITE,
-            "valid_hours": settings.PASSWORD_RESET_TIMEOUT // 3600,
-        }
         try:
-            send_template(
-                TEMPLATES[template_prefix],
-                to=[user.email],
-                values=values,
-                language=user.language,
-                actor=None,
-                sensitive=True,
-                mode=SendMode.BACKGROUND,
-            )
+            with timezone.override(zone_of(user)):
+                send_template(
+                    template,
+                    to=[email],
+                    values=values,
+                    language=user.language_of_mails,
+                    actor=None,
+                    sensitive=sensitive,
+                    mode=SendMode.BACKGROUND,
+                )
         except MailadminError as error:
-            logger.error("The mail %s for account %s cannot be sent: %s", template_prefix, user.pk, error)
+            logger.error("The mail %s for account %s cannot be sent: %s", template, user.pk, error)
+
+
+def template_of(mail: str) -> str:
+    """Return the template that allauth's `mail` becomes. Raises ImproperlyConfigured if there is none."""
+    if mail not in account_mails.TEMPLATES:
+        message = f"There is no template for allauth's mail {mail}."
+        raise ImproperlyConfigured(message)
+    return account_mails.TEMPLATES[mail]

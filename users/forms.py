@@ -78,15 +78,21 @@ def time_zones() -> list[tuple[str, str | list[tuple[str, str]]]]:
 
 
 class AccountForm(UserForm):
-    """One's own name, language and time zone."""
+    """One's own name, languages and time zone."""
 
     language = forms.ChoiceField(label=_("Language"), choices=lambda: settings.LANGUAGES)
+    mail_language = forms.ChoiceField(
+        label=_("Language of mails"),
+        required=False,
+        choices=lambda: [("", _("The same as the pages")), *settings.MAIL_LANGUAGES],
+        help_text=_("Of mails about your account, such as a new password."),
+    )
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=time_zones, help_text=_("Times on all pages are shown in it.")
     )
 
     class Meta:
         model = User
-        fields: ClassVar = ["name", "language", "time_zone"]
+        fields: ClassVar = ["name", "language", "mail_language", "time_zone"]
         labels: ClassVar = {"name": _("Name")}
         widgets: ClassVar = {"name": forms.TextInput(attrs={"autocomplete": "name"})}

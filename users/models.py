@@ -79,6 +79,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     name = models.CharField(_("name"), max_length=150, blank=True, validators=[validate_line])
     language = models.CharField(_("language"), max_length=10, default="en")
+    mail_language = models.CharField(_("language of mails"), max_length=10, blank=True)  # empty: the pages'
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
     is_active = models.BooleanField(_("may sign in"), default=True)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
@@ -107,6 +108,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_full_name(self) -> str:
         """Return what `str` returns; libraries ask for it by this name."""
         return str(self)
+
+    @property
+    def language_of_mails(self) -> str:
+        """The language of mails to this person."""
+        return self.mail_language or self.language
 
     @property
     def initials(self) -> str:

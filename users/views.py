@@ -58,7 +58,7 @@ def sign_in(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """Show and change one's own name, language and time zone."""
+    """Show and change one's own name, languages and time zone."""
     user = get_object_or_404(User, pk=request.user.pk)  # a copy: a refused name must not show in the sidebar
     form = AccountForm(request.POST if request.method == "POST" else None, instance=user)
     if request.method == "POST" and form.is_valid():

@@ -3,7 +3,6 @@
 import os
 import random
 import time
-from pathlib import Path
 
 import django
 
@@ -15,38 +14,35 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db.models import Count  # noqa: E402
 
-from mailadmin.api import Mail, send, send_many  # noqa: E402
+from mailadmin.api import Mail, send, send_many, template_mail  # noqa: E402
 from mailadmin.delivery import deliver_due  # noqa: E402
 from maillog.models import Message, Status  # noqa: E402
-from templates_app import rendering  # noqa: E402
+from templates_app import cataloguing, keeping  # noqa: E402
 from templates_app.content import Content, Texts, Variable  # noqa: E402
-from templates_app.folders import DocumentFiles, ProjectFiles, write_project  # noqa: E402
 
 IN_HAND = (Status.QUEUED, Status.SENDING)
 LOOK_AGAIN = 0.005  # seconds between two looks whether the other worker has finished
 IDLE_LIMIT = 90.0  # seconds for a mail on an idle system; the worker looks each minute even if nobody wakes it
 MOST_WAITING = 60.0  # seconds for a worker to work off what waits, while its memory is watched
 
-# A template that is delivered with the program: it needs no project in the database.
-rendering.BUILTIN = Path(os.environ["BENCH_FOLDER"]) / "templates"
+TEMPLATE = "bench/parcel"
 
 
 def prepare(_: int) -> steps.Result:
+    """Make the tables, and publish the template as an editor does."""
     call_command("migrate", verbosity=0)
-    variables = tuple(Variable(name) for name in parcel.values(0))
+    variables = tuple(Variable(name, sample=value) for name, value in parcel.values(0).items())
     texts = Texts(subject=parcel.SUBJECT, html=parcel.HTML, text=parcel.TEXT)
     content = Content(languages={"en": texts}, variables=variables)
-    document = DocumentFiles(kind="template", key="parcel", name="Parcel", content=content)
-    write_project(rendering.BUILTIN / "bench", ProjectFiles(key="bench", name="Benchmark", documents=(document,)))
+    project = cataloguing.create_project(key="bench", name="Benchmark")
+    document = cataloguing.create_document(project, "template", key="parcel", name="Parcel")
+    keeping.publish(document, None, content, "For the benchmark", None)
     return {}
 
 
 def mail(number: int) -> Mail:
-    """Return mail `number`, rendered."""
-    values = parcel.values(number)
-    rendered = rendering.render("bench/parcel", values)
-    to = [parcel.recipient(number)]
-    return Mail(to=to, subject=rendered.subject, text=rendered.text, html=rendered.html)
+    """Return mail `number`: subject, text and HTML rendered from the stored template."""
+    return template_mail(TEMPLATE, to=[parcel.recipient(number)], values=parcel.values(number))
 
 
 def enqueue_one(count: int) -> steps.Result:

@@ -243,8 +243,9 @@ class Pool:
             self._could_not_connect(failure)
         except BaseException as error:
             self._dialing = None
-            for call in self._turns.calls:
-                call.crash(error)
+            if not self.is_closing:  # else what waited has its results, and what is under way gets them
+                for call in self._turns.calls:
+                    call.crash(error)
             raise
         else:
             self._dialing = None

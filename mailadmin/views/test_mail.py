@@ -1,4 +1,12 @@
-"""The test mail: a form, one POST through the real send path, and what became of it."""
+"""The test mail: a form, one POST through the real send path, and what became of it.
+
+What goes wrong is told apart: the values, the template, queueing; the server's words are on the page of the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
@@ -10,49 +18,111 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from mailadmin import configuration, test_mails
 from mailadmin.errors import InvalidMail
-from mailadmin.forms import TestMailForm
 from mailadmin.models import SendMode
+from mailadmin.test_mail_form import Picked, TestMailForm
 from mailadmin.views.requests import PersonRequest
-from maillog import lookup
+from maillog import lookup, made_from
 from maillog.models import Attempt, Message, Status
 from maillog.next_steps import CONNECTION_PHASES, TROUBLE, next_steps
 from maillog.verdict import verdict
 from secrets_app import vault
+from templates_app.rendering import TemplateError
+from templates_app.trials import NotTriedError
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why nothing was sent: a title that says what is at fault, what is wrong with it, and where that is mended."""
+
+    title: str
+    problems: tuple[str, ...]
+    field: str = ""
+    template: tuple[str, ...] = ()
 
 
 @permission_required("mailadmin.send_test", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def form(request: PersonRequest) -> HttpResponse:
-    """Ask for the recipient (first the person's own address) and send."""
-    usable = [connection for connection in vault.connections() if vault.usable_by(connection, request.user)]
+    """Ask for the recipient (first the person's own address) and the template, and send."""
+    posted = request.method == "POST"
+    given = request.POST if posted else request.GET
+    picked = Picked(given, language=request.user.language_of_mails)
+    sends = posted and "choose" not in request.POST
     current = configuration.current()
     driver = configuration.driver_of(current)
     bound = TestMailForm(
-        request.POST if request.method == "POST" else None,
-        connections=usable,
+        request.POST if sends and (picked.unknown or not picked.is_stale) else None,
+        connections=[one for one in vault.connections() if vault.usable_by(one, request.user)],
         delivers=driver.needs_connection,
-        initial={"to": request.user.email},
+        picked=picked,
+        initial={
+            "to": given.get("to", "") if posted else request.user.email,
+            "connection": given.get("connection", ""),
+            **picked.initial,
+        },
     )
-    if request.method == "POST" and bound.is_valid():
-        try:
-            number = test_mails.send_test_mail(
-                bound.cleaned_data["to"], actor=request.user, connection_hint=bound.cleaned_data["connection"]
-            )
-        except InvalidMail as error:
-            bound.add_error("to" if error.field == "to" else None, explain(error))
-        except test_mails.TooManyTestsError as error:
-            bound.add_error(None, str(error))
-        else:
-            return redirect("mailadmin:test_result", number)
+    failure = None
+    if bound.is_valid():
+        sent = send(request, bound)
+        if isinstance(sent, int):
+            return redirect("mailadmin:test_result", sent)
+        failure = sent
+        if failure.field:
+            bound.add_error(failure.field, list(failure.problems))
     connection = configuration.system_connection(current)
     context = {
         "form": bound,
+        "picked": picked,
+        "failure": failure,
+        "is_stale": sends and not bound.is_bound,
         "driver": driver,
         "connection": connection,
         "sender": str(current.from_address) or (connection.fields["sender"] if connection else ""),
         "mode": SendMode(str(current.mode)).label,
     }
-    return render(request, "mailadmin/test.html", context, status=422 if bound.errors else 200)
+    if request.htmx and not posted:
+        return render(request, "mailadmin/_test_template.html", context)
+    refused = failure is not None or bound.errors or context["is_stale"]
+    return render(request, "mailadmin/test.html", context, status=422 if refused else 200)
+
+
+def send(request: PersonRequest, bound: TestMailForm) -> int | Failure:
+    """Send what the valid form asks for and return the mail's id, or why it was not sent."""
+    data: dict[str, Any] = bound.cleaned_data
+    common: dict[str, Any] = {
+        "actor": request.user,
+        "connection_hint": data["connection"],
+        "language": data["language"],
+    }
+    key = data["template"] or test_mails.TEMPLATE
+    try:
+        if not data["template"]:
+            return test_mails.send_test_mail(data["to"], **common)
+        return test_mails.send_from_template(data["to"], key=key, values=data["values"], **common)
+    except TemplateError as error:
+        if error.is_about_values:
+            return values_failure([problem.message for problem in error.problems])
+        return template_failure([str(problem) for problem in error.problems], key)
+    except InvalidMail as error:
+        if error.field in {"template", "values"}:  # of the plain test mail, whose values are not the person's
+            return template_failure([error.reason], key)
+        field = "to" if error.field == "to" else ""
+        return Failure(gettext("The mail could not be queued."), (explain(error),), field)
+    except (test_mails.TooManyTestsError, NotTriedError) as error:
+        return Failure(gettext("The mail could not be queued."), (str(error),))
+
+
+def values_failure(problems: list[str]) -> Failure:
+    """Return that the values are at fault."""
+    title = gettext("Nothing was sent, because the values do not fit the template.")
+    return Failure(title, tuple(problems), "values")
+
+
+def template_failure(problems: list[str], key: str) -> Failure:
+    """Return that the template is at fault."""
+    project, _slash, name = key.partition("/")
+    title = gettext("Nothing was sent, because the template does not render.")
+    return Failure(title, tuple(problems), "template", (project, "template", name))
 
 
 def explain(error: InvalidMail) -> str:
@@ -80,6 +150,7 @@ def result(request: PersonRequest, mail_id: int) -> HttpResponse:
         "mail": mail,
         "attempt": attempt,
         "verdict": said,
+        "edition": made_from.edition(mail),
         "words": words_beyond(said.sentence, attempt),
         "steps": next_steps(mail),
         "connection_url": connection_url(request, attempt),

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog import acting, lookup, removing, trail
+from maillog import acting, lookup, made_from, removing, trail
 from maillog.content import ContentDamagedError, unpack
 from maillog.mime_view import read_mail, source_text
 from maillog.models import FINAL, Content, Message, Recipient, Status
@@ -76,6 +76,8 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         "took": took,
         "took_ms": round((took or 0) * 1000),
         "is_final": mail.status in FINAL,
+        "edition": made_from.edition(mail),
+        "version_url": made_from.version_url(mail) if request.user.has_perm(made_from.PERMISSION) else "",
         "tabs": [(key, label, key == tab) for key, label in TABS.items()],
         "tab": tab,
         "refusal": body.refusal,

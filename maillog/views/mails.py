@@ -16,6 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.formats import date_format
 from django.views.decorators.http import require_safe
 
+from maillog import made_from
 from maillog.models import Message, Status
 from maillog.search import MailFilter, Page, page_of, status_counts
 
@@ -58,6 +59,7 @@ class Row:
     recipients: str
     reason: str
     template: str
+    edition: str
     connection: str
     driver: str
     tries: int
@@ -120,6 +122,7 @@ def rows(mails: Iterable[Message]) -> list[Row]:
             recipients=mail.recipients_shown,
             reason=mail.reason,
             template=mail.template.text if mail.template else "",
+            edition=made_from.edition(mail),
             connection=mail.connection.text if mail.connection else "",
             driver=mail.driver.text if mail.driver else "",
             tries=mail.tries,

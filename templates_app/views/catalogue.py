@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from templates_app.browsing import SIZE, Entry, catalogue, rows_of
 from templates_app.models import Document
-from templates_app.views.finding import number_in, page, person, project_or_404
+from templates_app.views.finding import editors, number_in, page, person, project_or_404
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -27,7 +28,8 @@ LONGEST_SEARCH = 200
 SHOWN_TAGS = 12
 
 
-@page
+@editors
+@require_safe
 def listing(request: HtmxRequest) -> HttpResponse:
     """Show all templates and parts, or those that match, project by project."""
     words = request.GET.get("q", "")[:LONGEST_SEARCH].replace("\x00", "").strip()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from templates_app.sample_form import SampleForm
 
 MOST_LANGUAGES = 40
+PLAIN = "<style>body { margin: 1rem; font: 1rem/1.5 sans-serif; overflow-wrap: anywhere }</style>"  # within the frame
 
 
 @form_page
@@ -74,7 +75,8 @@ def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
     except keeping.Conflict as error:
         context = conflict(form.content(), error) | {"desk": desk}
         return render(request, "templates_app/_editor_conflict.html", context, status=422)
-    sample = sample_of(desk, request.POST)
+    sample = desk.typed_values(request.POST, desk.content.variables)
+    desk.try_values(request.POST.get("sample_shown", ""), sample)
     switched = desk.choice.key != request.POST.get("sample_shown", desk.choice.key)
     redeclared = desk.content.variables != before.variables
     typed = sample is not None and not switched
@@ -94,7 +96,7 @@ def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
     """Show the rendered HTML alone, for the sandboxed frame. What does not render is said in a plain sentence."""
     look = desk_of(request, project, kind, key, request.GET).look()
     if look.rendered is None or not look.rendered.html:
-        return framed_response(render_to_string("templates_app/frame_refused.html", {"look": look}))
+        return framed_response(PLAIN + render_to_string("templates_app/frame_refused.html", {"look": look}))
     return framed_response(in_scheme(look.rendered.html, dark=request.GET.get("dark") == "1"))
 
 
@@ -114,31 +116,20 @@ def desk_of(request: HttpRequest, project: str, kind: str, key: str, data: Query
 
 
 def refused_saving(request: HttpRequest, desk: Desk) -> HttpResponse | None:
-    """Save what was posted as the draft. Return the page that says why that was refused, if it was."""
+    """Save what was posted as the draft. Return the page that says why nothing was saved, if so."""
     form = desk.form(request.POST)
     if not form.is_valid():
         return page(request, desk, form=form, status=422)
-    try:
-        desk.save(form.content(), form.texts.cleaned_data["revision"])
-    except keeping.Conflict as error:
-        return conflicting(request, desk, form.content(), error)
-    sample = sample_of(desk, request.POST)
+    content = form.content()
+    sample = desk.typed_values(request.POST, content.variables)
     if sample is not None and sample.problems:
-        return page(request, desk, sample=sample, status=422)
+        return page(request, desk, form=form, sample=sample, status=422)
+    try:
+        desk.save(content, form.texts.cleaned_data["revision"])
+    except keeping.Conflict as error:
+        return conflicting(request, desk, content, error)
+    desk.try_values(request.POST.get("sample_shown", ""), sample)
     return None
-
-
-def sample_of(desk: Desk, data: QueryDict) -> SampleForm | None:
-    """Read the values that were typed, and keep them for trying; None where the page has none."""
-    shown = data.get("sample_shown")
-    if not desk.is_template or shown is None or "values_json" not in data:
-        return None
-    wanted, desk.wanted_choice = desk.wanted_choice, shown
-    sample = desk.sample_form(data)
-    if sample.changed:
-        desk.try_values(shown, sample.values)
-    desk.wanted_choice = wanted
-    return sample
 
 
 def conflict(mine: Content, error: keeping.Conflict) -> dict[str, Any]:
@@ -189,7 +180,7 @@ def seen(desk: Desk, data: QueryDict) -> dict[str, Any]:
     return {
         "desk": desk,
         "document": desk.document,
-        "look": desk.look(),
+        "look": desk.look(inspected=True),
         "choice": desk.choice,
         "chips": desk.chips(),
         "frame": address(desk, "draft_frame", language=desk.language, data=data) + f"&revision={desk.revision}",

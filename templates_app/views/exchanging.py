@@ -27,7 +27,7 @@ def export(request: HttpRequest, project: str) -> HttpResponse:
     one = project_or_404(project)
     response = HttpResponse(pack(export_projects([one.key], history=True)), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{one.key}.zip"'  # a key needs no quoting
-    response["Cache-Control"] = "no-store"
+    response["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from templates_app.keeping import Gone
 from templates_app.models import Document, Project, Version
 
 if TYPE_CHECKING:
@@ -21,6 +23,19 @@ LARGEST = 2**31 - 1
 editors = permission_required("templates_app.edit_templates", raise_exception=True)
 
 
+def found(view: View[P]) -> View[P]:
+    """Answer 404 where somebody deleted meanwhile what `view` was about to change."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Gone as error:
+            raise Http404 from error
+
+    return answer
+
+
 def page(view: View[P]) -> View[P]:
     """Let editors read the page `view`."""
     return editors(require_safe(view))
@@ -28,12 +43,12 @@ def page(view: View[P]) -> View[P]:
 
 def form_page(view: View[P]) -> View[P]:
     """Let editors read the page `view` and send its form."""
-    return editors(require_http_methods(["GET", "HEAD", "POST"])(view))
+    return editors(require_http_methods(["GET", "HEAD", "POST"])(found(view)))
 
 
 def action(view: View[P]) -> View[P]:
     """Let editors post to `view`, which shows nothing."""
-    return editors(require_POST(view))
+    return editors(require_POST(found(view)))
 
 
 def person(request: HttpRequest) -> AbstractBaseUser:

@@ -105,6 +105,7 @@ def _deletion(request: HttpRequest, one: Project | Document) -> HttpResponse:
     if isinstance(one, Project):
         context["documents"] = one.documents.count()
     context["protected"] = _project_of(one).is_protected
+    context["is_part"] = isinstance(one, Document) and one.kind == Document.Kind.PART
     if request.method == "POST":
         try:
             if isinstance(one, Project):

@@ -3,7 +3,7 @@
 import pytest
 
 from templates_app.engine import Bundle, render_bundle
-from templates_app.seeding import shipped
+from templates_app.rendering import shipped
 from tests.browser.conftest import VisitorOfEveryView
 
 pytestmark = pytest.mark.browser

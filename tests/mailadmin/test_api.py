@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from mailadmin.api import Attachment, InvalidMail, Mail, send, send_many, send_template
+from mailadmin.api import Attachment, InvalidMail, Mail, send, send_many, send_template, template_mail
 from maillog.content import unpack
 from maillog.models import Content, Message, Recipient, Status
 from secrets_app.models import Secret
@@ -224,3 +224,68 @@ def test_a_mail_with_nobody_left_is_skipped_with_the_reason(mail_settings):
     row = Message.objects.get(pk=send(mail()))
     assert row.status == Status.SKIPPED
     assert "MAIL_ALLOWED_RECIPIENTS" in row.reason
+
+
+# ---------------------------------------------------------------- templates and their values
+
+
+def refusal(key="account/sign_in_code", values=None, **fields):
+    with pytest.raises(InvalidMail) as caught:
+        send_template(key, to=["ann@example.com"], values={} if values is None else values, **fields)
+    assert not Message.objects.exists()
+    return caught.value
+
+
+def test_all_values_that_are_missing_or_of_a_wrong_type_are_named_at_once():
+    error = refusal(values={"code": 1234, "valid_minutes": "ten", "secure_url": "javascript:alert(1)"})
+    assert error.field == "values"
+    assert error.reason == (
+        "The value code must be text, not a number. The value valid_minutes must be a number, not this text. "
+        "The value happened_at is missing. "
+        "The value secure_url must be an address that begins with https:// or http://, not this text."
+    )
+
+
+def test_what_is_given_under_a_wrong_name_is_named_beside_what_is_missing():
+    error = refusal("mail/test", {"sight": "x", "asked_by": "y", "connection": "z", "time": "t"})
+    assert error.reason == "The value site is missing; given, but not known to the template: sight."
+
+
+@pytest.mark.parametrize("key", ["account/nowhere", "", "welcome", "account/welcome/", "a" * 300, None, 3, "\x00/\x00"])
+def test_a_template_that_is_not_there_is_the_templates_fault(key):
+    assert refusal(key).field == "template"
+
+
+@pytest.mark.parametrize("values", ["name", ["name"], 3, b"x"])
+def test_values_that_are_no_mapping_are_refused(values):
+    assert refusal(values=values).field == "values"
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, {1}, b"x", float("nan"), 10**30, "\ud800", "\x00"])
+def test_values_that_are_not_plain_data_are_named(value):
+    error = refusal("mail/notification", {"title": value, "message": "x"})
+    assert (error.field, "The value title" in error.reason) == ("values", True)
+
+
+def test_a_language_that_is_no_text_is_refused():
+    assert refusal(language=3).field == "language"
+
+
+def test_a_language_that_the_template_lacks_gives_way_to_its_default():
+    values = {"title": "Hi", "message": "There"}
+    assert template_mail("mail/notification", to=["ann@example.com"], values=values, language="fr").language == "en"
+    assert template_mail("mail/notification", to=["ann@example.com"], values=values, language="de-AT").language == "de"
+
+
+def test_a_mail_from_a_template_is_nothing_but_a_mail_until_it_is_sent():
+    mail = template_mail("mail/notification", to=["ann@example.com"], values={"title": "Hi", "message": "There"})
+    assert not Message.objects.exists()
+    number = send(mail)
+    row = Message.objects.get(pk=number)
+    assert (row.template.text, row.template_version) == ("mail/notification", 1)
+
+
+@pytest.mark.parametrize("version", ["1", 1.0, True])
+def test_the_version_of_a_template_is_a_number(version):
+    with pytest.raises(InvalidMail, match="template_version"):
+        mail(template_version=version)

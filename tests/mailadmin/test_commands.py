@@ -8,6 +8,9 @@ from django.core.management import CommandError, call_command
 
 from mailadmin.api import Mail, send
 from maillog.models import Message, Status
+from templates_app import sampling
+from templates_app.content import Content, Texts
+from tests.templates_app.makers import make_template
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,3 +110,78 @@ def test_mail_log_exits_2_when_used_wrongly(arguments):
     with pytest.raises(CommandError) as caught:
         run("mail_log", *arguments)
     assert caught.value.returncode == 2
+
+
+# ---------------------------------------------------------------- with a template
+
+
+def test_mail_test_sends_a_template_in_german_with_a_sample(relay):
+    server = relay()
+    arguments = ("--template", "account/welcome", "--language", "de", "--sample", "With help")
+    printed = run("mail_test", "ann@example.com", *arguments, "--json")
+    facts = json.loads(printed)
+    row = Message.objects.get()
+    assert (facts["template"], facts["version"], facts["language"]) == ("account/welcome", 1, "de")
+    assert facts["subject"] == row.subject
+    assert b"Ann Example" in server.mails[0].content
+
+
+def test_mail_test_takes_the_first_sample_and_the_default_language(relay):
+    relay()
+    run("mail_test", "ann@example.com", "--template", "account/welcome")
+    assert Message.objects.get().language == "en"
+
+
+def test_mail_test_sends_the_plain_test_mail_in_german(relay):
+    relay()
+    run("mail_test", "ann@example.com", "--language", "de")
+    row = Message.objects.get()
+    assert (row.template.text, row.language) == ("mail/test", "de")
+
+
+def test_mail_test_takes_a_region_that_has_its_language(relay):
+    relay()
+    run("mail_test", "ann@example.com", "--template", "account/welcome", "--language", "de-AT")
+    assert Message.objects.get().language == "de"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--template", "account/nowhere"), "--template: there is no published template 'account/nowhere'"),
+        (("--template", "mail/layout"), "--template: there is no"),
+        (
+            ("--template", "account/welcome", "--language", "fr"),
+            "--language: account/welcome has no 'fr'; it has: en, de",
+        ),
+        (("--language", "tlh"), "--language: mail/test has no 'tlh'"),
+        (("--template", "account/welcome", "--sample", "None"), "--sample: account/welcome has no 'None'; it has: "),
+        (("--sample", "By a person"), "--sample: the samples are a template's"),
+    ],
+)
+def test_mail_test_exits_2_for_a_template_language_or_sample_that_is_not_there(relay, arguments, words):
+    relay()
+    with pytest.raises(CommandError) as caught:
+        run("mail_test", "ann@example.com", *arguments)
+    assert caught.value.returncode == 2
+    assert words in str(caught.value)
+    assert not Message.objects.exists()
+
+
+def test_mail_test_exits_1_and_says_that_the_values_do_not_fit(relay):
+    relay()
+    sampling.create_sample(make_template(), name="Empty", values={})
+    with pytest.raises(CommandError, match=r"The values do not fit: .*The value name is missing") as caught:
+        run("mail_test", "ann@example.com", "--template", "shop/hello", "--sample", "Empty")
+    assert caught.value.returncode == 1
+    assert not Message.objects.exists()
+
+
+def test_mail_test_exits_1_and_says_that_the_template_does_not_render(relay):
+    relay()
+    document = make_template()
+    broken = Content(languages={"en": Texts(subject="Hello", html="<p>{{ nowhere }}</p>")})
+    document.versions.update(content=broken.as_json())
+    with pytest.raises(CommandError, match=r"The template does not render: shop/hello, html, line 1") as caught:
+        run("mail_test", "ann@example.com", "--template", "shop/hello")
+    assert caught.value.returncode == 1

@@ -241,6 +241,22 @@ def test_closing_from_another_thread_lets_the_mail_under_way_finish_and_says_goo
     loop.run(pool.close_all())
 
 
+def test_closing_while_a_further_connection_is_dialed_forgets_no_mail_that_is_under_way(start_faulty_smtp):
+    """Met with workers that were stopped under load: their dial was given up, and the mails under way with it."""
+    server = start_faulty_smtp(pipelining=True, faults={"content": HELD, "greeting": [None, HANG]})
+    to = server_of(server, max_connections=2)
+    sending = asyncio.run_coroutine_threadsafe(DRIVER.send(mails(20), to), loop.process_loop())
+    wait_for(lambda: server.contents and server.connections == 2)
+    closing = asyncio.run_coroutine_threadsafe(pool.close_all(60), loop.process_loop())
+    time.sleep(0.2)
+    server.let_go()
+    closing.result(60)
+    results = sending.result(60)
+    assert [result.outcome for result in results[:2]] == ["sent", "sent"]
+    assert {type(result.error) for result in results[2:]} == {pool.Stopped}
+    assert len(server.mails) == 2
+
+
 def wait_for(condition):
     deadline = time.monotonic() + 60
     while not condition():

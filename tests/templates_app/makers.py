@@ -1,8 +1,9 @@
-"""Makes projects, templates and parts with a published version."""
+"""Makes projects, templates and parts with a published version for tests."""
 
 from templates_app import cataloguing, keeping
 from templates_app.content import Content, Texts, Variable
 from templates_app.models import Document, Project, Version
+from templates_app.rendering import note_change
 
 HELLO = Content(
     languages={
@@ -46,11 +47,27 @@ def saying(html, *, subject="Hello", variables=(), **others):
 
 def make_builtin(document, content):
     """Add a built-in version, as seeding does: published if nothing else is, or only built-ins were."""
-    number = document.versions.count() + 1
-    version = Version.objects.create(
-        document=document, number=number, content=content.as_json(), digest=content.digest, is_builtin=True
-    )
+    version = make_version(document, content, is_builtin=True)
     if document.published is None or document.published.is_builtin:
         document.published = version
         document.save()
     return version
+
+
+def make_version(document, content, **fields):
+    """Add a version, which nothing has tried."""
+    number = document.versions.count() + 1
+    return Version.objects.create(
+        document=document, number=number, content=content.as_json(), digest=content.digest, **fields
+    )
+
+
+def publish_untried(key, content, *, kind=Document.Kind.TEMPLATE):
+    """Publish `content`, which may be broken, as ``project/key``; return the document, made if it is not there."""
+    project_key, _, name = key.partition("/")
+    project, _ = Project.objects.get_or_create(key=project_key, defaults={"name": project_key})
+    document, _ = Document.objects.get_or_create(project=project, kind=kind, key=name, defaults={"name": name})
+    document.published = make_version(document, content)
+    document.save()
+    note_change()
+    return document

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from templates_app.content import RESERVED, TYPES, Content, from_json
 from templates_app.project_files import DocumentFiles, ProjectFiles, SharedFile, VersionFile
 
+UNHURRIED = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)  # the machine may be busy
 keys = st.from_regex(r"[a-z0-9_]{1,12}", fullmatch=True)
 variable_names = st.from_regex(r"[a-z_][a-z0-9_]{0,12}", fullmatch=True).filter(lambda name: name not in RESERVED)
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")

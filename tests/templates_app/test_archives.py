@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from templates_app import archives
 from templates_app.archives import pack, unpack
 from templates_app.project_files import FilesError, ProjectFiles
-from tests.templates_app.project_strategies import projects
+from tests.templates_app.project_strategies import UNHURRIED, projects
 
 SHOP = ProjectFiles("shop", "Shop")
 PROJECT = b'{"name": "Shop"}'
@@ -219,7 +219,7 @@ def test_a_stored_archive_and_one_with_a_comment_are_read():
 
 
 @given(st.lists(projects(), max_size=3, unique_by=lambda project: project.key).filter(bool))
-@settings(max_examples=50)
+@settings(UNHURRIED, max_examples=50)
 def test_every_project_is_unpacked_as_it_was_packed(several):
     data = pack(several)
     assert unpack(data) == sorted(several, key=lambda project: project.key)
@@ -227,7 +227,7 @@ def test_every_project_is_unpacked_as_it_was_packed(several):
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=300)
 def test_no_damage_leads_to_anything_but_a_refusal_or_the_same(data):
     """Bytes changed, cut out or doubled anywhere: it is refused, or what is read is what was written."""
     broken = bytearray(pack([SHOP]))

@@ -13,7 +13,7 @@ from templates_app.engine import Bundle, render_bundle
 from templates_app.filters import filters_for
 from templates_app.inspecting import inspect
 from templates_app.project_files import files_of
-from templates_app.seeding import BUILTIN, shipped
+from templates_app.rendering import BUILTIN, shipped
 from tests.config.starting import BASE_DIR
 
 KEYS = {

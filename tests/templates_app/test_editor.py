@@ -179,6 +179,15 @@ def test_a_text_that_is_too_long_is_refused_at_its_field_and_nothing_is_kept(cli
     assert not Draft.objects.exists()
 
 
+def test_a_control_character_is_refused_with_its_line(client, ann, template):
+    response = client.post(path(template, "draft"), typed(template, ann, html="<p>One</p>\r\n<p>T\x1bwo</p>"))
+    assert response.status_code == 422
+    assert "There is a control character in line 2." in words(response)
+    tried = values(template, '{"name": "A\\u0001"}', '{"name": "Ann"}', name="Ann")
+    assert "control character" in words(client.post(path(template, "draft"), typed(template, ann) | tried))
+    assert not Draft.objects.exists()
+
+
 def test_a_text_as_long_as_may_be_is_kept(client, ann, template):
     html = "<p>word</p>\n" * (MAX_TEXT // 12)
     assert client.post(path(template, "draft"), typed(template, ann, html=html)).status_code == 200

@@ -1,11 +1,13 @@
 """What templates can do, what they cannot reach, and how it is said what is wrong with them."""
 
+import keyword
 from typing import Any
 
 import pytest
 
+from templates_app.content import NAME, RESERVED, ContentError
 from templates_app.engine import Bundle, RenderError, render_bundle
-from tests.templates_app.making import bundle_of, content_of
+from tests.templates_app.bundles import bundle_of, content_of
 
 
 def html(source, values=None, **more):
@@ -266,3 +268,36 @@ def test_a_bundle_survives_the_way_to_another_process():
     parts = {"test/foot": content_of(html="<p>x</p>", de={"html": "y"})}
     bundle = bundle_of("<p>{{ name }}</p>", parts=parts, variables="name")
     assert Bundle.from_json(bundle.as_json()) == bundle
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_no_variable_is_called_like_a_word_of_jinja(name):
+    with pytest.raises(ContentError, match="has a meaning of its own"):
+        content_of(html=f"{{{{ {name} }}}}", variables=[{"name": name}])
+
+
+@pytest.mark.parametrize("name", sorted({*filter(NAME.fullmatch, keyword.kwlist), "block", "set", "caller"} - RESERVED))
+def test_every_other_name_of_a_variable_is_written(name):
+    rendered = render_bundle(
+        bundle_of(f"<p>{{{{ {name} }}}}, {{{{ 1 if {name} else 2 }}}}</p>", variables=name), {name: "Ann"}
+    )
+    assert "Ann, 1" in rendered.html
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ [1, 2]|map('string') }}", "{{ names|map('upper') }}", "{{ names|batch(2) }}", "{{ names.count }}",
+        "{{ dict }}", "{{ range(3) }}", "{{ namespace(a=1) }}", "{% macro button() %}x{% endmacro %}{{ button }}",
+    ],
+)  # fmt: skip
+def test_what_would_be_written_as_an_object_is_refused(source):
+    [problem] = problems(f"<p>\n{source}</p>", {"names": ["Ann"]}, declared=[{"name": "names", "type": "list"}])
+    assert problem.line == 2
+    assert "neither text nor a number nor a list" in problem.message
+
+
+def test_lists_objects_and_what_blocks_and_macros_give_are_written():
+    source = "{% macro bold(word) %}<b>{{ word }}</b>{% endmacro %}{% block one %}{{ bold('x') }}{% endblock %}"
+    source += "{{ self.one() }}{{ [1, 2.5] }}{{ {'a': true} }}"
+    assert html(f"<p>{source}</p>") == "<p><b>x</b><b>x</b>[1, 2.5]{'a': True}</p>"

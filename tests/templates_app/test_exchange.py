@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from templates_app import keeping
 from templates_app.archives import pack, unpack
@@ -18,7 +18,7 @@ from templates_app.models import Change, Document, Draft, Project, Sample, Share
 from templates_app.project_files import DocumentFiles, ProjectFiles, SharedFile, VersionFile
 from templates_app.rendering import render
 from tests.factories import make_user
-from tests.templates_app.project_strategies import keys, projects
+from tests.templates_app.project_strategies import UNHURRIED, keys, projects
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +88,7 @@ def shop():
 
 
 @given(projects(key=keys.filter(lambda key: key not in RESERVED_KEYS)))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(UNHURRIED, max_examples=40)
 def test_every_project_survives_database_zip_and_database(project):
     """Whatever the texts are; trying them out is another test's matter."""
     project = replace(project, shared={})
@@ -324,6 +324,11 @@ def test_shared_values_and_samples_obey_the_rules_of_their_pages():
 def test_what_would_not_be_published_for_its_links_is_not_imported_either():
     (only,) = refusal(with_text(SHOP, "template", html='<p>\n<a href="/login/">Sign in</a></p>'))
     assert only.startswith("shop/templates/welcome/en.html, line 2: “/login/” leads nowhere")
+
+
+def test_a_tag_that_asks_for_more_is_checked_although_no_text_differs(shop):
+    found = refusal(changed(SHOP, "template", tags=("sales", "bulk")))
+    assert any("needs a link to unsubscribe" in one for one in found)
 
 
 def test_one_fault_keeps_everything_out():

@@ -20,7 +20,7 @@ from templates_app.folders import (
 )
 from templates_app.project_files import files_of
 from templates_app.project_reading import project_from
-from tests.templates_app.project_strategies import json_values, projects
+from tests.templates_app.project_strategies import UNHURRIED, json_values, projects
 
 WELCOME = DocumentFiles(
     kind="template",
@@ -63,12 +63,13 @@ def shop(tmp_path) -> Path:
 
 
 @given(projects())
+@UNHURRIED
 def test_every_project_reads_back_the_same(project):
     assert project_from(project.key, files_of(project)) == project
 
 
 @given(projects())
-@settings(max_examples=25)
+@settings(UNHURRIED, max_examples=25)
 def test_every_project_survives_the_disk_and_a_second_writing_changes_nothing(project):
     with TemporaryDirectory() as name:
         folder = Path(name) / project.key
@@ -241,6 +242,7 @@ def test_a_folder_without_projects_and_a_folder_that_is_not_there_are_said(tmp_p
 
 
 @given(json_values)
+@UNHURRIED
 def test_json_reads_back_the_same(value):
     assert json_text.loads(json_text.dumps(value)) == value
 

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
-from templates_app import inlining
+from templates_app import inlining, plain_html
 from templates_app.inlining import StyleError, inline, inline_whole, plan_of, skeleton_of
 
 # Pieces of HTML that a template may consist of, in any order and mostly broken.
@@ -81,7 +81,7 @@ def test_mails_that_differ_in_texts_share_a_skeleton():
     assert plan_of.cache_info().misses == 2  # one to see that the colour belongs to the skeleton, one to inline it
 
 
-@pytest.mark.parametrize("tag", sorted(inlining.SPECIAL))
+@pytest.mark.parametrize("tag", sorted(plain_html.SPECIAL))
 def test_elements_with_rules_of_their_own_are_inlined_as_a_whole(tag):
     skeleton, _ = skeleton_of([f"<{tag}>", escape("x"), f"</{tag}>"], [])
     assert skeleton is not None

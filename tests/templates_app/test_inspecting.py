@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from templates_app.content import Content, Texts, Variable
 from templates_app.inspecting import inspect
 from templates_app.mail_clients import FACTS
+from tests.templates_app.project_strategies import UNHURRIED
 
 FINE = '<p><a href="https://example.com/">Shop</a> <img src="https://example.com/a.png" alt="Logo"></p>'
 
@@ -134,7 +135,7 @@ def test_images_without_alt_are_named_with_their_line():
         ("login.html", "error"),
         ("//example.com/", "error"),
         ("javascript:alert(1)", "error"),
-        ("file:///etc/passwd", "error"),
+        ("file:secret.txt", "error"),
         ("ftp://example.com/", "error"),
         ("", "error"),
         ("#", "error"),
@@ -283,6 +284,7 @@ def test_names_that_a_source_sets_or_imports_itself_are_known():
 
 
 @given(st.text(max_size=200), st.text(max_size=80))
+@UNHURRIED
 def test_no_text_whatever_breaks_the_checks(html, text):
     source = Content({"en": Texts(subject=text, html=html, text=text)})
     inspect(Mail(subject=text, html=html, text=text), ["bulk"], (), source, shared={"brand_address": text})
@@ -291,6 +293,7 @@ def test_no_text_whatever_breaks_the_checks(html, text):
 @given(
     st.lists(st.sampled_from(["<a href='", "<img src=", "'>", "<style>", "{{", "}}", "http://", "[", ":", "{", "x"]))
 )
+@UNHURRIED
 def test_no_broken_markup_breaks_the_checks(pieces):
     html = "".join(pieces)
     inspect(Mail(html=html), (), (), Content({"en": Texts(html=html)}))

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from templates_app import cataloguing, keeping, sampling
+from templates_app import keeping, sampling
 from templates_app.content import Content, Texts, Variable
 from templates_app.keeping import Conflict, KeepingError, NothingToPublish, Refused
 from templates_app.models import Change, Draft, Version
@@ -225,14 +225,3 @@ def test_versions_survive_their_author(template, ann):
     ann.delete()
     version = Version.objects.get(document=template, number=2)
     assert (version.author, version.author_name) == (None, "Ann")
-
-
-def test_a_language_can_be_added_as_a_copy_and_taken_away():
-    more = cataloguing.with_language(HELLO, "fr", like="en")
-    assert more.languages["fr"] == HELLO.languages["en"]
-    assert cataloguing.without_language(more, "fr") == HELLO
-    for bad in ("de", "DE", "german", "", "x"):
-        with pytest.raises(cataloguing.Invalid):
-            cataloguing.with_language(HELLO, bad)
-    with pytest.raises(cataloguing.Invalid):
-        cataloguing.without_language(HELLO, "en")

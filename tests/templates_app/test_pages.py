@@ -43,7 +43,12 @@ def seen(response):
 
 
 def hidden(response, name):
-    return html.unescape(re.search(rf'name="{name}" value="([^"]*)"', response.content.decode())[1])
+    return attribute(response, rf'name="{name}" value="([^"]*)"')
+
+
+def attribute(response, pattern):
+    (found,) = re.findall(pattern, response.content.decode())
+    return html.unescape(found)
 
 
 # ---------------------------------------------------------------- the list
@@ -174,6 +179,7 @@ def test_a_template_is_deleted_after_asking(client, template):
 def test_a_part_in_use_is_not_deleted(client):
     make_part()
     make_template(content=saying('{% include "footer" %}'))
+    assert "Programs that send mail" not in seen(client.get("/templates/shop/part/footer/deletion/"))
     response = client.post("/templates/shop/part/footer/deletion/")
     assert response.status_code == 422
     assert "templates use it. Hello shop/hello" in seen(response)
@@ -185,7 +191,9 @@ def test_what_came_with_the_program_is_not_deleted(client):
     make_template(project=make_project(is_protected=True))
     for path in (BASE, "/templates/shop/"):
         assert "not deleted" in seen(client.get(path + "deletion/"))
-        assert client.post(path + "deletion/").status_code == 422
+        refused = client.post(path + "deletion/")
+        assert refused.status_code == 422
+        assert seen(refused).count("not deleted") == 1
     assert Document.objects.filter(project__key="shop").count() == 1
 
 
@@ -196,7 +204,7 @@ def test_the_page_of_a_template_shows_it_rendered_with_a_sample(client, template
     sampling.create_sample(template, name="Bea", values={"name": "Bea"})
     page = client.get(BASE + "?language=de")
     assert "Subject Hallo Bea" in seen(page)
-    frame = html.unescape(re.search(r'sandbox src="([^"]+)"', page.content.decode())[1])
+    frame = attribute(page, r'sandbox src="([^"]+)"')
     shown = client.get(frame)
     assert "Hallo <b>Bea</b>!" in shown.content.decode()
     assert shown.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
@@ -481,8 +489,7 @@ def test_a_shared_value_is_made_changed_and_deleted(client, template):
     sent = {"name": "support", "value": "help@example.com", "description": "Who helps"}
     assert client.post("/templates/shared/", sent).status_code == 302
     shared = SharedValue.objects.get(name="support")
-    page = client.get("/templates/shared/").content.decode()
-    was = html.unescape(re.search(rf'name="v{shared.pk}-was" value="([^"]*)"', page)[1])
+    was = hidden(client.get("/templates/shared/"), f"v{shared.pk}-was")
     path = f"/templates/shared/{shared.pk}/"
     assert client.post(path, {f"v{shared.pk}-value": "new@example.com", f"v{shared.pk}-was": was}).status_code == 302
     late = client.post(path, {f"v{shared.pk}-value": "late@example.com", f"v{shared.pk}-was": was})

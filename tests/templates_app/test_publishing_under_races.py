@@ -7,12 +7,12 @@ from functools import partial
 import pytest
 from django.db import connections
 
-from templates_app import cataloguing, keeping
+from templates_app import cataloguing, keeping, sampling
 from templates_app.content import Content, Texts
-from templates_app.keeping import Conflict, KeepingError, Refused
-from templates_app.models import Document, Draft, Version
+from templates_app.keeping import Conflict, Gone, KeepingError, Refused
+from templates_app.models import Document, Draft, Project, Version
 from tests.factories import make_user
-from tests.templates_app.makers import make_part, make_template, saying
+from tests.templates_app.makers import make_part, make_project, make_template, saying
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,3 +89,42 @@ def test_a_part_is_not_deleted_under_a_template_that_begins_to_use_it():
         )
         assert isinstance(deleted, cataloguing.InUse) == isinstance(published, Version)
         assert isinstance(published, Refused) == (deleted is None)
+
+
+# ---------------------------------------------------------------- deleted meanwhile
+
+
+@pytest.fixture
+def deleted():
+    """A template as somebody still has it on the screen, with a version, after somebody else deleted it."""
+    template = make_template()
+    on_screen = Document.objects.select_related("published__document").get(pk=template.pk)
+    cataloguing.delete_document(template)
+    return on_screen
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda one, user: keeping.publish(one, user, saying("<p>New</p>"), "", one.published),
+        lambda one, user: keeping.publish(one, user, saying("<p>New</p>"), "", None),
+        lambda one, user: keeping.restore(one.published, user, one.published),
+        lambda one, user: keeping.save_draft(one, user, saying("<p>New</p>"), 0),
+        lambda one, user: keeping.save_draft(one, user, saying("<p>New</p>"), 0, based_on=one.published),
+        lambda one, user: keeping.save_draft(one, user, saying("<p>New</p>"), 3),
+        lambda one, user: cataloguing.change(one, cataloguing.facts_of(one), name="New", description="", tags=[]),
+        lambda one, _: sampling.create_sample(one, name="Usual", values={}),
+    ],
+)
+def test_what_was_deleted_meanwhile_is_said_to_be_gone(deleted, act):
+    ann = make_user("ann@example.com")
+    with pytest.raises(Gone):
+        act(deleted, ann)
+
+
+def test_nothing_is_made_in_a_project_that_was_deleted_meanwhile():
+    project = make_project("other")
+    on_screen = Project.objects.get(pk=project.pk)
+    cataloguing.delete_project(project)
+    with pytest.raises(Gone):
+        cataloguing.create_document(on_screen, "template", key="hello", name="Hello")

@@ -14,7 +14,8 @@ from maillog.models import Message
 from templates_app import rendering
 from templates_app.models import Change, Document, SharedValue
 from templates_app.rendering import TemplateError, bundle_of, note_change, render, templates_using, used_parts
-from tests.templates_app.making import content_of, publish
+from tests.templates_app.bundles import content_of
+from tests.templates_app.makers import publish_untried
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +48,7 @@ def test_built_in_mails_work_without_anything_in_the_database(nothing_stored):
 
 
 def test_every_delivered_template_renders_every_sample_in_every_language(nothing_stored):
-    delivered = rendering.delivered(rendering.BUILTIN)
+    delivered = rendering.documents_in(rendering.BUILTIN)
     templates = {key: document for (kind, key), document in delivered.items() if kind == "template"}
     assert len(templates) >= 16
     for key, document in templates.items():
@@ -94,7 +95,7 @@ def test_unknown_and_hostile_keys_are_refused(key):
 def test_moments_are_told_in_the_local_time_zone_and_lazy_texts_in_the_language_in_force(settings):
     settings.TIME_ZONE = "Europe/Berlin"
     declared = [{"name": "start", "type": "datetime"}, {"name": "word"}]
-    publish("shop/order", content_of(text="{{ start|time }} {{ word }}", subject="x", variables=declared))
+    publish_untried("shop/order", content_of(text="{{ start|time }} {{ word }}", subject="x", variables=declared))
     values = {"start": datetime(2026, 7, 1, 12, tzinfo=UTC), "word": gettext_lazy("Yes")}
     assert render("shop/order", values).text == "2:00\u202fPM Yes\n"
 
@@ -103,27 +104,27 @@ def test_moments_are_told_in_the_local_time_zone_and_lazy_texts_in_the_language_
 
 
 def test_what_is_published_wins_and_tells_its_version(patient):
-    publish("account/password_reset", content_of(text="First", subject="x"))
+    publish_untried("account/password_reset", content_of(text="First", subject="x"))
     mail = render("account/password_reset", {})
     assert mail.text == "First\n"
-    publish("account/password_reset", content_of(text="Second", subject="x"))
+    publish_untried("account/password_reset", content_of(text="Second", subject="x"))
     again = render("account/password_reset", {})
     assert again.text == "Second\n"
     assert again.version == mail.version + 1
 
 
 def test_a_part_and_a_shared_value_change_the_mails_that_use_them(patient):
-    publish("shop/foot", content_of(text="foot of {{ brand_name }}"), kind="part")
-    publish("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
+    publish_untried("shop/foot", content_of(text="foot of {{ brand_name }}"), kind="part")
+    publish_untried("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
     SharedValue.objects.update_or_create(name="brand_name", defaults={"value": "Ann's"})
     note_change()
     assert render("shop/order", {}).text == "foot of Ann's\n"
-    publish("shop/foot", content_of(text="feet of {{ brand_name }} at {{ base_url }}"), kind="part")
+    publish_untried("shop/foot", content_of(text="feet of {{ brand_name }} at {{ base_url }}"), kind="part")
     assert render("shop/order", {}).text == "feet of Ann's at http://127.0.0.1:8000\n"
 
 
 def test_a_template_without_a_published_version_is_unknown():
-    document = publish("shop/order", content_of(text="x", subject="x"))
+    document = publish_untried("shop/order", content_of(text="x", subject="x"))
     document.published = None
     document.save()
     note_change()
@@ -132,7 +133,7 @@ def test_a_template_without_a_published_version_is_unknown():
 
 
 def test_what_is_kept_is_used_without_asking_the_database(patient, django_assert_num_queries):
-    publish("shop/order", content_of(text="x", subject="x"))
+    publish_untried("shop/order", content_of(text="x", subject="x"))
     transaction.on_commit(lambda: None)
     rendering.forget()
     render("shop/order", {})
@@ -143,7 +144,7 @@ def test_what_is_kept_is_used_without_asking_the_database(patient, django_assert
 
 def test_a_change_elsewhere_is_looked_for_after_a_second(monkeypatch, django_assert_num_queries):
     assert rendering.LOOK_AGAIN == 1.0
-    publish("shop/order", content_of(text="x", subject="x"))
+    publish_untried("shop/order", content_of(text="x", subject="x"))
     rendering.forget()
     render("shop/order", {})
     monkeypatch.setattr(rendering, "LOOK_AGAIN", 0.0)
@@ -153,7 +154,7 @@ def test_a_change_elsewhere_is_looked_for_after_a_second(monkeypatch, django_ass
 
 @pytest.mark.django_db(transaction=True)
 def test_another_thread_never_sees_what_is_not_committed(patient):
-    publish("shop/order", content_of(text="old", subject="x"))
+    publish_untried("shop/order", content_of(text="old", subject="x"))
     seen = []
 
     def look():
@@ -168,7 +169,7 @@ def test_another_thread_never_sees_what_is_not_committed(patient):
     elsewhere()
     try:
         with transaction.atomic():
-            publish("shop/order", content_of(text="new", subject="x"))
+            publish_untried("shop/order", content_of(text="new", subject="x"))
             assert render("shop/order", {}).text == "new\n"
             elsewhere()
             raise InterruptedError
@@ -197,8 +198,8 @@ def test_a_number_that_was_rolled_back_is_never_given_again():
 
 
 def test_a_draft_is_put_together_with_the_published_parts():
-    publish("shop/foot", content_of(text="{% include 'mail/footer' %}"), kind="part")
-    order = publish("shop/order", content_of(text="x", subject="x"))
+    publish_untried("shop/foot", content_of(text="{% include 'mail/footer' %}"), kind="part")
+    order = publish_untried("shop/order", content_of(text="x", subject="x"))
     bundle = bundle_of(order, content_of(text="{% include 'foot' %} {% include 'nowhere' %}", subject="y"))
     assert set(bundle.parts) == {"shop/foot", "mail/footer"}
     assert (bundle.key, bundle.version, bundle.is_part) == ("shop/order", 0, False)
@@ -206,8 +207,8 @@ def test_a_draft_is_put_together_with_the_published_parts():
 
 
 def test_a_draft_of_a_part_takes_the_place_of_the_published_one():
-    foot = publish("shop/foot", content_of(text="old"), kind="part")
-    order = publish("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
+    foot = publish_untried("shop/foot", content_of(text="old"), kind="part")
+    order = publish_untried("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
     draft = content_of(text="new")
     bundle = bundle_of(order, order.published.read(), part=(foot, draft))
     assert bundle.parts == {"shop/foot": draft}
@@ -215,18 +216,18 @@ def test_a_draft_of_a_part_takes_the_place_of_the_published_one():
 
 
 def test_templates_that_use_a_part_are_found_through_other_parts():
-    foot = publish("shop/foot", content_of(text="x"), kind="part")
-    publish("shop/layout", content_of(text="{%- include 'shop/foot' %}"), kind="part")
-    order = publish("shop/order", content_of(text='{% extends "layout" %}', subject="x"))
-    publish("shop/other", content_of(text="foot", subject="x"))
+    foot = publish_untried("shop/foot", content_of(text="x"), kind="part")
+    publish_untried("shop/layout", content_of(text="{%- include 'shop/foot' %}"), kind="part")
+    order = publish_untried("shop/order", content_of(text='{% extends "layout" %}', subject="x"))
+    publish_untried("shop/other", content_of(text="foot", subject="x"))
     assert templates_using(foot) == [order]
     assert used_parts(order.published.read(), "shop/order") == {"shop/layout", "shop/foot"}
 
 
 def test_parts_that_use_each_other_in_a_circle_are_loaded_once():
-    publish("shop/a", content_of(text="{% include 'b' %}"), kind="part")
-    publish("shop/b", content_of(text="{% include 'a' %}"), kind="part")
-    order = publish("shop/order", content_of(text="{% include 'a' %}", subject="x"))
+    publish_untried("shop/a", content_of(text="{% include 'b' %}"), kind="part")
+    publish_untried("shop/b", content_of(text="{% include 'a' %}"), kind="part")
+    order = publish_untried("shop/order", content_of(text="{% include 'a' %}", subject="x"))
     with pytest.raises(TemplateError, match="without end"):
         render("shop/order", {})
     assert used_parts(order.published.read(), "shop/order") == {"shop/a", "shop/b"}

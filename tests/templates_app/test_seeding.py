@@ -12,7 +12,8 @@ from templates_app import keeping
 from templates_app.content import Texts, Variable
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
 from templates_app.project_files import SharedFile
-from templates_app.seeding import newer_builtin, seed, seed_after_migrate, shipped
+from templates_app.rendering import shipped
+from templates_app.seeding import newer_builtin, seed, seed_after_migrate
 
 TABLES = (Project, Document, Version, Sample, SharedValue, Change)
 

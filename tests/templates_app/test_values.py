@@ -17,6 +17,12 @@ def checked(kind, value):
     return plain["it"]
 
 
+def test_only_the_value_that_is_too_large_is_blamed():
+    declared = [Variable("long"), Variable("short"), Variable("last", "list")]
+    _, faults = check(declared, {"long": "x" * (MAX_CHARACTERS + 1), "short": "x", "last": [1]})
+    assert [name for name, _ in faults] == ["long"]
+
+
 def fault(kind, value):
     _, faults = check([Variable("it", kind)], {"it": value})
     ((name, sentence),) = faults

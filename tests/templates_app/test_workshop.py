@@ -14,7 +14,7 @@ import pytest
 from templates_app import workshop
 from templates_app.workshop import try_all, try_out
 from tests.templates_app import hostile
-from tests.templates_app.making import bundle_of, content_of
+from tests.templates_app.bundles import bundle_of, content_of
 
 HELLO = bundle_of("<p>Hello {{ name }}</p>", variables="name")
 ENDLESS = bundle_of(hostile.nested(3, 9_999))
@@ -117,7 +117,20 @@ def test_after_a_sample_that_never_ends_the_others_are_not_tried():
     entries = [("short", {"count": 1}, ""), ("long", {"count": 99_999}, ""), ("next", {"count": 1}, "")]
     outcomes = try_all(bundle, entries)
     assert outcomes[0].rendered
-    assert [outcome.problems[0].message for outcome in outcomes[1:]] == [workshop.SLOW] * 2
+    assert [outcome.problems[0].message for outcome in outcomes[1:]] == [workshop.SLOW, workshop.NOT_TRIED]
+
+
+def test_publishers_leave_threads_to_those_who_look_at_pages():
+    forever = bundle_of("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
+    count = 3 * workshop.PUBLISHERS
+    with ThreadPoolExecutor(count) as threads:
+        told = [
+            one[0].problems[0].message
+            for one in threads.map(lambda _: try_all(forever, [("", {}, "en")]), range(count))
+        ]
+    assert told.count(workshop.BUSY) >= workshop.PUBLISHERS  # turned away at the door
+    assert workshop.SLOW in told
+    assert try_all(bundle_of("<p>Hello</p>"), [("", {}, "en")])[0].rendered
 
 
 # ---------------------------------------------------------------- the process

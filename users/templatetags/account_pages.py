@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from django import template
 from django.forms import BaseForm
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from users.devices import names_in
 
 register = template.Library()
 
@@ -19,17 +19,6 @@ LABELS = {
     "password1": gettext_lazy("New password"),
     "password2": gettext_lazy("New password again"),
     "code": gettext_lazy("Code"),
-}
-
-# In the order in which they are looked for: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
-BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome"} | {
-    "Chrome": "Chrome",
-    "Safari": "Safari",
-}
-# Android also calls itself Linux, an iPhone Mac OS.
-SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "CrOS": "ChromeOS"} | {
-    "Mac OS": "macOS",
-    "Linux": "Linux",
 }
 
 
@@ -52,8 +41,7 @@ def plain(form: BaseForm) -> BaseForm:
 @register.filter
 def browser(user_agent: str) -> str:
     """Return the name of the browser and the system that `user_agent` (an HTTP header) tells, or the header's start."""
-    name = next((name for mark, name in BROWSERS.items() if re.search(rf"\b{mark}/", user_agent)), "")
-    system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), "")
+    name, system = names_in(user_agent)
     if name and system:
         return _("%(browser)s on %(system)s") % {"browser": name, "system": system}
     return name or user_agent[:60] or _("Unknown browser")

@@ -17,6 +17,9 @@ from maillog.models import Status
 from maillog.verdict import verdict
 from secrets_app import vault
 from secrets_app.vault import VaultError
+from templates_app import trials
+from templates_app.rendering import TemplateError
+from templates_app.trials import NotTriedError, Testable
 
 REACHED = frozenset({Status.SENT, Status.LOGGED, Status.SILENCED})
 
@@ -29,6 +32,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("address", help="who gets the mail")
+        parser.add_argument("--template", default="", metavar="KEY", help="a template such as account/welcome")
+        parser.add_argument("--language", default="", metavar="de", help="the language to send it in")
+        parser.add_argument("--sample", default=None, metavar="NAME", help="the sample whose values are used")
         parser.add_argument("--connection", default="", metavar="NAME", help="name or id of a connection")
         parser.add_argument("--check", action="store_true", help="only connect and sign in; send nothing")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -45,13 +51,49 @@ class Command(BaseCommand):
         if options["check"]:
             self.check_connection(known, hint=options["connection"], primary=str(current.primary_connection))
             return
+        template = self.template(options["template"], options["language"], options["sample"])
+        self.report(self.send(template, options), as_json=options["json"])
+
+    def template(self, key: str, language: str, sample: str | None) -> Testable | None:
+        """Return the template to use, None where the program's own one for tests has to do. Raises CommandError."""
+        if sample is not None and not key:
+            message = "--sample: the samples are a template's; name it with --template."
+            raise CommandError(message, returncode=2)
+        template = trials.testable(key or test_mails.TEMPLATE)
+        if template is None:
+            if not key:
+                return None
+            message = f"--template: there is no published template {key!r}."
+            raise CommandError(message, returncode=2)
+        if language and not template.has_language(language):
+            message = f"--language: {template.key} has no {language!r}; it has: {', '.join(template.languages)}."
+            raise CommandError(message, returncode=2)
+        if sample is not None and sample not in template.samples:
+            names = ", ".join(filter(None, template.samples)) or "none of its own"
+            message = f"--sample: {template.key} has no {sample!r}; it has: {names}."
+            raise CommandError(message, returncode=2)
+        return template
+
+    def send(self, template: Testable | None, options: dict[str, Any]) -> int:
+        """Send the test mail and return its id. Raises CommandError that tells what is at fault."""
+        common = {
+            "language": options["language"],
+            "connection_hint": options["connection"],
+            "mode": SendMode.INSTANT,
+        }
         try:
-            number = test_mails.send_test_mail(
-                options["address"], connection_hint=options["connection"], mode=SendMode.INSTANT
-            )
+            if template is None or not options["template"]:
+                return test_mails.send_test_mail(options["address"], **common)
+            name = next(iter(template.samples)) if options["sample"] is None else options["sample"]
+            values = template.samples[name]
+            return test_mails.send_from_template(options["address"], key=template.key, values=values, **common)
+        except TemplateError as error:
+            what = "The values do not fit" if error.is_about_values else "The template does not render"
+            raise CommandError(f"{what}: {error}") from error
+        except NotTriedError as error:
+            raise CommandError(str(error)) from error
         except InvalidMail as error:
-            raise CommandError(str(error), returncode=2 if error.field == "to" else 1) from error
-        self.report(number, as_json=options["json"])
+            raise CommandError(f"Not queued: {error}", returncode=2 if error.field == "to" else 1) from error
 
     def check_connection(self, known: list[vault.Connection], *, hint: str, primary: str) -> None:
         """Connect, negotiate TLS and sign in. Raises CommandError with the server's words."""
@@ -77,6 +119,10 @@ class Command(BaseCommand):
                 "status": mail.status,
                 "verdict": sentence,
                 "reply": attempt.reply if attempt else "",
+                "template": mail.template.text if mail.template else "",
+                "version": mail.template_version,
+                "language": mail.language,
+                "subject": mail.subject,
             }
             self.stdout.write(json.dumps(facts))
         if mail.status not in REACHED:

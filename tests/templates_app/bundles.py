@@ -1,4 +1,4 @@
-"""Makes bundles and published documents for tests."""
+"""Makes contents and bundles for tests of what needs no database."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 from templates_app.content import Content, from_json
 from templates_app.engine import Bundle
-from templates_app.models import Document, Project, Version
-from templates_app.rendering import note_change
 
 
 def content_of(
@@ -31,16 +29,3 @@ def bundle_of(html: str = "", *, subject: str = "Hi", text: str = "", variables:
     declared += more.pop("declared", [])
     content = content_of(html=html, subject=subject, text=text, variables=declared, **more)
     return Bundle(key="test/mail", content=content, parts=parts, shared=shared)
-
-
-def publish(key: str, content: Content, *, kind: str = "template") -> Document:
-    """Store `content` as the next version of `key` and publish it."""
-    project_key, _, name = key.partition("/")
-    project, _ = Project.objects.get_or_create(key=project_key, defaults={"name": project_key})
-    document, _ = Document.objects.get_or_create(project=project, kind=kind, key=name, defaults={"name": name})
-    number = document.versions.count() + 1
-    version = Version.objects.create(document=document, number=number, content=content.as_json(), digest=content.digest)
-    document.published = version
-    document.save()
-    note_change()
-    return document

@@ -1,0 +1,133 @@
+"""The form of the test page: to whom, by which connection, and from which template with which values.
+
+The values that are shown belong to one sample of one template; the form remembers which. Without JavaScript another
+template can be picked and the form sent before the page has shown its values: then nothing is sent yet (`is_stale`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.forms import AddressField
+from mailadmin.test_mails import TEMPLATE as PLAIN
+from maillog.made_from import language_name
+from templates_app import plain_values, trials
+
+if TYPE_CHECKING:
+    from secrets_app.vault import Connection
+
+CODE = {"class": "mono", "rows": 10, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+
+
+class Picked:
+    """What the pickers say: a template, one of its languages, one of its samples, and the values to show.
+
+    `given` are the raw fields, all of them optional and from outside. What is not there gives way to what is usual.
+    """
+
+    def __init__(self, given: Mapping[str, Any], *, language: str) -> None:
+        self.key = str(given.get("template", ""))
+        self.template = trials.testable(self.key or PLAIN)
+        self.unknown = bool(self.key) and self.template is None
+        if self.unknown:
+            self.key = ""
+            self.template = trials.testable(PLAIN)
+        wanted = (str(given.get("language", "")), language)
+        self.language = next((one for one in wanted if one in self.languages), "")
+        sample = str(given.get("sample", ""))
+        self.sample = sample if sample in self.samples else next(iter(self.samples), "")
+        shown = (str(given.get("shown_template", "")), str(given.get("shown_sample", "")))
+        self.is_stale = shown != (self.key, self.sample)
+        self.values = str(given.get("values", "")) if not self.is_stale else self.sample_json
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages to choose from, the template's default first."""
+        return self.template.languages if self.template else ()
+
+    @property
+    def samples(self) -> Mapping[str, Mapping[str, Any]]:
+        """The samples to choose from; none for the plain test mail."""
+        return self.template.samples if self.template and self.key else {}
+
+    @property
+    def sample_json(self) -> str:
+        """The values of the sample."""
+        return plain_values.as_json(dict(self.samples[self.sample])) if self.samples else ""
+
+    @property
+    def initial(self) -> dict[str, str]:
+        """What the fields show."""
+        return {
+            "template": self.key,
+            "language": self.language,
+            "sample": self.sample,
+            "values": self.values,
+            "shown_template": self.key,
+            "shown_sample": self.sample,
+        }
+
+
+class TestMailForm(forms.Form):
+    """The fields. `values` is JSON as text and read by `clean`; without a template there are none."""
+
+    to = AddressField(label=_("To"))
+    connection = forms.ChoiceField(label=_("Connection"), required=False)
+    template = forms.ChoiceField(label=_("Template"), required=False)
+    language = forms.ChoiceField(label=_("Language"), required=False)
+    sample = forms.ChoiceField(label=_("Sample"), required=False)
+    values = forms.CharField(
+        label=_("Values"),
+        required=False,
+        strip=False,
+        help_text=_("In JSON. They begin as the sample's; what you change here is used for this mail alone."),
+        widget=forms.Textarea(CODE),
+    )
+    shown_template = forms.CharField(required=False, widget=forms.HiddenInput)
+    shown_sample = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self, *args: Any, connections: Sequence[Connection], delivers: bool, picked: Picked, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.picked = picked
+        self.fields["to"].help_text = (
+            _("A real mail goes to this address.")
+            if delivers
+            else _("Nobody receives it: the driver delivers nothing.")
+        )
+        self.offer("connection", [("", gettext("The usual one")), *((one.id, one.name) for one in connections)])
+        self.offer("template", [("", gettext("Plain test mail")), *trials.published_names().items()])
+        self.offer("language", [(one, language_label(one)) for one in picked.languages])
+        self.offer("sample", [(one, one or gettext("Sample values of the variables")) for one in picked.samples])
+        url = reverse("mailadmin:test")
+        swap = {"hx-get": url, "hx-target": "#test-template", "hx-swap": "outerHTML", "hx-sync": "closest form:replace"}
+        self.fields["template"].widget.attrs |= {**swap, "hx-include": "#id_language"}
+        self.fields["sample"].widget.attrs |= {**swap, "hx-include": "#id_template, #id_language"}
+
+    def offer(self, name: str, choices: Sequence[tuple[str, Any]]) -> None:
+        """Set the choices of the field `name`."""
+        field = self.fields[name]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = choices
+
+    def clean_values(self) -> dict[str, Any]:
+        """Return what was typed as an object."""
+        typed = str(self.cleaned_data["values"])
+        if not self.picked.key:
+            return {}
+        try:
+            return plain_values.group(typed.strip() or "{}")
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+def language_label(code: str) -> str:
+    """Return ``German (de)``."""
+    return f"{language_name(code, get_language() or 'en')} ({code})"

@@ -1,0 +1,50 @@
+"""What the log says of the template that a mail was made from: its key, version and language, all copied as text.
+
+The log knows no templates: whoever knows both apps says by `set_finder` where a version is shown. Deleting a template
+leaves the log readable, only without the link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError
+from django.utils.translation import get_language, gettext
+
+from maillog.models import Message
+
+PERMISSION = "templates_app.edit_templates"  # without it nobody gets to the page
+
+find: Callable[[str, int], str] | None = None  # takes a key such as account/welcome and the number of a version
+
+
+def set_finder(new: Callable[[str, int], str] | None) -> None:
+    """Let `new` find the address of a version's page from now on; it returns "" where there is none."""
+    global find
+    find = new
+
+
+def version_url(mail: Message) -> str:
+    """Return the address of the page of the version that `mail` was made from, "" where there is none (any more)."""
+    if find is None or mail.template is None or not mail.template_version:
+        return ""
+    return find(mail.template.text, mail.template_version)
+
+
+def edition(mail: Message) -> str:
+    """Return version and language in words: ``version 3, German``; what is not known is left out."""
+    if mail.template is None:
+        return ""
+    number = mail.template_version
+    version = "" if number is None else gettext("version %d") % number if number else gettext("as delivered")
+    return ", ".join(filter(None, [version, language_name(mail.language, get_language() or "en")]))
+
+
+@lru_cache(maxsize=500)
+def language_name(code: str, shown_in: str) -> str:
+    """Return the name of the language `code` (``de-AT``) in the language `shown_in`, or the code of an unknown one."""
+    try:
+        return Locale.parse(code, sep="-").get_display_name(shown_in.replace("-", "_")) or code
+    except (ValueError, UnknownLocaleError):
+        return code

@@ -1,0 +1,36 @@
+"""Whether the templates that are delivered with the program are whole: read from the disk and rendered, all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from templates_app.engine import Bundle, RenderError, render_bundle
+from templates_app.folders import FilesError, read_folder
+from templates_app.rendering import BUILTIN
+from templates_app.trying import languages_of
+
+
+def builtin_problems(folder: Path = BUILTIN) -> list[str]:
+    """Return what is wrong with the templates in `folder`, tried with each sample in each language; a line each."""
+    try:
+        projects = read_folder(folder)
+    except FilesError as error:
+        return [str(problem) for problem in error.problems]
+    shared = {name: one.value for project in projects for name, one in project.shared.items()}
+    shared["base_url"] = settings.BASE_URL
+    documents = [(f"{project.key}/{one.key}", one) for project in projects for one in project.documents]
+    parts = {key: one.content for key, one in documents if one.kind == "part"}
+    found: list[str] = []
+    for key, one in documents:
+        if one.kind != "template":
+            continue
+        bundle = Bundle(key=key, content=one.content, parts=parts, shared=shared)
+        for values in one.samples.values():
+            for language in languages_of(one.content):
+                try:
+                    render_bundle(bundle, values, language)
+                except RenderError as error:
+                    found += [str(problem) for problem in error.problems]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,20 @@
+"""Finds the page of a version by the key and number that others have written down."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from templates_app.content import KEY
+from templates_app.models import Document, Version
+
+
+def version_url(key: str, number: int) -> str:
+    """Return the address of the page of version `number` of the template `key`, "" if it is not there (any more)."""
+    project, _slash, name = key.partition("/")
+    if not KEY.fullmatch(project) or not KEY.fullmatch(name):
+        return ""
+    kind = Document.Kind.TEMPLATE.value
+    there = Version.objects.filter(
+        document__project__key=project, document__kind=kind, document__key=name, number=number
+    ).exists()
+    return reverse("templates_app:version", args=[project, kind, name, number]) if there else ""

@@ -1,0 +1,82 @@
+"""Published templates as they are tried: which there are, in what languages, with which samples, and what they become.
+
+The values are whatever somebody types, so that rendering happens in the killable process of `workshop`. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from templates_app import rendering, workshop
+from templates_app.content import Content
+from templates_app.models import Document
+from templates_app.rendering import RenderedMail, TemplateError
+from templates_app.trying import languages_of, samples_of
+
+
+class NotTriedError(Exception):
+    """Nothing is known of the template: too much is being tried at the moment, or it cannot be tried here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Testable:
+    """A published template. `languages`: the default first; `samples`: values by name, at least one."""
+
+    key: str
+    languages: tuple[str, ...]
+    samples: Mapping[str, Mapping[str, Any]]
+    content: Content
+
+    def has_language(self, language: str) -> bool:
+        """Return whether mails in `language` differ from those in a language that there is not: de does for de-AT."""
+        wanted = language.replace("_", "-").casefold().split("-")[0]
+        return any(wanted == one.casefold().split("-")[0] for one in self.languages)
+
+
+def published_names() -> dict[str, list[tuple[str, str]]]:
+    """Return (key, name) of every published template by the name of its project: one query."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    rows = Document.objects.filter(kind=Document.Kind.TEMPLATE, published__isnull=False)
+    for project, project_key, key, name in rows.order_by("project__name", "project__key", "name", "key").values_list(
+        "project__name", "project__key", "key", "name"
+    ):
+        found.setdefault(project, []).append((f"{project_key}/{key}", name))
+    return found
+
+
+def testable(key: str) -> Testable | None:
+    """Return the published template `key` (``project/name``), None if there is none."""
+    project, _slash, name = key.partition("/")
+    templates = Document.objects.filter(kind=Document.Kind.TEMPLATE, published__isnull=False)
+    document = templates.select_related("published").filter(project__key=project, key=name).first()
+    if document is None or document.published is None:
+        return None
+    content = document.published.read()
+    return Testable(
+        key=key, languages=tuple(languages_of(content)), samples=samples_of(document, content), content=content
+    )
+
+
+def render_published(key: str, values: Mapping[str, Any], *, language: str = "") -> RenderedMail:
+    """Render the published template `key` with plain JSON `values`.
+
+    Raises UnknownTemplateError, TemplateError (the values are at fault, or the template), NotTriedError.
+    """
+    bundle = rendering.published(key)
+    outcome = workshop.try_all(bundle, [("", values, language)])[0]
+    if outcome.rendered is None:
+        problems = list(outcome.problems)
+        if any(problem.message in {workshop.BUSY, workshop.UNREACHABLE} for problem in problems):
+            raise NotTriedError(problems[0].message)
+        raise TemplateError(problems)
+    found = outcome.rendered
+    return RenderedMail(
+        key=key,
+        language=found.language,
+        subject=found.subject,
+        text=found.text,
+        html=found.html,
+        version=bundle.version,
+    )

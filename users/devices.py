@@ -1,0 +1,26 @@
+"""What browser and system a `User-Agent` header names.
+
+The header is the visitor's to write, so only known names count.
+"""
+
+from __future__ import annotations
+
+import re
+
+# In the order in which they are looked for: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome"} | {
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
+# Android also calls itself Linux, an iPhone Mac OS.
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "CrOS": "ChromeOS"} | {
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+
+
+def names_in(user_agent: str) -> tuple[str, str]:
+    """Return the names of the browser and the system, each "" if it is not known."""
+    browser = next((name for mark, name in BROWSERS.items() if re.search(rf"\b{mark}/", user_agent)), "")
+    system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), "")
+    return browser, system
