@@ -13,6 +13,7 @@ urlpatterns = [
     path("secrets/", include("secrets_app.urls")),
     path("templates/", include("templates_app.urls")),
     path("log/", include("maillog.urls")),
+    path("log/", include("mailadmin.log_urls")),
     path("account/", include("allauth.urls")),
     path("healthz", healthz, name="healthz"),
 ]

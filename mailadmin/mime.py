@@ -97,7 +97,7 @@ def build(
         b"".join(people),
         encode_unstructured("Subject", check_text(subject, field="Subject")),
         _own_fields(headers) if headers else b"",
-        _date(date),
+        header_date(date),
         message_id.encode("ascii"),
         part.fields,
     )
@@ -117,7 +117,7 @@ def _own_fields(headers: Mapping[str, str]) -> bytes:
     )
 
 
-def _date(date: datetime) -> bytes:
+def header_date(date: datetime) -> bytes:
     """Write an aware time as RFC 5322 3.3 says, in its own zone."""
     iso = date.isoformat(timespec="seconds")  # 2026-03-01T12:30:05+00:00
     if len(iso) < 25:

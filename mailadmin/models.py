@@ -8,6 +8,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.bulk_models import BulkAction
+
+__all__ = ["BulkAction", "ConnectionRate", "ConnectionState", "SendMode", "SettingsRevision", "WorkerBeat"]
+
 
 class SendMode(models.TextChoices):
     """When a mail leaves: in the caller's process or by the worker."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
@@ -16,6 +17,9 @@ from maillog.recording import Retried, Selection
 from maillog.search import Count, held_by_connection
 from secrets_app import vault
 from secrets_app.vault import Connection
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
 
 State = ConnectionState.State
 AT_ONCE = 50_000  # mails that one request touches at most; it takes some seconds
@@ -83,24 +87,24 @@ def connection(id_or_name: str) -> Connection | None:
     return by_id or next((one for one in known if one.name.casefold() == wanted), None)
 
 
-def retry(which: Sequence[int] | Selection, *, most: int | None = None) -> Retried:
-    """Make mails due now and wake the worker; of a whole selection about `most`, oldest first."""
+def retry(which: Sequence[int] | Selection, *, most: int | None = None, actor: User | None = None) -> Retried:
+    """Make mails due now and wake the worker; of a whole selection about `most`, oldest first. The trail tells."""
     match which:
         case Selection():
-            done = recording.retry_all(which, most=most)
+            done = recording.retry_all(which, most=most, actor=actor)
         case _:
-            done = recording.retry_now(which)
+            done = recording.retry_now(which, actor=actor)
     if done.due:
         outbox.wake_worker()
     return done
 
 
-def cancel(which: Sequence[int] | Selection, *, by: str, most: int | None = None) -> int:
-    """Cancel mails and return how many; of a whole selection about `most`, oldest first."""
+def cancel(which: Sequence[int] | Selection, *, by: str, most: int | None = None, actor: User | None = None) -> int:
+    """Cancel mails and return how many; of a whole selection about `most`, oldest first. The trail tells."""
     reason = gettext("Cancelled by %s.") % by
     if isinstance(which, Selection):
-        return recording.cancel_all(which, reason=reason, most=most)
-    return recording.cancel(which, reason=reason)
+        return recording.cancel_all(which, reason=reason, most=most, actor=actor)
+    return recording.cancel(which, reason=reason, actor=actor)
 
 
 def pause(connection: Connection, *, by: str) -> bool:

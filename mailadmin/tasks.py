@@ -9,9 +9,11 @@ import threading
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
 from huey.contrib.djhuey import db_task, on_startup
 
-from mailadmin import beats, delivery
+from mailadmin import beats, bulk, delivery
+from maillog import pruning
 
 BEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of its lease
 
@@ -31,6 +33,18 @@ def probe_connections() -> None:
     delivery.probe_connections()
 
 
+@db_task()  # type: ignore[untyped-decorator]
+def run_bulk_actions() -> None:
+    """Do what somebody asked to be done with many mails."""
+    bulk.run(should_stop=settings.HUEY.stopping.is_set)
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def prune_log() -> None:
+    """Remove what is too old, if nobody did within the hour."""
+    pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
+
+
 @on_startup()  # type: ignore[untyped-decorator]
 def start_beating() -> None:
     """Start the beat, once a process; every worker thread calls this."""
@@ -48,6 +62,10 @@ def beat() -> None:
                 deliver_due_mails()
             if beats.probe_is_due():
                 probe_connections()
+            if bulk.anything_waits():
+                run_bulk_actions()
+            if pruning.due(timezone.now()):
+                prune_log()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", error)
         except Exception:

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import transaction
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.utils import timezone
 
-from maillog import indexing
+from maillog import indexing, trail
 from maillog.claiming import STILL_OPEN
 from maillog.models import Content, Label, Message, Recipient, Status
 from maillog.text import fit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
 RETRIABLE = (*CANCELLABLE, Status.FAILED)
@@ -81,31 +84,38 @@ def newest_id() -> int:
     return Message.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 
-def cancel(ids: Iterable[int], *, reason: str = "") -> int:
+def cancel(ids: Iterable[int], *, reason: str = "", actor: AbstractBaseUser | None = None) -> int:
     """Cancel those of `ids` that are queued, deferred, held or uncertain, and return how many there were.
 
-    Never one that is being sent. What sensitive mails said is dropped with it.
+    Never one that is being sent. What sensitive mails said is dropped with it. With an `actor` the trail tells of it.
     """
-    return sum(_cancel(batch, reason) for batch in _batches(ids))
+    return sum(_cancel(batch, reason, actor) for batch in _batches(ids))
 
 
-def cancel_all(selection: Selection, *, reason: str = "", most: int | None = None) -> int:
+def cancel_all(
+    selection: Selection, *, reason: str = "", most: int | None = None, actor: AbstractBaseUser | None = None
+) -> int:
     """Cancel what `selection` names, as `cancel` does; `most` ends it after the batch that reaches this number."""
-    return _all(selection, lambda batch: _cancel(batch, reason), 0, lambda done: most is not None and done >= most)
+    return _all(
+        selection, lambda batch: _cancel(batch, reason, actor), 0, lambda done: most is not None and done >= most
+    )
 
 
-def retry_now(ids: Iterable[int]) -> Retried:
+def retry_now(ids: Iterable[int], *, actor: AbstractBaseUser | None = None) -> Retried:
     """Make those of `ids` due now that are queued, deferred, held, uncertain or failed.
 
     Recipients who accepted or refused a mail do not get it again; a failed mail without any other is left as it is, and
-    so is one whose content is gone. What was uncertain goes out again with the same Message-ID.
+    so is one whose content is gone. What was uncertain goes out again with the same Message-ID. With an `actor` the
+    trail tells of it.
     """
-    return sum((_retry(batch) for batch in _batches(ids)), Retried())
+    return sum((_retry(batch, actor) for batch in _batches(ids)), Retried())
 
 
-def retry_all(selection: Selection, *, most: int | None = None) -> Retried:
+def retry_all(selection: Selection, *, most: int | None = None, actor: AbstractBaseUser | None = None) -> Retried:
     """Make due now what `selection` names, as `retry_now` does; `most` as in `cancel_all`."""
-    return _all(selection, _retry, Retried(), lambda done: most is not None and done.due >= most)
+    return _all(
+        selection, lambda batch: _retry(batch, actor), Retried(), lambda done: most is not None and done.due >= most
+    )
 
 
 def what_hinders(mail: Message) -> Retried:
@@ -129,7 +139,7 @@ def _all(selection: Selection, act: Callable[[Sequence[int]], T], nothing: T, is
     return done
 
 
-def _cancel(ids: Sequence[int], reason: str) -> int:
+def _cancel(ids: Sequence[int], reason: str, actor: AbstractBaseUser | None) -> int:
     waiting = Message.objects.filter(id__in=ids, status__in=CANCELLABLE)
     with transaction.atomic():
         rows = dict(waiting.select_for_update().order_by("id").values_list("id", "is_sensitive"))
@@ -142,10 +152,12 @@ def _cancel(ids: Sequence[int], reason: str) -> int:
         )
         indexing.refresh(rows)
         Content.objects.filter(message_id__in=[pk for pk, is_sensitive in rows.items() if is_sensitive]).delete()
+        if actor:
+            trail.note(trail.Action.CANCELLED, rows, actor=actor)
     return touched
 
 
-def _retry(ids: Sequence[int]) -> Retried:
+def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> Retried:
     now = timezone.now()
     wanted = Message.objects.filter(id__in=ids, status__in=RETRIABLE)
     with transaction.atomic():
@@ -166,7 +178,11 @@ def _retry(ids: Sequence[int]) -> Retried:
             lost=0,
             finished_at=None,
         )
-        indexing.refresh(pk for pk, _, reason in found if reason and pk not in left_out)
+        indexing.refresh(
+            pk for pk, status, reason in found if (reason or status in indexing.TROUBLE) and pk not in left_out
+        )
+        if actor:
+            trail.note(trail.Action.RETRIED, sorted(rows.keys() - left_out), actor=actor)
     return Retried(touched, without.nobody_left, without.content_gone)
 
 

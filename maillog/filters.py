@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import django_filters
@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse_lazy
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -35,13 +36,14 @@ class FilterForm(forms.Form):
     """The fields, checked one by one and against each other."""
 
     label_ids: Labels = {}
+    now: datetime | None = None
     problem: QueryError | None = None
     conditions: Conditions | None = None
 
     def clean_q(self) -> str:
         """Refuse what cannot be understood, and say where it is."""
         text = str(self.cleaned_data["q"])
-        conditions = Conditions(self.label_ids)
+        conditions = Conditions(self.label_ids, self.now or timezone.now())
         try:
             conditions.want(parse(text))
         except QueryError as error:
@@ -71,7 +73,7 @@ class FilterForm(forms.Form):
 
 
 class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
-    """The filters of the log over `Message` rows, always bound to the query string."""
+    """The filters of the log over `Message` rows, always bound to the query string; "after:2h" counts from `now`."""
 
     q = django_filters.CharFilter(
         label=_("Search"),
@@ -131,7 +133,9 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         form = FilterForm
         fields: list[str] = []
 
-    def __init__(self, data: QueryDict, queryset: QuerySet[Message] | None = None) -> None:
+    def __init__(
+        self, data: QueryDict, queryset: QuerySet[Message] | None = None, *, now: datetime | None = None
+    ) -> None:
         rows = Message.objects.select_related("template", "driver", "connection") if queryset is None else queryset
         super().__init__(without_blanks(data, "status"), queryset=rows)
         self.rows = rows
@@ -142,6 +146,7 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
             texts = sorted(text for kind, text in self.label_ids if kind == name)
             self.filters[name].extra["choices"] = [(text, text) for text in texts]
         self.form.label_ids = self.label_ids
+        self.form.now = now
 
     @property
     def statuses(self) -> list[str]:

@@ -8,7 +8,7 @@ Never writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,8 +75,21 @@ class Found:
         """Return the `count` oldest mails between two ids, oldest first."""
         return self._page(count, before, after, descending=False)
 
+    def batches(self, size: int) -> Iterator[list[int]]:
+        """Yield the ids of all that was found, newest first, `size` at a time; each batch is a search of its own."""
+        before = None
+        while ids := self._ids(size, *self._within(before, None), descending=True):
+            yield ids
+            if len(ids) < size:
+                return
+            before = ids[-1]
+
+    def count(self) -> int:
+        """Return how many mails were found, exactly."""
+        return self.everything().order_by().count()
+
     def everything(self) -> QuerySet[Message]:
-        """Return all that was found as one queryset, for counting and exporting; slower than pages."""
+        """Return all that was found as one queryset, for counting; slower than pages."""
         rows = _between(self.rows, self.below, self.above)
         if not self.wanted:
             return rows
@@ -86,17 +99,26 @@ class Found:
         return rows.filter(id__in=RawSQL(sql, [expression(self.wanted)]))  # noqa: S611
 
     def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
-        before = min((bound for bound in (before, self.below) if bound is not None), default=None)
-        after = max((bound for bound in (after, self.above) if bound is not None), default=None)
-        rows = _between(self.rows, before, after)
-        order = "-id" if descending else "id"
+        before, after = self._within(before, after)
         if not self.wanted:
-            return list(rows.order_by(order)[:count])
-        few = self._few()
-        walk = _Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
-        ids = walk.ids() if few is None else walk.among(few)
+            return list(_between(self.rows, before, after).order_by("-id" if descending else "id")[:count])
+        ids = self._ids(count, before, after, descending=descending)
         found = self.rows.in_bulk(ids)
         return [found[pk] for pk in ids if pk in found]
+
+    def _within(self, before: int | None, after: int | None) -> tuple[int | None, int | None]:
+        return (
+            min((bound for bound in (before, self.below) if bound is not None), default=None),
+            max((bound for bound in (after, self.above) if bound is not None), default=None),
+        )
+
+    def _ids(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[int]:
+        rows = _between(self.rows, before, after)
+        if not self.wanted:
+            return list(rows.order_by("-id" if descending else "id").values_list("id", flat=True)[:count])
+        few = self._few()
+        walk = _Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
+        return walk.ids() if few is None else walk.among(few)
 
     def _few(self) -> list[int] | None:
         """Return all candidates of the shortest way if there is a short one."""

@@ -14,7 +14,22 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
 from maillog.text import server_words
+
+__all__ = [
+    "FINAL",
+    "WAITING",
+    "Attempt",
+    "Content",
+    "Label",
+    "MailEvent",
+    "Message",
+    "PruneRun",
+    "Recipient",
+    "RetentionRules",
+    "Status",
+]
 
 
 class Status(models.TextChoices):
@@ -96,6 +111,7 @@ class Message(models.Model):
     has_attachment = models.BooleanField(default=False)
     needs_smtputf8 = models.BooleanField(default=False)
     settings_revision = models.PositiveIntegerField(null=True)
+    repeats = models.BigIntegerField(null=True)  # the number of the mail that somebody sent again as this one
 
     class Meta:
         default_permissions = ()
@@ -103,6 +119,8 @@ class Message(models.Model):
         permissions: ClassVar = [
             ("view_log", "Can see the mail log"),
             ("view_body", "Can see what mails say"),
+            ("resend_mail", "Can send mails of the log again"),
+            ("delete_mail", "Can delete mails from the log"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["template", "id"], name="maillog_template"),

@@ -29,6 +29,7 @@ class Conditions:
     """What must hold, gathered term by term, from the fields of the page as well."""
 
     labels: Labels
+    now: datetime = field(default_factory=timezone.now)  # from which "after:2h" counts back
     of_rows: list[Q] = field(default_factory=list)
     wanted: list[Wanted] = field(default_factory=list)
     also_wanted: list[Wanted] = field(default_factory=list)  # what the rows say too, for when the index is asked anyway
@@ -97,7 +98,7 @@ class Conditions:
     def time(self, term: Term) -> None:
         """Add that mails were made before a time, or at it and after."""
         day = term.day
-        moment = midnight(day) if day else timezone.now() - term.ago
+        moment = midnight(day) if day else self.now - term.ago
         if (term.field == "before") != term.negated:
             self.before(moment)
         else:

@@ -2,12 +2,18 @@
 
 from django.urls import path
 
-from maillog.views import mail, mails
+from maillog.views import export, mail, mails, removal, retention, trail
 
 app_name = "maillog"
 urlpatterns = [
     path("", mails.listing, name="list"),
     path("suggestions/", mails.suggested, name="suggestions"),
+    path("export.csv", export.export, {"form": "csv"}, name="export_csv"),
+    path("export.jsonl", export.export, {"form": "jsonl"}, name="export_jsonl"),
+    path("retention/", retention.overview, name="retention"),
+    path("retention/rules/", retention.edit, name="retention_rules"),
+    path("trail/", trail.listing, name="trail"),
+    path("<int:mail_id>/deletion/", removal.deletion, name="delete"),
     path("<int:mail_id>/", mail.detail, name="detail"),
     path("<int:mail_id>/preview/", mail.preview, name="preview"),
     path("<int:mail_id>/source/", mail.source, name="source"),

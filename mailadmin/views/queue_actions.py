@@ -45,7 +45,7 @@ def may_steer(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 @require_POST
 def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Make one mail due now."""
-    tell_retried(request, steering.retry([existing(mail_id)]), asked=1)
+    tell_retried(request, steering.retry([existing(mail_id)], actor=request.user), asked=1)
     return back(request)
 
 
@@ -53,7 +53,7 @@ def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
 @require_POST
 def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Cancel one mail."""
-    tell_cancelled(request, steering.cancel([existing(mail_id)], by=str(request.user)), asked=1)
+    tell_cancelled(request, steering.cancel([existing(mail_id)], by=str(request.user), actor=request.user), asked=1)
     return back(request)
 
 
@@ -65,7 +65,7 @@ def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
 def retry_chosen(request: PersonRequest) -> HttpResponse:
     """Make the ticked mails due now."""
     if ids := chosen(request):
-        tell_retried(request, steering.retry(ids), asked=len(ids))
+        tell_retried(request, steering.retry(ids, actor=request.user), asked=len(ids))
     return back(request)
 
 
@@ -74,7 +74,7 @@ def retry_chosen(request: PersonRequest) -> HttpResponse:
 def cancel_chosen(request: PersonRequest) -> HttpResponse:
     """Cancel the ticked mails."""
     if ids := chosen(request):
-        tell_cancelled(request, steering.cancel(ids, by=str(request.user)), asked=len(ids))
+        tell_cancelled(request, steering.cancel(ids, by=str(request.user), actor=request.user), asked=len(ids))
     return back(request)
 
 
@@ -89,7 +89,7 @@ def retry_all(request: PersonRequest) -> HttpResponse:
     if request.method != "POST" or not confirmed(form):
         return ask(request, form, "retry")
     selection = form.retried()
-    tell_retried(request, steering.retry(selection, most=steering.AT_ONCE))
+    tell_retried(request, steering.retry(selection, most=steering.AT_ONCE, actor=request.user))
     return onward(form, selection, "mailadmin:queue_retry_all", waits=Status.QUEUED not in selection.statuses)
 
 
@@ -101,7 +101,7 @@ def cancel_all(request: PersonRequest) -> HttpResponse:
     if request.method != "POST" or not confirmed(form):
         return ask(request, form, "cancel")
     selection = form.cancelled()
-    tell_cancelled(request, steering.cancel(selection, by=str(request.user), most=steering.AT_ONCE))
+    tell_cancelled(request, steering.cancel(selection, by=str(request.user), most=steering.AT_ONCE, actor=request.user))
     return onward(form, selection, "mailadmin:queue_cancel_all", waits=True)
 
 

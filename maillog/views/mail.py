@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog import acting, lookup, made_from
+from maillog import acting, lookup, made_from, removing, trail
 from maillog.content import ContentDamagedError, unpack
 from maillog.mime_view import read_mail, source_text
 from maillog.models import FINAL, Content, Message, Recipient, Status
@@ -22,6 +22,8 @@ from maillog.verdict import verdict
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
+
+    from maillog.views.retention import PersonRequest
 
 TABS = {"preview": _("Preview"), "text": _("Text"), "headers": _("Headers"), "source": _("Source")}
 QUIET = frozenset({Recipient.Outcome.ACCEPTED, Recipient.Outcome.OPEN})
@@ -48,7 +50,7 @@ class Body:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def detail(request: HttpRequest, mail_id: int) -> HttpResponse:
+def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Show one mail and one tab of its content."""
     mail = found(mail_id)
     tab = request.GET.get("tab", "")
@@ -56,6 +58,8 @@ def detail(request: HttpRequest, mail_id: int) -> HttpResponse:
     body = body_of(mail) if request.user.has_perm("maillog.view_body") else Body(refusal=NOT_ALLOWED)
     recipients = list(mail.recipients.all())
     attempts = list(mail.attempts.all())
+    if body.mime is not None and request.method == "GET":
+        trail.note_look(mail.pk, actor=request.user)
     took = (mail.finished_at - mail.created_at).total_seconds() if mail.finished_at else None
     unrecorded = mail.tries - len(attempts) - (mail.status == Status.SENDING)
     context = {
@@ -77,6 +81,7 @@ def detail(request: HttpRequest, mail_id: int) -> HttpResponse:
         "tabs": [(key, label, key == tab) for key, label in TABS.items()],
         "tab": tab,
         "refusal": body.refusal,
+        "trail": trail.of_mail(mail.pk, looks_too=request.user.has_perm("maillog.view_body")),
         **actions(request, mail),
     }
     if body.mime is not None:
@@ -89,10 +94,15 @@ def detail(request: HttpRequest, mail_id: int) -> HttpResponse:
 
 def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     """Return which buttons the person gets, and why a failed mail cannot be retried."""
+    ended = mail.status in removing.REMOVABLE and mail.next_attempt_at is None
+    buttons = {
+        "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
+        "can_delete": ended and request.user.has_perm("maillog.delete_mail"),
+    }
     if not request.user.has_perm("mailadmin.manage_queue"):
-        return {}
+        return buttons
     hindered = acting.what_hinders(mail) if mail.status == Status.FAILED else acting.Retried(due=1)
-    return {
+    return buttons | {
         "can_retry": mail.status in acting.RETRIABLE and hindered.due,
         "can_cancel": mail.status in acting.CANCELLABLE,
         "no_retry": NOBODY_LEFT if hindered.nobody_left else NOTHING_LEFT if hindered.content_gone else "",
@@ -101,13 +111,14 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
 
 @permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
 @require_safe
-def preview(request: HttpRequest, mail_id: int) -> HttpResponse:
+def preview(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Show the HTML part alone, for the sandboxed frame of the detail page."""
-    del request
     mime = body_of(found(mail_id)).mime
     view = read_mail(mime) if mime is not None else None
     if view is None or view.html is None:
         raise Http404
+    if request.method == "GET":
+        trail.note_look(mail_id, actor=request.user)
     return HttpResponse(
         framed(view.html, view.images),
         headers={
@@ -122,12 +133,13 @@ def preview(request: HttpRequest, mail_id: int) -> HttpResponse:
 
 @permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
 @require_safe
-def source(request: HttpRequest, mail_id: int) -> HttpResponse:
+def source(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Give the mail as a file, as it was handed to the server."""
-    del request
     mime = body_of(found(mail_id)).mime
     if mime is None:
         raise Http404
+    if request.method == "GET":
+        trail.note_look(mail_id, actor=request.user, downloaded=True)
     return HttpResponse(
         mime,
         content_type="message/rfc822",

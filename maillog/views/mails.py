@@ -43,6 +43,7 @@ EXAMPLES = (
     ("template:mail/test is:test", _("by template; test mails alone")),
     ("actor:system tag:bulk", _("sent by nobody in person, with a tag")),
 )
+ACTING = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
 CHOICES = ("template", "driver", "connection")
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.SENT, Status.DEFERRED, Status.FAILED})
 
@@ -71,6 +72,7 @@ class Problem:
 class Row:
     """One mail as the list shows it. Made here, because the template's own filters took most of the page's time."""
 
+    pk: int
     href: str
     status: str
     label: str
@@ -119,6 +121,8 @@ def listing(request: HtmxRequest) -> HttpResponse:
         "newer": query_of(filters, after=page.newer),
         "older": query_of(filters, before=page.older),
         "swapped": bool(request.htmx),
+        "everything": query_of(filters),
+        "may_act": any(request.user.has_perm(permission) for permission in ACTING),
     }
     partial = request.htmx and not request.htmx.history_restore_request
     response = render(request, "maillog/_mails.html" if partial else "maillog/mail_list.html", context)
@@ -159,6 +163,7 @@ def rows(mails: Iterable[Message]) -> list[Row]:
     log, this_year = reverse("maillog:list"), timezone.localtime().year
     return [
         Row(
+            pk=mail.pk,
             href=f"{log}{mail.pk}/",  # what reverse("maillog:detail") says, which would be asked 50 times
             status=mail.status,
             label=labels[mail.status],

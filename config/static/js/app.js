@@ -77,6 +77,7 @@ document.addEventListener("change", (event) => {
 });
 // Also when the browser brings a page back as it was left, ticks and all.
 window.addEventListener("pageshow", () => tickLists().forEach(countTicks));
+document.addEventListener("htmx:afterSwap", () => tickLists().forEach(countTicks));
 
 // A whole page in answer to a request for a part of one means that somebody has to sign in again.
 document.addEventListener("htmx:beforeSwap", (event) => {

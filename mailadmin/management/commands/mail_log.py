@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.http import QueryDict
 
+from maillog import exporting
 from maillog.models import Message, Status
 from maillog.search import Found, MailFilter
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N mails (20)")
         parser.add_argument("--follow", action="store_true", help="go on with every new mail, oldest first")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
+        parser.add_argument("--csv", action="store_true", help="all that match as CSV, as the log's page exports them")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """List, then follow."""
@@ -40,6 +42,13 @@ class Command(BaseCommand):
             message = f"--limit takes a number from 1 to {MOST}."
             raise CommandError(message, returncode=2)
         mails = self.matching(options["words"], options["status"])
+        if options["csv"]:
+            if options["follow"] or options["json"]:
+                message = "--csv goes neither with --follow nor with --json."
+                raise CommandError(message, returncode=2)
+            for piece in exporting.csv_lines(mails):
+                self.stdout.write(piece, ending="")
+            return
         newest = mails.page(options["limit"])
         self.print(newest[::-1] if options["follow"] else newest, as_json=options["json"])
         last = newest[0].pk if newest else 0

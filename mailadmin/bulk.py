@@ -1,0 +1,264 @@
+"""Does with many mails what somebody asked for: by the worker, in batches that are one transaction with their progress.
+
+A batch and the note that it is done are committed together, so that a worker that dies leaves nothing done twice and
+nothing left out: when its lease ends, the next one goes on after the last id. Whoever lost the lease writes nothing.
+What the person may do is asked again before each batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
+
+from mailadmin import resending, steering
+from mailadmin.models import BulkAction
+from maillog import removing
+from maillog.models import Message, Status
+from maillog.paging import LARGEST_ID
+from maillog.recording import CANCELLABLE, RETRIABLE, newest_id
+from maillog.search import Found, MailFilter
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+
+Action, State = BulkAction.Action, BulkAction.State
+# `resend` takes contents into memory: a batch ends where they are this large together.
+BATCH, BATCH_OCTETS = 200, 16 * 1024 * 1024
+PAUSE = 0.03  # seconds between two batches, in which others may write to the database
+LEASE = timedelta(seconds=60)
+PERMISSIONS = {
+    Action.RESEND: "maillog.resend_mail",
+    Action.RETRY: "mailadmin.manage_queue",
+    Action.CANCEL: "mailadmin.manage_queue",
+    Action.DELETE: "maillog.delete_mail",
+}
+STATE_CHANGED = gettext_noop("It was in another state by then, or gone.")
+NOBODY_LEFT = gettext_noop("Each of its recipients has accepted or refused it.")
+NOT_ALLOWED = gettext_noop("Its owner may not do that any more.")
+BROKEN = gettext_noop("An error stopped it. The log of the worker says which.")
+UNREADABLE = gettext_noop("Its filter cannot be used any more.")
+
+logger = logging.getLogger(__name__)
+
+
+class FilterRefused(Exception):
+    """The query string cannot be used; nothing is touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many mails of a batch were dealt with, and why others were left alone (untranslated sentence -> how many)."""
+
+    count: int
+    reasons: dict[str, int]
+
+
+def allowed(user: User) -> list[str]:
+    """Return the actions that `user` may ask for, in the order of the buttons."""
+    return [action.value for action in Action if user.has_perm(PERMISSIONS[action])]
+
+
+def targets(
+    action: str, *, up_to: int, query: str = "", ids: Sequence[int] = (), now: datetime | None = None, zone: str = ""
+) -> Found:
+    """Return the mails that `action` would touch now: of `ids`, else of those that match `query`.
+
+    "after:2h" counts from `now`; days are those of the time zone `zone` (empty: the one in force).
+    Raises FilterRefused for a query that the log's page would refuse.
+    """
+    if ids:
+        found = Found(Message.objects.filter(id__in=ids))
+    else:
+        with timezone.override(zone or timezone.get_current_timezone()):
+            filters = MailFilter(QueryDict(query), Message.objects.all(), now=now)
+            if not filters.is_valid():
+                raise FilterRefused(query)
+            found = filters.found
+    below = min(up_to, LARGEST_ID - 1) + 1
+    if found.below is not None:
+        below = min(below, found.below)
+    return eligible(action, replace(found, below=below))
+
+
+def eligible(action: str, found: Found) -> Found:
+    """Return what of `found` is in a state for `action`."""
+    match action:
+        case Action.RETRY:
+            return _waiting(found, RETRIABLE)
+        case Action.CANCEL:
+            return _waiting(found, CANCELLABLE)
+        case Action.RESEND:
+            return replace(found, rows=removing.removable(found.rows).filter(is_sensitive=False))
+        case _:
+            return replace(found, rows=removing.removable(found.rows))
+
+
+def _waiting(found: Found, statuses: Sequence[Status]) -> Found:
+    """Return what of `found` is in `statuses`, of which there are few: they are looked at first."""
+    # "Not sent" lets SQLite take the partial index.
+    one_of = Q(status__in=statuses) & ~Q(status=Status.SENT)
+    return replace(found, rows=found.rows.filter(one_of), ways=(*found.ways, one_of))
+
+
+def order(action: str, *, actor: User, total: int, up_to: int, query: str = "", ids: Sequence[int] = ()) -> BulkAction:
+    """Store the order; the worker takes it after the commit."""
+    return BulkAction.objects.create(
+        action=action,
+        query="" if ids else query,
+        ids=sorted(ids),
+        up_to=up_to,
+        total=total,
+        actor=actor,
+        actor_name=str(actor)[:254],
+        made_at=timezone.now(),
+        zone=timezone.get_current_timezone_name(),
+    )
+
+
+def stop(pk: int, *, by: User) -> bool:
+    """End an order after the batch in hand; False if it had ended. What is done stays done."""
+    waiting = BulkAction.objects.filter(pk=pk, state__in=[State.WAITING, State.RUNNING])
+    return bool(
+        waiting.update(
+            state=State.STOPPED,
+            note=gettext("Stopped by %s.") % str(by)[:254],
+            finished_at=timezone.now(),
+            claim="",
+            lease_until=None,
+        )
+    )
+
+
+def anything_waits() -> bool:
+    """Return whether a worker should look: one look into a small index."""
+    return _open().exists()
+
+
+def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Work on what was ordered until nothing is left, and return how many mails were looked at."""
+    looked_at = 0
+    while not should_stop() and (taken := _claim()):
+        pk, claim = taken
+        while not should_stop():
+            try:
+                count = _step(pk, claim)
+            except DatabaseError:
+                raise  # it is away: the next worker goes on when the lease has ended
+            except Exception:
+                logger.exception("Bulk action %d stopped.", pk)
+                _end(BulkAction(pk=pk, claim=claim), State.STOPPED, BROKEN)
+                break
+            if count is None:
+                break
+            looked_at += count
+            time.sleep(PAUSE)
+        else:  # stopped: the next worker need not wait for the end of the lease
+            BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING).update(lease_until=None)
+    return looked_at
+
+
+def _open() -> QuerySet[BulkAction]:
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now())
+    return BulkAction.objects.filter(free, state__in=[State.WAITING, State.RUNNING])
+
+
+def _claim() -> tuple[int, str] | None:
+    """Take the oldest order that nobody works on."""
+    for pk in list(_open().order_by("id").values_list("id", flat=True)[:10]):
+        claim = uuid.uuid4().hex
+        lease = timezone.now() + LEASE
+        if _open().filter(pk=pk).update(state=State.RUNNING, claim=claim, lease_until=lease):
+            return pk, claim
+    return None
+
+
+def _step(pk: int, claim: str) -> int | None:
+    """Do one batch; None: there is nothing left to do here, or the order is another's now."""
+    one = BulkAction.objects.select_related("actor").filter(pk=pk, claim=claim, state=State.RUNNING).first()
+    if one is None:
+        return None
+    if not may_go_on(one):
+        _end(one, State.STOPPED, NOT_ALLOWED)
+        return None
+    try:
+        ids = _next(one)
+    except FilterRefused:
+        _end(one, State.STOPPED, UNREADABLE)
+        return None
+    if not ids:
+        _end(one, State.DONE)
+        return None
+    with transaction.atomic():
+        # Locks the row: whoever takes the order over, or stops it, waits for this batch or makes it void.
+        mine = BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING)
+        if not mine.update(last_id=ids[-1], lease_until=timezone.now() + LEASE):
+            return None
+        done = _act(one, ids)
+        reasons = dict(one.reasons)
+        for reason, count in done.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+        left = len(ids) - done.count
+        mine.update(done=one.done + done.count, failed=one.failed + left, reasons=reasons)
+    return len(ids)
+
+
+def may_go_on(one: BulkAction) -> bool:
+    """Return whether whoever asked still has an account that may do it."""
+    return one.actor is not None and one.actor.is_active and one.actor.has_perm(PERMISSIONS[Action(one.action)])
+
+
+def _next(one: BulkAction) -> list[int]:
+    """Return the ids of the next batch, oldest first."""
+    found = targets(one.action, query=one.query, ids=one.ids, up_to=one.up_to, now=one.made_at, zone=one.zone)
+    ids: list[int] = []
+    octets = 0
+    for mail in found.oldest(BATCH, after=one.last_id):
+        octets += mail.size
+        if ids and octets > BATCH_OCTETS:
+            break
+        ids.append(mail.pk)
+    return ids
+
+
+def _act(one: BulkAction, ids: Sequence[int]) -> Done:
+    """Do it, and say what was left alone; whatever another one did meanwhile is seen on the locked rows."""
+    actor: Any = one.actor
+    reasons: dict[str, int] = {}
+    match one.action:
+        case Action.RESEND:
+            made = resending.resend_all(ids, actor=actor)
+            count, reasons = len(made.new), {reason: len(which) for reason, which in made.refused.items()}
+        case Action.RETRY:
+            retried = steering.retry(ids, actor=actor)
+            count = retried.due
+            reasons = {NOBODY_LEFT: retried.nobody_left, resending.GONE: retried.content_gone}
+        case Action.CANCEL:
+            count = steering.cancel(ids, by=one.actor_name, actor=actor)
+        case _:
+            count = len(removing.delete(ids, actor=actor))
+    reasons = {reason: number for reason, number in reasons.items() if number}
+    if others := len(ids) - count - sum(reasons.values()):
+        reasons[STATE_CHANGED] = others
+    return Done(count, reasons)
+
+
+def _end(one: BulkAction, state: BulkAction.State, note: str = "") -> None:
+    BulkAction.objects.filter(pk=one.pk, claim=one.claim, state=State.RUNNING).update(
+        state=state, note=note, finished_at=timezone.now(), claim="", lease_until=None
+    )
+
+
+def newest() -> int:
+    """Return the bound of what somebody is shown: mails that come later are not touched."""
+    return newest_id()

@@ -1,0 +1,216 @@
+"""Sends a mail of the log again, as a new mail that names the one it repeats.
+
+The content is what is stored, octet for octet, under a new Message-ID and Date; To is rewritten (and Cc left out) only
+where somebody asked for another address. The rules for staging copies hold as for every new mail. A mail whose content
+is gone, that is sensitive or that has not ended yet is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
+
+from mailadmin import composing, configuration, outbox
+from mailadmin.addresses import Address, AddressError, parse_address
+from mailadmin.errors import InvalidMail
+from mailadmin.headers import HeaderError, check_block, encode_addresses, make_message_id
+from mailadmin.mime import header_date
+from mailadmin.models import SendMode
+from maillog import trail
+from maillog.content import ContentDamagedError, unpack
+from maillog.models import Content, Message, Recipient, Status
+from maillog.recording import NewMessage, NewRecipient
+from maillog.removing import REMOVABLE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.contrib.auth.models import _User as User
+
+    from mailadmin.configuration import Configuration
+
+SENSITIVE = gettext_noop(
+    "This mail holds a link or a code. Its link may be used once; ask the person to request a new one."
+)
+GONE = gettext_noop("What this mail said is not kept any more.")
+DAMAGED = gettext_noop("What this mail said cannot be read back: its row in the database is damaged.")
+NOT_ENDED = gettext_noop("This mail has not ended yet. Make it due now, or cancel it.")
+NOBODY = gettext_noop("Nobody is left to send it to.")
+ODD = gettext_noop("It cannot be put together again: its addresses or headers are not usable.")
+
+FIELD = re.compile(rb"\r\n(?![ \t])")
+
+
+class NotResendable(Exception):
+    """This mail cannot be sent again; `reason` is one of the sentences above, not translated yet."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return gettext(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """The new mails by the number of the old one, and why others are none (untranslated sentence -> numbers)."""
+
+    new: dict[int, int]
+    refused: dict[str, list[int]]
+
+
+def what_hinders(mail: Message) -> str:
+    """Return the sentence that says why `mail` cannot be sent again, "" if nothing is known to be in the way."""
+    if reason := _hindrance(mail):
+        return gettext(reason)
+    return "" if Content.objects.filter(pk=mail.pk).exists() else gettext(GONE)
+
+
+def resend(mail: Message, *, actor: User, to: Address | None = None, keep_to: bool = False) -> int:
+    """Send `mail` again and return the id of the new one: to its own recipients, or only to the address `to`.
+
+    `keep_to`: the copy for `to` still names the first recipients in its header. Raises NotResendable.
+    """
+    with transaction.atomic():
+        made = _resend([mail.pk], actor=actor, to=to, keep_to=keep_to, mode=None)
+    if mail.pk not in made.new:
+        raise NotResendable(next(iter(made.refused), GONE))  # none: it was deleted meanwhile
+    return made.new[mail.pk]
+
+
+def resend_all(ids: Sequence[int], *, actor: User | None) -> Resent:
+    """Send the mails `ids` again to their own recipients, by the worker, in the caller's transaction."""
+    return _resend(ids, actor=actor, to=None, keep_to=False, mode=SendMode.BACKGROUND)
+
+
+def _resend(
+    ids: Sequence[int], *, actor: User | None, to: Address | None, keep_to: bool, mode: SendMode | None
+) -> Resent:
+    current, now = configuration.current(), timezone.now()
+    mails = Message.objects.select_related("sender", "template").prefetch_related("recipients").filter(id__in=ids)
+    contents = {one.pk: one for one in Content.objects.filter(message_id__in=ids)}
+    entries: dict[int, NewMessage] = {}
+    refused: dict[str, list[int]] = {}
+    # Locked, so that nobody deletes what is being repeated, and its state is what was looked at.
+    for mail in mails.select_for_update(of=("self",)).order_by("id"):
+        try:
+            entries[mail.pk] = _entry(
+                mail,
+                contents.get(mail.pk),
+                configuration=current,
+                actor=actor,
+                to=to,
+                keep_to=keep_to,
+                mode=mode or composing.mode(None, current),
+                now=now,
+            )
+        except NotResendable as error:
+            refused.setdefault(error.reason, []).append(mail.pk)
+        except (InvalidMail, AddressError, HeaderError):
+            refused.setdefault(ODD, []).append(mail.pk)
+    made = dict(zip(entries, outbox.put(list(entries.values())), strict=True)) if entries else {}
+    trail.note(trail.Action.RESENT, made, actor=actor, others=made)
+    return Resent(made, refused)
+
+
+def _hindrance(mail: Message) -> str:
+    if mail.is_sensitive:
+        return SENSITIVE
+    if mail.status not in REMOVABLE or mail.next_attempt_at is not None:
+        return NOT_ENDED
+    return ""
+
+
+def _entry(
+    mail: Message,
+    content: Content | None,
+    *,
+    configuration: Configuration,
+    actor: User | None,
+    to: Address | None,
+    keep_to: bool,
+    mode: str,
+    now: datetime,
+) -> NewMessage:
+    """Return the row of the repetition. Raises NotResendable, InvalidMail, AddressError, HeaderError."""
+    if reason := _hindrance(mail):
+        raise NotResendable(reason)
+    if content is None:
+        raise NotResendable(GONE)
+    try:
+        mime = unpack(content.mime)
+    except ContentDamagedError as error:
+        raise NotResendable(DAMAGED) from error
+    recipients = composing.envelope_recipients([to], [], []) if to else _same(mail.recipients.all())
+    if not recipients:
+        raise NotResendable(NOBODY)
+    skipped = [one.skipped for one in recipients if one.skipped]
+    nobody = len(skipped) == len(recipients)
+    message_id = make_message_id(parse_address(mail.sender.text).envelope.rpartition("@")[2])
+    smtputf8 = mail.needs_smtputf8 or bool(to and to.needs_smtputf8)
+    return NewMessage(
+        subject=mail.subject,
+        sender=mail.sender.text,
+        recipients=recipients,
+        mime=rewritten(
+            mime, message_id=message_id, date=timezone.localtime(now), to=None if keep_to else to, utf8=smtputf8
+        ),
+        message_id=message_id,
+        mode=mode,
+        due=now + outbox.INSTANT_GRACE if mode == SendMode.INSTANT else now,
+        template=mail.template.text if mail.template else "",
+        template_version=mail.template_version,
+        language=mail.language,
+        actor=actor,
+        connection_hint=mail.connection_hint,
+        tags=tuple(mail.tags.split()),
+        metadata=dict(content.metadata),
+        is_test=mail.is_test,
+        has_attachment=mail.has_attachment,
+        needs_smtputf8=smtputf8,
+        settings_revision=configuration.revision,
+        repeats=mail.pk,
+        status=Status.SKIPPED if nobody else Status.QUEUED,
+        reason=skipped[0] if nobody else "",
+    )
+
+
+def _same(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...]:
+    """Return who got the mail, or was to get it; whom a rule left out then only if it left out everybody."""
+    rows = list(recipients)
+    wanted = [one for one in rows if one.outcome != Recipient.Outcome.SKIPPED] or rows
+    by_kind: dict[str, list[Address]] = {kind: [] for kind in Recipient.Kind}
+    for one in wanted:
+        by_kind[one.kind].append(parse_address(one.address))
+    kinds = Recipient.Kind
+    return composing.envelope_recipients(by_kind[kinds.TO], by_kind[kinds.CC], by_kind[kinds.BCC])
+
+
+def rewritten(mime: bytes, *, message_id: str, date: datetime, to: Address | None, utf8: bool) -> bytes:
+    """Return `mime` under a new Message-ID and Date; with `to`, that address alone stands in To, and Cc is left out.
+
+    All other octets stay. Raises HeaderError if the result could not be sent.
+    """
+    head, blank, body = mime.partition(b"\r\n\r\n")
+    own = {b"message-id": b"Message-ID: " + message_id.encode("ascii"), b"date": b"Date: " + header_date(date)}
+    if to is not None:
+        own |= {b"to": encode_addresses("To", (to,)).removesuffix(b"\r\n"), b"cc": b""}
+    fields: list[bytes] = []
+    for field in FIELD.split(head):
+        name = field.partition(b":")[0].strip().lower()
+        if name not in own:
+            fields.append(field)
+        elif own[name]:
+            fields.append(own[name])
+            own[name] = b""  # a second one is not written
+    fields += [field for field in own.values() if field]
+    block = b"\r\n".join(fields) + b"\r\n"
+    check_block(block, utf8=utf8)
+    return block + blank.removeprefix(b"\r\n") + body

@@ -1,0 +1,168 @@
+"""Many mails at once: what would be touched, the order to do it, how far it is. The worker does the deed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mailadmin import bulk
+from mailadmin.models import BulkAction
+from mailadmin.queue_forms import NumbersField
+from mailadmin.tasks import run_bulk_actions
+from mailadmin.views.requests import PersonRequest
+from maillog.paging import LARGEST_ID
+from maillog.query import LONGEST
+from maillog.search import MailFilter
+
+logger = logging.getLogger(__name__)
+OWN = frozenset({"do", "ids", "all", "up_to", "csrfmiddlewaretoken", "before", "after"})
+LONGEST_FILTER = 20 * LONGEST  # characters of a stored query string
+
+
+class OrderForm(forms.Form):
+    """What is to be done, with which mails. `all` means the filter that stands beside it in the address."""
+
+    do = forms.ChoiceField(label=_("Action"), choices=BulkAction.Action.choices, required=False)
+    ids = NumbersField(label=_("Mails"))
+    all = forms.BooleanField(label=_("All that match"), required=False)
+    up_to = forms.IntegerField(label=_("Newest mail"), required=False, min_value=0, max_value=LARGEST_ID)
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        if data.get("all"):
+            self.fields.pop("ids")
+        self.query = query_of(data) if data.get("all") else ""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a filter that the list would refuse."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if len(self.query) > LONGEST_FILTER:
+            self.add_error(None, gettext("The filter is too long."))
+        elif self.query:
+            found = MailFilter(QueryDict(self.query))
+            for name, problems in found.form.errors.items():
+                label = found.form.fields[name].label if name in found.form.fields else name
+                self.add_error(None, f"{label}: {' '.join(problems)}")
+        return data
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What `bulk.targets` takes."""
+        return {"query": self.query, "ids": self.cleaned_data.get("ids") or ()}
+
+    def address(self, **changes: str) -> str:
+        """Return the query string that names the same mails."""
+        ids = [("ids", str(number)) for number in self.cleaned_data.get("ids") or ()]
+        own = urlencode([*(ids or [("all", "1")]), *changes.items()])
+        return "?" + "&".join(part for part in (own, self.query) if part)
+
+
+def query_of(data: QueryDict) -> str:
+    """Return the filter in `data` as the query string of the log's page, without what is this page's own."""
+    kept = [(name, value) for name, values in data.lists() if name not in OWN for value in values if value]
+    return urlencode(kept)
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: PersonRequest) -> HttpResponse:
+    """Say what each action would touch; with one chosen, ask; when that is confirmed, give the order."""
+    posted = request.method == "POST"
+    form = OrderForm(request.POST if posted else request.GET)
+    allowed = bulk.allowed(request.user)
+    context: dict[str, Any] = {"form": form, "allowed": allowed}
+    valid = form.is_valid()
+    do = form.cleaned_data.get("do") or ""
+    if valid and do and do not in allowed:
+        raise PermissionDenied(gettext("You may not do that."))
+    if valid and posted and (not do or form.cleaned_data["up_to"] is None):
+        form.add_error(None, gettext("The action or the number of the newest mail is missing. Open the page again."))
+    if form.errors:
+        return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)
+    up_to = form.cleaned_data["up_to"] if posted else bulk.newest()
+    context |= {"up_to": up_to, "query": form.query, "pairs": pairs_of(form), "chosen": form.cleaned_data.get("ids")}
+    if not do:
+        actions = ((BulkAction.Action(name), form.address(do=name)) for name in allowed)
+        context["actions"] = [(one, counted(form, one, up_to), address) for one, address in actions]
+        return render(request, "mailadmin/bulk_new.html", context)
+    count = counted(form, do, up_to)
+    if posted and count:
+        with transaction.atomic():
+            one = bulk.order(do, actor=request.user, total=count, up_to=up_to, **form.wanted)
+            transaction.on_commit(wake_worker, robust=True)
+        return redirect("maillog_actions:bulk", one.pk)
+    context |= {"do": do, "label": BulkAction.Action(do).label, "count": count, "back": form.address()}
+    return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)
+
+
+def counted(form: OrderForm, action: str, up_to: int) -> int:
+    """Return how many mails the action would touch now, exactly."""
+    return bulk.targets(action, **form.wanted, up_to=up_to).count()
+
+
+def pairs_of(form: OrderForm) -> list[tuple[str, str]]:
+    """Return what the confirming form repeats in hidden fields."""
+    ids = [("ids", str(number)) for number in form.cleaned_data.get("ids") or ()]
+    query = [(name, value) for name, values in QueryDict(form.query).lists() for value in values]
+    return [*ids, *query, *([] if ids else [("all", "1")])]
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def progress(request: PersonRequest, pk: int) -> HttpResponse:
+    """Show how far one order is; while it goes on, the page asks again every two seconds."""
+    one = existing(pk)
+    context = {
+        "one": one,
+        "reasons": [(gettext(reason), count) for reason, count in one.reasons.items()],
+        "note": gettext(one.note) if one.note else "",
+        "may_stop": one.is_open and one.action in bulk.allowed(request.user),
+        "scale": max(one.total, one.looked_at, 1),
+    }
+    template = "mailadmin/_bulk_state.html" if request.htmx else "mailadmin/bulk.html"
+    return render(request, template, context)
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def listing(request: PersonRequest) -> HttpResponse:
+    """Show the newest 50 orders."""
+    return render(request, "mailadmin/bulk_list.html", {"orders": BulkAction.objects.order_by("-id")[:50]})
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_POST
+def stop(request: PersonRequest, pk: int) -> HttpResponse:
+    """End an order. Whoever may give such an order may end it."""
+    one = existing(pk)
+    if one.action not in bulk.allowed(request.user):
+        raise PermissionDenied(gettext("You may not do that."))
+    bulk.stop(one.pk, by=request.user)
+    return redirect("maillog_actions:bulk", one.pk)
+
+
+def existing(pk: int) -> BulkAction:
+    """Return the order. Raises Http404."""
+    try:
+        return BulkAction.objects.get(pk=pk)
+    except (BulkAction.DoesNotExist, OverflowError) as error:
+        raise Http404 from error
+
+
+def wake_worker() -> None:
+    """Tell a worker of the order. If the queue does not answer, the next beat finds it."""
+    try:
+        run_bulk_actions()
+    except Exception:  # whatever the queue's store raises: the order itself is safe in the database
+        logger.warning("The worker could not be woken; its next look is within seconds.", exc_info=True)

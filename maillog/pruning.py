@@ -1,0 +1,153 @@
+"""Removes what is too old, in batches so small and with pauses so long that nobody who sends waits for them.
+
+Each batch is a transaction of its own, and the pause after it is four times as long: who waits for SQLite's only lock
+looks now and then whether it is free, and must find it so. The size of a batch follows the time that one takes: 500
+mails at first, then up to 5,000, or down to 100 on a machine that is busy. Stopped or killed at any moment, the next
+run goes on: nothing is remembered but what is gone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from maillog import removing, retention
+from maillog.bulk import among
+from maillog.models import MailEvent, PruneRun
+
+START, FEWEST, MOST = 500, 100, 5_000
+AIM = 0.015  # seconds that a batch may take
+PAUSE = 4  # times that
+SHORTEST_PAUSE = 0.020
+EVERY = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Pruned:
+    """How many bodies and rows (with their bodies) went, or would go, by state; and how many lines of the trail."""
+
+    bodies: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    trail: int = 0
+
+    def note(self, aged: retention.Aged, count: int) -> None:
+        """Add what went of `aged`."""
+        kind = self.rows if aged.whole else self.bodies
+        if count:
+            kind[aged.status] = kind.get(aged.status, 0) + count
+
+
+class Pace:
+    """How many at a time, and for how long to pause."""
+
+    def __init__(self) -> None:
+        self.size = min(START, MOST)
+
+    def spend(self, act: Callable[[], int]) -> int:
+        """Do `act`, note how long it took, and leave the database alone for a while."""
+        start = time.monotonic()
+        count = act()
+        took = time.monotonic() - start
+        _write_back()
+        if took > 2 * AIM:
+            self.size = max(FEWEST, self.size // 2)
+        elif took < AIM:
+            self.size = min(MOST, self.size * 5 // 4)
+        time.sleep(max(SHORTEST_PAUSE, PAUSE * took))
+        return count
+
+
+def due(now: datetime) -> bool:
+    """Return whether the last run began an hour ago or earlier: one query."""
+    last = PruneRun.objects.order_by("id").values_list("started_at", flat=True).first()
+    return last is None or last <= now - EVERY
+
+
+def prune_hourly(*, should_stop: Callable[[], bool] = lambda: False) -> Pruned | None:
+    """Remove what is too old if this is the process to do it; None: another one does, or did within the hour."""
+    now = timezone.now()
+    run = _claimed(now)
+    return None if run is None else _recorded(run, prune(now=now, should_stop=should_stop))
+
+
+def prune_now(*, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
+    """Remove what is too old, whenever that was done last."""
+    now = timezone.now()
+    row = PruneRun.objects.order_by("id").first() or PruneRun(pk=1)
+    row.started_at, row.finished_at = now, None
+    row.save()
+    return _recorded(now, prune(now=now, should_stop=should_stop))
+
+
+def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
+    """Remove what is too old at `now`, and return how much it was."""
+    done, pace = Pruned(), Pace()
+    for aged in retention.aged(now):
+        last = 0
+        while not should_stop() and (ids := aged.after(last, pace.size)):
+            done.note(aged, pace.spend(partial(_remove, ids, whole=aged.whole)))
+            last = ids[-1]
+    old = retention.aged_trail(now).order_by("id").values_list("id", flat=True)
+    while not should_stop() and (lines := list(old[: pace.size])):
+        done.trail += pace.spend(partial(_forget, lines))
+    return done
+
+
+def would_prune(*, now: datetime) -> Pruned:
+    """Return what `prune` would remove at `now`, counted exactly. Bodies of rows that go count among both."""
+    found = Pruned()
+    for aged in retention.aged(now):
+        found.note(aged, aged.count())
+    found.trail = retention.aged_trail(now).count()
+    return found
+
+
+def last_run() -> PruneRun | None:
+    """Return when mails were removed last, and how many."""
+    return PruneRun.objects.order_by("id").first()
+
+
+def _write_back() -> None:
+    """Let SQLite move what a batch changed from its log into the database.
+
+    Else that is left to whoever commits when the log is full, and somebody who sends would wait for thousands of pages.
+    """
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            cursor.fetchall()  # an open cursor would break the next COMMIT
+
+
+def _remove(ids: Sequence[int], *, whole: bool) -> int:
+    return len(removing.remove(ids)) if whole else removing.remove_contents(ids)
+
+
+def _forget(lines: Sequence[int]) -> int:
+    return MailEvent.objects.filter(id__in=among(lines)).delete()[0]
+
+
+def _claimed(now: datetime) -> datetime | None:
+    """Return `now` if no other process began a run within the hour: the row says so in one conditional UPDATE."""
+    if PruneRun.objects.filter(started_at__lte=now - EVERY).update(started_at=now, finished_at=None):
+        return now
+    if PruneRun.objects.exists():
+        return None
+    try:
+        with transaction.atomic():
+            PruneRun.objects.create(pk=1, started_at=now)
+    except IntegrityError:
+        return None
+    return now
+
+
+def _recorded(started_at: datetime, done: Pruned) -> Pruned:
+    PruneRun.objects.filter(started_at=started_at).update(
+        finished_at=timezone.now(), bodies=sum(done.bodies.values()), rows=sum(done.rows.values())
+    )
+    return done

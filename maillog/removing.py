@@ -1,0 +1,68 @@
+"""Takes mails out of the log: whole rows, or only what they say. Only what has ended, and is not to be tried again.
+
+The only place that deletes; the search index forgets in the same transaction. The conditions are looked at once more on
+locked rows, so a mail that somebody made due meanwhile stays. Batches are the callers' matter: each call is one short
+transaction (or part of the caller's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from django.db import connection, models, transaction
+from django.db.models import QuerySet
+
+from maillog import indexing, trail
+from maillog.bulk import among
+from maillog.models import FINAL, Attempt, Content, Message, Recipient
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+REMOVABLE = tuple(sorted(FINAL))
+
+
+def removable(mails: QuerySet[Message]) -> QuerySet[Message]:
+    """Return those of `mails` that have ended; an uncertain one that will be tried again has not."""
+    return mails.filter(status__in=REMOVABLE, next_attempt_at__isnull=True)
+
+
+def delete(ids: Iterable[int], *, actor: AbstractBaseUser | None) -> list[int]:
+    """Delete those of `ids` that have ended, as `actor` asked, and return them; the trail says who and when."""
+    with transaction.atomic():
+        gone = remove(list(ids))
+        trail.note(trail.Action.DELETED, gone, actor=actor)
+    return gone
+
+
+def remove(ids: Sequence[int]) -> list[int]:
+    """Delete those of `ids` that have ended, with all that belongs to them, and return them. No trail."""
+    with transaction.atomic():
+        gone = _locked(ids)
+        if gone:
+            for model in (Content, Attempt, Recipient):
+                _delete(model, "message_id", gone)
+            _delete(Message, "id", gone)
+            indexing.remove(gone)
+    return gone
+
+
+def remove_contents(ids: Sequence[int]) -> int:
+    """Delete what those of `ids` say that have ended, and return how many there were."""
+    with transaction.atomic():
+        ended = among(_locked(ids))
+        return Content.objects.filter(message_id__in=ended).delete()[0]
+
+
+def _delete(model: type[models.Model], column: str, ids: Sequence[int]) -> None:
+    """Delete by one statement: Django would load every mail first, to look for rows that point to it."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    numbers = ",".join(str(int(each)) for each in ids)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table} WHERE {column} IN ({numbers})")  # noqa: S608  (names and digits of ours)
+
+
+def _locked(ids: Sequence[int]) -> list[int]:
+    ended = removable(Message.objects.filter(id__in=among(ids)))
+    return list(ended.select_for_update().order_by("id").values_list("id", flat=True))

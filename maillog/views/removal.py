@@ -1,0 +1,32 @@
+"""Deleting one mail: a page that says what goes, and the deed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods
+
+from maillog import removing
+from maillog.models import Message
+from maillog.views.mail import found
+
+if TYPE_CHECKING:
+    from maillog.views.retention import PersonRequest
+
+
+@permission_required(["maillog.view_log", "maillog.delete_mail"], raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def deletion(request: PersonRequest, mail_id: int) -> HttpResponse:
+    """Ask, then delete a mail that has ended."""
+    mail = found(mail_id)
+    if request.method == "POST" and removing.delete([mail.pk], actor=request.user):
+        messages.success(request, gettext("Mail %d was deleted.") % mail_id)
+        return redirect("maillog:list")
+    ended = removing.removable(Message.objects.filter(pk=mail.pk)).exists()
+    context = {"mail": mail, "ended": ended}
+    return render(request, "maillog/mail_delete.html", context, status=422 if request.method == "POST" else 200)

@@ -1,0 +1,62 @@
+"""For how long mails are kept: the rules, what the log takes up now and what it comes to; and the form of the rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from maillog import forecast, pruning, retention
+from maillog.retention_forms import RetentionForm
+from maillog.search import status_counts
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+
+    class PersonRequest(HttpRequest):
+        """A request of somebody who is signed in."""
+
+        user: User
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show rules and figures."""
+    rules, counts, now = retention.rules(), status_counts(), timezone.now()
+    figures = forecast.forecast(now)
+    context = {
+        "lines": [
+            (status.value, status.label, counts[status], rules[f"row_{status}"], rules[f"body_{status}"])
+            for status in retention.STATUSES
+        ],
+        "trail_days": rules["trail"],
+        "forecast": figures,
+        "amounts": [
+            (gettext("Now"), figures.now),
+            (gettext("New each day"), figures.per_day),
+            *([(gettext("In the end"), figures.limit)] if figures.limit else []),
+        ],
+        "table_octets": forecast.table_octets(),
+        "last_run": pruning.last_run(),
+        "change": retention.last_change(),
+    }
+    return render(request, "maillog/retention.html", context)
+
+
+@permission_required(["maillog.view_log", "mailadmin.configure_mail"], raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest) -> HttpResponse:
+    """Change the rules."""
+    form = RetentionForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        retention.change(form.cleaned_data, by=str(request.user))
+        messages.success(request, gettext("The rules were saved. They hold from the next run on."))
+        return redirect("maillog:retention")
+    return render(request, "maillog/retention_form.html", {"form": form}, status=422 if form.errors else 200)

@@ -1,0 +1,142 @@
+"""The log's actions in a browser: ticked, asked, done, followed; looked at in every view."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from mailadmin import bulk
+from maillog.models import MailEvent, Message
+from tests.factories import PASSWORD
+from tests.maillog.makers import MIME, finished, queued
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def log(mail_settings, admin):
+    mail_settings(driver="silent", from_address="shop@example.com")
+    for number in range(3):
+        finished("failed", f"person{number}@example.com", subject=f"Invoice {number}", settled={"reason": "550 no"})
+    finished("sent", subject="Welcome", mime=MIME)
+    queued(subject="Newsletter")
+
+
+def sign_in(visitor, admin):
+    visitor.go("/account/login/")
+    visitor.page.locator("input[name=login]").fill(admin.email)
+    visitor.page.locator("input[name=password]").fill(PASSWORD)
+    visitor.page.get_by_role("button", name="Sign in").click()
+    expect(visitor.page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_ticked_mails_are_deleted_after_being_asked(visitor_of_every_view, log, admin):
+    visitor = visitor_of_every_view
+    page = visitor.page
+    sign_in(visitor, admin)
+    visitor.go("/log/")
+    delete = page.get_by_role("button", name=re.compile("^Delete"))
+    expect(delete).to_be_disabled()
+    page.get_by_label("Search", exact=True).fill("invoice")
+    expect(page.locator("input[name=ids]")).to_have_count(3)
+    expect(delete).to_be_disabled()
+    page.get_by_label("All on this page").check()
+    expect(delete).to_have_text(re.compile("3"))
+    visitor.look()
+    page.locator("input[name=ids]").first.uncheck()
+    delete.click()
+    expect(page.get_by_role("heading", name="Delete 2 mails?")).to_be_visible()
+    visitor.look()
+    page.get_by_role("button", name="Delete them").click()
+    expect(page.get_by_text("Waits for the worker")).to_be_visible()
+    visitor.look()
+    assert Message.objects.count() == 5
+    bulk.run()
+    expect(page.get_by_role("heading", name="Done", exact=True)).to_be_visible()
+    visitor.look()
+    assert Message.objects.count() == 3
+    page.get_by_role("link", name="All orders").click()
+    expect(page.get_by_role("link", name=re.compile("Delete: order"))).to_be_visible()
+    visitor.look()
+    visitor.go("/log/trail/")
+    expect(page.get_by_text("Deleted").first).to_be_visible()
+    visitor.look()
+
+
+def test_all_that_match_are_sent_again(visitor_of_every_view, log, admin):
+    visitor = visitor_of_every_view
+    page = visitor.page
+    sign_in(visitor, admin)
+    visitor.go("/log/?status=failed")
+    page.get_by_role("link", name="All that match…").click()
+    expect(page.get_by_text("3 mails").first).to_be_visible()
+    visitor.look()
+    page.get_by_role("link", name="Send again…").click()
+    expect(page.get_by_role("heading", name="Send 3 mails again?")).to_be_visible()
+    page.get_by_role("button", name="Send them again").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped by")).to_be_visible()
+    visitor.look()
+
+
+def test_one_mail_is_sent_to_another_address_and_then_deleted(visitor_of_every_view, log, admin):
+    visitor = visitor_of_every_view
+    page = visitor.page
+    sign_in(visitor, admin)
+    old = Message.objects.get(subject="Welcome")
+    visitor.go(f"/log/{old.pk}/")
+    expect(page.get_by_text("Content looked at")).to_be_visible()
+    visitor.look()
+    page.get_by_role("link", name="Send again…").click()
+    visitor.look()
+    page.get_by_label("Another address").first.check()
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("link", name="Another address")).to_be_visible()
+    visitor.look()
+    page.get_by_role("textbox", name="Another address").fill("zoe@example.com")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("link", name=f"mail {old.pk}")).to_be_visible()
+    visitor.look()
+    assert Message.objects.get(repeats=old.pk).to_text == "zoe@example.com"
+    visitor.go(f"/log/{old.pk}/")
+    page.get_by_role("link", name="Delete…").click()
+    visitor.look()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_text(f"Mail {old.pk} was deleted.")).to_be_visible()
+    assert MailEvent.objects.filter(mail_number=old.pk, action="deleted", actor=admin).exists()
+
+
+def test_the_rules_of_retention_are_read_and_changed(visitor_of_every_view, log, admin):
+    visitor = visitor_of_every_view
+    page = visitor.page
+    sign_in(visitor, admin)
+    visitor.go("/log/retention/")
+    expect(page.get_by_text("365 days").first).to_be_visible()
+    visitor.look()
+    page.get_by_role("link", name="Change the rules").click()
+    visitor.look()
+    page.get_by_label("Keep the mail (Sent)").fill("20")
+    page.get_by_role("button", name="Save the rules").click()
+    expect(page.get_by_text("at most 20 days").first).to_be_visible()
+    visitor.look()
+    page.get_by_label("Keep what it says (Sent)").fill("10")
+    page.get_by_role("button", name="Save the rules").click()
+    expect(page.get_by_text("The rules were saved.", exact=False)).to_be_visible()
+    expect(page.get_by_text("10 days")).to_be_visible()
+
+
+def test_everything_works_without_javascript(visitor_without_javascript, log, admin):
+    visitor = visitor_without_javascript
+    page = visitor.page
+    sign_in(visitor, admin)
+    visitor.go("/log/?status=failed")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Choose at least one mail.")).to_be_visible()
+    visitor.go("/log/?status=failed")
+    page.locator("input[name=ids]").nth(1).check()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete them").click()
+    bulk.run()
+    page.reload()
+    expect(page.get_by_role("heading", name="Done", exact=True)).to_be_visible()
+    assert Message.objects.filter(status="failed").count() == 2

@@ -1,0 +1,181 @@
+"""Orders for many mails: done batch by batch, each mail once, by one worker at a time, as long as they are allowed."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+
+from mailadmin import bulk, resending
+from mailadmin.models import BulkAction
+from maillog import removing
+from maillog.models import Content, MailEvent, Message
+from tests.factories import make_user
+from tests.maillog.makers import finished, queued
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch, mail_settings):
+    mail_settings(driver="silent", from_address="shop@example.com")
+    monkeypatch.setattr(bulk, "BATCH", 2)
+
+
+def ordered(action, actor, **fields):
+    return bulk.order(action, **{"actor": actor, "total": 5, "up_to": bulk.newest(), **fields})
+
+
+def repeated():
+    """Return the numbers of the mails that were sent again, in order, each as often as it was."""
+    return list(Message.objects.exclude(repeats=None).order_by("repeats").values_list("repeats", flat=True))
+
+
+def test_all_that_match_are_deleted_and_what_came_later_stays(admin):
+    gone = [finished("failed").pk for _ in range(5)]
+    kept = finished().pk
+    order = ordered("delete", admin, query="status=failed")
+    later = finished("failed").pk
+    assert bulk.run() == 5
+    order.refresh_from_db()
+    assert (order.state, order.done, order.failed) == ("done", 5, 0)
+    assert set(Message.objects.values_list("pk", flat=True)) == {kept, later}
+    assert sorted(MailEvent.objects.values_list("mail_number", flat=True)) == gone
+    assert not bulk.anything_waits()
+
+
+def test_ticked_mails_are_sent_again_each_once(admin):
+    numbers = [finished().pk for _ in range(3)]
+    other = finished().pk
+    Content.objects.filter(pk=numbers[1]).delete()
+    order = ordered("resend", admin, ids=numbers)
+    bulk.run()
+    order.refresh_from_db()
+    assert (order.done, order.failed, order.reasons) == (2, 1, {resending.GONE: 1})
+    assert repeated() == [numbers[0], numbers[2]]
+    assert not Message.objects.filter(repeats=other).exists()
+
+
+def test_waiting_mails_are_cancelled_and_failed_ones_made_due(admin):
+    waiting = [queued() for _ in range(3)]
+    ordered("cancel", admin, query="status=queued")
+    bulk.run()
+    assert set(Message.objects.filter(pk__in=waiting).values_list("status", flat=True)) == {"cancelled"}
+    assert MailEvent.objects.filter(action="cancelled", actor=admin).count() == Message.objects.count()
+    again = finished("failed", settled={"recipients": []})
+    ordered("retry", admin, query="status=failed")
+    bulk.run()
+    assert Message.objects.get(pk=again.pk).status == "queued"
+
+
+def test_a_worker_that_dies_leaves_nothing_done_twice_and_nothing_left_out(admin, monkeypatch):
+    numbers = [finished().pk for _ in range(5)]
+    order = ordered("resend", admin, ids=numbers)
+    act, calls = bulk._act, []
+
+    def dying(*args):
+        done = act(*args)
+        calls.append(done)
+        if len(calls) == 2:
+            raise DatabaseError  # within the transaction of the second batch
+        return done
+
+    monkeypatch.setattr(bulk, "_act", dying)
+    with pytest.raises(DatabaseError):
+        bulk.run()
+    order.refresh_from_db()
+    assert (order.state, order.done) == ("running", 2)
+    assert bulk.run() == 0, "the lease of the dead worker holds"
+    BulkAction.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert bulk.anything_waits()
+    assert bulk.run() == 3
+    order.refresh_from_db()
+    assert (order.state, order.done) == ("done", 5)
+    assert repeated() == numbers
+
+
+def test_whoever_lost_the_order_writes_nothing(admin, monkeypatch):
+    numbers = [finished().pk for _ in range(2)]
+    order = ordered("delete", admin, ids=numbers)
+    taken = bulk._claim()
+    assert taken is not None
+    BulkAction.objects.update(claim="another")
+    assert bulk._step(*taken) is None
+    order.refresh_from_db()
+    assert (order.done, order.last_id) == (0, 0)
+    assert Message.objects.count() == 2
+
+
+def test_mails_that_change_meanwhile_are_left_alone_and_counted(admin, monkeypatch):
+    numbers = [finished().pk for _ in range(2)]
+    order = ordered("delete", admin, ids=numbers)
+    find = bulk._next
+
+    def slow(one):
+        found = find(one)
+        Message.objects.filter(pk=numbers[0]).update(status="queued", next_attempt_at=timezone.now())
+        return found
+
+    monkeypatch.setattr(bulk, "_next", slow)
+    bulk.run()
+    order.refresh_from_db()
+    assert (order.done, order.failed, order.reasons) == (1, 1, {bulk.STATE_CHANGED: 1})
+    assert list(Message.objects.values_list("pk", flat=True)) == numbers[:1]
+
+
+def test_an_order_ends_when_its_owner_may_not_do_that_any_more():
+    user = make_user("ann@example.com", "maillog.view_log", "maillog.delete_mail")
+    finished()
+    order = ordered("delete", user)
+    user.user_permissions.clear()
+    bulk.run()
+    order.refresh_from_db()
+    assert (order.state, order.note, order.done) == ("stopped", bulk.NOT_ALLOWED, 0)
+    other = ordered("delete", user)
+    user.delete()
+    bulk.run()
+    other.refresh_from_db()
+    assert other.state == "stopped"
+    assert Message.objects.count() == 1
+
+
+def test_a_stopped_order_goes_no_further(admin):
+    finished()
+    order = ordered("delete", admin)
+    assert bulk.stop(order.pk, by=admin)
+    assert not bulk.stop(order.pk, by=admin)
+    assert bulk.run() == 0
+    order.refresh_from_db()
+    assert (order.state, Message.objects.count()) == ("stopped", 1)
+
+
+def test_a_worker_that_is_asked_to_stop_hands_the_order_on(admin):
+    for _ in range(4):
+        finished()
+    ordered("delete", admin)
+    asked = iter([False, False, True, True, True])
+    assert bulk.run(should_stop=lambda: next(asked)) == 2
+    assert bulk.anything_waits()
+    assert bulk.run() == 2
+
+
+def test_an_order_that_breaks_is_stopped_with_a_note_and_the_next_one_goes_on(admin, monkeypatch):
+    pk = finished().pk
+    broken, fine = ordered("delete", admin, ids=[pk]), ordered("resend", admin, ids=[pk])
+
+    def explode(*_args, **_kwargs):
+        raise ValueError
+
+    monkeypatch.setattr(removing, "delete", explode)
+    bulk.run()
+    broken.refresh_from_db()
+    fine.refresh_from_db()
+    assert (broken.state, broken.note, fine.state) == ("stopped", bulk.BROKEN, "done")
+
+
+def test_large_contents_make_small_batches(admin, monkeypatch):
+    monkeypatch.setattr(bulk, "BATCH", 100)
+    monkeypatch.setattr(bulk, "BATCH_OCTETS", 10)
+    numbers = [finished().pk for _ in range(3)]
+    order = ordered("resend", admin, ids=numbers)
+    assert bulk._next(order) == numbers[:1]

@@ -1,0 +1,92 @@
+"""The log as a file: every mail that matches, no formula for a spreadsheet, the same values in both formats."""
+
+import csv
+import io
+import json
+
+import pytest
+from django.test import Client
+
+from maillog import exporting
+from maillog.models import Message
+from tests.factories import make_user
+from tests.maillog.makers import finished, queued
+
+pytestmark = pytest.mark.django_db
+
+
+def table(response):
+    text = b"".join(response.streaming_content).decode("utf-8")
+    assert text.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+
+def test_csv_holds_every_mail_that_matches_newest_first(admin_client):
+    finished("failed", "ann@example.com", subject="Ärger, “quoted”\u2028", settled={"reason": "550 no"})
+    queued("ben@example.com", subject="Invoice")
+    response = admin_client.get("/log/export.csv")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert 'filename="mails-' in response["Content-Disposition"]
+    second, first = table(response)
+    assert (first["to"], first["status"], first["connection"], first["reason"]) == (
+        "ann@example.com",
+        "failed",
+        "Relay A",
+        "550 no",
+    )
+    assert first["subject"] == "Ärger, “quoted”\u2028"
+    assert first["created_at"].endswith("+00:00")
+    assert "T" in first["created_at"]
+    assert (second["finished_at"], second["driver"]) == ("", "")
+    (only,) = table(admin_client.get("/log/export.csv?status=failed"))
+    assert only["id"] == first["id"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝"])
+def test_no_cell_of_the_csv_is_a_formula(start, admin_client):
+    evil = f"{start}HYPERLINK(1)"
+    pk = queued(subject=evil)
+    Message.objects.filter(pk=pk).update(reason=evil, actor_name=evil)
+    (row,) = table(admin_client.get("/log/export.csv"))
+    assert (row["subject"], row["reason"], row["sent_by"]) == (f"'{evil}",) * 3
+    (line,) = b"".join(admin_client.get("/log/export.jsonl").streaming_content).splitlines()
+    assert json.loads(line)["subject"] == evil
+
+
+def test_json_lines_hold_one_object_a_mail_with_the_same_names(admin_client):
+    mail = finished()
+    (line,) = b"".join(admin_client.get("/log/export.jsonl").streaming_content).splitlines()
+    found = json.loads(line)
+    assert tuple(found) == exporting.COLUMNS
+    assert (found["id"], found["is_test"], found["from"], found["template"]) == (mail.pk, False, "shop@example.com", "")
+
+
+def test_many_chunks_are_one_file_without_gaps(admin_client, monkeypatch):
+    monkeypatch.setattr(exporting, "CHUNK", 3)
+    numbers = [queued() for _ in range(7)]
+    assert [int(row["id"]) for row in table(admin_client.get("/log/export.csv"))] == numbers[::-1]
+
+
+def test_an_empty_export_has_the_heading(admin_client):
+    response = admin_client.get("/log/export.csv")
+    assert b"".join(response.streaming_content).decode().strip().endswith("repeats")
+
+
+def test_a_filter_that_cannot_be_used_leads_to_the_list_that_says_so(admin_client):
+    response = admin_client.get("/log/export.csv?status=nonsense&date_from=2026-13-99")
+    assert response.status_code == 302
+    page = admin_client.get(response["Location"])
+    assert "Nothing is listed" in page.content.decode()
+
+
+def test_what_mails_say_is_in_neither(admin_client):
+    finished()
+    for form in ("csv", "jsonl"):
+        assert b"here it is" not in b"".join(admin_client.get(f"/log/export.{form}").streaming_content)
+
+
+def test_without_the_permission_nothing_is_exported():
+    user = make_user("eve@example.com")
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert client.get("/log/export.csv").status_code == 403
