@@ -1,15 +1,18 @@
 """Orders for many mails: done batch by batch, each mail once, by one worker at a time, as long as they are allowed."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import DatabaseError
+from django.http import QueryDict
 from django.utils import timezone
 
 from mailadmin import bulk, resending
 from mailadmin.models import BulkAction
 from maillog import removing
 from maillog.models import Content, MailEvent, Message
+from maillog.search import MailFilter
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 
@@ -66,6 +69,71 @@ def test_waiting_mails_are_cancelled_and_failed_ones_made_due(admin):
     ordered("retry", admin, query="status=failed")
     bulk.run()
     assert Message.objects.get(pk=again.pk).status == "queued"
+
+
+def asked(words):
+    return urlencode({"q": words})
+
+
+@pytest.mark.parametrize(
+    "words", ["error:greylisted", '"your invoice" status:failed -ben@', "to:ann@ after:2h", "-zeppelin is:test"]
+)
+def test_an_order_for_what_a_search_finds_touches_exactly_that(words, admin):
+    wanted = [finished("failed", is_test=True, settled={"reason": "451 greylisted"}).pk for _ in range(5)]
+    kept = {finished("failed", "ben@example.org", subject="Zeppelin").pk}
+    assert bulk.targets("delete", query=asked(words), up_to=bulk.newest()).count() == 5
+    order = ordered("delete", admin, query=asked(words))
+    kept.add(finished("failed", is_test=True, settled={"reason": "451 greylisted"}).pk)
+    assert bulk.run() == 5
+    order.refresh_from_db()
+    assert (order.state, order.done, order.failed) == ("done", 5, 0)
+    assert set(Message.objects.values_list("pk", flat=True)) == kept
+    assert sorted(MailEvent.objects.values_list("mail_number", flat=True)) == wanted
+
+
+def test_what_orders_change_is_found_as_it_is_then(admin):
+    failed = [finished("failed", settled={"reason": "550 unknown", "recipients": []}).pk for _ in range(3)]
+    everything = asked("error:unknown")
+
+    def found(words):
+        return [mail.pk for mail in MailFilter(QueryDict(asked(words))).found.oldest(20)]
+
+    assert found("error:unknown") == failed
+    ordered("resend", admin, query=everything)
+    bulk.run()
+    assert repeated() == failed
+    again = list(Message.objects.exclude(repeats=None).order_by("pk").values_list("pk", flat=True))
+    assert found("invoice actor:admin") == again
+    ordered("retry", admin, query=everything)
+    bulk.run()
+    assert found("error:unknown") == []
+    assert found("invoice status:queued") == failed + again
+    ordered("cancel", admin, query=asked("invoice -actor:admin"))
+    bulk.run()
+    assert found("status:cancelled invoice") == failed
+    assert found("invoice status:queued") == again
+
+
+def test_times_count_from_when_the_order_was_given_and_days_are_those_of_its_giver(admin):
+    first, second = finished("failed").pk, finished("failed").pk
+    Message.objects.filter(pk=first).update(created_at=timezone.now() - timedelta(hours=3))
+    Message.objects.filter(pk=second).update(created_at=timezone.now() - timedelta(hours=1))
+    order = ordered("delete", admin, query=asked("before:150m"))
+    BulkAction.objects.filter(pk=order.pk).update(made_at=order.made_at - timedelta(hours=1))
+    bulk.run()
+    assert set(Message.objects.values_list("pk", flat=True)) == {first, second}
+    Message.objects.filter(pk=first).update(created_at=datetime(2026, 3, 9, 23, 1, tzinfo=UTC))
+    with timezone.override("Europe/Berlin"):
+        ordered("delete", admin, query=urlencode({"date_from": "2026-03-10", "date_to": "2026-03-10"}))
+    with timezone.override("UTC"):
+        bulk.run()
+    assert set(Message.objects.values_list("pk", flat=True)) == {second}
+
+
+def test_the_largest_number_of_a_mail_that_can_be_asked_for_is_no_error():
+    finished("failed")
+    assert bulk.targets("delete", query=asked("invoice"), up_to=2**63 - 1).count() == 1
+    assert len(bulk.targets("delete", query=asked("invoice"), up_to=2**63 - 1).oldest(5)) == 1
 
 
 def test_a_worker_that_dies_leaves_nothing_done_twice_and_nothing_left_out(admin, monkeypatch):

@@ -105,6 +105,15 @@ def test_mail_log_lists_filters_and_limits(mail_settings):
     assert {row["status"] for row in rows} == {Status.SILENCED.value}
 
 
+def test_mail_log_gives_all_that_a_query_finds_as_csv(mail_settings):
+    mail_settings(driver="silent", from_address="shop@example.com", send_mode="instant")
+    for number in range(5):
+        send(Mail(to=[f"p{number}@example.com"], subject=f"Invoice {number}", text="x"))
+    heading, *lines = run("mail_log", "--csv", "--", "invoice", "-to:p3@", "status:silenced").splitlines()
+    assert heading.startswith("\ufeffid,created_at")
+    assert [line.split(",")[5] for line in lines] == [f"p{number}@example.com" for number in (4, 2, 1, 0)]
+
+
 @pytest.mark.parametrize(
     "arguments", [("--limit", "0"), ("--limit", "999999"), ("a b c d e f g h i j k l m",), ("statsu:failed",)]
 )
