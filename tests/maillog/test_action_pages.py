@@ -176,10 +176,10 @@ def test_without_a_tick_nothing_is_touched_and_least_of_all_everything(admin_cli
         "all=1&do=explode",
         "all=1&do=delete&status=nonsense",
         "all=1&do=delete&date_from=yesterday",
-        "all=1&do=delete&q=" + "x" * 300,
+        "all=1&do=delete&q=" + "x" * 600,
         "all=1&do=delete&up_to=-1",
         "all=1&do=delete&up_to=99999999999999999999",
-        "all=1&do=delete&" + "&".join(f"x{n}=1" for n in range(900)),
+        "all=1&do=delete&" + "&".join(f"x{n}=1234567" for n in range(900)),
         "do=delete&" + "&".join(f"ids={n}" for n in range(1, 502)),
     ],
 )
