@@ -104,6 +104,12 @@ class Content:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def key_parts(key: str) -> tuple[str, str] | None:
+    """Return project and name of ``project/name``, None if `key` cannot be one: then no database need be asked."""
+    project, _, name = key.partition("/")
+    return (project, name) if KEY.fullmatch(project) and KEY.fullmatch(name) else None
+
+
 def from_json(data: object) -> Content:
     """Return the content that `data` describes. Raises ContentError naming the place that is wrong."""
     whole = mapping(data, "content", allowed={"default_language", "variables", "languages"})

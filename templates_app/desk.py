@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from templates_app import keeping, looking
-from templates_app.content import LANGUAGE, Content, Texts
+from templates_app.content import LANGUAGE, Content, Texts, key_parts
 from templates_app.editor_forms import EditorForm
 from templates_app.models import Document, Draft, SharedValue, Version
 from templates_app.sample_form import SampleForm
@@ -192,7 +192,10 @@ class Desk:
 
 def template_desk(key: str, user: AbstractBaseUser, *, language: str, choice: str) -> Desk | None:
     """Return the desk of `user` at the template ``project/key``, None if there is none."""
-    project, _slash, name = key.partition("/")
+    parts = key_parts(key)
+    if parts is None:
+        return None
+    project, name = parts
     templates = Document.objects.filter(kind=Document.Kind.TEMPLATE).select_related("project", "published")
     document = templates.filter(project__key=project, key=name).first()
     if document is None:

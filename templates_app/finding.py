@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from templates_app.content import KEY
+from templates_app.content import key_parts
 from templates_app.models import Document, Version
 
 
 def version_url(key: str, number: int) -> str:
     """Return the address of the page of version `number` of the template `key`, "" if it is not there (any more)."""
-    project, _slash, name = key.partition("/")
-    if not KEY.fullmatch(project) or not KEY.fullmatch(name):
+    parts = key_parts(key)
+    if parts is None:
         return ""
+    project, name = parts
     kind = Document.Kind.TEMPLATE.value
     there = Version.objects.filter(
         document__project__key=project, document__kind=kind, document__key=name, number=number

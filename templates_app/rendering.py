@@ -24,7 +24,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from templates_app.content import KEY, Content
+from templates_app.content import Content, key_parts
 from templates_app.engine import Bundle, Compiled, Problem, RenderError
 from templates_app.folders import DocumentFiles, ProjectFiles, read_folder
 from templates_app.models import Change, Document, SharedValue
@@ -223,11 +223,12 @@ def forget() -> None:
 
 def published(key: str) -> Bundle:
     """Return the bundle of a published or built-in template. Raises UnknownTemplateError if there is none."""
-    project, _, name = key.partition("/")
-    if not KEY.fullmatch(project) or not KEY.fullmatch(name):
+    parts = key_parts(key)
+    if parts is None:
         raise UnknownTemplateError(
             [Problem(key[:101], "values", 0, "This is not a template key such as account/welcome.")]
         )
+    project, name = parts
     document = (
         Document.objects.filter(kind=Document.Kind.TEMPLATE, project__key=project, key=name, published__isnull=False)
         .select_related("published")
@@ -280,8 +281,8 @@ def load_parts(keys: set[str], instead: Mapping[str, Content]) -> dict[str, Cont
     found = {key: instead[key] for key in keys if key in instead}
     which = Q()
     for key in keys - found.keys():
-        project, _, name = key.partition("/")
-        which |= Q(project__key=project, key=name)
+        if parts := key_parts(key):
+            which |= Q(project__key=parts[0], key=parts[1])
     if which:
         documents = Document.objects.filter(which, kind=Document.Kind.PART, published__isnull=False)
         for document in documents.select_related("project", "published"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from templates_app import rendering, workshop
-from templates_app.content import Content
+from templates_app.content import Content, key_parts
 from templates_app.models import Document
 from templates_app.rendering import RenderedMail, TemplateError
 from templates_app.trying import languages_of, samples_of
@@ -48,7 +48,10 @@ def published_names() -> dict[str, list[tuple[str, str]]]:
 
 def testable(key: str) -> Testable | None:
     """Return the published template `key` (``project/name``), None if there is none."""
-    project, _slash, name = key.partition("/")
+    parts = key_parts(key)
+    if parts is None:
+        return None
+    project, name = parts
     templates = Document.objects.filter(kind=Document.Kind.TEMPLATE, published__isnull=False)
     document = templates.select_related("published").filter(project__key=project, key=name).first()
     if document is None or document.published is None:

@@ -214,10 +214,9 @@ def test_a_driver_that_raises_defers_its_mails_and_is_told_of(start_smtp, enviro
 
 
 def test_asked_to_stop_it_finishes_what_is_in_hand_and_takes_no_more(start_smtp, environment):
-    environment(start_smtp())
+    server = environment(start_smtp())
     send_many(mails(450))
-    answers = iter([False])  # asked once more, it is to stop
-    delivery.deliver_due(should_stop=lambda: next(answers, True))
+    delivery.deliver_due(should_stop=lambda: bool(server.mails))
     assert set(statuses()) == {Status.SENT, Status.QUEUED}
     assert Message.objects.filter(status=Status.SENDING).count() == 0
 

@@ -240,3 +240,8 @@ def test_the_engine_knows_no_django():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_part_whose_name_cannot_be_one_is_not_there():
+    """Jinja reads escapes in strings, so that a name may hold what no database takes."""
+    assert rendering.load_parts({"mail/\x00", "a/b/c", "", "mail/layout"}, {}).keys() == {"mail/layout"}
