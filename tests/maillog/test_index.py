@@ -298,6 +298,11 @@ def many(transactional_db):
     ]
     Message.objects.bulk_create(rows, batch_size=500)
     indexing.refresh(row.pk for row in rows)
+    if connection.vendor == "postgresql":
+        # What autovacuum does once the rows written last have piled up: while they wait in a list beside the index,
+        # which the planner counts as part of it, reading so small a table as a whole may really be cheaper.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT gin_clean_pending_list('maillog_index_words')")
 
 
 def test_no_search_reads_the_whole_log(many):
