@@ -147,10 +147,15 @@ class FaultyServer:
         self._ready.set()
         await self._stopping.wait()
         server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_conversations()
         await server.wait_closed()
+        await self._end_conversations()  # of whoever came in at the last moment
+
+    async def _end_conversations(self) -> None:
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -163,7 +168,8 @@ class FaultyServer:
         except (Hangup, OSError, EOFError):
             pass
         finally:
-            writer.transport.abort()
+            with contextlib.suppress(RuntimeError):  # the loop may be closed when the garbage collector comes by
+                writer.transport.abort()
             self._tasks.discard(task)
 
     async def gather(self, count: int) -> None:
