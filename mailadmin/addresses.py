@@ -99,6 +99,11 @@ def parse_address(text: str) -> Address:
     """
     if not isinstance(text, str):
         raise AddressError("is not text")
+    return _parse(text)
+
+
+@lru_cache(maxsize=1024)  # senders come again with every mail
+def _parse(text: str) -> Address:
     text = text.strip(" ")
     if not text:
         raise AddressError("is empty")

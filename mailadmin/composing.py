@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
 from mailadmin import mime
 from mailadmin.addresses import Address, AddressError, matches, parse_address, parse_addresses
@@ -50,7 +49,7 @@ class Composed:
 
 
 def compose(mail: Mail, *, configuration: Configuration, default_sender: str, now: datetime) -> Composed:
-    """Check `mail` and build its MIME message.
+    """Check `mail` and build its MIME message, dated `now` in the zone that this has.
 
     The sender is `mail.from_`, else the configured From address, else `default_sender` (the connection's own sender
     address, or ""). Raises InvalidMail.
@@ -75,7 +74,7 @@ def compose(mail: Mail, *, configuration: Configuration, default_sender: str, no
             attachments=mail.attachments,
             headers=mail.headers,
             message_id=message_id,
-            date=timezone.localtime(now),
+            date=now,
         )
     except HeaderError as error:
         raise InvalidMail("headers", str(error)) from error
@@ -146,6 +145,8 @@ def check_envelope(mail: Mail) -> None:
 
 def check_metadata(metadata: Mapping[str, Any]) -> None:
     """Raise InvalidMail unless `metadata` is a small JSON object."""
+    if not metadata:
+        return
     try:
         size = len(json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError) as error:

@@ -110,7 +110,9 @@ class Mail:
         for name in ("to", "cc", "bcc", "reply_to", "tags"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
         for name in ("subject", "text", "html", "from_", "connection_hint", "language", "idempotency_key", "template"):
-            object.__setattr__(self, name, _text(name, getattr(self, name)))
+            value = getattr(self, name)
+            if type(value) is not str:
+                object.__setattr__(self, name, _text(name, value))
         for name in ("headers", "metadata"):
             if not isinstance(getattr(self, name), Mapping):
                 raise InvalidMail(name, "must be a mapping of names to values")

@@ -8,6 +8,7 @@ more than its rows do (measured: half the processor time of the worker and of th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -43,8 +44,8 @@ def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[
         conditions = " AND ".join(f"{table}.{columns[name]} = given.{columns[name]}" for name in where)
         given = f"{_unnest(model, connection, [*values, *where])} AS given({', '.join(columns.values())})"
         # The keys once more: whatever the planner believes of the table, it looks only at these rows.
-        only = f"{table}.{columns[where[0]]} = ANY(%s)"
-        for arrays in _arrays(prepared):
+        only = f"{table}.{columns[where[0]]} = ANY(%s::bigint[])"
+        for arrays in _arrays(model, connection, prepared, [*values, *where]):
             cursor.execute(
                 f"UPDATE {table} SET {sets} FROM {given} WHERE {conditions} AND {only}",  # noqa: S608
                 [*arrays, arrays[len(values)]],
@@ -60,7 +61,7 @@ def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: list
     into = _into(model, connection, columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            for arrays in _arrays(prepared):
+            for arrays in _arrays(model, connection, prepared, columns):
                 cursor.execute(f"{into} SELECT * FROM {_unnest(model, connection, columns)}", arrays)  # noqa: S608
         else:
             cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(columns))})", prepared)
@@ -74,7 +75,7 @@ def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, colu
     ids: list[int] = []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            for arrays in _arrays(prepared):
+            for arrays in _arrays(model, connection, prepared, columns):
                 cursor.execute(f"{into} SELECT * FROM {_unnest(model, connection, columns)} RETURNING id", arrays)  # noqa: S608
                 ids += sorted(number for (number,) in cursor.fetchall())
             return ids
@@ -114,9 +115,49 @@ def _unnest(model: type[models.Model], connection: BaseDatabaseWrapper, names: l
     return f"unnest({', '.join(f'%s::{each}[]' for each in types)})"
 
 
-def _arrays(prepared: Sequence[Sequence[Any]]) -> Iterable[list[list[Any]]]:
+def _arrays(
+    model: type[models.Model], connection: BaseDatabaseWrapper, prepared: Sequence[Sequence[Any]], names: list[str]
+) -> Iterable[list[str]]:
+    """Yield the columns of up to 1,000 rows at a time, each as the text of one array."""
+    writers = _writers(model, connection.alias, tuple(names))
     for start in range(0, len(prepared), AT_ONCE):
-        yield [list(column) for column in zip(*prepared[start : start + AT_ONCE], strict=True)]
+        columns = zip(*prepared[start : start + AT_ONCE], strict=True)
+        yield [array_text(write, column) for write, column in zip(writers, columns, strict=True)]
+
+
+def array_text(write: Callable[[Any], str], values: Iterable[Any]) -> str:
+    """Return `values` as the text of a PostgreSQL array (PostgreSQL 8.15.6), each written by `write`; None is NULL.
+
+    psycopg writes arrays, too, but looks at each value anew (measured: a sixth of the time of recording results).
+    """
+    return f"{{{','.join(['NULL' if value is None else write(value) for value in values])}}}"
+
+
+def quoted(text: str) -> str:
+    """Return `text` as an element of an array."""
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + text + '"'  # not formatted: of a TextChoices this takes the value
+
+
+@cache
+def _writers(model: type[models.Model], alias: str, names: tuple[str, ...]) -> list[Callable[[Any], str]]:
+    """Return for each name how a value of it is written in an array."""
+    return [_writer(_field(model, name)) for name in names]
+
+
+def _writer(field: models.Field[Any, Any]) -> Callable[[Any], str]:
+    target = field.target_field if isinstance(field, models.ForeignKey) else field
+    if isinstance(target, models.IntegerField):
+        return str
+    if isinstance(target, models.BooleanField):
+        return lambda value: "t" if value else "f"
+    if isinstance(target, models.DateTimeField):
+        return lambda value: f'"{value.isoformat()}"'
+    if isinstance(target, models.BinaryField):
+        return lambda value: f'"\\\\x{bytes(value).hex()}"'
+    assert isinstance(target, models.CharField | models.TextField | models.JSONField), target  # noqa: S101  (no other yet)
+    return quoted
 
 
 def _prepared(
@@ -146,6 +187,8 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
             return None
         if isinstance(field, models.DateTimeField) and connection.vendor == "sqlite":
             return _sqlite_time
+        if isinstance(field, models.JSONField):
+            return lambda value: "{}" if value == {} else json.dumps(value, cls=field.encoder)
         return lambda value: field.get_db_prep_save(value, connection)
 
     return [(name, converter(name)) for name in names]

@@ -21,6 +21,7 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
+from maillog.bulk import array_text, quoted
 from maillog.models import Message, Status
 from maillog.words import words
 
@@ -78,7 +79,7 @@ def add(mails: Iterable[Indexed]) -> None:
             cursor.execute(
                 f"INSERT INTO {TABLE} (id, words) SELECT id, words::tsvector FROM unnest(%s::bigint[], %s::text[])"  # noqa: S608
                 " AS given(id, words) ON CONFLICT (id) DO UPDATE SET words = EXCLUDED.words",
-                [[entry.id for entry in entries], [vector(entry) for entry in entries]],
+                [array_text(str, (entry.id for entry in entries)), array_text(quoted, map(vector, entries))],
             )
         else:
             names = ", ".join(COLUMNS)
