@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -30,7 +29,7 @@ from mailadmin.drivers import pool
 from mailadmin.drivers.base import Envelope, Result
 from mailadmin.drivers.pool import Stopped
 from mailadmin.errors import Phase
-from mailadmin.flights import Flight, Landing, attempt_record, crashed, envelope, patience
+from mailadmin.flights import Flight, Landing, Landings, attempt_record, crashed, envelope, patience
 from mailadmin.outages import DATABASE_AWAY, patiently
 from mailadmin.rates import Limit
 from mailadmin.routing import Router, Way
@@ -44,7 +43,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 SHORT_PATIENCE = 10.0  # seconds
-BATCH = 200  # mails claimed at a time
+BATCH = 500  # mails claimed at a time
 FLUSH = 50  # results written at the latest when there are so many ...
 FLUSH_SECONDS = 0.02  # ... or after this time
 LEASE = timedelta(seconds=90)  # renewed while the process lives, so it only says how soon a dead one is noticed
@@ -70,7 +69,7 @@ class Drain:
         self.worker = worker
         self.should_stop = should_stop
         self.call_others = call_others
-        self.landings: queue.SimpleQueue[Landing] = queue.SimpleQueue()
+        self.landings = Landings()
         self.in_the_air: set[Flight] = set()
         self.waiting: list[Settlement] = []  # decided without a flight, written with the next results
         self.put_back: dict[str, datetime] = {}  # by connection: when the last mail beyond its limits asks again
@@ -236,18 +235,7 @@ class Drain:
 
     def collect(self) -> list[Landing]:
         """Return what has landed; nothing, if nothing does for LOOK_SECONDS."""
-        found: list[Landing] = []
-        try:
-            found.append(self.landings.get(timeout=LOOK_SECONDS))
-        except queue.Empty:
-            return found
-        deadline = monotonic() + FLUSH_SECONDS
-        while len(found) < min(FLUSH, len(self.in_the_air)):
-            try:
-                found.append(self.landings.get(timeout=max(0.0, deadline - monotonic())))
-            except queue.Empty:
-                break
-        return found
+        return self.landings.take(min(FLUSH, len(self.in_the_air)), patience=LOOK_SECONDS, linger=FLUSH_SECONDS)
 
     def settle(self, landing: Landing) -> Settlement | None:
         """Return what to record of a landing, or None if the mail takes off again through another connection."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import deque
 from dataclasses import dataclass, field
 
 from django.utils import timezone
@@ -38,6 +40,46 @@ class Landing:
 
     flight: Flight
     result: Result | BaseException
+
+
+class Landings:
+    """What has landed, handed from the loop's thread to the one that writes it down.
+
+    A queue would wake that thread for every mail, and each waking takes the interpreter away from the loop in the
+    middle of its work. This wakes it twice a batch: when the first has landed, and when as many are there as it wants.
+    """
+
+    def __init__(self) -> None:
+        self._landed: deque[Landing] = deque()
+        self._wanted = 1
+        self._some = threading.Event()
+        self._enough = threading.Event()
+
+    def put(self, landing: Landing) -> None:
+        """Add one; for any thread."""
+        self._landed.append(landing)
+        if not self._some.is_set():
+            self._some.set()
+        if len(self._landed) >= self._wanted:
+            self._enough.set()
+
+    def take(self, most: int, *, patience: float, linger: float) -> list[Landing]:
+        """Return up to `most`, for one thread: what is there `linger` seconds after the first, or earlier if all are.
+
+        Nothing, if nothing lands for `patience` seconds; rarely nothing also earlier.
+        """
+        if not self._some.wait(patience):
+            return []
+        self._wanted = most
+        if len(self._landed) < most:
+            self._enough.wait(linger)
+        # Cleared before they are taken: what lands from here on is told anew.
+        self._enough.clear()
+        self._some.clear()
+        found = [self._landed.popleft() for _ in range(min(most, len(self._landed)))]
+        if self._landed:
+            self._some.set()
+        return found
 
 
 def patience(mail: Claimed) -> float:

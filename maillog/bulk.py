@@ -100,6 +100,7 @@ def column_of(model: type[models.Model], name: str) -> str:
     return str(_field(model, name).column)
 
 
+@cache
 def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
     return next(field for field in model._meta.concrete_fields if field.attname == name)
 
@@ -196,4 +197,6 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
 
 def _sqlite_time(moment: datetime | None) -> str | None:
     """Return what Django stores for an aware `moment`, in a tenth of the time: naive UTC with a space in the middle."""
-    return None if moment is None else str(moment.astimezone(UTC).replace(tzinfo=None))
+    if moment is None:
+        return None
+    return str((moment if moment.tzinfo is UTC else moment.astimezone(UTC)).replace(tzinfo=None))

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -26,6 +27,7 @@ from maillog.models import Content, Message, Recipient, Status
 
 DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN)
 ON_DEMAND = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
+MOST_OCTETS = 32 * 1024 * 1024  # of the mails that are claimed at a time: large attachments do not fill the memory
 SUSPECT = 2  # workers that died over a mail before it goes alone
 STILL_OPEN = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
 
@@ -85,14 +87,15 @@ class Row(NamedTuple):
 
 
 def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[Claimed]:
-    """Claim at most `limit` mails that are due, longest due first; those over which workers died twice are left out.
+    """Claim mails that are due, longest due first: at most `limit`, and 32 MB together.
 
-    Hundreds of mails are in hand when a worker is killed, and all but at most one are innocent: after one death they go
-    on with the others. Commits before it returns, so it must not be called inside a transaction. `worker` is for the
-    debug log.
+    Those over which workers died twice are left out. Hundreds of mails are in hand when a worker is killed, and all but
+    at most one are innocent: after one death they go on with the others. Commits before it returns, so it must not be
+    called inside a transaction. `worker` is for the debug log.
     """
     now = timezone.now()
-    return _claim(_due(now).filter(lost__lt=SUSPECT), limit=limit, now=now, lease=lease, worker=worker)
+    due = _due(now).filter(lost__lt=SUSPECT)
+    return _claim(due, limit=limit, octets=MOST_OCTETS, now=now, lease=lease, worker=worker)
 
 
 def claim_suspect(*, lease: timedelta, worker: str) -> list[Claimed]:
@@ -138,13 +141,22 @@ def claim_these(ids: Iterable[int], *, lease: timedelta, worker: str) -> list[Cl
     return claimed
 
 
-def _claim(candidates: QuerySet[Message], *, limit: int, now: datetime, lease: timedelta, worker: str) -> list[Claimed]:
+def _claim(
+    candidates: QuerySet[Message],
+    *,
+    limit: int,
+    octets: float = inf,
+    now: datetime,
+    lease: timedelta,
+    worker: str,
+) -> list[Claimed]:
     token = uuid.uuid4().hex
     with transaction.atomic(durable=True):
         _read_in_order()
         # PostgreSQL: rows that another worker is claiming are passed over. SQLite: the transaction is IMMEDIATE, one
         # claimer at a time. In both, the UPDATE repeats the condition.
-        ids = list(candidates.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
+        sizes = candidates.select_for_update(skip_locked=True).values_list("id", "size")[:limit]
+        ids = _within(octets, sizes)
         if not ids:
             return []
         candidates.filter(id__in=among(ids)).order_by().update(
@@ -152,6 +164,17 @@ def _claim(candidates: QuerySet[Message], *, limit: int, now: datetime, lease: t
         )
     logger.debug("%s claimed %d mails as %s", worker, len(ids), token)
     return _read(ids, token)
+
+
+def _within(octets: float, sizes: Iterable[tuple[int, int]]) -> list[int]:
+    """Return the ids of the first ones that are not larger than `octets` together; at least one."""
+    ids = []
+    for pk, size in sizes:
+        octets -= size
+        if ids and octets < 0:
+            break
+        ids.append(pk)
+    return ids
 
 
 def _read_in_order() -> None:

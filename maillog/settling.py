@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from maillog import indexing
-from maillog.bulk import among, insert_rows, update_rows
+from maillog.bulk import column_of, insert_rows, update_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status
 from maillog.text import fit
@@ -147,10 +147,9 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
         return set()
     by_id = {settlement.id: settlement for settlement in settlements}
     with transaction.atomic(durable=True):
-        locked = Message.objects.select_for_update().filter(id__in=among(by_id), status__in=STILL_OURS).order_by("id")
         pairs = [
             (row, settlement)
-            for row in map(Held._make, locked.values_list(*Held._fields))
+            for row in _locked(by_id)
             if row.claim and row.claim == (settlement := by_id[row.id]).claim
         ]
         _write_attempts(pairs)
@@ -184,6 +183,26 @@ def release_held(kinds: Iterable[HeldKind] | None = None, *, now: datetime | Non
 def _held() -> QuerySet[Message]:
     # "Not sent" is what the partial index is made of; SQLite takes the index only if the query says so too.
     return Message.objects.filter(status=Status.HELD).exclude(status=Status.SENT)
+
+
+def _locked(ids: Iterable[int]) -> Iterator[Held]:
+    """Return the rows of `ids` that may still be ours, locked until the transaction ends.
+
+    Written out: settling is done for every fifty mails, and Django makes such a query anew in half the time that the
+    database needs for all of it.
+    """
+    connection = connections[router.db_for_write(Message)]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(column_of(Message, name)) for name in Held._fields)
+    chosen = ", ".join(str(int(number)) for number in ids)
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM {quote(Message._meta.db_table)} WHERE id IN ({chosen})"  # noqa: S608  (names of ours)
+            f" AND status IN ({', '.join(['%s'] * len(STILL_OURS))}) ORDER BY id{lock}",
+            [status.value for status in STILL_OURS],
+        )
+        return map(Held._make, cursor.fetchall())
 
 
 def _check(settlement: Settlement) -> None:
