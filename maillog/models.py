@@ -76,15 +76,25 @@ class Label(models.Model):
 
 
 class Message(models.Model):
-    """One mail. Its id is in time order; lists sort by it and by nothing else."""
+    """One mail. Its id is in time order; lists sort by it and by nothing else.
+
+    Labels are never deleted, so the database need not look for them at each write: on PostgreSQL that look locks the
+    one row of "smtp" for every mail of every worker.
+    """
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     subject = models.CharField(max_length=998)
     to_text = models.TextField()  # every recipient's address, lower case, separated by spaces
-    sender = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+", db_index=False)
-    driver = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    connection = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    template = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    sender = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    driver = models.ForeignKey(
+        Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    connection = models.ForeignKey(
+        Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    template = models.ForeignKey(
+        Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     template_version = models.PositiveSmallIntegerField(null=True)  # 0: the text delivered with the program
     language = models.CharField(max_length=10, blank=True)
     tags = models.TextField(blank=True)  # separated by spaces

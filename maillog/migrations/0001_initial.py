@@ -169,22 +169,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='message',
             name='connection',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
         ),
         migrations.AddField(
             model_name='message',
             name='driver',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
         ),
         migrations.AddField(
             model_name='message',
             name='sender',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
         ),
         migrations.AddField(
             model_name='message',
             name='template',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='maillog.label'),
         ),
         migrations.AddConstraint(
             model_name='label',
