@@ -1,6 +1,7 @@
 """All settings of the project, read once at the start. What may be set from outside is in ``.env.example``."""
 
 import os
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -104,14 +105,19 @@ DATABASES = {
         secret=True,
     )
 }
+# The worker reads each mail once and has three connections. What it keeps or maps of the database would count as its
+# memory and save it nothing (155 MB with 100,000 mails waiting instead of under 100).
+IS_WORKER = not {"run_huey", "deliver_due"}.isdisjoint(sys.argv)
+KEPT_KILOBYTES, MAPPED_OCTETS = (8 * 1024, 0) if IS_WORKER else (64 * 1024, 1 << 30)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Measured with four web writers and a worker: no "database is locked" in 60 s (the design's logscale notes).
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000; PRAGMA cache_size=-65536;"
-            "PRAGMA mmap_size=1073741824; PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=ON"
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
+            f"PRAGMA cache_size=-{KEPT_KILOBYTES}; PRAGMA mmap_size={MAPPED_OCTETS};"
+            "PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=ON"
         ),
     }
 else:
