@@ -7,6 +7,7 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
+from maillog import claiming
 from maillog.models import Content, Message
 from maillog.recording import RecipientOutcome, claim_due, claim_suspect, claim_these, recover_expired, renew, settle
 from tests.maillog.makers import LEASE, MIME, attempt, claimed, finished, queued, settlement
@@ -180,3 +181,17 @@ def test_claiming_a_full_batch_takes_few_queries(django_assert_max_num_queries):
         queued()
     with django_assert_max_num_queries(8):  # savepoint and release included
         assert len(due()) == 30
+
+
+def test_a_batch_holds_no_more_octets_than_fit_but_at_least_one_mail(monkeypatch):
+    monkeypatch.setattr(claiming, "MOST_OCTETS", 2 * len(MIME))
+    first, second, third = queued(), queued(), queued()
+    assert [mail.id for mail in due()] == [first, second]
+    monkeypatch.setattr(claiming, "MOST_OCTETS", 1)
+    assert [mail.id for mail in due()] == [third]
+
+
+def test_mails_that_are_asked_for_come_however_large_they_are(monkeypatch):
+    monkeypatch.setattr(claiming, "MOST_OCTETS", 1)
+    ids = [queued(), queued(), queued()]
+    assert [mail.id for mail in claim_these(ids, lease=LEASE, worker="test")] == ids
