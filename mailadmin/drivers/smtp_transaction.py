@@ -43,6 +43,8 @@ class Transaction:
     recipients: dict[str, RecipientResult] = field(default_factory=dict)  # in the order of their replies
     has_taker: bool = False  # has the server taken at least one recipient
     is_out_of_step: bool = False  # do the replies no longer belong to what they seem to answer
+    steps: list[tuple[str, float]] = field(default_factory=list)  # what was said and when, on the clock `monotonic`
+    replies: list[Reply] = field(default_factory=list)  # in the order of the steps, of which the last may have none
 
     # ------------------------------------------------------------ what the server says
 
@@ -174,6 +176,7 @@ def unsent(envelope: Envelope, host: str, failure: DeliveryError, *, seconds: fl
         started_at=datetime.now(UTC) - timedelta(seconds=seconds),
         duration_ms=round(seconds * 1000),
         error=failure,
+        transcript=failure.transcript,
     )
 
 
