@@ -101,7 +101,5 @@ def attempt_record(flight: Flight, result: Result, *, worker: str) -> AttemptRec
 def _packed(said: Transcript) -> bytes:
     """Return the transcript as it is stored; a whole batch that found no connection has the same."""
     return transcripts.packed(
-        transcripts.Said(
-            phases=said.phases, lines=said.lines, opening=said.opening, nth=said.nth, left_out=said.left_out
-        )
+        transcripts.Said(phases=said.phases, lines=said.lines, opening=said.opening, nth=said.nth)
     )

@@ -37,7 +37,7 @@ WORDS: dict[str, _StrPromise] = {
     "sign-in-needed": _("the server wants a sign-in first"),
     "sign-in-refused": _("the sign-in is refused"),
     "encryption-needed": _("the server wants an encrypted connection"),
-    "greylisting": _("the server asks for patience (greylisting)"),
+    "greylisting": _("greylisting, the server asks for some patience"),
     "rate-limited": _("too much mail in a short time"),
     "busy": _("the server is busy or out of order"),
     "too-big": _("the mail is too big"),
@@ -47,7 +47,7 @@ WORDS: dict[str, _StrPromise] = {
     "blocklist": _("the sending server is on a block list"),
     "spf": _("the SPF check of the sender's domain failed"),
     "dkim": _("the DKIM check of the mail failed"),
-    "dmarc": _("the sender's domain does not vouch for the mail (DMARC, SPF, DKIM)"),
+    "dmarc": _("the sender's domain does not vouch for the mail by DMARC, SPF or DKIM"),
     "reverse-dns": _("the sending server has no matching name in the DNS"),
     "content": _("the server does not accept what the mail holds"),
     "not-ascii": _("the server cannot handle an address that is not plain ASCII"),
@@ -196,6 +196,8 @@ PHRASES = {
     }.items()
 }  # in the order in which they are looked for
 
+# Reply code -> key, for those that say more than a vague enhanced code.
+ABOUT_SIGN_IN = {530: "sign-in-needed", 534: "sign-in-refused", 535: "sign-in-refused", 538: "encryption-needed"}
 # Reply code -> key, where nothing else tells. 550, 553 and 554 can mean anything.
 CODES = {
     421: "busy",
@@ -210,10 +212,6 @@ CODES = {
     503: "protocol",
     504: "protocol",
     521: "domain-takes-no-mail",
-    530: "sign-in-needed",
-    534: "sign-in-refused",
-    535: "sign-in-refused",
-    538: "encryption-needed",
     552: "too-big",
     555: "protocol",
     556: "domain-takes-no-mail",
@@ -237,7 +235,7 @@ def kind(code: int | None, enhanced_code: str, reply: str) -> str:
     detail = match[1] if match else ""
     if detail in ENHANCED:
         return ENHANCED[detail]
-    return said(reply) or VAGUE.get(detail) or CODES.get(code or 0, "")
+    return said(reply) or ABOUT_SIGN_IN.get(code or 0) or VAGUE.get(detail) or CODES.get(code or 0, "")
 
 
 def said(reply: str) -> str:

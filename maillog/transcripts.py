@@ -30,7 +30,6 @@ class Said:
     lines: Sequence[Line]
     opening: Sequence[Line] = ()
     nth: int = 1
-    left_out: int = 0
 
     @property
     def milliseconds(self) -> int:
@@ -45,7 +44,6 @@ def packed(said: Said) -> bytes:
         [(who, fit(text, 1000)) for who, text in said.lines],
         [(who, fit(text, 1000)) for who, text in said.opening],
         said.nth,
-        said.left_out,
     ]
     return zlib.compress(json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(), 1)
 
@@ -53,13 +51,12 @@ def packed(said: Said) -> bytes:
 def unpacked(stored: bytes) -> Said | None:
     """Return the transcript, or None if what is stored is damaged."""
     try:
-        phases, lines, opening, nth, left_out = json.loads(zlib.decompressobj().decompress(stored, LONGEST))
+        phases, lines, opening, nth = json.loads(zlib.decompressobj().decompress(stored, LONGEST))
         return Said(
             phases=[(str(phase), int(duration)) for phase, duration in phases],
             lines=[(str(who), str(text)) for who, text in lines],
             opening=[(str(who), str(text)) for who, text in opening],
             nth=int(nth),
-            left_out=int(left_out),
         )
     except (zlib.error, ValueError, TypeError):
         return None

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from mailadmin.drivers.replies import STRUCK_OUT, harmless
 from mailadmin.errors import Phase
 
@@ -34,14 +37,13 @@ class Transcript:
     """What was said, in order, and the phases with their milliseconds, also in order.
 
     `opening`: how the connection was opened, for this mail if it was the first on it (`nth` is 1), else for an earlier
-    one; then no phase speaks of it. `left_out`: how many lines are missing in the middle of `lines`.
+    one; then no phase speaks of it. Of very many lines those in the middle are missing; a remark says so.
     """
 
     phases: tuple[tuple[str, int], ...]
     lines: tuple[Line, ...]
     opening: tuple[Line, ...] = ()
     nth: int = 1
-    left_out: int = 0
 
 
 class Opening:
@@ -148,7 +150,7 @@ def _said(session: Session, transaction: Transaction, remark: str) -> Iterator[L
         if command:
             yield "C", harmless(censor(command), limit=MAX_LINE)
         else:
-            yield "", f"[{len(envelope.content)} octets of mail, and the final dot]"
+            yield "", _("[%s octets of mail, and the final dot]") % len(envelope.content)
         if reply := next(replies, None):
             yield "S", harmless(str(reply), limit=MAX_LINE)
     if remark:
@@ -162,8 +164,8 @@ def cut(phases: Sequence[tuple[str, float]], lines: Sequence[Line]) -> Transcrip
         if merged and merged[-1][0] == phase:
             seconds += merged.pop()[1]
         merged.append((phase, seconds))
-    left_out = max(0, len(lines) - FIRST_LINES - LAST_LINES)
-    kept = [*lines[:FIRST_LINES], *lines[FIRST_LINES + left_out :]] if left_out else lines
-    return Transcript(
-        phases=tuple((phase, round(seconds * 1000)) for phase, seconds in merged), lines=tuple(kept), left_out=left_out
-    )
+    left_out = len(lines) - FIRST_LINES - LAST_LINES
+    if left_out > 0:
+        remark = ngettext("[%s line left out]", "[%s lines left out]", left_out) % left_out
+        lines = [*lines[:FIRST_LINES], ("", remark), *lines[-LAST_LINES:]]
+    return Transcript(phases=tuple((phase, round(seconds * 1000)) for phase, seconds in merged), lines=tuple(lines))

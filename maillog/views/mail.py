@@ -18,6 +18,7 @@ from maillog.mime_view import read_mail, source_text
 from maillog.models import FINAL, Content, Message, Recipient, Status
 from maillog.next_steps import next_steps
 from maillog.preview import POLICY, framed, has_remote_content
+from maillog.timeline import BAR, timeline
 from maillog.verdict import verdict
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         ],
         "recipients": recipients if worth_listing(recipients) else [],
         "many": MANY,
-        "attempts": attempts,
+        "tried": timeline(mail.pk, attempts),
+        "bar": BAR,
         "unrecorded": max(0, unrecorded),
         "took": took,
         "took_ms": round((took or 0) * 1000),
