@@ -133,6 +133,7 @@ class Message(models.Model):
             models.Index(
                 fields=["next_attempt_at", "id"], name="maillog_due", condition=Q(next_attempt_at__isnull=False)
             ),
+            models.Index(fields=["repeats"], name="maillog_repeats", condition=Q(repeats__isnull=False)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -74,8 +74,8 @@ def test_a_partly_refused_mail_says_who_many_have_got_it():
         ]
     )
     assert sentence(Message.objects.get(pk=pk)) == (
-        "Accepted for 2 of 3 recipients. Refused by smtp.example.com:587: the mailbox does not exist (550 5.1.1 no such user). "
-        "It will not be tried again."
+        "Accepted for 2 of 3 recipients. Refused by smtp.example.com:587: "
+        "the mailbox does not exist (550 5.1.1 no such user). It will not be tried again."
     )
 
 
