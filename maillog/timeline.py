@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from maillog.models import Attempt
     from maillog.transcripts import Said
 
+SHADES = 3  # that phases have by turns
 BAR = 1000  # units that the bar is wide
 NARROWEST = 4  # of them for a phase that took no time, so that it can be seen
 
@@ -37,7 +38,7 @@ PHASES: dict[str, _StrPromise] = {
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One phase: its name, how long it took, and where it lies in a bar of `BAR` units. `shade`: 0 or 1, by turns."""
+    """One phase: its name, how long it took, and where it lies in a bar of `BAR` units. `shade`: 0 to 2, by turns."""
 
     label: str
     milliseconds: int
@@ -83,6 +84,6 @@ def stretches(phases: Sequence[tuple[str, int]]) -> list[Stretch]:
         share = spent / total if total else number / len(phases)
         ends.append(NARROWEST * number + round(room * share))
     return [
-        Stretch(str(PHASES.get(phase, phase)), duration, x, end - x, number % 2)
+        Stretch(str(PHASES.get(phase, phase)), duration, x, end - x, number % SHADES)
         for number, ((phase, duration), (x, end)) in enumerate(zip(phases, pairwise(ends), strict=True))
     ]

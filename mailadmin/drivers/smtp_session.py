@@ -129,6 +129,8 @@ class Session:
         except BaseException:
             self.abort()
             raise
+        if result.outcome == "sent" and not envelope.keeps_transcript:
+            return result
         return told(self, transaction, result)
 
     async def close(self) -> None:
@@ -259,10 +261,11 @@ class Session:
         self, transaction: Transaction, phase: Phase, *, wanted: int | None = None, step: str = ""
     ) -> Reply:
         """Return the next reply. Raises ConversationBroken for 421 and for what is no answer to this command."""
-        now = monotonic()
-        transaction.steps.append((step or phase, now))
+        now, note = monotonic(), transaction.notes.append
+        note(step or phase)
+        note(now)
         reply = await self.conversation.reply(phase, min(self.timeout, transaction.deadline - now))
-        transaction.replies.append(reply)
+        note(reply)
         transaction.check(reply, phase, wanted=wanted)
         return reply
 
@@ -280,7 +283,7 @@ class Session:
             self._ahead = following()
             if self._ahead:
                 behind, replies = self._opening(self._ahead)
-        transaction.steps.append((Phase.CONTENT, monotonic()))
+        transaction.notes += (Phase.CONTENT, monotonic())
         reply = await self.conversation.content(
             wire,
             content_timeout,
@@ -289,7 +292,7 @@ class Session:
             behind=behind,
             replies_behind=replies,
         )
-        transaction.replies.append(reply)
+        transaction.notes.append(reply)
         transaction.check(reply, Phase.CONTENT)
         return transaction.answered(reply)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -20,7 +20,7 @@ from mailadmin.errors import Phase
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailadmin.drivers.base import Result
+    from mailadmin.drivers.base import Envelope, Result
     from mailadmin.drivers.replies import Censor, Reply
     from mailadmin.drivers.smtp_session import Session
     from mailadmin.drivers.smtp_transaction import Transaction
@@ -114,28 +114,30 @@ class Opening:
 
 
 def told(session: Session, transaction: Transaction, result: Result, remark: str = "") -> Result:
-    """Return `result` with what was said, unless the mail simply went out and nobody asked for it."""
-    if result.outcome == "sent" and not transaction.envelope.keeps_transcript:
-        return result
-    ended = monotonic()
-    steps = transaction.steps
-    ends = [*(began for _step, began in steps[1:]), ended]
-    phases = [(str(step), end - began) for (step, began), end in zip(steps, ends, strict=True)]
+    """Return `result` with what was said."""
+    steps = list(_steps(transaction))
+    ends = [*(began for _step, began, _reply in steps[1:]), monotonic()]
+    phases = [(step, end - began) for (step, began, _reply), end in zip(steps, ends, strict=True)]
     opening, nth = session.opening, session.transactions
     if nth == 1 and opening and session.opening_counts:
         phases = [*opening.phases, *phases]
-    lines = [*_said(session, transaction, remark)]
-    kept = cut(phases, lines)
+    kept = cut(phases, list(_said(session, transaction.envelope, steps, remark)))
     return replace(result, transcript=replace(kept, opening=tuple(opening.lines) if opening else (), nth=nth))
 
 
-def _said(session: Session, transaction: Transaction, remark: str) -> Iterator[Line]:
+def _steps(transaction: Transaction) -> Iterator[tuple[str, float, Reply | None]]:
+    notes: list[Any] = transaction.notes
+    for at in range(0, len(notes), 3):
+        yield str(notes[at]), notes[at + 1], notes[at + 2] if at + 2 < len(notes) else None
+
+
+def _said(
+    session: Session, envelope: Envelope, steps: Sequence[tuple[str, float, Reply | None]], remark: str
+) -> Iterator[Line]:
     """Yield each command with its reply behind it, also where several had left in one write."""
     censor = session.conversation.censor
-    envelope = transaction.envelope
     recipients = iter(envelope.recipients)
-    replies: Iterator[Reply] = iter(transaction.replies)
-    for step, _began in transaction.steps:
+    for step, _began, reply in steps:
         match step:
             case Phase.MAIL:
                 command = session.mail_from(envelope).rstrip()
@@ -151,7 +153,7 @@ def _said(session: Session, transaction: Transaction, remark: str) -> Iterator[L
             yield "C", harmless(censor(command), limit=MAX_LINE)
         else:
             yield "", _("[%s octets of mail, and the final dot]") % len(envelope.content)
-        if reply := next(replies, None):
+        if reply:
             yield "S", harmless(str(reply), limit=MAX_LINE)
     if remark:
         yield "", harmless(censor(remark), limit=MAX_LINE)
