@@ -17,6 +17,10 @@ A DeliveryError of the base class itself is a plain refusal that the server put 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailadmin.drivers.transcript import Transcript
 
 
 class Phase(StrEnum):
@@ -60,7 +64,8 @@ class DeliveryError(MailadminError):
 
     `permanent`: trying again is useless (5xx). `phase`: how far it had got. `code`, `enhanced_code`, `reply`: the
     server's own words where there were any (RFC 5321 4.2, RFC 3463). `uncertain`: the final dot was sent but the
-    answer is missing, so the mail may have been delivered.
+    answer is missing, so the mail may have been delivered. `transcript`: what was said until then, where no connection
+    came about.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class DeliveryError(MailadminError):
         self.enhanced_code = enhanced_code
         self.reply = reply
         self.uncertain = uncertain
+        self.transcript: Transcript | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle keeps every attribute (errors cross process borders in the queue and in parallel test runs)."""

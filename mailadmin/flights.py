@@ -6,14 +6,17 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin.addresses import parse_address
 from mailadmin.drivers.base import Envelope, RecipientResult, Result
+from mailadmin.drivers.transcript import Transcript
 from mailadmin.errors import DeliveryError, Phase
 from mailadmin.models import SendMode
+from maillog import transcripts
 from maillog.recording import AttemptRecord, Claimed
 from secrets_app.vault import Connection
 
@@ -113,6 +116,7 @@ def envelope(mail: Claimed) -> Envelope:
         message_id=mail.message_id,
         subject=mail.subject,
         is_sensitive=mail.is_sensitive,
+        keeps_transcript=mail.is_test,
     )
 
 
@@ -131,4 +135,13 @@ def attempt_record(flight: Flight, result: Result, *, worker: str) -> AttemptRec
         host=result.host,
         tls=result.tls,
         worker=worker,
+        transcript=_packed(result.transcript) if result.transcript else b"",
+    )
+
+
+@lru_cache(maxsize=8)
+def _packed(said: Transcript) -> bytes:
+    """Return the transcript as it is stored; a whole batch that found no connection has the same."""
+    return transcripts.packed(
+        transcripts.Said(phases=said.phases, lines=said.lines, opening=said.opening, nth=said.nth)
     )

@@ -29,6 +29,7 @@ __all__ = [
     "Recipient",
     "RetentionRules",
     "Status",
+    "Transcript",
 ]
 
 
@@ -142,6 +143,7 @@ class Message(models.Model):
             models.Index(
                 fields=["next_attempt_at", "id"], name="maillog_due", condition=Q(next_attempt_at__isnull=False)
             ),
+            models.Index(fields=["repeats"], name="maillog_repeats", condition=Q(repeats__isnull=False)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -250,6 +252,25 @@ class Attempt(models.Model):
     def server_words(self) -> str:
         """Return code and reply as one text."""
         return server_words(self.code, self.enhanced_code, self.reply)
+
+
+class Transcript(models.Model):
+    """What was said during an attempt that did not simply succeed, or of a test mail, and how long each phase took.
+
+    Packed by `maillog.transcripts`. It belongs to the attempt of the mail that began at the same moment: the ids of
+    attempts are not known when a batch is written, and their numbers may come twice.
+    """
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="transcripts")
+    started_at = models.DateTimeField()
+    said = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        """Return whose it is."""
+        return f"transcript of mail {self.message_id}"
 
 
 class Content(models.Model):

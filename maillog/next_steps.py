@@ -1,7 +1,7 @@
 """What to do about a mail that did not get through: short steps, by where it ended and by what the server answered.
 
-Pure: it only reads what it is given. The meaning of the codes is that of RFC 5321 (replies) and RFC 3463 (enhanced
-codes).
+Pure: it only reads what it is given. What a refusal means is `maillog.meaning`'s to tell; where that does not know, the
+place where it ended decides.
 """
 
 from __future__ import annotations
@@ -9,17 +9,105 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazily
 
+from maillog.meaning import kind
 from maillog.models import Attempt, Recipient, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.utils.functional import _StrPromise
 
     from maillog.models import Message
 
 TROUBLE = frozenset({Attempt.Outcome.DEFERRED, Attempt.Outcome.FAILED, Attempt.Outcome.PARTIAL})
 # Where the connection, not the mail, is what has to be mended.
 CONNECTION_PHASES = frozenset({"resolve", "connect", "greeting", "ehlo", "tls", "auth"})
+
+
+PASSING = frozenset({"greylisting", "rate-limited", "busy", "policy"})  # what, put off, mostly goes by without us
+CHECK_DOMAIN = lazily("Check SPF, DKIM and DMARC of the sender's domain.")
+# By what a refusal means (the keys of `maillog.meaning`), where the mail, not the connection, was refused.
+BY_KIND: dict[str, tuple[_StrPromise, ...]] = {
+    "mailbox-missing": (
+        lazily("Check the address for typing errors."),
+        lazily("Ask the recipient, in another way, whether it still exists."),
+    ),
+    "mailbox-moved": (lazily("Ask the recipient, in another way, for the new address."),),
+    "mailbox-disabled": (
+        lazily("The mailbox is closed. Ask the recipient, in another way, for an address that takes mail."),
+    ),
+    "mailbox-full": (
+        lazily("The mailbox is full, and only its owner can make room: tell the recipient in another way."),
+        lazily("Then send it again."),
+    ),
+    "address-invalid": (lazily("Check the address for typing errors and for signs that do not belong there."),),
+    "domain-missing": (
+        lazily("Check what stands behind the @ for typing errors."),
+        lazily("If it is right, the domain's DNS is out of order: ask the recipient in another way."),
+    ),
+    "domain-takes-no-mail": (
+        lazily("Check what stands behind the @ for typing errors: this domain says that it has no mail at all."),
+    ),
+    "sender-refused": (
+        lazily("Use a From address for which this account may send, in the mail settings or in the connection."),
+        lazily("Or allow the account, at the provider, to send for the address."),
+    ),
+    "sender-domain": (
+        lazily("Check the domain of the From address for typing errors."),
+        lazily("It needs an MX or address record in the DNS, so that answers can get there."),
+    ),
+    "relay-denied": (
+        lazily("Store user and password in the connection: most servers pass on mail only after a sign-in."),
+        lazily("If they are stored, ask whoever runs the server to let this account send to other domains."),
+    ),
+    "sign-in-needed": (lazily("The server wants a sign-in: store user and password in the connection."),),
+    "encryption-needed": (lazily("Choose STARTTLS or TLS from the start in the connection."),),
+    "too-big": (lazily("The mail is too large for the server: send it with fewer or smaller attachments."),),
+    "too-many-recipients": (lazily("Send it to fewer recipients at a time."),),
+    "rate-limited": (
+        lazily("Set a limit in the connection below what the provider allows, or ask the provider for a higher one."),
+        lazily("Then send it again."),
+    ),
+    "spam": (
+        lazily("The server refuses what the mail says or holds as spam: its words may tell what it minds."),
+        CHECK_DOMAIN,
+    ),
+    "virus": (
+        lazily("Look at the attachments and links: the server takes one of them for malware."),
+        lazily("If they are harmless, send a link to the file instead."),
+    ),
+    "blocklist": (
+        lazily("Look up the address of the sending server on the list that the words name, and ask to be removed."),
+        lazily("Until then send through another connection."),
+    ),
+    "spf": (
+        lazily("Add the sending server to the SPF record of the sender's domain."),
+        lazily("Or send through a server which that record names."),
+    ),
+    "dkim": (
+        lazily("Have the sending server sign mails of this domain, and check the DKIM key in its DNS."),
+        lazily("If it signs, something on the way changes the mails."),
+    ),
+    "dmarc": (
+        CHECK_DOMAIN,
+        lazily("The domain of the From address must be the one that SPF or DKIM vouches for."),
+    ),
+    "reverse-dns": (
+        lazily("Ask whoever runs the sending server to give its address a name (PTR) that leads back to it."),
+    ),
+    "content": (
+        lazily("The server refuses what the mail says or holds, often as spam. Its words tell what it minds."),
+        CHECK_DOMAIN,
+    ),
+    "not-ascii": (lazily("Use an address with plain letters only, or a server that offers SMTPUTF8."),),
+    "loop": (lazily("Ask whoever runs the recipient's domain: its mail is forwarded in a circle."),),
+    "policy": (
+        lazily("If the words speak of relaying, store user and password in the connection."),
+        lazily("Otherwise check SPF, DKIM and DMARC of the sender's domain, and lists of blocked addresses."),
+    ),
+}
 
 
 def next_steps(mail: Message) -> list[str]:
@@ -30,20 +118,25 @@ def next_steps(mail: Message) -> list[str]:
     attempt = next(iter(mail.attempts.all()), None)
     if attempt is None or mail.status not in {Status.FAILED, Status.DEFERRED} or attempt.outcome not in TROUBLE:
         return []
-    code, enhanced = answer(mail, attempt)
-    if attempt.phase not in CONNECTION_PHASES and 400 <= code < 500:
-        return [later(mail)]
+    said = answer(mail, attempt)
+    code = said.code or 0
+    meant = kind(said.code, said.enhanced_code, said.reply)
+    if attempt.phase not in CONNECTION_PHASES:
+        if 400 <= code < 500 and (mail.status == Status.DEFERRED or meant in PASSING or meant not in BY_KIND):
+            return [later(mail)]
+        if meant in BY_KIND and (meant != "policy" or attempt.phase == "rcpt"):
+            return [str(step) for step in BY_KIND[meant]]
     steps = STEPS.get(attempt.phase)
-    return steps(code, enhanced) if steps else []
+    return steps(code) if steps else []
 
 
-def answer(mail: Message, attempt: Attempt) -> tuple[int, str]:
-    """Return code and enhanced code of what stopped the mail: a refused recipient's before the whole attempt's."""
+def answer(mail: Message, attempt: Attempt) -> Recipient | Attempt:
+    """Return who has code and words of what stopped the mail: a refused recipient before the whole attempt."""
     for outcome in (Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED):
         for one in mail.recipients.all():
             if one.outcome == outcome and one.code:
-                return one.code, one.enhanced_code
-    return attempt.code or 0, attempt.enhanced_code
+                return one
+    return attempt
 
 
 def later(mail: Message) -> str:
@@ -53,7 +146,7 @@ def later(mail: Message) -> str:
     return _("The server asks for some patience, as many do with senders they do not know. Send it again in a while.")
 
 
-def resolve(_code: int, _enhanced: str) -> list[str]:
+def resolve(_code: int) -> list[str]:
     """The name leads nowhere."""
     return [
         _("Compare the host with the one your provider gives, letter by letter."),
@@ -61,7 +154,7 @@ def resolve(_code: int, _enhanced: str) -> list[str]:
     ]
 
 
-def connect(_code: int, _enhanced: str) -> list[str]:
+def connect(_code: int) -> list[str]:
     """Nobody is there."""
     return [
         _("Compare host and port with what your provider gives: mostly 587 for STARTTLS, 465 for TLS from the start."),
@@ -69,7 +162,7 @@ def connect(_code: int, _enhanced: str) -> list[str]:
     ]
 
 
-def greeting(code: int, _enhanced: str) -> list[str]:
+def greeting(code: int) -> list[str]:
     """Somebody is there and does not talk."""
     if code:
         return [_("The server turns this machine away: read its words. It may be busy, or this address be on a list.")]
@@ -79,7 +172,7 @@ def greeting(code: int, _enhanced: str) -> list[str]:
     ]
 
 
-def tls(_code: int, _enhanced: str) -> list[str]:
+def tls(_code: int) -> list[str]:
     """No encrypted channel."""
     return [
         _("Check that port and encryption belong together: 587 with STARTTLS, 465 with TLS from the start."),
@@ -87,7 +180,7 @@ def tls(_code: int, _enhanced: str) -> list[str]:
     ]
 
 
-def auth(_code: int, _enhanced: str) -> list[str]:
+def auth(_code: int) -> list[str]:
     """The sign-in is refused."""
     return [
         _("Type user and password again, exactly as the provider gives them. The user is often the whole address."),
@@ -95,44 +188,22 @@ def auth(_code: int, _enhanced: str) -> list[str]:
     ]
 
 
-def sender(code: int, _enhanced: str) -> list[str]:
+def sender(_code: int) -> list[str]:
     """MAIL FROM is refused."""
-    if code == 530:
-        return [_("The server wants a sign-in: store user and password in the connection.")]
-    return [
-        _("Use a From address for which this account may send, in the mail settings or in the connection."),
-        _("Or allow the account, at the provider, to send for the address."),
-    ]
+    return [str(step) for step in BY_KIND["sender-refused"]]
 
 
-def recipient(code: int, enhanced: str) -> list[str]:
+def recipient(_code: int) -> list[str]:
     """RCPT TO is refused."""
-    if code == 530:
-        return sender(code, enhanced)
-    if enhanced.startswith("5.2."):
-        return [_("The mailbox takes no mail now, often because it is full. Only its owner can change that.")]
-    if enhanced.startswith("5.7."):
-        return [
-            _("If the words speak of relaying, store user and password in the connection."),
-            _("Otherwise check SPF, DKIM and DMARC of the sender's domain, and lists of blocked addresses."),
-        ]
-    return [
-        _("Check the address for typing errors."),
-        _("Ask the recipient, in another way, whether it still exists."),
-    ]
+    return [str(step) for step in BY_KIND["mailbox-missing"]]
 
 
-def content(code: int, enhanced: str) -> list[str]:
+def content(_code: int) -> list[str]:
     """The mail itself is refused."""
-    if code == 552 or enhanced in {"5.2.3", "5.3.4"}:
-        return [_("The mail is too large for the server: send it with fewer or smaller attachments.")]
-    return [
-        _("The server refuses what the mail says or holds, often as spam. Its words tell what it minds."),
-        _("Check SPF, DKIM and DMARC of the sender's domain."),
-    ]
+    return [str(step) for step in BY_KIND["content"]]
 
 
-STEPS: dict[str, Callable[[int, str], list[str]]] = {
+STEPS: dict[str, Callable[[int], list[str]]] = {
     "resolve": resolve,
     "connect": connect,
     "greeting": greeting,

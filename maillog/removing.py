@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from maillog import indexing, trail
 from maillog.bulk import among
-from maillog.models import FINAL, Attempt, Content, Message, Recipient
+from maillog.models import FINAL, Attempt, Content, Message, Recipient, Transcript
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -41,7 +41,7 @@ def remove(ids: Sequence[int]) -> list[int]:
     with transaction.atomic():
         gone = _locked(ids)
         if gone:
-            for model in (Content, Attempt, Recipient):
+            for model in (Content, Transcript, Attempt, Recipient):
                 _delete(model, "message_id", gone)
             _delete(Message, "id", gone)
             indexing.remove(gone)
@@ -49,9 +49,10 @@ def remove(ids: Sequence[int]) -> list[int]:
 
 
 def remove_contents(ids: Sequence[int]) -> int:
-    """Delete what those of `ids` say that have ended, and return how many there were."""
+    """Delete what those of `ids` say that have ended, and the transcripts; return how many contents there were."""
     with transaction.atomic():
         ended = among(_locked(ids))
+        Transcript.objects.filter(message_id__in=ended).delete()
         return Content.objects.filter(message_id__in=ended).delete()[0]
 
 

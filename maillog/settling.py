@@ -14,7 +14,7 @@ from django.utils import timezone
 from maillog import indexing
 from maillog.bulk import column_of, insert_rows, update_rows
 from maillog.labels import labels
-from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status
+from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status, Transcript
 from maillog.text import fit
 
 RETRIED = (Status.QUEUED, Status.DEFERRED)  # these need a time; an uncertain mail may have one
@@ -64,7 +64,7 @@ class RecipientOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """One try, as it is kept."""
+    """One try, as it is kept. `transcript`: what was said (packed by `maillog.transcripts`), if that is to be kept."""
 
     started_at: datetime
     duration_ms: int
@@ -78,6 +78,7 @@ class AttemptRecord:
     host: str = ""
     tls: str = ""
     worker: str
+    transcript: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,7 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
             if row.status in STILL_OURS and row.claim and row.claim == (settlement := by_id[row.id]).claim
         ]
         _write_attempts(pairs)
+        _write_transcripts(pairs)
         _write_recipients(pairs)
         _write_messages(pairs)
         indexing.refresh(row.id for row, settlement in pairs if row.changes_its_entry(settlement))
@@ -304,4 +306,17 @@ def _write_attempts(pairs: Sequence[tuple[Held, Settlement]]) -> None:
             if attempt
         ),
         columns=ATTEMPT_VALUES,
+    )
+
+
+def _write_transcripts(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+    insert_rows(
+        Transcript,
+        (
+            {"message_id": row.id, "started_at": attempt.started_at, "said": attempt.transcript}
+            for row, settlement in pairs
+            for attempt in (*settlement.hops, settlement.attempt)
+            if attempt and attempt.transcript
+        ),
+        columns=["message_id", "started_at", "said"],
     )

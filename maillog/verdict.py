@@ -11,6 +11,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from maillog.meaning import meaning
 from maillog.models import Attempt, Recipient, Status
 from maillog.text import fit, one_line
 
@@ -80,7 +81,8 @@ def deferred(case: Case) -> tuple[str, str]:
     """Say who put it off and when the next attempt is."""
     trouble = words(case, Recipient.Outcome.DEFERRED)
     if case.attempt and case.attempt.code and case.attempt.host:
-        first = gettext("Put off by %(host)s%(words)s.") % {"host": case.attempt.host, "words": bracketed(trouble)}
+        meant = explained(case, Recipient.Outcome.DEFERRED, trouble) or bracketed(trouble)
+        first = gettext("Put off by %(host)s%(words)s.") % {"host": case.attempt.host, "words": meant}
     else:
         first = gettext("Put off%s.") % bracketed(trouble)
     parts = [some_accepted(case.recipients), first]
@@ -127,12 +129,12 @@ def failed(case: Case) -> tuple[str, str]:
     host = case.attempt.host if case.attempt else ""
     parts = [some_accepted(case.recipients)]
     if host and (refused or (case.attempt and case.attempt.code and case.attempt.code >= 500)):
-        parts.append(gettext("Refused by %(host)s%(words)s.") % {"host": host, "words": colon(trouble)})
+        meant = explained(case, Recipient.Outcome.REFUSED, trouble) or colon(trouble)
+        parts.append(gettext("Refused by %(host)s%(words)s.") % {"host": host, "words": meant})
     elif case.mail.tries > 1:
         trouble = words(case, Recipient.Outcome.DEFERRED)
-        parts.append(
-            gettext("Given up after %(tries)s tries%(words)s.") % {"tries": case.mail.tries, "words": colon(trouble)}
-        )
+        meant = explained(case, Recipient.Outcome.DEFERRED, trouble) or colon(trouble)
+        parts.append(gettext("Given up after %(tries)s tries%(words)s.") % {"tries": case.mail.tries, "words": meant})
     else:
         parts.append(gettext("Not delivered%s.") % colon(trouble))
     parts.append(gettext("It will not be tried again."))
@@ -213,12 +215,25 @@ def reply_line(code: int | None, enhanced_code: str, reply: str) -> str:
 
 def words(case: Case, outcome: str) -> str:
     """Return the words that explain the trouble: about a recipient with this outcome, of the attempt, or the reason."""
+    if one := speaker(case, outcome):
+        return reply_line(one.code, one.enhanced_code, one.reply)
+    return fit(" ".join(case.mail.reason.split()), LONGEST_WORDS)
+
+
+def explained(case: Case, outcome: str, trouble: str) -> str:
+    """Return ": the mailbox does not exist (550 5.1.1 no such user)", or nothing where the meaning is not known."""
+    one = speaker(case, outcome)
+    meant = meaning(one.code, one.enhanced_code, one.reply) if one else ""
+    return f": {meant}{bracketed(trouble.rstrip('.'))}" if meant else ""
+
+
+def speaker(case: Case, outcome: str) -> Recipient | Attempt | None:
+    """Return what has the server's words about the trouble: a recipient with this outcome, or the attempt."""
     for one in case.recipients:
         if one.outcome == outcome and one.reply:
-            return reply_line(one.code, one.enhanced_code, one.reply)
-    if (attempt := case.attempt) and attempt.reply and attempt.outcome not in {"sent", "partial"}:
-        return reply_line(attempt.code, attempt.enhanced_code, attempt.reply)
-    return fit(" ".join(case.mail.reason.split()), LONGEST_WORDS)
+            return one
+    attempt = case.attempt
+    return attempt if attempt and attempt.reply and attempt.outcome not in {"sent", "partial"} else None
 
 
 def some_accepted(recipients: Sequence[Recipient]) -> str:

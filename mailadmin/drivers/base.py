@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
     from mailadmin.drivers.smtp import SmtpServer
+    from mailadmin.drivers.transcript import Transcript
     from mailadmin.errors import DeliveryError
 
 
@@ -36,6 +37,7 @@ class Envelope:
     message_id: str
     subject: str
     is_sensitive: bool = False
+    keeps_transcript: bool = False  # is what was said to be kept although the mail goes out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ class Result:
 
     `recipients` has an entry for every recipient of the envelope. `reply` is the server's text without the codes, or,
     where it said nothing, our own explanation. `host` is ``name:port``, `tls` e.g. ``TLSv1.3, TLS_AES_256_GCM_SHA384``.
-    `error` is set unless at least one recipient was taken.
+    `error` is set unless at least one recipient was taken. `transcript` is there if something was said, and the mail
+    did not simply go out or its envelope asks for it.
     """
 
     outcome: str
@@ -71,6 +74,7 @@ class Result:
     host: str = ""
     tls: str = ""
     error: DeliveryError | None = None
+    transcript: Transcript | None = None
 
 
 class Driver(ABC):

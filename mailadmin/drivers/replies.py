@@ -142,6 +142,13 @@ class Censor:
         """Say nothing of what it knows."""
         return "Censor()"
 
+    def learn(self, sent: str) -> None:
+        """Strike out from now on what was said to sign in, too, unless it is so short that it is no secret."""
+        form = sent.rstrip("=").translate(_LOWER)
+        self._parts |= {form[start : start + _WINDOW] for start in range(len(form) - _WINDOW + 1)}
+        if len(form) >= _WINDOW:
+            self._widths.add(_WINDOW)
+
     def __call__(self, text: str) -> str:
         """Return `text` with the password, and every eight characters of its encoded forms, struck out.
 

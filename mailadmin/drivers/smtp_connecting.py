@@ -15,7 +15,7 @@ import re
 import socket
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiosmtplib
 import idna
@@ -26,7 +26,8 @@ from mailadmin.drivers.replies import Censor
 from mailadmin.drivers.smtp_conversation import Conversation
 from mailadmin.drivers.smtp_faults import explained
 from mailadmin.drivers.smtp_session import Session
-from mailadmin.errors import ConnectFailed, Phase, SignInRefused, TLSFailed
+from mailadmin.drivers.transcript import Opening
+from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
 from secrets_app import targets
 
 if TYPE_CHECKING:
@@ -42,7 +43,19 @@ _EHLO_NAME = re.compile(r"[!-~]{1,255}")
 
 
 class _Client(aiosmtplib.SMTP):
-    """aiosmtplib's client, which on any failure aborts instead of closing: closing would flush what was given up."""
+    """aiosmtplib's client, which on any failure aborts instead of closing: closing would flush what was given up.
+
+    What it says and hears, other than the greeting and STARTTLS, goes into `opening`.
+    """
+
+    opening: Opening
+
+    async def execute_command(self, *args: bytes, **waiting: Any) -> aiosmtplib.SMTPResponse:
+        """Note the command and its reply."""
+        self.opening.say(args)
+        response = await super().execute_command(*args, **waiting)
+        self.opening.hear(response.code, response.message)
+        return response
 
     def close(self) -> None:
         """Abort the transport, then let the library tidy up."""
@@ -64,10 +77,17 @@ async def connect(server: SmtpServer) -> Session:
             return await way.walk()
         except (aiosmtplib.SMTPException, OSError, EOFError, ValueError) as error:
             caught: Exception = error
+        if isinstance(caught, aiosmtplib.SMTPResponseException) and way.phase in (Phase.GREETING, Phase.TLS):
+            way.opening.hear(caught.code, str(caught.message))
+        way.opening.finish()
         failure = await explained(caught, way.phase, server, way.target, way.censor)
         # Raised outside the handler and without the library's exception, whose frames and words may hold our sign-in.
         del caught
         raise failure
+    except DeliveryError as error:
+        error.transcript = way.opening.failed("" if error.code else error.message)
+        way.abandon()
+        raise
     except BaseException:
         way.abandon()
         raise
@@ -83,7 +103,7 @@ class _Way:
         self._socket: socket.socket | None = None
         self._client: _Client | None = None
         self.censor = Censor(server.username, server.password)
-        self.phase = Phase.RESOLVE
+        self.opening = Opening(self.censor)
         self.target: Target | None = None
 
     async def walk(self) -> Session:
@@ -97,7 +117,7 @@ class _Way:
             raise ConnectFailed(str(refusal), permanent=True, phase=Phase.RESOLVE) from None
         context = smtp_tls.client_context(server.ca_pem, verify=server.verify)
 
-        self.phase = Phase.CONNECT
+        self.opening.enter(Phase.CONNECT)
         self._socket = connected = await self._dial(found)
         client = _Client(
             hostname=name.strip("[]").partition("%")[0].rstrip("."),  # for SNI and the certificate
@@ -107,21 +127,31 @@ class _Way:
             start_tls=False,  # the library's default would be "if offered"
             tls_context=context,
         )
+        client.opening = self.opening
         self._client = client
-        self.phase = Phase.TLS if server.tls == "ssl" else Phase.GREETING
-        await client.connect(timeout=self._seconds())
+        self.opening.enter(Phase.TLS if server.tls == "ssl" else Phase.GREETING)
+        greeting = await client.connect(timeout=self._seconds())
+        self.opening.hear(greeting.code, greeting.message)
 
         await self._introduce(client)
         if server.tls == "starttls":
-            self.phase = Phase.TLS
+            self.opening.enter(Phase.TLS)
             if not client.supports_extension("starttls"):
                 message = _("%s does not offer STARTTLS; without it nothing is sent.") % server.endpoint
                 raise TLSFailed(message, permanent=True, phase=Phase.TLS)
-            await client.starttls(timeout=self._seconds())
+            self.opening.say([b"STARTTLS"])
+            reply = await client.starttls(timeout=self._seconds())
+            self.opening.hear(reply.code, reply.message)
             await self._introduce(client)  # what was said before TLS does not count (RFC 3207 4.2)
         if server.username:
             await self._sign_in(client)
+        self.opening.finish()
         return self._session(client)
+
+    @property
+    def phase(self) -> Phase:
+        """Return how far it has got."""
+        return self.opening.phase
 
     def abandon(self) -> None:
         """Abort whatever is open."""
@@ -155,7 +185,7 @@ class _Way:
 
     async def _introduce(self, client: _Client) -> None:
         """Say EHLO; a server that refuses it gets HELO only if neither TLS nor a password depends on the answer."""
-        self.phase = Phase.EHLO
+        self.opening.enter(Phase.EHLO)
         try:
             await client.ehlo(timeout=self._seconds())
         except aiosmtplib.SMTPHeloError as refusal:
@@ -164,7 +194,7 @@ class _Way:
             await client.helo(timeout=self._seconds())
 
     async def _sign_in(self, client: _Client) -> None:
-        self.phase = Phase.AUTH
+        self.opening.enter(Phase.AUTH)
         username, password = self._server.username, self._server.password
         mechanism = next((known for known in MECHANISMS if known in client.server_auth_methods), None)
         if mechanism is None:
@@ -212,6 +242,7 @@ class _Way:
             tls=smtp_tls.described(transport),
             dialed_at=self._begun_at,
             dialed=self._begun,
+            opening=self.opening,
             pipelines="pipelining" in client.esmtp_extensions,
         )
 

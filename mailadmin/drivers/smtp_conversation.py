@@ -36,6 +36,7 @@ class Conversation(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, censor: Censor) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
+        self.censor = censor
         self._replies = Replies(censor)
         self._received: deque[Reply] = deque()  # and not yet read
         self._expected = 0  # replies that are still to come

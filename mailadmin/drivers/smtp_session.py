@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from mailadmin.drivers.base import Envelope, Result
 from mailadmin.drivers.smtp_conversation import CHUNK
 from mailadmin.drivers.smtp_transaction import NotBegun, Transaction
+from mailadmin.drivers.transcript import RESET, told
 from mailadmin.errors import ConversationBroken, Phase
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mailadmin.drivers.replies import Reply
     from mailadmin.drivers.smtp_conversation import Conversation
+    from mailadmin.drivers.transcript import Opening
 
 DEADLINE_FACTOR = 6  # a mail may take this many timeouts in all,
 SLOWEST_UPLOAD = 16 * 1024  # and a second more for each so many octets
@@ -51,6 +53,8 @@ class Session:
     tls: str  # e.g. "TLSv1.3, TLS_AES_256_GCM_SHA384", empty without
     dialed_at: datetime  # when connecting began, which counts as part of the first mail's attempt
     dialed: float  # the same on the clock `time.monotonic`
+    opening: Opening | None = None  # how it was opened,
+    opening_counts: bool = True  # and whether its times are part of the first mail's attempt
     pipelines: bool = False
     transactions: int = 0
     _ahead: Envelope | None = field(default=None, init=False)  # whose commands left behind the previous mail's content
@@ -84,6 +88,7 @@ class Session:
     def forget_dialing(self) -> None:
         """Count the first mail's attempt from its own beginning."""
         self.dialed_at, self.dialed = datetime.now(UTC), monotonic()
+        self.opening_counts = False
 
     def unspoken(self, envelope: Envelope, obstacle: str) -> Result:
         """Return the result of a mail that cannot be handed over because of that obstacle."""
@@ -109,20 +114,24 @@ class Session:
         self.transactions += 1
         try:
             if self.pipelines or self._ahead:
-                return await self._pipelined(transaction, content_timeout, following)
-            return await self._one_by_one(transaction, content_timeout)
+                result = await self._pipelined(transaction, content_timeout, following)
+            else:
+                result = await self._one_by_one(transaction, content_timeout)
         except ConversationBroken as error:
             self.conversation.end(error.message)  # 421, or a reply that makes no sense here
             is_innocent = transaction.is_out_of_step and not is_first and error.phase != Phase.CONTENT
             if transaction.is_out_of_step and self.pipelines and error.phase != Phase.CONTENT:
                 transaction.recipients.clear()
-            result = transaction.broken(error)
+            result = told(self, transaction, transaction.broken(error), "" if error.code else error.message)
             if is_innocent or error.phase == Phase.MAIL:
                 raise NotBegun(result) from None
             return result
         except BaseException:
             self.abort()
             raise
+        if result.outcome == "sent" and not envelope.keeps_transcript:
+            return result
+        return told(self, transaction, result)
 
     async def close(self) -> None:
         """Say goodbye (RFC 5321 4.1.1.10) and disconnect; whatever happens meanwhile does not matter any more."""
@@ -166,7 +175,7 @@ class Session:
     def _opening(self, envelope: Envelope) -> tuple[bytes, int]:
         """Return everything that is said before the content, and how many replies it will have."""
         recipients = [f"RCPT TO:<{address}>\r\n" for address in envelope.recipients]
-        return "".join((self._mail_from(envelope), *recipients, "DATA\r\n")).encode(), len(recipients) + 2
+        return "".join((self.mail_from(envelope), *recipients, "DATA\r\n")).encode(), len(recipients) + 2
 
     async def _let_go(
         self,
@@ -194,7 +203,7 @@ class Session:
             self.conversation.say(dot + b"RSET\r\n" + lines, bool(dot) + 1 + replies)
             if dot:
                 await self.conversation.reply(Phase.CONTENT, self.timeout)
-            reply = await self._answer(transaction, transaction.phase)
+            reply = await self._answer(transaction, transaction.phase, step=RESET)
             if not reply.is_positive:
                 self.conversation.end(_("The server refused RSET: %s") % reply)
                 if self.transactions > 1:
@@ -211,11 +220,11 @@ class Session:
         envelope, say = transaction.envelope, self.conversation.say
         if self.transactions > 1:
             say(b"RSET\r\n")
-            reply = await self._answer(transaction, Phase.MAIL)
+            reply = await self._answer(transaction, Phase.MAIL, step=RESET)
             if not reply.is_positive:
                 message = _("The server refused RSET: %s") % reply
                 raise ConversationBroken(message, permanent=False, phase=Phase.MAIL)
-        say(self._mail_from(envelope).encode())
+        say(self.mail_from(envelope).encode())
         reply = await self._answer(transaction, Phase.MAIL)
         if not reply.is_positive:
             return transaction.unwelcome(reply)
@@ -239,7 +248,8 @@ class Session:
         seconds = DEADLINE_FACTOR * self.timeout + content_timeout + len(envelope.content) / SLOWEST_UPLOAD
         return Transaction(envelope, self.host, self.tls, datetime.now(UTC), now, now + seconds)
 
-    def _mail_from(self, envelope: Envelope) -> str:
+    def mail_from(self, envelope: Envelope) -> str:
+        """Return the command that begins this mail."""
         options = ""
         if "size" in self.extensions:
             options += f" SIZE={len(envelope.content)}"
@@ -247,9 +257,15 @@ class Session:
             options += " BODY=8BITMIME SMTPUTF8" if "8bitmime" in self.extensions else " SMTPUTF8"
         return f"MAIL FROM:<{envelope.sender}>{options}\r\n"
 
-    async def _answer(self, transaction: Transaction, phase: Phase, *, wanted: int | None = None) -> Reply:
+    async def _answer(
+        self, transaction: Transaction, phase: Phase, *, wanted: int | None = None, step: str = ""
+    ) -> Reply:
         """Return the next reply. Raises ConversationBroken for 421 and for what is no answer to this command."""
-        reply = await self.conversation.reply(phase, min(self.timeout, transaction.deadline - monotonic()))
+        now, note = monotonic(), transaction.notes.append
+        note(step or phase)
+        note(now)
+        reply = await self.conversation.reply(phase, min(self.timeout, transaction.deadline - now))
+        note(reply)
         transaction.check(reply, phase, wanted=wanted)
         return reply
 
@@ -267,6 +283,7 @@ class Session:
             self._ahead = following()
             if self._ahead:
                 behind, replies = self._opening(self._ahead)
+        transaction.notes += (Phase.CONTENT, monotonic())
         reply = await self.conversation.content(
             wire,
             content_timeout,
@@ -275,6 +292,7 @@ class Session:
             behind=behind,
             replies_behind=replies,
         )
+        transaction.notes.append(reply)
         transaction.check(reply, Phase.CONTENT)
         return transaction.answered(reply)
 

@@ -43,6 +43,9 @@ class Transaction:
     recipients: dict[str, RecipientResult] = field(default_factory=dict)  # in the order of their replies
     has_taker: bool = False  # has the server taken at least one recipient
     is_out_of_step: bool = False  # do the replies no longer belong to what they seem to answer
+    # Flat, because tuples and further lists would be felt at 8,000 mails a second: each step taken, when (on the
+    # clock `monotonic`), and its reply, which the last one may lack.
+    notes: list[str | float | Reply] = field(default_factory=list)
 
     # ------------------------------------------------------------ what the server says
 
@@ -174,6 +177,7 @@ def unsent(envelope: Envelope, host: str, failure: DeliveryError, *, seconds: fl
         started_at=datetime.now(UTC) - timedelta(seconds=seconds),
         duration_ms=round(seconds * 1000),
         error=failure,
+        transcript=failure.transcript,
     )
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from mailadmin import resending
+from mailadmin import issuing, resending
 from mailadmin.addresses import Address, AddressError, parse_address
 from mailadmin.forms import AddressField
 from mailadmin.views.requests import PersonRequest
@@ -70,8 +70,10 @@ class ResendForm(forms.Form):
 @permission_required(["maillog.view_log", "maillog.resend_mail"], raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
-    """Ask to whom, and send it again."""
+    """Ask to whom, and send it again; in place of a mail with a link or a code, issue a fresh one."""
     mail = found(mail_id)
+    if issuing.is_issued_anew(mail):
+        return issue(request, mail)
     hindrance = resending.what_hinders(mail)
     posted = request.method == "POST"
     form = ResendForm(
@@ -91,6 +93,23 @@ def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
             return redirect("maillog:detail", new)
     context = {"mail": mail, "form": form, "hindrance": hindrance}
     return render(request, "mailadmin/resend.html", context, status=422 if posted else 200)
+
+
+def issue(request: PersonRequest, mail: Message) -> HttpResponse:
+    """Ask whether a fresh mail is to go to the account's own address, and send it."""
+    hindrance = issuing.what_hinders(mail)
+    if request.method == "POST" and not hindrance:
+        try:
+            new = issuing.issue(mail, actor=request.user)
+        except issuing.NotIssued as error:
+            hindrance = str(error)
+        else:
+            messages.success(
+                request, gettext("A new link goes out with this mail. It takes the place of mail %d.") % mail.pk
+            )
+            return redirect("maillog:detail", new)
+    context = {"mail": mail, "hindrance": hindrance}
+    return render(request, "mailadmin/issue.html", context, status=422 if request.method == "POST" else 200)
 
 
 def found(mail_id: int) -> Message:

@@ -12,12 +12,13 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog import acting, lookup, made_from, removing, trail
+from maillog import acting, asked_of_others, lookup, made_from, removing, repeating, trail
 from maillog.content import ContentDamagedError, unpack
 from maillog.mime_view import read_mail, source_text
 from maillog.models import FINAL, Content, Message, Recipient, Status
 from maillog.next_steps import next_steps
 from maillog.preview import POLICY, framed, has_remote_content
+from maillog.timeline import BAR, timeline
 from maillog.verdict import verdict
 
 if TYPE_CHECKING:
@@ -71,12 +72,16 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         ],
         "recipients": recipients if worth_listing(recipients) else [],
         "many": MANY,
-        "attempts": attempts,
+        "tried": timeline(mail.pk, attempts),
+        "bar": BAR,
         "unrecorded": max(0, unrecorded),
         "took": took,
         "took_ms": round((took or 0) * 1000),
         "is_final": mail.status in FINAL,
         "edition": made_from.edition(mail),
+        "revision": (revision := asked_of_others.revision(mail)),
+        "revision_url": revision.url if revision and request.user.has_perm(revision.permission) else "",
+        "repeated_as": repeating.repeated_as(mail.pk),
         "version_url": made_from.version_url(mail) if request.user.has_perm(made_from.PERMISSION) else "",
         "tabs": [(key, label, key == tab) for key, label in TABS.items()],
         "tab": tab,
@@ -97,6 +102,7 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     ended = mail.status in removing.REMOVABLE and mail.next_attempt_at is None
     buttons = {
         "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
+        "issues_anew": asked_of_others.is_issued_anew(mail),
         "can_delete": ended and request.user.has_perm("maillog.delete_mail"),
     }
     if not request.user.has_perm("mailadmin.manage_queue"):

@@ -7,8 +7,9 @@ from playwright.sync_api import expect
 
 from mailadmin import bulk
 from maillog.models import MailEvent, Message
+from maillog.transcripts import Said, packed
 from tests.factories import PASSWORD
-from tests.maillog.makers import MIME, finished, queued
+from tests.maillog.makers import MIME, attempt, finished, queued
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -140,3 +141,46 @@ def test_everything_works_without_javascript(visitor_without_javascript, log, ad
     page.reload()
     expect(page.get_by_role("heading", name="Done", exact=True)).to_be_visible()
     assert Message.objects.filter(status="failed").count() == 2
+
+
+def test_the_page_of_a_mail_tells_the_phases_and_what_was_said(visitor_of_every_view, mail_settings, admin):
+    mail_settings(driver="silent", from_address="shop@example.com")
+    said = Said(
+        phases=(("resolve", 3), ("connect", 20), ("tls", 31), ("rcpt", 0)),
+        lines=(("C", "RCPT TO:<ann@example.com>"), ("S", "550 5.1.1 User unknown " + "x" * 270), ("", "a remark")),
+        opening=(("S", "220 mx.example.com"), ("C", "AUTH PLAIN [struck out]")),
+        nth=2,
+    )
+    tried = attempt(outcome="failed", code=550, enhanced_code="5.1.1", reply="User unknown", transcript=packed(said))
+    mail = finished("failed", subject="word " * 190, mime=MIME, settled={"attempt": tried})
+    visitor = visitor_of_every_view
+    page = visitor.page
+    sign_in(visitor, admin)
+    visitor.go(f"/log/{mail.pk}/")
+    expect(page.get_by_role("heading", name=re.compile("the mailbox does not exist"))).to_be_visible()
+    expect(page.get_by_label("Phases and how long each took")).to_contain_text("TLS 31 ms")
+    summary = page.get_by_text("What was said during attempt 1")
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("RCPT TO:<ann@example.com>")).to_be_visible()
+    page.get_by_text("How the connection was opened").first.click()
+    expect(page.get_by_text("AUTH PLAIN [struck out]")).to_be_visible()
+    visitor.look()
+    with page.expect_download() as found:
+        page.get_by_role("link", name="Download").click()
+    assert found.value.suggested_filename == f"mail-{mail.pk}.eml"
+
+
+def test_a_new_link_is_sent_in_place_of_an_old_one(visitor_of_every_view, mail_settings, admin):
+    mail_settings(driver="silent", from_address="shop@example.com")
+    mail = finished("sent", admin.email, template="account/password_reset", is_sensitive=True)
+    visitor = visitor_of_every_view
+    page = visitor.page
+    sign_in(visitor, admin)
+    visitor.go(f"/log/{mail.pk}/")
+    page.get_by_role("link", name="Send a new link…").click()
+    visitor.look()
+    page.get_by_role("button", name="Send a new link").click()
+    expect(page.get_by_text("A new link goes out with this mail.")).to_be_visible()
+    visitor.look()
+    assert Message.objects.get(repeats=mail.pk).to_text == admin.email

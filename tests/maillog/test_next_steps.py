@@ -4,8 +4,9 @@ import pytest
 from django.urls import reverse
 
 from mailadmin.errors import Phase
+from maillog.meaning import WORDS
 from maillog.models import Message
-from maillog.next_steps import STEPS, next_steps
+from maillog.next_steps import BY_KIND, PASSING, STEPS, next_steps
 from tests.maillog.makers import attempt, finished
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +69,23 @@ def test_the_page_of_a_mail_shows_them(admin_client):
     body = admin_client.get(reverse("maillog:detail", args=[mail.pk])).content.decode()
     assert "What to do" in body
     assert next_steps(mail)[0] in body
+
+
+@pytest.mark.parametrize(
+    ("reply", "word"),
+    [
+        ("Relay access denied", "user and password"),
+        ("SPF check failed", "SPF record"),
+        ("blocked using zen.spamhaus.org", "list that the words name"),
+        ("Mailbox full", "owner"),
+        ("Message exceeds maximum size", "attachments"),
+    ],
+)
+def test_words_without_an_enhanced_code_decide_what_is_advised(reply, word):
+    ended = attempt(outcome="failed", phase="rcpt", code=550, enhanced_code="", reply=reply)
+    assert word in " ".join(next_steps(finished("failed", settled={"attempt": ended})))
+
+
+def test_every_meaning_has_steps_or_goes_by():
+    # A refused sign-in is the connection's matter, and nobody can do anything about a misunderstanding.
+    assert set(WORDS) - set(BY_KIND) - PASSING == {"sign-in-refused", "protocol"}

@@ -46,7 +46,10 @@ def test_refused_quotes_the_server_and_says_that_it_is_over():
         "failed",
         settled={"attempt": attempt(outcome="failed", code=550, enhanced_code="5.1.1", reply="no such user")},
     )
-    assert sentence(mail) == "Refused by smtp.example.com:587: 550 5.1.1 no such user. It will not be tried again."
+    assert sentence(mail) == (
+        "Refused by smtp.example.com:587: the mailbox does not exist (550 5.1.1 no such user). "
+        "It will not be tried again."
+    )
     assert verdict(mail).tone == "bad"
 
 
@@ -71,8 +74,8 @@ def test_a_partly_refused_mail_says_who_many_have_got_it():
         ]
     )
     assert sentence(Message.objects.get(pk=pk)) == (
-        "Accepted for 2 of 3 recipients. Refused by smtp.example.com:587: 550 5.1.1 no such user. "
-        "It will not be tried again."
+        "Accepted for 2 of 3 recipients. Refused by smtp.example.com:587: "
+        "the mailbox does not exist (550 5.1.1 no such user). It will not be tried again."
     )
 
 
@@ -100,7 +103,10 @@ def test_put_off_says_when_the_next_try_is_in_the_time_zone_in_force():
         },
     )
     with timezone.override("Europe/Berlin"):
-        assert sentence(mail, now=NOON) == "Put off by smtp.example.com:587 (451 4.7.1 greylisted). Next try 13:05."
+        assert sentence(mail, now=NOON) == (
+            "Put off by smtp.example.com:587: greylisting, the server asks for some patience "
+            "(451 4.7.1 greylisted). Next try 13:05."
+        )
     mail.next_attempt_at = NOON + timedelta(days=1)
     assert sentence(mail, now=NOON).endswith("Next try 21 Nov, 12:00.")
     mail.next_attempt_at = NOON

@@ -1,0 +1,19 @@
+"""What the log says of the revision of the settings that a mail was made under."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from mailadmin.models import SettingsRevision
+from maillog.asked_of_others import Revision
+
+SHOWN = 10  # revisions that the settings page lists
+
+
+def revision(number: int) -> Revision | None:
+    """Return the revision of that number, None if there is none: one query."""
+    row = SettingsRevision.objects.filter(pk=number).first()
+    if row is None:
+        return None
+    url = f"{reverse('mailadmin:settings')}#revision-{row.pk}"
+    return Revision(row.pk, row.made_at, row.author_name, url, "mailadmin.configure_mail")

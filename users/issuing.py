@@ -1,0 +1,50 @@
+"""Fresh mails in place of those that held a link into an account. They go to the account's own address alone."""
+
+from __future__ import annotations
+
+from allauth.account import app_settings
+from allauth.account.adapter import get_adapter
+from allauth.account.utils import user_pk_to_url_str
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin.api import send_template
+from mailadmin.issuing import NotIssued
+from mailadmin.models import SendMode
+from maillog.models import Message, Recipient
+from users import account_mails
+from users.middleware import zone_of
+from users.models import User
+
+PASSWORD_RESET = "account/password_reset"  # noqa: S105  (the key of a template)
+
+
+def new_reset_link(mail: Message) -> int:
+    """Send a link of its own to the account that `mail` was for, and return the number of the new mail.
+
+    Raises NotIssued if that account is closed or has another address by now, InvalidMail.
+    """
+    user = owner(mail)
+    token = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
+    url = get_adapter().get_reset_password_from_key_url(f"{user_pk_to_url_str(user)}-{token}")
+    with timezone.override(zone_of(user)):
+        return send_template(
+            PASSWORD_RESET,
+            to=[user.email],
+            values=account_mails.reset_values(user, url),
+            language=user.language_of_mails,
+            actor=None,
+            sensitive=True,
+            mode=SendMode.BACKGROUND,
+        )
+
+
+def owner(mail: Message) -> User:
+    """Return the account that `mail` was for. Raises NotIssued."""
+    addresses = [one.search_address for one in Recipient.objects.filter(message_id=mail.pk)[:2]]
+    user = User.objects.filter(email=addresses[0]).first() if len(addresses) == 1 else None
+    if user is None:
+        raise NotIssued(gettext("No account has the address any more that this mail went to."))
+    if not user.is_active:
+        raise NotIssued(gettext("The account with this address is closed."))
+    return user
