@@ -60,7 +60,8 @@ def person_verdict(case: PersonCase) -> Verdict:
     if not case.history.seen:
         parts.append(gettext("No mail in the log was ever addressed to it."))
     if case.newest:
-        parts.append(ENDINGS[case.newest.fate](case))
+        if not (case.suppression and case.newest.fate == Fate.LEFT_OUT):  # it would say the same again
+            parts.append(ENDINGS[case.newest.fate](case))
         tone = TONES.get(case.newest.fate, "muted")
     if case.history.waiting:
         parts.insert(0, waiting(case))

@@ -7,7 +7,7 @@ batch. Addresses are given as `Recipient.search_address` has them: readable, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,11 @@ def in_force(address: str) -> Suppression | None:
 def of_address(address: str) -> list[Suppression]:
     """Return the newest 20 suppressions of `address`, lifted ones, too."""
     return list(Suppression.objects.filter(address=address).order_by("-id")[:20])
+
+
+def all_in_force() -> Iterator[Suppression]:
+    """Yield what is in force, newest first, however much it is."""
+    return Suppression.objects.filter(lifted_at__isnull=True).order_by("-id").iterator()
 
 
 def page(params: Mapping[str, Any], *, part: str = "") -> Slice[Suppression]:

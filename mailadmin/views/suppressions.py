@@ -24,7 +24,8 @@ NEEDS = ["maillog.view_log", "maillog.suppress_address"]
 def listing(request: PersonRequest) -> HttpResponse:
     """Show the suppressed addresses, newest first, 50 a page."""
     form = SuppressionSearch(request.GET)
-    page, misplaced = Slice[Suppression](), False
+    page: Slice[Suppression] = Slice()
+    misplaced = False
     part = form.cleaned_data["q"] if form.is_valid() else ""
     if form.is_valid():
         try:
