@@ -122,7 +122,7 @@ def about(address: str, request: PersonRequest) -> dict[str, Any]:
         "resend": newest.mail.pk if newest and newest.fate in SENDABLE_AGAIN and not case.suppression else None,
         "waiting": bool(history.waiting),
         "account": account,
-        "language": language_name(account.language, get_language() or "en") if account else "",
+        "mails_in": language_name(account.language, get_language() or "en") if account else "",
         "duplicates": [(one, age(one.apart.total_seconds())) for one in duplicates.duplicates_of(address)],
     }
 
