@@ -23,6 +23,7 @@ from maillog.models import Attempt, Message, Recipient, Status
 from maillog.paging import slice_of
 
 LOOKED_AT = 1_000  # newest mails to an address that are looked at for the verdict
+WAITING_LOOKED_AT = 200  # newest of those that wait, of which the first to be due is told
 SPELLINGS_LOOKED_AT = 500  # rows that are looked at for addresses written nearly the same
 WHOLE = re.compile(r"[^\s@:\"<>,;()]+@[^\s@:\"<>,;()]+\.[^\s@:\"<>,;().]+")
 
@@ -130,7 +131,8 @@ def history(address: str) -> History:
         _to(address).order_by("-id").values_list("id", "message_id", "outcome", "enhanced_code")[: LOOKED_AT + 1]
     )
     undecided = {number for _, number, outcome, _ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
-    states = dict(Message.objects.filter(id__in=among(undecided)).values_list("id", "status")) if undecided else {}
+    mails = Message.objects.filter(id__in=among(undecided)).order_by()
+    states = dict(mails.values_list("id", "status")) if undecided else {}
     seen = [
         Seen(pk, number, fate(outcome, states.get(number, Status.SENT)), enhanced)
         for pk, number, outcome, enhanced in rows[:LOOKED_AT]
@@ -140,7 +142,7 @@ def history(address: str) -> History:
 
 def next_of(waiting: Sequence[Seen]) -> Seen | None:
     """Return which of the newest 200 of `waiting` is due first; None if none waits any more."""
-    numbers = {one.mail_id: one for one in waiting[:200]}
+    numbers = {one.mail_id: one for one in waiting[:WAITING_LOOKED_AT]}
     rows = Message.objects.filter(id__in=among(numbers)).order_by().values_list("next_attempt_at", "id")
     due = sorted((at.timestamp() if at else math.inf, number) for at, number in rows)
     return numbers[due[0][1]] if due else None

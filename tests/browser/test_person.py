@@ -75,10 +75,10 @@ def test_it_works_without_javascript(visitor_without_javascript, log, admin):
     page = visitor.page
     sign_in(visitor, admin)
     visitor.go("/log/people/")
-    page.get_by_label("Address").fill("nobody")
+    page.get_by_label("Address", exact=True).fill("nobody")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("This is not an e-mail address.")).to_be_visible()
-    page.get_by_label("Address").fill("anna@example.com")
+    page.get_by_label("Address", exact=True).fill("anna@example.com")
     page.get_by_role("button", name="Show").click()
     page.get_by_role("link", name="ann@example.com").click()
     expect(page.get_by_role("heading", name="ann@example.com", exact=True)).to_be_visible()

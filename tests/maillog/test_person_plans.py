@@ -4,27 +4,42 @@
 of the full one.
 """
 
+from dataclasses import asdict
+
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from maillog import people, suppressing
-from maillog.duplicates import duplicates_of
-from maillog.models import Suppression
+from maillog import duplicates, people, suppressing
+from maillog.bulk import insert_rows
+from maillog.models import Attempt, Suppression
 from maillog.recording import enqueue
-from tests.maillog.makers import new_message
+from tests.maillog.makers import attempt, new_message
 from tests.maillog.test_plans import plans, scans
 
 pytestmark = pytest.mark.django_db(transaction=True)
+FEW = 20
 BUSY, RARE = "busy@example.org", "customer77@example.org"
 
 
 @pytest.fixture
-def log():
+def log(monkeypatch):
+    """A full log, of which the page looks at few mails only: of 20,000, reading all may well be better than 1,000."""
+    monkeypatch.setattr(people, "LOOKED_AT", FEW)
+    monkeypatch.setattr(people, "WAITING_LOOKED_AT", FEW)
+    monkeypatch.setattr(duplicates, "LOOKED_AT", FEW)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     now = timezone.now()
-    enqueue([new_message(BUSY if number % 5 == 0 else f"customer{number}@example.org") for number in range(20_000)])
+    numbers = enqueue(
+        [new_message(BUSY if number % 5 == 0 else f"customer{number}@example.org") for number in range(20_000)]
+    )
+    tried = asdict(attempt(started_at=now))
+    insert_rows(
+        Attempt,
+        ({**tried, "message_id": one, "number": 1} for one in numbers),
+        columns=[*tried, "message_id", "number"],
+    )
     Suppression.objects.bulk_create(
         [Suppression(address=f"gone{number}@example.org", since=now) for number in range(5_000)]
     )
@@ -38,7 +53,7 @@ def asked(address):
     first = people.page_to(address, {})
     people.page_to(address, {"before": str(first.deliveries[-1].recipient.pk)})
     people.page_to(address, {"after": str(first.deliveries[-1].recipient.pk)})
-    duplicates_of(address)
+    duplicates.duplicates_of(address)
     suppressing.of_address(address)
     suppressing.suppressed([address])
 
