@@ -20,10 +20,11 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from maillog import indexing
+from maillog import indexing, suppressing
 from maillog.bulk import among
 from maillog.content import ContentDamagedError, unpack
-from maillog.models import Content, Message, Recipient, Status
+from maillog.models import Content, Message, Recipient, Status, Suppression
+from maillog.text import fit
 
 DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN)
 ON_DEMAND = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
@@ -64,6 +65,16 @@ class Claimed:
     was_refused: bool  # an earlier attempt ended with a refusal for some recipient
     created_at: datetime
     mode: str
+
+
+class Person(NamedTuple):
+    """What claiming reads of a recipient."""
+
+    id: int
+    message_id: int
+    address: str
+    search_address: str
+    outcome: str
 
 
 class Row(NamedTuple):
@@ -195,17 +206,31 @@ def _read(ids: list[int], token: str) -> list[Claimed]:
     contents = dict(Content.objects.filter(message_id__in=among(rows)).values_list("message_id", "mime"))
     recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
     refused: set[int] = set()
-    everyone = Recipient.objects.filter(message_id__in=among(rows)).order_by("id")
-    for pk, message_id, address, outcome in everyone.values_list("id", "message_id", "address", "outcome"):
+    accepted: set[int] = set()
+    people = list(Recipient.objects.filter(message_id__in=among(rows)).order_by("id").values_list(*Person._fields))
+    barred = suppressing.suppressed(shown for *_, shown, outcome in people if outcome in STILL_OPEN)
+    left_out: dict[int, dict[int, Suppression]] = {}  # by mail, then by recipient
+    for pk, message_id, address, shown, outcome in people:
         if outcome in STILL_OPEN:
-            recipients[message_id].append(OpenRecipient(id=pk, address=address))
+            if shown in barred:
+                left_out.setdefault(message_id, {})[pk] = barred[shown]
+            else:
+                recipients[message_id].append(OpenRecipient(id=pk, address=address))
         elif outcome == Recipient.Outcome.REFUSED:
             refused.add(message_id)
+        elif outcome == Recipient.Outcome.ACCEPTED:
+            accepted.add(message_id)
     claimed = []
     for pk in ids:
         row = rows.get(pk)
         if row is None:
             continue
+        if pk in left_out:
+            nobody = not recipients[pk]
+            status = Status.FAILED if pk in refused else Status.SENT if pk in accepted else Status.SKIPPED
+            _leave_out(row, left_out[pk], then=status if nobody else None)
+            if nobody:
+                continue
         try:
             mime = unpack(contents[pk])
         except (KeyError, ContentDamagedError):
@@ -216,6 +241,34 @@ def _read(ids: list[int], token: str) -> list[Claimed]:
             continue
         claimed.append(_claimed(row, tuple(recipients[pk]), mime, was_refused=pk in refused))
     return claimed
+
+
+def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -> None:
+    """Write that recipients get no mail any more, by the numbers of their rows.
+
+    Where nobody else is left the mail ends as `then`; the try that was counted for it is taken back.
+    """
+    with transaction.atomic():
+        mine = Message.objects.select_for_update().filter(pk=row.id, claim=row.claim)
+        if not mine.exists():
+            return
+        for pk, suppression in whom.items():
+            reply = fit(suppressing.sentence(suppression), 500)
+            said = {"code": None, "enhanced_code": "", "reply": reply}
+            Recipient.objects.filter(pk=pk).update(outcome=Recipient.Outcome.SKIPPED, **said)
+        if then is None:
+            return
+        mine.update(
+            status=then,
+            reason="" if then == Status.SENT else fit(suppressing.sentence(next(iter(whom.values()))), 500),
+            finished_at=timezone.now(),
+            next_attempt_at=None,
+            claim="",
+            tries=F("tries") - 1,
+        )
+        if row.is_sensitive:
+            Content.objects.filter(message_id=row.id).delete()
+        indexing.refresh([row.id])
 
 
 def _give_up(row: Row, reason: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from maillog import indexing
+from maillog import indexing, suppressing
 from maillog.bulk import insert_returning_ids, insert_rows
 from maillog.content import pack
 from maillog.labels import labels
@@ -81,9 +81,11 @@ class IdempotencyConflictError(Exception):
 def enqueue(messages: Sequence[NewMessage]) -> list[int]:
     """Store `messages` and return their ids, in order; a handful of queries a batch of 500.
 
+    Suppressed recipients are left out; a mail with nobody else is stored as skipped, with the reason.
     A repeated idempotency key with the same fingerprint gives the id of the mail that is there already.
     Raises IdempotencyConflictError, storing nothing, if a key was used for a mail with another fingerprint.
     """
+    messages = suppressing.leave_out(messages)
     with transaction.atomic():
         if not any(message.idempotency_key for message in messages):
             return _insert(messages, {})

@@ -104,11 +104,11 @@ def held(case: Case) -> tuple[str, str]:
 
 def sent(case: Case) -> tuple[str, str]:
     """Say who accepted it."""
-    said = (
-        bracketed(reply_line(case.attempt.code, case.attempt.enhanced_code, case.attempt.reply)) if case.attempt else ""
-    )
+    # Whoever was put off at last may have been left out since: then that attempt says nothing of an acceptance.
+    attempt = case.attempt if case.attempt and case.attempt.outcome == Attempt.Outcome.SENT else None
+    said = bracketed(reply_line(attempt.code, attempt.enhanced_code, attempt.reply)) if attempt else ""
     asked = [one for one in case.recipients if one.outcome != Recipient.Outcome.SKIPPED]
-    values = {"host": case.attempt.host if case.attempt else "", "words": said, "count": len(asked)}
+    values = {"host": attempt.host if attempt else "", "words": said, "count": len(asked)}
     if not values["host"]:
         sentence = gettext("Accepted%(words)s.") % values
     elif len(asked) > 1:
@@ -182,6 +182,7 @@ def cancelled(case: Case) -> tuple[str, str]:
 
 # What a mail's advice ends with if it is or was sent again after the answer of a server, or a worker, was lost.
 AGAIN = _("It may arrive twice: an earlier attempt ended without an answer. Both carry the same Message-ID.")
+BEFORE = _("An earlier attempt ended without an answer: it may have arrived all the same.")
 TWICE = {
     Status.QUEUED: AGAIN,
     Status.SENDING: AGAIN,
@@ -190,7 +191,8 @@ TWICE = {
     Status.SENT: _(
         "Possibly delivered twice: an earlier attempt ended without an answer. Both carry the same Message-ID."
     ),
-    Status.FAILED: _("An earlier attempt ended without an answer: it may have arrived all the same."),
+    Status.FAILED: BEFORE,
+    Status.SKIPPED: BEFORE,
 }
 
 SENTENCES = {

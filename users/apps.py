@@ -11,8 +11,11 @@ class UsersConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Register who makes fresh mails in place of those with a link into an account."""
-        from mailadmin.issuing import register  # noqa: PLC0415  (imports models, which are not there before)
+        """Tell the mail app what it cannot know of accounts: whose an address is, who makes fresh links into one."""
+        from mailadmin.accounts import set_finder  # noqa: PLC0415  (imports models, which are not there before)
+        from mailadmin.issuing import register  # noqa: PLC0415
+        from users.finding import account_of  # noqa: PLC0415
         from users.issuing import PASSWORD_RESET, new_reset_link  # noqa: PLC0415
 
         register(PASSWORD_RESET, new_reset_link)
+        set_finder(account_of)

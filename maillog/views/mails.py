@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from maillog import made_from
 from maillog.models import Message, Status
+from maillog.people import whole_address
 from maillog.search import MailFilter, Page, page_of, status_counts, suggestions
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def listing(request: HtmxRequest) -> HttpResponse:
         "problem": problem_of(filters),
         "examples": examples(),
         "suggestions": [] if request.htmx else suggestions(""),
+        "person": whole_address(request.GET.get("q", "")),
         "page": page,
         "rows": rows(page.mails),
         "chips": chips(filters),

@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from mailadmin import bulk
+from maillog import suppressing
 from maillog.models import MailEvent
 from maillog.trail import LOOKS
 from secrets_app import keeping
@@ -34,6 +35,7 @@ USE, TEST, CONFIGURE = "secrets_app.use_secrets", "mailadmin.send_test", "mailad
 LOG, BODY = "maillog.view_log", "maillog.view_body"
 STEER = "mailadmin.manage_queue"
 RESEND, DELETE = "maillog.resend_mail", "maillog.delete_mail"
+SUPPRESS = "maillog.suppress_address"
 EDIT = "templates_app.edit_templates"
 QUEUE_NEEDS = (LOG, STEER)
 PERMISSIONS = (
@@ -46,6 +48,7 @@ PERMISSIONS = (
     EDIT,
     RESEND,
     DELETE,
+    SUPPRESS,
     "mailadmin.send_mail",
     "users.manage_users",
 )
@@ -178,6 +181,17 @@ PAGES = (
     Page("log/actions/new/", "/log/actions/new/", (LOG,), acts=True),
     Page("log/actions/<int:pk>/", "/log/actions/{order}/", (LOG,)),
     Page("log/actions/<int:pk>/stop/", "/log/actions/{order}/stop/", (LOG, RESEND), reads=False, acts=True),
+    Page("log/people/", "/log/people/?address=ann@example.com", (LOG,)),
+    Page("log/people/search/", "/log/people/search/?q=ann@example.com", (LOG,)),
+    Page("log/suppressions/", "/log/suppressions/", (LOG,)),
+    Page("log/suppressions/new/", "/log/suppressions/new/", (LOG, SUPPRESS), acts=True),
+    Page(
+        "log/suppressions/<int:pk>/removal/",
+        "/log/suppressions/{suppression}/removal/",
+        (LOG, SUPPRESS),
+        reads=False,
+        acts=True,
+    ),
     Page("account/", "/account/"),
     Page("account/profile/", "/account/profile/", acts=True),
     Page("account/sessions/<int:pk>/ending/", "/account/sessions/{session}/ending/", reads=False, acts=True),
@@ -250,7 +264,7 @@ def edited_template() -> Document:
 
 class Site:
     """An installation in use: an administrator, a secret of hers, a mail that was sent, a link to reset a password,
-    an edited template with a newer built-in below it.
+    an edited template with a newer built-in below it, a suppressed address.
     """
 
     def __init__(self) -> None:
@@ -269,6 +283,7 @@ class Site:
         self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
         self.draft_of(self.admin)
         self.order = bulk.order("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
+        self.suppression = suppressing.suppress("gone@example.com", by=self.admin)[0]
         self.reset_key = f"{user_pk_to_url_str(self.admin)}-{default_token_generator.make_token(self.admin)}"
 
     def person(self, *permissions: str) -> User:
@@ -300,6 +315,7 @@ class Site:
             shared=self.shared.pk,
             sample=self.sample.pk,
             order=self.order.pk,
+            suppression=self.suppression.pk,
         )
 
 

@@ -9,7 +9,9 @@ import re
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from maillog.models import Suppression
 from maillog.recording import claim_due, enqueue, recover_expired, settle
 from tests.maillog.makers import LEASE, new_message, settlement
 
@@ -24,6 +26,8 @@ def backlog():
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     enqueue([new_message(f"customer{number}@example.org") for number in range(WAITING)])
+    gone = [Suppression(address=f"gone{number}@example.org", since=timezone.now()) for number in range(WAITING)]
+    Suppression.objects.bulk_create(gone)
 
 
 def plans(work):

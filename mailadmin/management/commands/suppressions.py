@@ -1,0 +1,110 @@
+"""`manage.py suppressions`: the addresses that get no mail; add one, or remove it."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError
+
+from mailadmin.addresses import AddressError
+from mailadmin.headers import HeaderError, check_text
+from mailadmin.person_forms import key_of
+from maillog import suppressing
+from maillog.models import Suppression
+
+ACTIONS = ("list", "add", "remove")
+BY = "suppressions"
+
+
+class Command(BaseCommand):
+    """Exit 0: done; 1: nothing was changed; 2: wrong use."""
+
+    help = "List the addresses that get no mail, add one or remove it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("action", nargs="?", choices=ACTIONS, default="list", help="what to do (list)")
+        parser.add_argument("address", nargs="?", default="", help="list: only this one; add, remove: which one")
+        parser.add_argument("--reason", default="", help="add: why; stands with every mail that leaves it out")
+        parser.add_argument("--json", action="store_true", help="print JSON; list: one object a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it, and say what has changed."""
+        action, as_json = options["action"], options["json"]
+        if options["reason"] and action != "add":
+            refuse("--reason goes with add.")
+        if not options["address"] and action != "list":
+            refuse(f"{action} takes an address.")
+        address = options["address"] and address_in(options["address"])
+        if action == "list":
+            for row in listed(address):
+                self.stdout.write(json.dumps(facts_of(row)) if as_json else line_of(row))
+            return
+        row = add(address, options["reason"]) if action == "add" else remove(address)
+        words = "is suppressed" if action == "add" else "gets mail again"
+        self.stdout.write(json.dumps(facts_of(row)) if as_json else f"{address} {words}.")
+
+
+def listed(address: str) -> Iterator[Suppression]:
+    """Yield what is in force, newest first; only for `address`, if given."""
+    if not address:
+        yield from suppressing.all_in_force()
+    elif row := suppressing.in_force(address):
+        yield row
+
+
+def add(address: str, reason: str) -> Suppression:
+    """Suppress `address`. Raises CommandError if it is already, or for a reason that is not one line."""
+    try:
+        text = check_text(reason, field="reason", max_length=200)
+    except HeaderError as error:
+        refuse(f"--reason {error.reason}.")
+    row, is_new = suppressing.suppress(address, by=None, by_name=BY, reason=text)
+    if not is_new:
+        message = f"{address} is suppressed already."
+        raise CommandError(message)
+    return row
+
+
+def remove(address: str) -> Suppression:
+    """Let `address` get mail again. Raises CommandError if it does anyway."""
+    row = suppressing.in_force(address)
+    if row is None or not suppressing.lift(row.pk, by_name=BY):
+        message = f"{address} is not suppressed."
+        raise CommandError(message)
+    row.refresh_from_db()
+    return row
+
+
+def address_in(text: str) -> str:
+    """Return the address as the log writes it. Raises CommandError."""
+    try:
+        return key_of(text)
+    except AddressError as error:
+        refuse(f"The address {error}.")
+
+
+def refuse(reason: str) -> NoReturn:
+    """Raise CommandError for wrong use."""
+    raise CommandError(reason, returncode=2)
+
+
+def line_of(row: Suppression) -> str:
+    """Return what people read of a suppression."""
+    return f"{row.address}  {suppressing.sentence(row)}"
+
+
+def facts_of(row: Suppression) -> dict[str, Any]:
+    """Return what JSON says of a suppression."""
+    return {
+        "address": row.address,
+        "reason": row.reason,
+        "since": row.since.isoformat(timespec="seconds"),
+        "by": row.actor_name or None,
+        "mail": row.mail_number,
+        "lifted_at": row.lifted_at.isoformat(timespec="seconds") if row.lifted_at else None,
+        "lifted_by": row.lifted_by or None,
+    }

@@ -1,0 +1,66 @@
+"""The forms around one address: which one it is, and why it is to get no mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.addresses import MAX_TEXT, AddressError, parse_address
+from mailadmin.forms import HeaderTextField
+from maillog.paging import LARGEST_ID
+
+
+class MailboxField(forms.CharField):
+    """One address as people paste it: alone or with a name before it, in any spelling; as the log writes it."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"})
+        super().__init__(max_length=MAX_TEXT, widget=widget, **options)
+
+    def clean(self, value: Any) -> str:
+        """Return `local@domain`, readable and in lower case. Raises ValidationError."""
+        text: str = super().clean(value)
+        try:
+            return key_of(text)
+        except AddressError as error:
+            raise forms.ValidationError(gettext("This %s.") % error, code="address") from error
+
+
+class PersonForm(forms.Form):
+    """Whose mails."""
+
+    address = MailboxField(label=_("Address"))
+
+
+class SuppressionForm(forms.Form):
+    """Which address gets no mail, and why. `mail`: the number of the mail that led to it."""
+
+    address = MailboxField(label=_("Address"))
+    reason = HeaderTextField(
+        label=_("Reason"),
+        required=False,
+        max_length=200,
+        help_text=_("Stands with every mail that leaves the address out."),
+    )
+    mail = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False, widget=forms.HiddenInput)
+
+
+class SuppressionSearch(forms.Form):
+    """A part of an address."""
+
+    q = HeaderTextField(
+        label=_("Search"),
+        required=False,
+        max_length=254,
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": _("ann@ or example.com"), "autocomplete": "off"}
+        ),
+    )
+
+
+def key_of(text: str) -> str:
+    """Return the address in `text` as the log writes it. Raises AddressError."""
+    return parse_address(text).addr_spec.lower()

@@ -1,0 +1,149 @@
+"""One address: whether mail reaches it, every mail to it, and what can be done for whoever is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from mailadmin import accounts
+from mailadmin.addresses import AddressError
+from mailadmin.person_forms import PersonForm, key_of
+from mailadmin.pulse import age
+from mailadmin.views.requests import PersonRequest
+from maillog import duplicates, people, suppressing
+from maillog.made_from import language_name
+from maillog.meanings import meaning
+from maillog.people import Delivery, Fate
+from maillog.person_steps import looks_gone, person_steps
+from maillog.person_verdict import TONES, PersonCase, person_verdict
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+LABELS: dict[Fate, _StrPromise] = {
+    Fate.ACCEPTED: _("Accepted"),
+    Fate.REFUSED: _("Refused"),
+    Fate.GIVEN_UP: _("Given up"),
+    Fate.WAITING: _("Waiting"),
+    Fate.UNCERTAIN: _("Uncertain"),
+    Fate.LEFT_OUT: _("Left out"),
+    Fate.UNSENT: _("Not sent"),
+    Fate.CANCELLED: _("Cancelled"),
+}
+SENDABLE_AGAIN = frozenset(Fate) - {Fate.WAITING}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One mail as the page shows it."""
+
+    href: str
+    tone: str
+    label: _StrPromise
+    subject: str
+    kind: str
+    template: str
+    words: str
+    meaning: str
+    at: datetime
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def person(request: PersonRequest) -> HttpResponse:
+    """Show all about the address that is asked for, or the box to ask for one."""
+    form = PersonForm(request.GET if "address" in request.GET else None)
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        context |= about(form.cleaned_data["address"], request)
+    return render(request, "mailadmin/person.html", context)
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def search(request: PersonRequest) -> HttpResponse:
+    """Lead from the box of the overview to the person's page, or, where it is no address, to the log's search."""
+    text = request.GET.get("q", "").strip()
+    try:
+        address = key_of(text)
+    except AddressError:
+        return redirect(f"{reverse('maillog:list')}?{urlencode({'q': text})}" if text else "maillog_actions:person")
+    return redirect(person_url(address))
+
+
+def person_url(address: str) -> str:
+    """Return where all about `address` is."""
+    return f"{reverse('maillog_actions:person')}?{urlencode({'address': address})}"
+
+
+def about(address: str, request: PersonRequest) -> dict[str, Any]:
+    """Return what the page shows of `address`."""
+    history = people.history(address)
+    streak = history.streak
+    soonest = people.next_of(history.waiting) if history.waiting else None
+    suppressions = suppressing.of_address(address)
+    case = PersonCase(
+        history=history,
+        newest=people.delivery(streak[0]) if streak else None,
+        next_waiting=people.delivery(soonest) if soonest else None,
+        suppression=next((one for one in suppressions if one.lifted_at is None), None),
+        now=timezone.now(),
+    )
+    context: dict[str, Any] = {"misplaced": False, "page": people.PersonPage()}
+    try:
+        context["page"] = people.page_to(address, request.GET)
+    except ValueError:
+        context["misplaced"] = True
+    account = accounts.account_of(address)
+    newest = case.newest
+    return context | {
+        "address": address,
+        "query": urlencode({"address": address}),
+        "verdict": person_verdict(case),
+        "steps": person_steps(case),
+        "rows": rows(context["page"].deliveries),
+        "near": [(one, person_url(one)) for one in people.near_spellings(address)] if not history.seen else [],
+        "suppression": case.suppression,
+        "past": [one for one in suppressions if one.lifted_at],
+        "looks_gone": looks_gone(case) and not case.suppression,
+        "newest": newest.mail.pk if newest else None,
+        "resend": newest.mail.pk if newest and newest.fate in SENDABLE_AGAIN and not case.suppression else None,
+        "waiting": bool(history.waiting),
+        "account": account,
+        "mails_in": language_name(account.language, get_language() or "en") if account else "",
+        "duplicates": [(one, age(one.apart.total_seconds())) for one in duplicates.duplicates_of(address)],
+    }
+
+
+def rows(deliveries: Iterable[Delivery]) -> list[Row]:
+    """Return what the page shows of the mails."""
+    log = reverse("maillog:list")
+    found = []
+    for one in deliveries:
+        recipient, mail = one.recipient, one.mail
+        found.append(
+            Row(
+                href=f"{log}{mail.pk}/",
+                tone=TONES.get(one.fate, "muted") if one.fate != Fate.WAITING else "info",
+                label=LABELS[one.fate],
+                subject=mail.subject,
+                kind="" if recipient.kind == recipient.Kind.TO else recipient.get_kind_display(),
+                template=mail.template.text if mail.template else "",
+                words=recipient.server_words or ("" if one.fate == Fate.ACCEPTED else mail.reason),
+                meaning="" if one.fate == Fate.ACCEPTED else meaning(recipient.code, recipient.enhanced_code),
+                at=mail.created_at,
+            )
+        )
+    return found

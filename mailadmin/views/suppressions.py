@@ -1,0 +1,71 @@
+"""The list of addresses that get no mail: looked at, added to, taken from."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mailadmin.person_forms import SuppressionForm, SuppressionSearch
+from mailadmin.views.person import person_url
+from mailadmin.views.requests import PersonRequest
+from maillog import suppressing
+from maillog.models import Suppression
+from maillog.paging import Slice
+
+NEEDS = ["maillog.view_log", "maillog.suppress_address"]
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def listing(request: PersonRequest) -> HttpResponse:
+    """Show the suppressed addresses, newest first, 50 a page."""
+    form = SuppressionSearch(request.GET)
+    page: Slice[Suppression] = Slice()
+    misplaced = False
+    part = form.cleaned_data["q"] if form.is_valid() else ""
+    if form.is_valid():
+        try:
+            page = suppressing.page(request.GET, part=part)
+        except ValueError:
+            misplaced = True
+    rows = [(row, person_url(row.address)) for row in page.rows]
+    context = {"form": form, "part": part, "page": page, "rows": rows, "misplaced": misplaced}
+    return render(request, "mailadmin/suppression_list.html", context)
+
+
+@permission_required(NEEDS, raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: PersonRequest) -> HttpResponse:
+    """Ask for address and reason, and put it on the list."""
+    posted = request.method == "POST"
+    given = {name: request.GET[name] for name in ("address", "mail") if name in request.GET}
+    form = SuppressionForm(request.POST) if posted else SuppressionForm(initial=given)
+    if posted and form.is_valid():
+        data = form.cleaned_data
+        row, is_new = suppressing.suppress(
+            data["address"], by=request.user, reason=data["reason"], mail_number=data["mail"]
+        )
+        if is_new:
+            messages.success(request, gettext("%s is suppressed: it gets no mail from now on.") % row.address)
+        else:
+            messages.info(request, gettext("%s was suppressed already; nothing has changed.") % row.address)
+        return redirect(person_url(row.address))
+    return render(request, "mailadmin/suppression_form.html", {"form": form}, status=422 if posted else 200)
+
+
+@permission_required(NEEDS, raise_exception=True)
+@require_POST
+def removal(request: PersonRequest, pk: int) -> HttpResponse:
+    """Let the address get mail again."""
+    row = Suppression.objects.filter(pk=pk).first()
+    if row is None:
+        raise Http404
+    if suppressing.lift(pk, by_name=str(request.user)):
+        messages.success(request, gettext("%s gets mail again.") % row.address)
+    else:
+        messages.info(request, gettext("%s was on the list no more.") % row.address)
+    return redirect(person_url(row.address))

@@ -1,0 +1,87 @@
+"""Which mails to one address look like the same mail twice, and why. Pure, but for reading the newest mails.
+
+A second mail with the same subject and template within an hour may be wanted (a second link to reset a password) or a
+fault of what sends; a mail may also have gone out twice because an answer was lost, or because somebody sent it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from maillog.bulk import among
+from maillog.models import Message, Recipient
+from maillog.resolving import first_id_since
+
+PERIOD = timedelta(days=30)
+CLOSE = timedelta(hours=1)
+LOOKED_AT = 500  # newest mails to the address
+SHOWN = 20
+
+
+class Why(StrEnum):
+    """Why a mail counts as a duplicate."""
+
+    ALIKE = "alike"
+    LOST_ANSWER = "lost_answer"
+    RESENT = "resent"
+
+
+class Line(NamedTuple):
+    """What is compared of a mail."""
+
+    id: int
+    subject: str
+    template_id: int | None
+    created_at: datetime
+    maybe_twice: bool
+    repeats: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """One mail that may be there twice; `other` is the earlier one, None where it is the same mail; `apart` in time."""
+
+    mail: int
+    subject: str
+    why: Why
+    at: datetime
+    other: int | None = None
+    apart: timedelta = timedelta()
+
+
+def duplicates_of(address: str, *, now: datetime | None = None) -> list[Duplicate]:
+    """Return the newest 20 duplicates among the newest 500 mails of the last 30 days to `address`: three queries."""
+    first = first_id_since((now or timezone.now()) - PERIOD)
+    if first is None:
+        return []
+    newest = Recipient.objects.filter(search_address=address).order_by("-id")
+    ids = [number for number in newest.values_list("message_id", flat=True)[:LOOKED_AT] if number >= first]
+    rows = Message.objects.filter(id__in=among(ids)).order_by().values_list(*Line._fields)
+    return found_among(map(Line._make, rows))[:SHOWN] if ids else []
+
+
+def found_among(lines: Iterable[Line]) -> list[Duplicate]:
+    """Return the duplicates, newest first."""
+    found: list[Duplicate] = []
+    before: dict[tuple[str, int | None], Line] = {}
+    known: dict[int, Line] = {}
+    for line in sorted(lines):
+        known[line.id] = line
+        kind = (" ".join(line.subject.split()).casefold(), line.template_id)
+        earlier = before.get(kind)
+        if line.repeats:
+            apart = line.created_at - known[line.repeats].created_at if line.repeats in known else timedelta()
+            found.append(Duplicate(line.id, line.subject, Why.RESENT, line.created_at, line.repeats, apart))
+        elif earlier and line.created_at - earlier.created_at <= CLOSE:
+            apart = line.created_at - earlier.created_at
+            found.append(Duplicate(line.id, line.subject, Why.ALIKE, line.created_at, earlier.id, apart))
+        if line.maybe_twice:
+            found.append(Duplicate(line.id, line.subject, Why.LOST_ANSWER, line.created_at))
+        before[kind] = line
+    return found[::-1]

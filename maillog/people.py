@@ -1,0 +1,212 @@
+"""What the log knows of one address: the mails to it, newest first, and what became of each of them for it.
+
+All of it is read by the index of addresses, and never more than the newest thousand mails at once: a page about an
+address with 100,000 mails costs what one about any other does. Addresses are given as `Recipient.search_address` has
+them: readable, in lower case.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from maillog.bulk import among
+from maillog.models import Attempt, Message, Recipient, Status
+from maillog.paging import slice_of
+
+LOOKED_AT = 1_000  # newest mails to an address that are looked at for the verdict
+WAITING_LOOKED_AT = 200  # newest of those that wait, of which the first to be due is told
+SPELLINGS_LOOKED_AT = 500  # rows that are looked at for addresses written nearly the same
+WHOLE = re.compile(r"[^\s@:\"<>,;()]+@[^\s@:\"<>,;()]+\.[^\s@:\"<>,;().]+")
+
+Outcome = Recipient.Outcome
+
+
+class Fate(StrEnum):
+    """What became of a mail for one of its recipients, which neither the mail's state nor the outcome says alone."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    GIVEN_UP = "given_up"
+    WAITING = "waiting"
+    UNCERTAIN = "uncertain"
+    LEFT_OUT = "left_out"
+    UNSENT = "unsent"
+    CANCELLED = "cancelled"
+
+
+NEVER_TRIED = {
+    Status.LOGGED: Fate.UNSENT,
+    Status.SILENCED: Fate.UNSENT,
+    Status.SKIPPED: Fate.LEFT_OUT,
+    Status.CANCELLED: Fate.CANCELLED,
+    Status.FAILED: Fate.GIVEN_UP,
+    Status.UNCERTAIN: Fate.UNCERTAIN,
+}
+
+
+def fate(outcome: str, status: str) -> Fate:
+    """Return what became of it for a recipient with this outcome, of a mail in this state."""
+    match outcome:
+        case Outcome.ACCEPTED:
+            return Fate.ACCEPTED
+        case Outcome.REFUSED:
+            return Fate.REFUSED
+        case Outcome.SKIPPED:
+            return Fate.UNSENT if NEVER_TRIED.get(Status(status)) == Fate.UNSENT else Fate.LEFT_OUT
+        case Outcome.UNCERTAIN:
+            return Fate.UNCERTAIN
+        case _:
+            return NEVER_TRIED.get(Status(status), Fate.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One mail to the address."""
+
+    recipient_id: int
+    mail_id: int
+    fate: Fate
+    enhanced_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The newest mails to an address, newest first, and whether there are more of them."""
+
+    seen: Sequence[Seen] = ()
+    more: bool = False
+
+    @property
+    def waiting(self) -> list[Seen]:
+        """Return those that are still to come."""
+        return [one for one in self.seen if one.fate == Fate.WAITING]
+
+    @property
+    def decided(self) -> list[Seen]:
+        """Return those that have come to an end."""
+        return [one for one in self.seen if one.fate != Fate.WAITING]
+
+    @property
+    def streak(self) -> list[Seen]:
+        """Return the newest of those that have ended, as long as they ended alike."""
+        alike = []
+        for one in self.decided:
+            if one.fate != self.decided[0].fate:
+                break
+            alike.append(one)
+        return alike
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One mail, as it went for this recipient. `attempt`: the newest that says something about it."""
+
+    mail: Message
+    recipient: Recipient
+    fate: Fate
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """Mails to one address, newest first. `newer` and `older` are where to go on, None where nothing follows."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    newer: int | None = None
+    older: int | None = None
+
+
+def history(address: str) -> History:
+    """Return what became of the newest thousand mails to `address`: two queries."""
+    rows = list(
+        _to(address).order_by("-id").values_list("id", "message_id", "outcome", "enhanced_code")[: LOOKED_AT + 1]
+    )
+    undecided = {number for _, number, outcome, _ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
+    mails = Message.objects.filter(id__in=among(undecided)).order_by()
+    states = dict(mails.values_list("id", "status")) if undecided else {}
+    seen = [
+        Seen(pk, number, fate(outcome, states.get(number, Status.SENT)), enhanced)
+        for pk, number, outcome, enhanced in rows[:LOOKED_AT]
+    ]
+    return History(seen, more=len(rows) > LOOKED_AT)
+
+
+def next_of(waiting: Sequence[Seen]) -> Seen | None:
+    """Return which of the newest 200 of `waiting` is due first; None if none waits any more."""
+    numbers = {one.mail_id: one for one in waiting[:WAITING_LOOKED_AT]}
+    rows = Message.objects.filter(id__in=among(numbers)).order_by().values_list("next_attempt_at", "id")
+    due = sorted((at.timestamp() if at else math.inf, number) for at, number in rows)
+    return numbers[due[0][1]] if due else None
+
+
+def delivery(seen: Seen) -> Delivery | None:
+    """Return all about one mail, with its newest attempt; None if it was deleted meanwhile."""
+    recipient = Recipient.objects.filter(pk=seen.recipient_id).first()
+    mail = Message.objects.select_related("template").filter(pk=seen.mail_id).first()
+    if recipient is None or mail is None:
+        return None
+    attempts = Attempt.objects.filter(message_id=mail.pk).order_by("-id")
+    if seen.fate == Fate.ACCEPTED:
+        attempts = attempts.filter(outcome__in=[Attempt.Outcome.SENT, Attempt.Outcome.PARTIAL])
+    return Delivery(mail, recipient, seen.fate, attempts.first())
+
+
+def page_to(address: str, params: Mapping[str, Any]) -> PersonPage:
+    """Return the 50 mails to `address` that ``before`` or ``after`` in `params` names, the newest without them.
+
+    Two queries, one more where ``after`` leads to the newest page. Raises ValueError if a place is not a number.
+    """
+    found = slice_of(_to(address), params)
+    return PersonPage(_deliveries(found.rows), newer=found.newer, older=found.older)
+
+
+def near_spellings(address: str) -> list[str]:
+    """Return at most three addresses of the log that are written nearly like `address`.
+
+    Looked for among those that begin alike, or have the same name at another domain: a typing error after the first
+    letters. At most a thousand rows are looked at.
+    """
+    local = address.partition("@")[0]
+    known: set[str] = set()
+    for beginning in {f"{local}@", local[:3]}:
+        known.update(_beginning(beginning).values_list("search_address", flat=True)[:SPELLINGS_LOOKED_AT])
+    return difflib.get_close_matches(address, sorted(known - {address}), n=3, cutoff=0.8)
+
+
+def whole_address(query: str) -> str:
+    """Return the address that `query` consists of, "" if it is anything else. The page about it reads it strictly."""
+    text = query.strip().strip('"')
+    return text if len(text) <= 320 and WHOLE.fullmatch(text) else ""
+
+
+def _to(address: str) -> QuerySet[Recipient]:
+    return Recipient.objects.filter(search_address=address)
+
+
+def _deliveries(rows: Iterable[Recipient]) -> list[Delivery]:
+    """Return `rows` with their mails."""
+    recipients = list(rows)
+    ids = among(row.message_id for row in recipients)
+    mails = {mail.pk: mail for mail in Message.objects.select_related("template").filter(id__in=ids).order_by()}
+    return [
+        Delivery(mails[row.message_id], row, fate(row.outcome, mails[row.message_id].status))
+        for row in recipients
+        if row.message_id in mails
+    ]
+
+
+def _beginning(text: str) -> QuerySet[Recipient]:
+    """Return the recipients whose address begins with `text`, as the index finds them: SQLite's LIKE takes none."""
+    rows = Recipient.objects.order_by()
+    if connection.vendor == "postgresql":
+        return rows.filter(search_address__startswith=text)
+    return rows.filter(Q(search_address__gte=text) & Q(search_address__lt=f"{text}\N{REPLACEMENT CHARACTER}"))

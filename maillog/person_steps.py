@@ -1,0 +1,101 @@
+"""What to do for somebody who got no mail, by how the newest mails to the address ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext
+
+from maillog.meanings import GONE
+from maillog.models import Recipient, Status
+from maillog.next_steps import next_steps
+from maillog.next_steps import recipient as steps_at_recipient
+from maillog.people import Fate
+
+if TYPE_CHECKING:
+    from maillog.person_verdict import PersonCase
+
+ENOUGH = 2  # refusals of this kind, one after the other, before the page advises to suppress an address
+
+
+def looks_gone(case: PersonCase) -> bool:
+    """Return whether the newest mails were refused again and again because the address takes none at all."""
+    streak = case.history.streak
+    dead = [one for one in streak if one.fate == Fate.REFUSED and one.enhanced_code in GONE]
+    return len(dead) >= ENOUGH and dead[0] is streak[0]
+
+
+def person_steps(case: PersonCase) -> list[str]:
+    """Return what to do, in order."""
+    if case.suppression:
+        return [
+            gettext("Suppressed by mistake, or does the person want mail again? Let the address get mail again."),
+            gettext("What was left out meanwhile can be sent again from the page of each mail."),
+        ]
+    if not case.history.seen:
+        return [
+            gettext("Ask which address it is, letter by letter; people often have several."),
+            gettext("Look in the mail log for the subject: the mail may have gone to another address."),
+        ]
+    if case.newest is None:
+        return waiting_steps(case)
+    return FATE_STEPS[case.newest.fate](case)
+
+
+def waiting_steps(case: PersonCase) -> list[str]:
+    """Nothing has ended yet."""
+    if case.next_waiting and case.next_waiting.mail.status == Status.HELD:
+        return [gettext("Mend what the mail waits for; the queue names the connection. It then goes on by itself.")]
+    return [gettext("Nothing has to be done: it is tried again by itself.")]
+
+
+def accepted_steps(_case: PersonCase) -> list[str]:
+    """The server has it, the person does not."""
+    return [
+        gettext("Ask the person to look into the spam folder, and into the rules that move or delete mails."),
+        gettext("Give the server's words and the Message-ID, from the mail's page, to whoever runs the mailbox."),
+        gettext("Or send the mail again from its page."),
+    ]
+
+
+def refused_steps(case: PersonCase) -> list[str]:
+    """The address, or the sender, is what the server minds."""
+    one = case.newest.recipient if case.newest else Recipient()
+    steps = steps_at_recipient(one.code or 0, one.enhanced_code)
+    if looks_gone(case):
+        steps.append(gettext("If it no longer exists, suppress it: mails to dead addresses harm the sender's name."))
+    return steps
+
+
+def given_up_steps(case: PersonCase) -> list[str]:
+    """What the mail's own page advises."""
+    return (next_steps(case.newest.mail) if case.newest else []) or [
+        gettext("Send the mail again from its page, once the cause is mended.")
+    ]
+
+
+def uncertain_steps(_case: PersonCase) -> list[str]:
+    """Only the recipient knows."""
+    return [gettext("Ask the person whether it has arrived before you send it again.")]
+
+
+def left_out_steps(_case: PersonCase) -> list[str]:
+    """A rule or a person kept it back."""
+    return [gettext("If the person should have it, send the mail again from its page.")]
+
+
+def unsent_steps(_case: PersonCase) -> list[str]:
+    """The driver is one that does not send."""
+    return [gettext("Choose a driver that sends, in the mail settings, and send the mail again from its page.")]
+
+
+FATE_STEPS: dict[Fate, Callable[[PersonCase], list[str]]] = {
+    Fate.ACCEPTED: accepted_steps,
+    Fate.REFUSED: refused_steps,
+    Fate.GIVEN_UP: given_up_steps,
+    Fate.UNCERTAIN: uncertain_steps,
+    Fate.LEFT_OUT: left_out_steps,
+    Fate.CANCELLED: left_out_steps,
+    Fate.UNSENT: unsent_steps,
+}

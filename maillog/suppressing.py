@@ -1,0 +1,122 @@
+"""Addresses that get no mail: who is on the list, who put them there, and whom new mails therefore leave out.
+
+Nobody is put on it by the program (see decision 0010). It is asked twice: when a mail is queued, and when a worker
+claims it, because an address may be suppressed while a mail waits. Both times by one look into an index for a whole
+batch. Addresses are given as `Recipient.search_address` has them: readable, in lower case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext
+
+from maillog.models import Status, Suppression
+from maillog.paging import Slice, slice_of
+from maillog.text import fit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+    from maillog.queueing import NewMessage
+
+ASKED_AT_ONCE = 1_000  # addresses in one look: databases take only so many values in a statement
+
+
+# ---------------------------------------------------------------- asking
+
+
+def suppressed(addresses: Iterable[str]) -> dict[str, Suppression]:
+    """Return what is in force for `addresses`, by address: one query for each thousand of them."""
+    wanted = sorted(set(addresses))
+    found: dict[str, Suppression] = {}
+    for start in range(0, len(wanted), ASKED_AT_ONCE):
+        rows = Suppression.objects.filter(address__in=wanted[start : start + ASKED_AT_ONCE], lifted_at__isnull=True)
+        found.update((row.address, row) for row in rows.order_by())
+    return found
+
+
+def in_force(address: str) -> Suppression | None:
+    """Return the suppression of `address`, None if it gets mail."""
+    return suppressed([address]).get(address)
+
+
+def of_address(address: str) -> list[Suppression]:
+    """Return the newest 20 suppressions of `address`, lifted ones, too."""
+    return list(Suppression.objects.filter(address=address).order_by("-id")[:20])
+
+
+def all_in_force() -> Iterator[Suppression]:
+    """Yield what is in force, newest first, however much it is."""
+    return Suppression.objects.filter(lifted_at__isnull=True).order_by("-id").iterator()
+
+
+def page(params: Mapping[str, Any], *, part: str = "") -> Slice[Suppression]:
+    """Return the 50 suppressions in force that ``before`` or ``after`` in `params` names, the newest without them.
+
+    Only of addresses that hold `part`, if given. Raises ValueError if a place is not a number.
+    """
+    rows = Suppression.objects.filter(lifted_at__isnull=True)
+    return slice_of(rows.filter(address__contains=part.lower()) if part else rows, params)
+
+
+def sentence(row: Suppression) -> str:
+    """Return why the address got no mail, as the log keeps it."""
+    since = formats.date_format(timezone.localtime(row.since), "j M Y, H:i")
+    by = row.actor_name or gettext("the system")
+    said = gettext("Suppressed since %(since)s by %(by)s") % {"since": since, "by": by}
+    return f"{said}: {row.reason}" if row.reason else f"{said}."
+
+
+# ---------------------------------------------------------------- leaving out
+
+
+def leave_out(messages: Sequence[NewMessage]) -> list[NewMessage]:
+    """Return `messages` with suppressed recipients left out; skipped altogether where nobody else is left."""
+    found = suppressed(one.shown.lower() for message in messages for one in message.recipients if not one.skipped)
+    return [without(message, found) for message in messages] if found else list(messages)
+
+
+def without(message: NewMessage, found: Mapping[str, Suppression]) -> NewMessage:
+    """Return `message` without the recipients that are among `found`; the same object if none is."""
+    hits = [found[key] for one in message.recipients if not one.skipped and (key := one.shown.lower()) in found]
+    if not hits:
+        return message
+    recipients = [
+        replace(one, skipped=sentence(found[one.shown.lower()]))
+        if not one.skipped and one.shown.lower() in found
+        else one
+        for one in message.recipients
+    ]
+    if any(not one.skipped for one in recipients):
+        return replace(message, recipients=recipients)
+    return replace(message, recipients=recipients, status=Status.SKIPPED, reason=sentence(hits[0]))
+
+
+# ---------------------------------------------------------------- changing
+
+
+def suppress(
+    address: str, *, by: AbstractBaseUser | None, by_name: str = "", reason: str = "", mail_number: int | None = None
+) -> tuple[Suppression, bool]:
+    """Put `address` on the list and return its row, and whether it is new: one that is on it stays as it is."""
+    return Suppression.objects.get_or_create(
+        address=address,
+        lifted_at=None,
+        defaults={
+            "reason": fit(reason, 200),
+            "since": timezone.now(),
+            "actor_id": by.pk if by else None,
+            "actor_name": fit(by_name or (str(by) if by else ""), 254),
+            "mail_number": mail_number,
+        },
+    )
+
+
+def lift(pk: int, *, by_name: str) -> bool:
+    """Let the address of suppression `pk` get mail again; the row stays. Return whether it was in force."""
+    rows = Suppression.objects.filter(pk=pk, lifted_at__isnull=True)
+    return bool(rows.update(lifted_at=timezone.now(), lifted_by=fit(by_name, 254)))

@@ -1,0 +1,12 @@
+"""Tells the mail pages what is known of the account of an address, see `mailadmin.accounts`."""
+
+from __future__ import annotations
+
+from mailadmin.accounts import Account
+from users.models import User
+
+
+def account_of(address: str) -> Account | None:
+    """Return what is known of the account of `address` (in lower case), None if there is none."""
+    user = User.objects.filter(email=address).only("name", "is_active", "language", "mail_language").first()
+    return Account(user.name, user.is_active, user.language_of_mails) if user else None
