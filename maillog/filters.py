@@ -134,14 +134,17 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         fields: list[str] = []
 
     def __init__(
-        self, data: QueryDict, queryset: QuerySet[Message] | None = None, *, now: datetime | None = None
+        self,
+        data: QueryDict,
+        queryset: QuerySet[Message] | None = None,
+        *,
+        now: datetime | None = None,
+        labels: Labels | None = None,
     ) -> None:
         rows = Message.objects.select_related("template", "driver", "connection") if queryset is None else queryset
         super().__init__(without_blanks(data, "status"), queryset=rows)
         self.rows = rows
-        self.label_ids: dict[tuple[str, str], int] = {}
-        for kind, text, pk in Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id"):
-            self.label_ids[kind, text] = pk
+        self.label_ids = known_labels() if labels is None else labels
         for name in ("template", "driver", "connection"):
             texts = sorted(text for kind, text in self.label_ids if kind == name)
             self.filters[name].extra["choices"] = [(text, text) for text in texts]
@@ -182,6 +185,12 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         if given["date_to"]:
             conditions.before(midnight(given["date_to"] + timedelta(days=1)))
         return conditions.found_in(self.rows)
+
+
+def known_labels() -> dict[tuple[str, str], int]:
+    """Return the ids of all names of templates, drivers and connections."""
+    rows = Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id")
+    return {(kind, text): pk for kind, text, pk in rows}
 
 
 def without_blanks(data: QueryDict, name: str) -> QueryDict:

@@ -15,12 +15,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
+from maillog.listing_models import ChosenColumns, SavedSearch
 from maillog.text import server_words
 
 __all__ = [
     "FINAL",
     "WAITING",
     "Attempt",
+    "ChosenColumns",
     "Content",
     "Label",
     "MailEvent",
@@ -28,6 +30,7 @@ __all__ = [
     "PruneRun",
     "Recipient",
     "RetentionRules",
+    "SavedSearch",
     "Status",
 ]
 

@@ -22,7 +22,9 @@ FILTERS = st.fixed_dictionaries(
         **dict.fromkeys(NAMES, NAMED),
     },
 )
-WORDS = st.lists(st.sampled_from(["invoice", '"your order"', "to:ann@", "-status:sent", "-driver:log", "&"]), max_size=4)
+WORDS = st.lists(
+    st.sampled_from(["invoice", '"your order"', "to:ann@", "-status:sent", "-driver:log", "&"]), max_size=4
+)
 
 
 def understood(text: str) -> tuple[Term, ...] | None:
