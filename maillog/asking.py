@@ -58,7 +58,7 @@ def asked(data: QueryDict, rows: QuerySet[Message]) -> Asked:
     box = data.get("q", "").strip()
     sent = {name: data.get(name, "").strip() for name in FIELDS if name in data}
     if "was" in data:
-        before = values_of(reading(data["was"][:LONGEST]))
+        before = values_of(reading(data.get("was", "")[:LONGEST]))
         changed = [name for name in sent if name != "status" and plain(sent[name]) != plain(before[name])]
         changed += ["status"] if sent.get("status") else []
     else:

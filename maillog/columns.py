@@ -26,7 +26,7 @@ Texts = Mapping[int, str]  # id of a label -> its text
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column that can be chosen. `shown` returns what is in its cell, as HTML, of a mail and the texts of labels."""
+    """One column that can be chosen. `shown` returns what is in its cell, as HTML, of a mail and texts of labels."""
 
     name: str
     label: str | Promise
@@ -177,7 +177,7 @@ def cells(mail: Message, texts: Texts, chosen: Layout) -> SafeString:
         classes = " ".join(filter(None, ["number" if one.is_number else "", "" if chosen.is_chosen else "wide-only"]))
         attributes = f' class="{classes}"' if classes else ""
         if chosen.is_chosen:
-            attributes += f' data-label="{conditional_escape(one.label)}"'
+            attributes += f' data-label="{conditional_escape(str(one.label))}"'
         parts.append(f"<td{attributes}>{one.shown(mail, texts)}</td>")
     return mark_safe("".join(parts))  # noqa: S308  (every `shown` returns HTML)
 

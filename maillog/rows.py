@@ -107,7 +107,7 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def units() -> list[tuple[int, str]]:
-    """Return how times are said, largest unit first: from so many seconds on, with # for the number. The page's, too."""
+    """Return how times are said, largest unit first: from so many seconds on, # for the number. The page's, too."""
     return [
         (86_400, gettext("# d ago")),
         (3_600, gettext("# h ago")),

@@ -136,7 +136,6 @@ def around(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, ob
         "box_differs": found.text != found.box,
         "fields_differ": any(found.sent.get(name, "") != shown.get(name, "") for name in (*NAMES, *DAYS)),
         "examples": [] if request.htmx else examples(),
-        "suggestions": [] if request.htmx else suggestions(""),
         "columns": [(one.name, one.label, chosen.has(one.name)) for one in COLUMNS],
         "units": units(),
         "searches": [(one, query_string(one.query), one.query == found.text) for one in searches_of(request.user.pk)],
@@ -147,8 +146,10 @@ def around(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, ob
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def suggested(request: HttpRequest) -> HttpResponse:
-    """Show what the text in the search box may become."""
-    context = {"suggestions": suggestions(request.GET.get("q", ""))}
+    """Show what the text in the search box may become, `at` saying where the caret is."""
+    at = request.GET.get("at", "")
+    place = int(at) if at.isdecimal() and len(at) < 5 else None
+    context = {"suggestions": suggestions(request.GET.get("q", ""), place)}
     return render(request, "maillog/_suggestions.html", context)
 
 

@@ -124,6 +124,65 @@
   };
   setInterval(() => document.hidden || tell(), 20_000);
 
+  // ------------------------------------------------------------ suggestions, at the caret
+
+  const box = () => document.getElementById("id_q");
+  const offers = document.getElementById("q-suggestions");
+  const options = () => [...(offers?.children ?? [])];
+  const active = () => offers?.querySelector("[aria-selected=true]");
+  const pick = (option) => {
+    active()?.removeAttribute("aria-selected");
+    option?.setAttribute("aria-selected", "true");
+    option?.scrollIntoView({ block: "nearest" });
+    if (option) box().setAttribute("aria-activedescendant", option.id);
+    else box().removeAttribute("aria-activedescendant");
+  };
+  const open = (whether) => {
+    if (!offers) return;
+    offers.hidden = !whether;
+    box().setAttribute("aria-expanded", whether);
+    if (!whether) pick(null);
+  };
+  const take = (option) => {
+    const { text, caret } = option.dataset;
+    box().value = text;
+    box().setSelectionRange(caret, caret);
+    open(false);
+    box().dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.elt === box()) event.detail.parameters.at = box().selectionStart;
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === offers) open(document.activeElement === box() && options().length > 0);
+  });
+  document.addEventListener("focusout", (event) => event.target === box() && open(false));
+  // Not "click": the box would have lost the focus by then.
+  offers?.addEventListener("mousedown", (event) => {
+    event.preventDefault();
+    const option = event.target.closest("[role=option]");
+    if (option) take(option);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.target !== box() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const all = options();
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (offers.hidden) {
+      if (event.key === "ArrowDown") htmx.trigger(box(), "suggest");
+      return;
+    }
+    if (step) {
+      const at = all.indexOf(active()) + step;
+      pick(at < -1 ? all.at(-1) : all[at]);
+    } else if (event.key === "Enter" && active()) take(active());
+    else if (event.key === "Escape") open(false);
+    else {
+      if (event.key === "Enter") open(false);
+      return;
+    }
+    event.preventDefault();
+  });
+
   // ------------------------------------------------------------ keyboard
 
   let last = ""; // the row that was looked at
