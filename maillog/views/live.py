@@ -81,11 +81,11 @@ def live(request: PersonRequest) -> HttpResponse:
         response["HX-Retarget"], response["HX-Reswap"] = "#mails", "outerHTML"
         return response
     mails = sorted(Message.objects.only(*fields(chosen)).filter(id__in=others), key=lambda mail: -mail.pk)
+    may_act = any(request.user.has_perm(permission) for permission in ACTING)
     context = {
-        "rows": rows(mails, texts_of(found.filters.label_ids.items()), chosen),
+        "rows": rows(mails, texts_of(found.filters.label_ids.items()), chosen, with_boxes=may_act),
         "gone": gone,
         "apart": True,
-        "may_act": any(request.user.has_perm(permission) for permission in ACTING),
         "chips": chips(found.text, newest),
         "swapped": True,
         "news": news(len(new)) if new else "",

@@ -105,6 +105,7 @@ def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, o
             page = page_of(filters.found, request.GET)
         except ValueError:
             misplaced = True
+    may_act = any(request.user.has_perm(permission) for permission in ACTING)
     return {
         "text": found.text,
         "filter": filters,
@@ -114,13 +115,13 @@ def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, o
         ],
         "misplaced": misplaced,
         "page": page,
-        "rows": rows(page.mails, texts_of(filters.label_ids.items()), chosen),
+        "rows": rows(page.mails, texts_of(filters.label_ids.items()), chosen, with_boxes=may_act),
         "layout": chosen,
         "chips": chips(found.text, newest),
         "newer": found.query(after=page.newer),
         "older": found.query(before=page.older),
         "everything": found.query(),
-        "may_act": any(request.user.has_perm(permission) for permission in ACTING),
+        "may_act": may_act,
         "since": max([newest, *(mail.pk for mail in page.mails[:1])]),
     }
 

@@ -1,5 +1,7 @@
 """Searches that people keep by name, and the columns that they choose: their own, and nobody else's."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -7,7 +9,7 @@ from maillog.columns import COLUMNS, USUAL, layout_of
 from maillog.listing_models import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
 from maillog.models import SavedSearch
 from maillog.query import LONGEST
-from maillog.rows import ago
+from maillog.rows import ago, units
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
@@ -164,4 +166,4 @@ def test_the_driver_stands_beside_the_connection_only_once(admin_client):
 )  # fmt: skip
 def test_times_are_said_in_one_unit(seconds, words):
     now = timezone.now()
-    assert ago(now - timezone.timedelta(seconds=seconds), now) == words
+    assert ago(now - timedelta(seconds=seconds), now, units()) == words

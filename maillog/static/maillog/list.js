@@ -106,8 +106,10 @@
     ticked = keeps ? boxes().filter((box) => box.checked).map((box) => box.value) : [];
   });
   document.addEventListener("htmx:afterSwap", () => {
-    if (ticked.length) for (const box of boxes()) box.checked ||= ticked.includes(box.value);
+    if (!ticked.length) return;
+    for (const box of boxes()) box.checked ||= ticked.includes(box.value);
     ticked = [];
+    boxes()[0]?.dispatchEvent(new Event("change", { bubbles: true })); // the buttons say how many there are
   });
 
   // ------------------------------------------------------------ times go on
@@ -154,7 +156,10 @@
     if (event.detail.elt === box()) event.detail.parameters.at = box().selectionStart;
   });
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target === offers) open(document.activeElement === box() && options().length > 0);
+    if (event.detail.target !== offers) return;
+    // An empty box offers everything there is, but only when asked.
+    const asked = box().value.trim() || event.detail.requestConfig.triggeringEvent?.type === "suggest";
+    open(Boolean(asked) && document.activeElement === box() && options().length > 0);
   });
   document.addEventListener("focusout", (event) => event.target === box() && open(false));
   // Not "click": the box would have lost the focus by then.
