@@ -232,7 +232,7 @@ def test_suggestions_complete_the_word_at_the_caret(visitor, mails):
     page = visitor.page
     visitor.go("/log/")
     box = page.get_by_label("Search", exact=True)
-    box.fill("second")
+    box.fill(" second")
     box.press("Home")
     page.keyboard.type("-conn")
     options = page.locator("#q-suggestions").get_by_role("option")
