@@ -46,9 +46,9 @@ class Summary:
     oldest_due_seconds: float | None
 
 
-def status_counts() -> dict[str, Count]:
-    """Return how many mails are in each state, counted up to 10,000 each, in one query."""
-    newest = _newest_id()
+def status_counts(newest: int | None = None) -> dict[str, Count]:
+    """Return how many mails are in each state, counted up to 10,000 each, in one query if `newest` is known."""
+    newest = newest_id() if newest is None else newest
     found = _count({status: 0 if status != Status.SENT else max(0, newest - NEWEST) for status in Status})
     counts: dict[str, Count] = {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
     sent = counts[Status.SENT]
@@ -70,7 +70,7 @@ def summary(since: datetime) -> Summary:
     if bound is None:
         window = {Status.SENT: 0, Status.FAILED: 0}
     else:
-        window = _count({Status.SENT: max(bound - 1, _newest_id() - NEWEST), Status.FAILED: bound - 1})
+        window = _count({Status.SENT: max(bound - 1, newest_id() - NEWEST), Status.FAILED: bound - 1})
     unfinished = _count(dict.fromkeys(UNFINISHED, 0))
     first = [_oldest(status) for status, count in unfinished.items() if count]
     due = Message.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "id")
@@ -94,7 +94,8 @@ def made_from(template: str, since: datetime) -> Count:
     return Count(min(found, CAP), found > CAP)
 
 
-def _newest_id() -> int:
+def newest_id() -> int:
+    """Return the number of the newest mail, 0 without one."""
     return Message.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -21,15 +19,6 @@ from maillog.query import FIRST_YEAR, LAST_YEAR, LONGEST, QueryError, parse
 from maillog.resolving import Conditions, Labels, midnight
 
 NOT_A_DAY = {"invalid": _("Write a day that there is, such as 2026-11-20.")}
-
-
-class DayInput(forms.DateInput):
-    """A day, picked in the browser's calendar and written as 2026-11-20 in the address."""
-
-    input_type = "date"
-
-    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
-        super().__init__(attrs, format="%Y-%m-%d")
 
 
 class FilterForm(forms.Form):
@@ -75,58 +64,13 @@ class FilterForm(forms.Form):
 class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     """The filters of the log over `Message` rows, always bound to the query string; "after:2h" counts from `now`."""
 
-    q = django_filters.CharFilter(
-        label=_("Search"),
-        max_length=LONGEST,
-        widget=forms.TextInput(
-            attrs={
-                "type": "search",
-                "placeholder": _("Recipient, subject, error… or status:failed"),
-                "autocomplete": "off",
-                "aria-label": _("Search"),
-                "aria-describedby": "q-problem",
-                "list": "q-suggestions",
-                "hx-get": reverse_lazy("maillog:suggestions"),
-                "hx-trigger": "input changed delay:100ms",
-                "hx-target": "#q-suggestions",
-                "hx-swap": "innerHTML",
-                "hx-sync": "this:replace",
-            }
-        ),
-    )
-    status = django_filters.MultipleChoiceFilter(
-        label=_("Status"), choices=Status.choices, widget=forms.MultipleHiddenInput
-    )
-    template = django_filters.ChoiceFilter(
-        label=_("Template"),
-        empty_label=_("Any template"),
-        choices=[],
-        widget=forms.Select(attrs={"aria-label": _("Template")}),
-    )
-    driver = django_filters.ChoiceFilter(
-        label=_("Driver"),
-        empty_label=_("Any driver"),
-        choices=[],
-        widget=forms.Select(attrs={"aria-label": _("Driver")}),
-    )
-    connection = django_filters.ChoiceFilter(
-        label=_("Connection"),
-        empty_label=_("Any connection"),
-        choices=[],
-        widget=forms.Select(attrs={"aria-label": _("Connection")}),
-    )
-    date_from = django_filters.DateFilter(
-        label=_("First day"),
-        input_formats=["%Y-%m-%d"],
-        error_messages=NOT_A_DAY,
-        widget=DayInput(attrs={"aria-label": _("First day"), "title": _("First day")}),
-    )
-    date_to = django_filters.DateFilter(
-        label=_("Last day"),
-        input_formats=["%Y-%m-%d"],
-        error_messages=NOT_A_DAY,
-        widget=DayInput(attrs={"aria-label": _("Last day"), "title": _("Last day")}),
-    )
+    q = django_filters.CharFilter(label=_("Search"), max_length=LONGEST)
+    status = django_filters.MultipleChoiceFilter(label=_("Status"), choices=Status.choices)
+    template = django_filters.ChoiceFilter(label=_("Template"), choices=[])
+    driver = django_filters.ChoiceFilter(label=_("Driver"), choices=[])
+    connection = django_filters.ChoiceFilter(label=_("Connection"), choices=[])
+    date_from = django_filters.DateFilter(label=_("First day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY)
+    date_to = django_filters.DateFilter(label=_("Last day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY)
 
     class Meta:
         model = Message
@@ -134,30 +78,22 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         fields: list[str] = []
 
     def __init__(
-        self, data: QueryDict, queryset: QuerySet[Message] | None = None, *, now: datetime | None = None
+        self,
+        data: QueryDict,
+        queryset: QuerySet[Message] | None = None,
+        *,
+        now: datetime | None = None,
+        labels: Labels | None = None,
     ) -> None:
         rows = Message.objects.select_related("template", "driver", "connection") if queryset is None else queryset
         super().__init__(without_blanks(data, "status"), queryset=rows)
         self.rows = rows
-        self.label_ids: dict[tuple[str, str], int] = {}
-        for kind, text, pk in Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id"):
-            self.label_ids[kind, text] = pk
+        self.label_ids = known_labels() if labels is None else labels
         for name in ("template", "driver", "connection"):
             texts = sorted(text for kind, text in self.label_ids if kind == name)
             self.filters[name].extra["choices"] = [(text, text) for text in texts]
         self.form.label_ids = self.label_ids
         self.form.now = now
-
-    @property
-    def statuses(self) -> list[str]:
-        """The statuses that were chosen; none if that choice is not valid."""
-        self.is_valid()  # fills cleaned_data, also where another field is wrong
-        return list(self.form.cleaned_data.get("status") or [])
-
-    @property
-    def is_active(self) -> bool:
-        """Whether anything is filtered by, rightly or wrongly."""
-        return any(self.data.get(name) for name in self.filters)
 
     @property
     def problem(self) -> QueryError | None:
@@ -182,6 +118,12 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         if given["date_to"]:
             conditions.before(midnight(given["date_to"] + timedelta(days=1)))
         return conditions.found_in(self.rows)
+
+
+def known_labels() -> dict[tuple[str, str], int]:
+    """Return the ids of all names of templates, drivers and connections."""
+    rows = Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id")
+    return {(kind, text): pk for kind, text, pk in rows}
 
 
 def without_blanks(data: QueryDict, name: str) -> QueryDict:

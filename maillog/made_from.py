@@ -34,11 +34,13 @@ def version_url(mail: Message) -> str:
 
 def edition(mail: Message) -> str:
     """Return version and language in words: ``version 3, German``; what is not known is left out."""
-    if mail.template is None:
-        return ""
-    number = mail.template_version
+    return edition_in_words(mail.template_version, mail.language) if mail.template_id else ""
+
+
+def edition_in_words(number: int | None, language: str) -> str:
+    """Return the number of a version and its language in words; what is not known is left out."""
     version = "" if number is None else gettext("version %d") % number if number else gettext("as delivered")
-    return ", ".join(filter(None, [version, language_name(mail.language, get_language() or "en")]))
+    return ", ".join(filter(None, [version, language_name(language, get_language() or "en") if language else ""]))
 
 
 @lru_cache(maxsize=500)

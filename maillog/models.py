@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
+from maillog.listing_models import ChosenColumns, SavedSearch
 from maillog.suppression_models import Suppression
 from maillog.text import server_words
 
@@ -22,6 +23,7 @@ __all__ = [
     "FINAL",
     "WAITING",
     "Attempt",
+    "ChosenColumns",
     "Content",
     "Label",
     "MailEvent",
@@ -29,6 +31,7 @@ __all__ = [
     "PruneRun",
     "Recipient",
     "RetentionRules",
+    "SavedSearch",
     "Status",
     "Suppression",
     "Transcript",

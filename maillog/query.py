@@ -33,10 +33,11 @@ TIMES = ("before", "after")
 OPERATORS = ("to", "from", "subject", "status", *NAMES, "tag", "error", "id", "actor", *TIMES, *FLAGS)
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
-_QUOTES = '"“”„'
+QUOTES = '"“”„'
 _OPERATOR = re.compile(r"([^\W\d_]+):")
-_PHRASE = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
+_PHRASE = re.compile(f"[{QUOTES}]([^{QUOTES}]*)[{QUOTES}]")
 _BARE = re.compile(r"\S+")
+_APOSTROPHES = str.maketrans(dict.fromkeys(QUOTES, "'"))
 _SPACE = re.compile(r"\s*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _AGO = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
@@ -127,6 +128,11 @@ def parse(text: str) -> Query:
     return Query(tuple(terms))
 
 
+def plain(name: str) -> str:
+    """Return `name` with apostrophes for quotation marks, which nothing between quotation marks can have."""
+    return name.translate(_APOSTROPHES)
+
+
 def closest(wrong: str, right: Iterable[str]) -> str:
     """Return which of `right` was probably meant by `wrong`, empty if none is near."""
     known = list(right)
@@ -152,7 +158,7 @@ def _term(text: str, start: int) -> Term:
         if _ends(text, place):
             message = _("Nothing follows “%(operator)s:”.") % {"operator": field}
             raise QueryError(message, operator.start(), place)
-    quoted = text[place] in _QUOTES
+    quoted = text[place] in QUOTES
     found = _PHRASE.match(text, place) if quoted else _BARE.match(text, place)
     if found is None:
         raise QueryError(_("The quotation mark is never closed."), place, len(text))

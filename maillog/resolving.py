@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from maillog.indexing import SEARCHED, TROUBLE, own_tag, template_tag
 from maillog.matching import Found, Wanted
 from maillog.models import Message, Status
-from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest
+from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
 from maillog.words import ends_in_word, words
 
 Labels = Mapping[tuple[str, str], int]  # (kind, text) -> id
@@ -75,6 +75,9 @@ class Conditions:
     def label(self, term: Term) -> None:
         """Add that the driver, the connection or the template has this name."""
         known = self.labels.get((term.field, term.value))
+        if known is None:
+            alike = [pk for (kind, text), pk in self.labels.items() if kind == term.field and plain(text) == term.value]
+            known = alike[0] if len(alike) == 1 else None
         if known is None:
             names = [text for kind, text in self.labels if kind == term.field]
             near = closest(term.value, names)

@@ -1,6 +1,6 @@
 """The door through which the log is read in lists: filters, pages, counts, the figures of the overview, the queue."""
 
-from maillog.counts import Count, Summary, made_from, status_counts, summary
+from maillog.counts import Count, Summary, made_from, newest_id, status_counts, summary
 from maillog.filters import MailFilter
 from maillog.matching import Found
 from maillog.paging import Page, page_of
@@ -30,6 +30,7 @@ __all__ = [
     "connection_names",
     "held_by_connection",
     "made_from",
+    "newest_id",
     "page_of",
     "queue_page",
     "status_counts",

@@ -2,50 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models import QuerySet
 
 from maillog.models import Label, Status
-from maillog.query import FLAGS, LONGEST, NAMES, OPERATORS, TIMES
+from maillog.query import FLAGS, LONGEST, NAMES, OPERATORS, QUOTES, TIMES
 
 MOST = 12
 SENDERS = "from"
 EXAMPLES_OF_TIMES = ("2h", "24h", "7d", "30d")
 
 
-def suggestions(text: str) -> list[str]:
-    """Return at most 12 whole queries that `text` may become: its last word completed, everything before it kept."""
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What the word at the caret may become, the whole text with it, and where the caret then stands."""
+
+    word: str
+    text: str
+    caret: int
+
+
+def suggestions(text: str, at: int | None = None) -> list[Suggestion]:
+    """Return at most 12 completions of the word in `text` before the place `at` (None: its end); the rest is kept."""
     if len(text) > LONGEST or "\0" in text:
         return []
-    before, last = _parted(text)
-    minus = "-" if last.startswith("-") else ""
-    operator, colon, begun = last.removeprefix("-").partition(":")
+    at = len(text) if at is None or not 0 <= at <= len(text) else at
+    start, end = _word(text, at)
+    after = text[end:]
+    found = []
+    for word in _words(text[start:at], anything=not text.strip()):
+        # An operator waits for its value, all else for the next word.
+        space = "" if word.endswith(":") or after[:1].isspace() else " "
+        completed = f"{text[:start]}{word}{space}"
+        if word != text[start:end]:
+            gap = 1 if after[:1].isspace() and not word.endswith(":") else 0
+            found.append(Suggestion(word, completed + after, len(completed) + gap))
+    return found[:MOST]
+
+
+def _words(begun: str, *, anything: bool) -> list[str]:
+    """Return what `begun` may become; with `anything`, also if it is nothing yet."""
+    minus = "-" if begun.startswith("-") else ""
+    operator, colon, value = begun.removeprefix("-").partition(":")
     operator = operator.lower()
-    if not colon:
-        ends = [f"{name}:" for name in OPERATORS if name.startswith(operator)] if operator or not text else []
+    if colon:
+        ends = [f"{operator}:{_quoted(one)}" for one in _values(operator, value.lstrip(QUOTES).lower())]
+    else:
+        ends = [f"{name}:" for name in OPERATORS if name.startswith(operator)] if begun or anything else []
         if operator:
             ends += [f"status:{status}" for status in Status.values if status.startswith(operator)]
-        if not text:
-            ends = [*ends, *(f"{name}:{flag}" for name, flags in FLAGS.items() for flag in flags)]
-    else:
-        ends = [f"{operator}:{_quoted(value)}" for value in _values(operator, begun.lstrip('"“„').lower())]
-    found = [f"{before}{minus}{end}" for end in ends]
-    return [one for one in found if one != text][:MOST]
+        elif anything:
+            ends += [f"{name}:{flag}" for name, flags in FLAGS.items() for flag in flags]
+    return [f"{minus}{end}" for end in ends]
 
 
-def _parted(text: str) -> tuple[str, str]:
-    """Return what stands before the word that is being typed, and that word; a quoted name is one word."""
+def _word(text: str, at: int) -> tuple[int, int]:
+    """Return where the word at the caret begins and ends; a quoted name is one word."""
     start, quoted = 0, False
-    for place, letter in enumerate(text):
-        if letter in '"“”„':
+    for place, letter in enumerate(text[:at]):
+        if letter in QUOTES:
             quoted = not quoted
         elif letter.isspace() and not quoted:
             start = place + 1
-    return text[:start], text[start:]
+    rest = enumerate(text[at:], at)
+    if not quoted:
+        return start, next((place for place, letter in rest if letter.isspace()), len(text))
+    return start, next((place + 1 for place, letter in rest if letter in QUOTES), at)
 
 
 def _values(operator: str, begun: str) -> list[str]:
     if operator == "status":
-        return [status for status in Status.values if status.startswith(begun)]
+        others, comma, last = begun.rpartition(",")
+        return [f"{others}{comma}{status}" for status in Status.values if status.startswith(last)]
     if operator in FLAGS:
         return [flag for flag in FLAGS[operator] if flag.startswith(begun)]
     if operator in TIMES:

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog import made_from
+from maillog.asking import PLACES, Asked, asked, names_by_kind, query_string
+from maillog.columns import COLUMNS, Layout, layout_of
+from maillog.editing import reading, with_operator
 from maillog.models import Message, Status
 from maillog.people import whole_address
-from maillog.search import MailFilter, Page, page_of, status_counts, suggestions
+from maillog.query import NAMES, plain
+from maillog.rows import fields, rows, texts_of, units
+from maillog.saved_searches import searches_of
+from maillog.search import Page, newest_id, page_of, status_counts, suggestions
+from maillog.views.requests import PersonRequest
 
 if TYPE_CHECKING:
-    from django_htmx.middleware import HtmxDetails
-
     from maillog.search import Count
-
-    class HtmxRequest(HttpRequest):
-        """A request as django-htmx's middleware leaves it."""
-
-        htmx: HtmxDetails
-
 
 EXAMPLES = (
     ("ann@example.com", _("mails to, from or about this address; the beginning is enough: ann@, example.c")),
@@ -45,7 +40,9 @@ EXAMPLES = (
     ("actor:system tag:bulk", _("sent by nobody in person, with a tag")),
 )
 ACTING = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
-CHOICES = ("template", "driver", "connection")
+ANY = {"template": _("Any template"), "driver": _("Any driver"), "connection": _("Any connection")}
+DAYS = {"date_from": _("First day"), "date_to": _("Last day")}
+MOST_SHOWN = 12  # searches above the list; the others are a page away
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.SENT, Status.DEFERRED, Status.FAILED})
 
 
@@ -70,144 +67,136 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One mail as the list shows it. Made here, because the template's own filters took most of the page's time."""
+class Choice:
+    """A choice among names beside the search box: what it shows, and what can be chosen."""
 
-    pk: int
-    href: str
-    status: str
-    label: str
-    subject: str
-    recipients: str
-    reason: str
-    template: str
-    edition: str
-    connection: str
-    driver: str
-    tries: int
-    created: str
-    exactly: str
-    iso: str
+    name: str
+    label: str | Promise
+    any: str | Promise
+    names: list[str]
+    chosen: str
+    wrong: bool
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def listing(request: HtmxRequest) -> HttpResponse:
-    """Show the mails that match, 50 a page, newest first."""
-    filters = MailFilter(request.GET)
-    page, misplaced = Page(), False
+def listing(request: PersonRequest) -> HttpResponse:
+    """Show the mails that match, 50 a page, newest first. Fields beside the search box become a part of its text."""
+    chosen = layout_of(request.user.pk)
+    found = asked(request.GET, Message.objects.only(*fields(chosen)))
+    partial = bool(request.htmx) and not request.htmx.history_restore_request
+    if found.translated and not partial:
+        places = {name: request.GET[name] for name in PLACES if request.GET.get(name)}
+        return redirect(reverse("maillog:list") + found.query(**places))
+    context = list_of(request, found, chosen) | around(request, found, chosen)
+    response = render(request, "maillog/_mails.html" if partial else "maillog/mail_list.html", context)
+    if partial:
+        address = f"?{request.GET.urlencode()}" if found.fields_at_fault else found.query()
+        response["HX-Push-Url"] = request.path + address.removesuffix("?")
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, object]:
+    """Return what the list itself shows, and what live updates go on from."""
+    newest = newest_id()  # before the page is read: what comes in between is not missed
+    filters, page, misplaced = found.filters, Page(), False
     if filters.is_valid():
         try:
             page = page_of(filters.found, request.GET)
         except ValueError:
             misplaced = True
-    context = {
+    may_act = any(request.user.has_perm(permission) for permission in ACTING)
+    return {
+        "text": found.text,
         "filter": filters,
-        "choices": [filters.form[name] for name in CHOICES if worth_showing(filters, name)],
         "errors": [
-            (
-                filters.form[name].label,
-                "" if filters.form[name].is_hidden else filters.form[name].id_for_label,
-                messages,
-            )
+            (filters.form[name].label, "" if name == "status" else filters.form[name].id_for_label, messages)
             for name, messages in filters.form.errors.items()
         ],
         "misplaced": misplaced,
-        "problem": problem_of(filters),
-        "examples": examples(),
-        "suggestions": [] if request.htmx else suggestions(""),
-        "person": whole_address(request.GET.get("q", "")),
         "page": page,
-        "rows": rows(page.mails),
-        "chips": chips(filters),
-        "newer": query_of(filters, after=page.newer),
-        "older": query_of(filters, before=page.older),
-        "swapped": bool(request.htmx),
-        "everything": query_of(filters),
-        "may_act": any(request.user.has_perm(permission) for permission in ACTING),
+        "rows": rows(page.mails, texts_of(filters.label_ids.items()), chosen, with_boxes=may_act),
+        "layout": chosen,
+        "chips": chips(found.text, newest),
+        "newer": found.query(after=page.newer),
+        "older": found.query(before=page.older),
+        "everything": found.query(),
+        "may_act": may_act,
+        "since": max([newest, *(mail.pk for mail in page.mails[:1])]),
     }
-    partial = request.htmx and not request.htmx.history_restore_request
-    response = render(request, "maillog/_mails.html" if partial else "maillog/mail_list.html", context)
-    if partial:
-        response["HX-Push-Url"] = request.path + query_of(filters)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+
+
+def around(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, object]:
+    """Return what stands around the list, and which of it a part of the page must bring along."""
+    shown = found.shown
+    return {
+        "choices": choices(found),
+        "days": [(name, label, shown.get(name, ""), name in found.fields_at_fault) for name, label in DAYS.items()],
+        "problem": problem_of(found),
+        "person": whole_address(found.text),
+        "swapped": bool(request.htmx),
+        "box_differs": found.text != found.box,
+        "fields_differ": any(found.sent.get(name, "") != shown.get(name, "") for name in (*NAMES, *DAYS)),
+        "examples": [] if request.htmx else examples(),
+        "columns": [(one.name, one.label, chosen.has(one.name)) for one in COLUMNS],
+        "units": units(),
+        "searches": [(one, query_string(one.query), one.query == found.text) for one in searches_of(request.user.pk)],
+        "most_shown": MOST_SHOWN,
+    }
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def suggested(request: HttpRequest) -> HttpResponse:
-    """Show what the text in the search box may become."""
-    context = {"suggestions": suggestions(request.GET.get("q", ""))}
+    """Show what the text in the search box may become, `at` saying where the caret is."""
+    at = request.GET.get("at", "")
+    place = int(at) if at.isdecimal() and len(at) < 5 else None
+    context = {"suggestions": suggestions(request.GET.get("q", ""), place)}
     return render(request, "maillog/_suggestions.html", context)
 
 
 def examples() -> list[tuple[str, str, str]]:
     """Return queries to try, with their links and what they find."""
-    return [(query, "?" + urlencode({"q": query}), str(finds)) for query, finds in EXAMPLES]
+    return [(query, query_string(query), str(finds)) for query, finds in EXAMPLES]
 
 
-def problem_of(filters: MailFilter) -> Problem | None:
+def problem_of(found: Asked) -> Problem | None:
     """Return what is wrong in the search box, with a link to what was probably meant."""
-    messages = filters.form.errors.get("q")
+    messages = found.filters.form.errors.get("q")
     if not messages:
         return None
-    error = filters.problem
-    text = filters.data.get("q", "")
-    # The field takes away space around the text; the place was counted without.
-    corrected = error.corrected(text.strip()) if error else ""
-    return Problem(" ".join(map(str, messages)), corrected, query_of(filters, q=corrected) if corrected else "")
+    error = found.filters.problem
+    corrected = error.corrected(found.text) if error else ""
+    return Problem(" ".join(map(str, messages)), corrected, query_string(corrected) if corrected else "")
 
 
-def rows(mails: Iterable[Message]) -> list[Row]:
-    """Return what the list shows of `mails`, times in the time zone in force."""
-    labels = {status.value: str(status.label) for status in Status}
-    log, this_year = reverse("maillog:list"), timezone.localtime().year
-    return [
-        Row(
-            pk=mail.pk,
-            href=f"{log}{mail.pk}/",  # what reverse("maillog:detail") says, which would be asked 50 times
-            status=mail.status,
-            label=labels[mail.status],
-            subject=mail.subject,
-            recipients=mail.recipients_shown,
-            reason=mail.reason,
-            template=mail.template.text if mail.template else "",
-            edition=made_from.edition(mail),
-            connection=mail.connection.text if mail.connection else "",
-            driver=mail.driver.text if mail.driver else "",
-            tries=mail.tries,
-            created=date_format(local, "j M, H:i" if local.year == this_year else "j M Y, H:i"),
-            exactly=date_format(local, "j M Y, H:i:s T"),
-            iso=local.isoformat(timespec="seconds"),
-        )
-        for mail, local in ((mail, timezone.localtime(mail.created_at)) for mail in mails)
-    ]
+def choices(found: Asked) -> list[Choice]:
+    """Return the choices among names that help: there are several, or one is chosen (or wrongly given)."""
+    known, shown = names_by_kind(found.filters.label_ids), found.shown
+    result = []
+    for name, any_of_them in ANY.items():
+        names, chosen = known[name], shown.get(name, "")
+        chosen = next((one for one in names if plain(one) == plain(chosen)), chosen)
+        if chosen and chosen not in names:
+            names = [chosen, *names]
+        if len(names) > 1 or chosen:
+            label = found.filters.form.fields[name].label or name
+            result.append(Choice(name, label, any_of_them, names, chosen, name in found.fields_at_fault))
+    return result
 
 
-def chips(filters: MailFilter) -> list[Chip]:
-    """Return a chip for each status that is usual, chosen, or that some mail is in."""
-    chosen = filters.statuses
+def chips(text: str, newest: int) -> list[Chip]:
+    """Return a chip for each status that is usual, chosen, or that some mail is in. It writes itself into `text`."""
+    chosen = reading(text).statuses
     return [
         Chip(
             status=status,
             label=str(Status(status).label),
             count=count,
             chosen=status in chosen,
-            query=query_of(filters, status=None if chosen == [status] else status),
+            query=query_string(with_operator(text, "status", "" if chosen == (status,) else status)),
         )
-        for status, count in status_counts().items()
+        for status, count in status_counts(newest).items()
         if count.value or status in chosen or status in ALWAYS_SHOWN
     ]
-
-
-def worth_showing(filters: MailFilter, name: str) -> bool:
-    """Return whether a choice among names helps: there are several, or one is chosen (or wrongly given)."""
-    return len(filters.filters[name].extra["choices"]) > 1 or bool(filters.data.get(name))
-
-
-def query_of(filters: MailFilter, **changes: str | int | None) -> str:
-    """Return the query string of `filters` without empty fields and without a place, changed by `changes`."""
-    kept = {name: [value for value in filters.data.getlist(name) if value] for name in filters.filters}
-    changed = {name: [] if value is None else [str(value)] for name, value in changes.items()}
-    return "?" + urlencode({**kept, **changed}, doseq=True)

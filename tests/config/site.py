@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from mailadmin import bulk
 from maillog import suppressing
-from maillog.models import MailEvent
+from maillog.models import MailEvent, SavedSearch
 from maillog.trail import LOOKS
 from secrets_app import keeping
 from templates_app.content import Variable
@@ -167,6 +167,11 @@ PAGES = (
     ),
     Page("log/", "/log/", (LOG,)),
     Page("log/suggestions/", "/log/suggestions/?q=stat", (LOG,)),
+    Page("log/live/", "/log/live/", (LOG,)),
+    Page("log/columns/", "/log/columns/", (LOG,), reads=False, acts=True),
+    Page("log/searches/", "/log/searches/", (LOG,), acts=True),
+    Page("log/searches/<int:pk>/", "/log/searches/{search}/", (LOG,), reads=False, acts=True),
+    Page("log/searches/<int:pk>/deletion/", "/log/searches/{search}/deletion/", (LOG,), reads=False, acts=True),
     Page("log/<int:mail_id>/", "/log/{mail}/", (LOG,)),
     Page("log/<int:mail_id>/preview/", "/log/{mail}/preview/", (LOG, BODY)),
     Page("log/<int:mail_id>/source/", "/log/{mail}/source/", (LOG, BODY)),
@@ -302,12 +307,17 @@ class Site:
 
     def path(self, page: Page, user: User | None = None) -> str:
         """Return the address of `page` with rows that exist filled in; the session is one of `user`'s."""
-        session = 0
+        session = search = 0
         if "{session}" in page.path:
             owner = user or self.admin
             key = f"elsewhere-{UserSession.objects.count()}"
             session = UserSession.objects.create(user=owner, ip="192.0.2.1", session_key=key).pk
+        if "{search}" in page.path:
+            search = SavedSearch.objects.get_or_create(
+                user=user or self.admin, name="Failed", defaults={"query": "status:failed"}
+            )[0].pk
         return page.path.format(
+            search=search,
             mail=self.mail.pk,
             secret=self.secret.pk,
             session=session,

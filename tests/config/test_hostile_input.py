@@ -40,7 +40,8 @@ HOSTILE: dict[str, bytes] = {
     "url": b"https://[evil.example",
 }
 PARAMETERS = {  # what is tried alone; all of them together are tried on every page
-    "/log/": ("q", "status", "template", "driver", "connection", "date_from", "date_to", "before", "after"),
+    "/log/": ("q", "status", "template", "driver", "connection", "date_from", "date_to", "before", "after", "was"),
+    "/log/live/": ("text", "rows", "since", "seen", "columns", "chosen", "calm"),
     "/log/{mail}/": ("tab",),
     "/secrets/trail/": ("before",),
     "/secrets/new/smtp/": ("preset",),

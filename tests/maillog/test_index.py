@@ -352,30 +352,65 @@ def assert_walks_an_index(query: str, sql: str, plan: str) -> None:
 # ---------------------------------------------------------------- while typing
 
 
-def test_suggestions_complete_the_last_word_and_keep_the_rest():
+def offered(text: str, at: int | None = None) -> list[str]:
+    return [one.word for one in suggestions(text, at)]
+
+
+def completed(text: str) -> str:
+    """Return what the text with a bar for the caret becomes by the first suggestion, with the bar."""
+    first = suggestions(text.replace("|", ""), text.index("|"))[0]
+    return f"{first.text[: first.caret]}|{first.text[first.caret :]}"
+
+
+def test_suggestions_complete_the_last_word():
     finished("sent", template="account/welcome")
-    assert "status:" in suggestions("")
-    assert suggestions("ann@ sta") == ["ann@ status:"]
-    assert suggestions("-status:f") == ["-status:failed"]
-    assert suggestions("x connection:rel") == ['x connection:"Relay A"']
-    assert suggestions('x connection:"rel') == ['x connection:"Relay A"']
-    assert suggestions("template:wel") == ["template:account/welcome"]
-    assert suggestions("from:shop") == ["from:shop@example.com"]
-    assert suggestions("fai") == ["status:failed"]
-    assert suggestions("after:2") == ["after:2h", "after:24h"]
-    assert suggestions("nothing:like") == suggestions("x" * 501) == suggestions("\0") == []
+    assert "status:" in offered("")
+    assert offered("ann@ sta") == ["status:"]
+    assert offered("-status:f") == ["-status:failed"]
+    assert offered("x connection:rel") == offered('x connection:"rel') == ['connection:"Relay A"']
+    assert offered("template:wel") == ["template:account/welcome"]
+    assert offered("from:shop") == ["from:shop@example.com"]
+    assert offered("fai") == ["status:failed"]
+    assert offered("after:2") == ["after:2h", "after:24h"]
+    assert offered("nothing:like") == offered("x" * 501) == offered("\0") == offered("word ") == []
+
+
+def test_what_is_turned_round_is_suggested_from_its_minus_on():
+    assert offered("invoice -")[:3] == ["-to:", "-from:", "-subject:"]
+    assert offered("-st") == ["-status:"]
+    assert offered("-fai") == ["-status:failed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("sta| invoice", "status:| invoice"),
+        ("a status:fa| b", "a status:failed |b"),
+        ("a status:fa|x b", "a status:failed |b"),
+        ("a connection:re|", 'a connection:"Relay A" |'),
+        ('connection:"re| b" c', 'connection:"Relay A" |c'),
+        ('connection:"re| c', 'connection:"Relay A" |c'),
+        ("-status:fa|,sent x", "-status:failed |x"),
+        ("status:failed,de| x", "status:failed,deferred |x"),
+    ],
+)
+def test_suggestions_complete_the_word_at_the_caret_and_keep_the_rest(before, after):
+    finished("sent")
+    assert completed(before) == after
 
 
 def test_the_suggestions_are_options_for_the_box(admin_client):
     finished("sent")
-    page = admin_client.get("/log/suggestions/", {"q": 'a connection:"re'}).content.decode()
-    assert page.strip() == '<option value="a connection:&quot;Relay A&quot;"></option>'
-    assert "<option" in admin_client.get("/log/").content.decode()
+    page = admin_client.get("/log/suggestions/", {"q": 'a connection:"re', "at": "16"}).content.decode()
+    assert 'role="option"' in page
+    assert 'data-text="a connection:&quot;Relay A&quot; " data-caret="23">connection:&quot;Relay A&quot;</li>' in page
+    for at in ("x", "-1", "99999", "9" * 400, "²"):
+        assert admin_client.get("/log/suggestions/", {"q": "sta", "at": at}).status_code == 200
 
 
 def test_the_box_says_what_is_wrong_and_leads_to_what_was_meant(admin_client):
     queued()
-    page = admin_client.get("/log/", {"q": " statsu:failed", "driver": ""}).content.decode()
+    page = admin_client.get("/log/", {"q": " statsu:failed"}).content.decode()
     problem = page.partition('id="q-problem"')[2].partition("</p>")[0]
     assert "There is no “statsu:”" in problem
     assert 'href="/log/?q=status%3Afailed"' in problem

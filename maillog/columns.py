@@ -1,0 +1,193 @@
+"""The columns of the list of mails: which there are, who chose which, and what each shows of a mail.
+
+Status, message and time are always there. What somebody chose is kept per person, and shown on a phone, too; without a
+choice the list is as wide as fits most screens, and a phone shows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+
+from maillog import made_from
+from maillog.models import ChosenColumns, Message
+
+Texts = Mapping[int, str]  # id of a label -> its text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column that can be chosen. `shown` returns what is in its cell, as HTML, of a mail and texts of labels."""
+
+    name: str
+    label: str | Promise
+    fields: tuple[str, ...]  # of `Message`, which it needs
+    shown: Callable[[Message, Texts], str]
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of one person's list."""
+
+    columns: tuple[Column, ...]
+    is_chosen: bool = False  # or as it is for everybody
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(one.name for one in self.columns)
+
+    @property
+    def fields(self) -> set[str]:
+        """The fields of `Message` that the columns need."""
+        return {name for one in self.columns for name in one.fields}
+
+    def has(self, name: str) -> bool:
+        """Return whether there is such a column."""
+        return name in self.names
+
+
+def _template(mail: Message, texts: Texts) -> str:
+    key = texts.get(mail.template_id or 0, "")
+    if not key:
+        return ""
+    edition = made_from.edition_in_words(mail.template_version, mail.language)
+    return _cell(key, "mono small") + (_note(edition) if edition else "")
+
+
+def _connection(mail: Message, texts: Texts) -> str:
+    return _cell(texts.get(mail.connection_id or 0, ""))
+
+
+def _connection_and_driver(mail: Message, texts: Texts) -> str:
+    driver = texts.get(mail.driver_id or 0, "")
+    return _connection(mail, texts) + (_note(driver) if driver else "")
+
+
+def _driver(mail: Message, texts: Texts) -> str:
+    return _cell(texts.get(mail.driver_id or 0, ""))
+
+
+def _tries(mail: Message, _texts: Texts) -> str:
+    return str(mail.tries)
+
+
+def _language(mail: Message, _texts: Texts) -> str:
+    return conditional_escape(made_from.language_name(mail.language, get_language() or "en")) if mail.language else ""
+
+
+def _actor(mail: Message, _texts: Texts) -> str:
+    return _cell(mail.actor_name) if mail.actor_name else _note(gettext("System"))
+
+
+def _sender(mail: Message, texts: Texts) -> str:
+    return _cell(texts.get(mail.sender_id, ""))
+
+
+def _size(mail: Message, _texts: Texts) -> str:
+    return filesizeformat(mail.size)
+
+
+def _number(mail: Message, _texts: Texts) -> str:
+    return str(mail.pk)
+
+
+def _finished(mail: Message, _texts: Texts) -> str:
+    if mail.finished_at is None:
+        return ""
+    local = localtime(mail.finished_at)
+    took = duration(max(0.0, (mail.finished_at - mail.created_at).total_seconds()))
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>{}',
+        local.isoformat(timespec="seconds"),
+        date_format(local, "j M Y, H:i:s T"),
+        date_format(local, "H:i:s"),
+        _note(gettext("after %(time)s") % {"time": took}),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return how long it took, in one unit."""
+    for size, text in ((86_400, gettext("%d d")), (3_600, gettext("%d h")), (60, gettext("%d min"))):
+        if seconds >= size:
+            return text % (seconds // size)
+    return gettext("%s s") % (f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
+
+
+COLUMNS = (
+    Column("template", _("Template"), ("template_id", "template_version", "language"), _template),
+    Column("connection", _("Connection"), ("connection_id", "driver_id"), _connection_and_driver),
+    Column("driver", _("Driver"), ("driver_id",), _driver),
+    Column("tries", _("Tries"), (), _tries, is_number=True),
+    Column("language", _("Language"), ("language",), _language),
+    Column("actor", _("Sent by"), ("actor_name",), _actor),
+    Column("sender", _("Sender"), ("sender_id",), _sender),
+    Column("size", _("Size"), ("size",), _size, is_number=True),
+    Column("finished", _("Finished"), ("finished_at",), _finished),
+    Column("number", _("Number"), (), _number, is_number=True),
+)
+BY_NAME = {one.name: one for one in COLUMNS}
+USUAL = ("template", "connection")
+CONNECTION_ALONE = Column("connection", _("Connection"), ("connection_id",), _connection)
+
+
+def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
+    """Return the layout with these columns, in their order; names that there are not are left out."""
+    wanted = set(names)
+    # Beside a column of its own the driver is not said once more.
+    found = [
+        CONNECTION_ALONE if one.name == "connection" and "driver" in wanted else one
+        for one in COLUMNS
+        if one.name in wanted
+    ]
+    return Layout(tuple(found), is_chosen)
+
+
+def layout_of(user_id: int) -> Layout:
+    """Return the layout of somebody's list: one query."""
+    names = ChosenColumns.objects.filter(user_id=user_id).values_list("names", flat=True).first()
+    return layout(USUAL, is_chosen=False) if names is None else layout(names.split(), is_chosen=True)
+
+
+def choose(user_id: int, names: Iterable[str]) -> None:
+    """Keep which columns somebody wants; names that there are not are left out."""
+    chosen = " ".join(layout(names, is_chosen=True).names)
+    ChosenColumns.objects.update_or_create(user_id=user_id, defaults={"names": chosen})
+
+
+def forget(user_id: int) -> None:
+    """Give somebody the columns that everybody has."""
+    ChosenColumns.objects.filter(user_id=user_id).delete()
+
+
+def cells(mail: Message, texts: Texts, chosen: Layout) -> SafeString:
+    """Return the cells of `mail` in all columns, as HTML."""
+    parts = []
+    for one in chosen.columns:
+        classes = " ".join(filter(None, ["number" if one.is_number else "", "" if chosen.is_chosen else "wide-only"]))
+        attributes = f' class="{classes}"' if classes else ""
+        if chosen.is_chosen:
+            attributes += f' data-label="{conditional_escape(str(one.label))}"'
+        parts.append(f"<td{attributes}>{one.shown(mail, texts)}</td>")
+    return mark_safe("".join(parts))  # noqa: S308  (every `shown` returns HTML)
+
+
+def _cell(text: str, classes: str = "") -> str:
+    if not text:
+        return ""
+    escaped = conditional_escape(text)
+    return f'<span class="{classes}{" " if classes else ""}truncate" title="{escaped}">{escaped}</span>'
+
+
+def _note(text: str) -> SafeString:
+    return format_html('<span class="muted small">{}</span>', text)

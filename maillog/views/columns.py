@@ -1,0 +1,25 @@
+"""Which columns somebody's list of mails has. Kept in the database: it works without JavaScript and on every device."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from maillog import columns
+from maillog.asking import query_string
+from maillog.query import LONGEST
+from maillog.views.requests import PersonRequest
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_POST
+def choose(request: PersonRequest) -> HttpResponse:
+    """Keep the choice, or go back to what is usual, and return to the list. Names that there are not are left out."""
+    if request.POST.get("usual"):
+        columns.forget(request.user.pk)
+    else:
+        columns.choose(request.user.pk, request.POST.getlist("columns"))
+    return redirect(reverse("maillog:list") + query_string(request.POST.get("q", "")[:LONGEST]))

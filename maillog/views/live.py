@@ -1,0 +1,103 @@
+"""What is new on the list since it was shown: the rows that changed, and how many mails came.
+
+Asked every few seconds by each page that is looked at, so it must cost nothing where nothing happened: one look for the
+newest id, one for the rows that the page shows, no words searched, nothing counted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse, HttpResponseBadRequest
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from maillog.asking import asked, only
+from maillog.columns import layout
+from maillog.models import Message
+from maillog.paging import LARGEST_ID, SIZE
+from maillog.query import LONGEST
+from maillog.rows import changed, fields, mails_in_words, rows, texts_of
+from maillog.search import newest_id
+from maillog.views.mails import ACTING, chips, list_of
+from maillog.views.requests import PersonRequest
+
+SEEN = "X-Log-Seen"  # up to which mail the page knows what came
+MOST_ROWS = 2 * SIZE
+_ROWS = re.compile(r"(\d{1,19})\.([0-9a-f]{1,8})", re.ASCII)
+
+
+class LiveForm(forms.Form):
+    """What a page shows: its text, its rows with their states, and up to which mail it knows of everything.
+
+    `since` is the newest mail when the list was made, `seen` when it last asked. `calm`: this is the newest page, and
+    nobody is busy in it, so that it may be replaced as a whole.
+    """
+
+    text = forms.CharField(max_length=LONGEST, required=False)
+    rows = forms.CharField(max_length=32 * MOST_ROWS, required=False)
+    since = forms.IntegerField(min_value=0, max_value=LARGEST_ID, required=False)
+    seen = forms.IntegerField(min_value=0, max_value=LARGEST_ID, required=False)
+    columns = forms.CharField(max_length=200, required=False)
+    chosen = forms.BooleanField(required=False)
+    calm = forms.BooleanField(required=False)
+
+    def clean_rows(self) -> dict[int, str]:
+        """Return the states of the rows by their numbers."""
+        text = str(self.cleaned_data["rows"])
+        pairs = text.split(",") if text else []
+        found = {int(one[1]): one[2] for one in map(_ROWS.fullmatch, pairs) if one and int(one[1]) <= LARGEST_ID}
+        if len(found) != len(pairs) or len(found) > MOST_ROWS:
+            raise forms.ValidationError(_("These are not the rows of a list."), code="rows")
+        return found
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_safe
+def live(request: PersonRequest) -> HttpResponse:
+    """Send what is new; nothing (204) if nothing is."""
+    form = LiveForm(request.GET)
+    if not form.is_valid():
+        return HttpResponseBadRequest("This is asked by the list of mails alone.", content_type="text/plain")
+    shown: dict[str, Any] = form.cleaned_data
+    since, seen = shown["since"] or 0, shown["seen"] or 0
+    newest = newest_id()
+    others, gone = changed(shown["rows"]) if shown["rows"] else ([], [])
+    came = newest > seen
+    if not (others or gone or came):
+        return HttpResponse(status=204)
+    chosen = layout(shown["columns"].split(), is_chosen=shown["chosen"])
+    found = asked(only(shown["text"]), Message.objects.only(*fields(chosen)))
+    new = []
+    if came and found.filters.is_valid():
+        new = found.filters.found.page(SIZE + 1, after=since)
+    if new and shown["calm"]:
+        context = list_of(request, found, chosen) | {"swapped": True, "announced": news(len(new))}
+        response = render(request, "maillog/_fresh.html", context)
+        response["HX-Retarget"], response["HX-Reswap"] = "#mails", "outerHTML"
+        return response
+    mails = sorted(Message.objects.only(*fields(chosen)).filter(id__in=others), key=lambda mail: -mail.pk)
+    may_act = any(request.user.has_perm(permission) for permission in ACTING)
+    context = {
+        "rows": rows(mails, texts_of(found.filters.label_ids.items()), chosen, with_boxes=may_act),
+        "gone": gone,
+        "apart": True,
+        "chips": chips(found.text, newest),
+        "swapped": True,
+        "news": news(len(new)) if new else "",
+        "query": found.query(),
+    }
+    response = render(request, "maillog/_live.html", context)
+    response[SEEN] = str(max(newest, seen))
+    if not new or not any(mail.pk > seen for mail in new):
+        response["HX-Reswap"] = "none"  # what the bar says stays true, and is not read out again
+    return response
+
+
+def news(count: int) -> str:
+    """Return how many mails came, counted up to a page."""
+    return mails_in_words(min(count, SIZE), more=count > SIZE)

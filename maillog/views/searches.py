@@ -1,0 +1,66 @@
+"""The searches that somebody keeps: listed, added, renamed, deleted. Only their owner finds them."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from maillog.asking import query_string
+from maillog.listing_models import MOST_SEARCHES
+from maillog.models import SavedSearch
+from maillog.saved_searches import NameForm, SearchForm, searches_of
+from maillog.views.requests import PersonRequest
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def searches(request: PersonRequest) -> HttpResponse:
+    """List one's searches; save a new one, and return to what it finds."""
+    posted = request.method == "POST"
+    form = SearchForm(request.POST if posted else None, search=SavedSearch(user_id=request.user.pk))
+    if posted and form.is_valid() and form.save():
+        messages.success(request, gettext("“%s” is saved.") % form.search.name)
+        return redirect(reverse("maillog:list") + query_string(form.search.query))
+    return page(request, form)
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_POST
+def rename(request: PersonRequest, pk: int) -> HttpResponse:
+    """Give one of one's searches another name."""
+    search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
+    form = NameForm(request.POST, search=search, auto_id=f"id_{pk}_%s")
+    if form.is_valid() and form.save():
+        messages.success(request, gettext("It is called “%s” now.") % search.name)
+        return redirect("maillog:searches")
+    return page(request, SearchForm(search=SavedSearch(user_id=request.user.pk)), wrong=form)
+
+
+@permission_required("maillog.view_log", raise_exception=True)
+@require_POST
+def delete(request: PersonRequest, pk: int) -> HttpResponse:
+    """Delete one of one's searches. The mails that it finds stay."""
+    search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
+    search.delete()
+    messages.success(request, gettext("“%s” is deleted.") % search.name)
+    return redirect("maillog:searches")
+
+
+def page(request: PersonRequest, form: SearchForm, *, wrong: NameForm | None = None) -> HttpResponse:
+    """Return the page with `form` for a new search; `wrong` is the form of a new name that was refused."""
+    lines = [
+        (
+            one,
+            wrong if wrong and wrong.search.pk == one.pk else NameForm(search=one, auto_id=f"id_{one.pk}_%s"),
+            query_string(one.query),
+        )
+        for one in searches_of(request.user.pk)
+    ]
+    context = {"form": form, "lines": lines, "most": MOST_SEARCHES, "wrong": wrong}
+    refused = form.errors or wrong
+    return render(request, "maillog/search_list.html", context, status=422 if refused else 200)
