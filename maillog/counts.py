@@ -107,14 +107,16 @@ def _count(after: dict[Status, int]) -> dict[Status, int]:
     """Return for each state how many mails with an id above the given one are in it, at most CAP + 1.
 
     One statement of short sub-queries, because GROUP BY would walk everything that is not sent. The words "not sent"
-    are repeated for SQLite, which uses the partial index only then.
+    are repeated for SQLite, which uses the partial index only then. Newest first, or PostgreSQL would look for sent
+    mails by reading the table from its beginning.
     """
     table = connection.ops.quote_name(Message._meta.db_table)
     parts = []
     values: list[str | int] = []
     for status, bound in after.items():
         extra = "" if status == Status.SENT else f" AND NOT (status = '{Status.SENT.value}')"
-        rows = f"SELECT 1 FROM {table} WHERE status = %s{extra} AND id > %s LIMIT {CAP + 1}"  # noqa: S608  (names of ours)
+        where = f"status = %s{extra} AND id > %s"
+        rows = f"SELECT 1 FROM {table} WHERE {where} ORDER BY id DESC LIMIT {CAP + 1}"  # noqa: S608  (names of ours)
         parts.append(f"SELECT %s, COUNT(*) FROM ({rows}) AS capped")  # noqa: S608
         values += [status.value, status.value, bound]
     with connection.cursor() as cursor:
