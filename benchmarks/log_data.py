@@ -270,7 +270,7 @@ def _write(table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
             cursor.execute("SET LOCAL session_replication_role = DEFAULT")
         else:
             marks = ", ".join(["%s"] * len(columns))
-            cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)
+            cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', list(rows))
 
 
 def _pragma(name: str, value: int | None = None) -> Any:

@@ -126,7 +126,8 @@ class Found:
 
     def _ids_of_states(self, rows: QuerySet[Message], count: int, *, descending: bool) -> list[int]:
         """Return the page of mails in one of several states: the page of each, merged. Else all of them were sorted."""
-        parts, values = [], []
+        parts: list[str] = []
+        values: list[Any] = []
         for number, state in enumerate(self.states):
             each = rows.filter(status=state).order_by("-id" if descending else "id").select_related(None)
             sql, given = each.values("id")[:count].query.sql_with_params()

@@ -20,8 +20,8 @@ LEFT_OUT = ("Planning Time", "Execution Time", "Heap Fetches", "Rows Removed", "
 def scans(lines: Sequence[str], sql: str) -> list[str]:
     """Return the lines of a plan that read a whole table of mails.
 
-    SQLite also says SCAN where it walks the mails by their ids, newest first, until the page is full (PostgreSQL: "Index
-    Scan Backward using maillog_message_pkey").
+    SQLite also says SCAN where it walks the mails by their ids, newest first, until the page is full (PostgreSQL:
+    "Index Scan Backward using maillog_message_pkey").
     """
     stripped = [line.strip() for line in lines]
     in_order = "ORDER BY" in sql and "LIMIT" in sql and not any("TEMP B-TREE" in line for line in stripped)
