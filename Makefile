@@ -17,7 +17,7 @@ help:
 	@echo "make check    look at the code: format, lint, types, imports between apps, migrations, templates, deployment"
 	@echo "make bench    measure; one JSON line a figure"
 	@echo "make bench-faults   kill and stop workers hundreds of times and count the mails; takes half an hour"
-	@echo "make bench-log   search a log of a million mails on both databases; takes half an hour (ROWS=200000: fewer)"
+	@echo "make bench-log   search, export and prune a log of a million mails on both databases; takes most of an hour (ROWS=200000: fewer)"
 	@echo "make lock     renew the pinned versions in requirements/"
 
 run: .venv/.run
@@ -45,8 +45,8 @@ bench: .venv/.test .venv-peers/.installed
 bench-faults: .venv/.test
 	@$(BIN)/python -m benchmarks.bench_faults
 
-bench-log: .venv/.test
-	@$(BIN)/python -m benchmarks.bench_log --rows $(or $(ROWS),1000000)
+bench-log: .venv/.test .venv-peers/.installed
+	@$(BIN)/python -m benchmarks.bench_log --rows $(or $(ROWS),1000000) $(BENCH_ARGS)
 
 # ---------------------------------------------------------------- what is installed
 

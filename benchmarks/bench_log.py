@@ -1,294 +1,130 @@
-"""Searching the log: the whole page at a million mails on SQLite and PostgreSQL, and what recording pays for the index.
+"""The log at a million mails and more, on SQLite and PostgreSQL, beside django-post_office's list in Django's admin.
 
-``python -m benchmarks.bench_log [--rows N] [--only sqlite|postgres] [--plans]``; one JSON line a figure. Each engine
-has a process and a scratch database of its own. Pages are asked for by Django's test client, signed in as an
-administrator; `database` is the part that the statements on the log took.
+``python -m benchmarks.bench_log [--rows N] [--engine sqlite|postgres] [--only PART,...] [--resume] [--keep]``, or
+``make bench-log``; one JSON line a figure, and at the end everything as Markdown. Parts: `pages` (with the peer's, in
+turn), `plans`, `export`, `overhead` (of the search index when queueing and draining), `writers` (four and a worker, for
+a minute), `prune` (100,000 mails beside somebody who sends). The databases stay until all parts are done, so that what
+was interrupted goes on with ``--resume``. docs/performance.md tells how to read the figures.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
-from functools import partial
-from typing import Any
-from urllib.parse import quote_plus
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import django
+from benchmarks.drain.products import PEERS_PYTHON
+from benchmarks.drain.scratch import ROOT, Scratch, postgres_answers
+from benchmarks.log import contention, markdown, measures
+from benchmarks.log.stores import PARTS, Figures, machine
 
-from benchmarks.drain.scratch import Scratch, postgres_answers
-from benchmarks.figures import report
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-REQUESTS = 40
-MOST_SECONDS = 2.0  # for one kind of page
-RECORDED = 4_000
-ROUNDS = 3
+    from benchmarks.log.measures import Run
+
+MANY = 1_000_000  # mails; beyond that, bodies are left out unless asked for
+WORK: dict[str, Callable[[Run], None]] = {
+    "pages": measures.pages,
+    "plans": measures.plans,
+    "export": measures.export,
+    "overhead": measures.overhead,
+    "writers": contention.writers,
+    "prune": contention.prune,
+}
+ALONE = {"overhead"}  # parts that need no filled log
 
 
 def main() -> None:
-    """Run each engine in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--only", choices=["sqlite", "postgres"])
-    parser.add_argument("--plans", action="store_true", help="print how the database carries the searches out")
-    options = parser.parse_args()
-    if "BENCH_LOG_ENGINE" in os.environ:
-        measure(os.environ["BENCH_LOG_ENGINE"], options.rows, show_plans=options.plans)
-        return
-    engines = [options.only] if options.only else ["sqlite", *(["postgres"] if postgres_answers() else [])]
-    with Scratch() as scratch:
-        for engine in engines:
-            environment = {
-                **os.environ,
-                "BENCH_LOG_ENGINE": engine,
-                "DJANGO_SETTINGS_MODULE": "config.settings_test",
-                "DATABASE_URL": scratch.database(engine, "log"),
-                "QUEUE_URL": scratch.database("sqlite", f"queue_{engine}"),
-            }
-            command = [sys.executable, "-m", "benchmarks.bench_log", *sys.argv[1:]]
-            subprocess.run(command, env=environment, check=True)
-
-
-def measure(engine: str, count: int, *, show_plans: bool) -> None:
-    """Fill, look, record."""
-    django.setup()
-    from django.conf import settings
-    from django.core.management import call_command
-    from django.db import connection
-    from django.test import Client
-    from django.utils import timezone
-
-    from benchmarks.log_data import fill
-    from users.models import User
-
-    tell = partial(report, f"log {engine}", rows=count)
-    call_command("migrate", verbosity=0)
-    begin = time.perf_counter()
-    fill(count, now=timezone.now())
-    if engine == "postgres":
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE")
-    tell("filled", count / (time.perf_counter() - begin), "mails/s")
-    sizes(tell)
-
-    admin = User.objects.create_superuser("admin@example.com", "correct-horse-battery")
-    client = Client(headers={"host": "localhost"})
-    client.force_login(admin, backend=settings.AUTHENTICATION_BACKENDS[0])
-
-    def get(address: str) -> None:
-        response = client.get(f"/log/{address}")
-        assert response.status_code == 200, (address, response.status_code)
-        assert b"Nothing is listed" not in response.content, address
-
-    for name, address in pages(count).items():
-        found = milliseconds(partial(get, address))
-        p95 = statistics.quantiles(found, n=20)[18]
-        own = round(statistics.median(in_database(partial(get, address)) for _ in range(5)), 1)
-        tell(name, statistics.median(found), "ms", p95=round(p95, 1), database=own, page=address)
-        if show_plans:
-            plans(name, partial(get, address))
-    recording(tell)
-
-
-def pages(count: int) -> dict[str, str]:
-    """Return the ten pages, and some combinations that are hard for one engine or the other."""
-    from maillog.models import Message
-
-    deep = Message.objects.order_by("id").values_list("id", flat=True)[60]
-    somebody = Message.objects.order_by("id")[count // 3]
-    queries = {
-        "rare recipient": somebody.to_text,
-        "part of an address": f"{somebody.to_text.partition('@')[0]}@",
-        "domain, begun": "example.c",
-        "rare subject word": "Order " + str(count // 8 * 8 // 2),
-        "common word": "invoice",
-        "word that is nowhere": "zeppelin",
-        "error, a phrase": '"no such user"',
-        "word, state and connection": 'invoice status:failed connection:"Relay B"',
-        "common word, state without mails": "invoice status:cancelled",
-        "common word, two common names": "northwind connection:environment driver:smtp",
-        "word within some days": f"invoice after:{day(60)} before:{day(50)}",
-        "everything but a word": "-invoice -parcel to:garcia",
-        "a word nearly everywhere, negated": "-northwind",
-        "tests": "is:test",
-    }
-    return {
-        "first page": "",
-        "failed": "?q=status:failed",
-        "last page": f"?before={deep}",
-        **{name: f"?q={quote_plus(query)}" for name, query in queries.items()},
-    }
-
-
-def day(ago: int) -> str:
-    """Return the day that many days ago."""
-    from django.utils import timezone
-
-    return f"{timezone.localdate() - timedelta(days=ago):%Y-%m-%d}"
-
-
-def milliseconds(work: Callable[[], object]) -> list[float]:
-    """Return the times of calls, after two that do not count; fewer of them where each takes long."""
-    for _ in range(2):
-        work()
-    found: list[float] = []
-    limit = time.perf_counter() + MOST_SECONDS
-    while len(found) < REQUESTS and (len(found) < 5 or time.perf_counter() < limit):
-        start = time.perf_counter()
-        work()
-        found.append((time.perf_counter() - start) * 1000)
-    return found
-
-
-def in_database(work: Callable[[], object]) -> float:
-    """Return the milliseconds that `work` waited for the log's tables."""
-    from django.db import connection
-
-    spent = 0.0
-
-    def timed(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-        nonlocal spent
-        start = time.perf_counter()
-        try:
-            return execute(sql, *arguments)
-        finally:
-            if "maillog_" in sql:
-                spent += time.perf_counter() - start
-
-    with connection.execute_wrapper(timed):
-        work()
-    return spent * 1000
-
-
-def plans(name: str, work: Callable[[], object]) -> None:
-    """Print how the database carries out what one page asks of the log."""
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
-    with CaptureQueriesContext(connection) as captured:
-        work()
-    print(f"## {name}", file=sys.stderr)
-    for one in captured.captured_queries:
-        statement = one["sql"]
-        if "maillog_" not in statement or not statement.startswith(("SELECT", "WITH")) or "COUNT(*)" in statement:
-            continue
-        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN (ANALYZE, COSTS OFF)"
-        with connection.cursor() as cursor:
-            cursor.execute(f"{explain} {statement}")
-            lines = [str(row[-1]) for row in cursor.fetchall()]
-        print(
-            f"{float(one['time']) * 1000:.0f} ms {statement[:300]}", *lines, sep="\n    ", file=sys.stderr, flush=True
-        )
-
-
-def sizes(tell: Callable[..., object]) -> None:
-    """Tell how large the index is."""
-    from django.db import connection
-
-    sql = "SELECT sum(pgsize) FROM dbstat WHERE name LIKE 'maillog_index%%'"
-    if connection.vendor == "postgresql":
-        sql = "SELECT pg_total_relation_size('maillog_index')"
+    """Measure, and print one JSON line a figure."""
+    options = parsed()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    figures = Figures(options.folder, options.rows)
+    engines = [options.engine] if options.engine else ["sqlite", "postgres"]
+    if "postgres" in engines and not postgres_answers():
+        engines.remove("postgres")
+        print("PostgreSQL does not answer and is left out; BENCH_POSTGRES says where it is.", file=sys.stderr)
+    if not PEERS_PYTHON.exists():
+        print("The peer is not installed and is left out; `make .venv-peers/.installed` installs it.", file=sys.stderr)
+    about = machine()
+    problems: list[str] = []
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            tell("index", cursor.fetchone()[0] / 1e6, "MB")
-    except Exception as error:  # noqa: BLE001  (an SQLite without dbstat)
-        print(error, file=sys.stderr)
-
-
-def recording(tell: Callable[..., object]) -> None:
-    """Tell how many mails a second are queued, and claimed and settled, with the index and without, in turn."""
-    rates: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
-        for indexed in (True, False):
-            with index(on=indexed):
-                for name, rate in recorded():
-                    rates.setdefault(f"{name}{'' if indexed else ', no index'}", []).append(rate)
-    for name, found in rates.items():
-        if name.endswith("no index"):
-            continue
-        best, bare = max(found), max(rates[f"{name}, no index"])
-        tell(name, best, "mails/s", without_index=round(bare, 1), overhead=round(bare / best - 1, 3))
-
-
-@contextmanager
-def index(*, on: bool) -> Iterator[None]:
-    """Write the index, or leave it alone."""
-    from maillog import indexing
-
-    real = indexing.add
-    if not on:
-        indexing.add = lambda mails: None
-    try:
-        yield
+        with Scratch() as scratch:
+            for engine in engines:
+                problems += on(engine, scratch, figures, options)
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
-        indexing.add = real
+        text = markdown.report(figures, engines, about)
+        if options.markdown:
+            options.markdown.write_text(text, encoding="utf-8")
+        else:
+            print(text)
+    sys.stderr.writelines(f"FAILED: {problem}\n" for problem in problems)
+    sys.exit(1 if problems else 0)
 
 
-def recorded() -> Iterator[tuple[str, float]]:
-    """Queue mails in bulk, let all be sent, let all fail; yield name and rate of each."""
-    from django.utils import timezone
-
-    from benchmarks.log_data import DOMAINS, FIRST, LAST
-    from maillog.recording import (
-        AttemptRecord,
-        Claimed,
-        NewMessage,
-        NewRecipient,
-        RecipientOutcome,
-        Settlement,
-        claim_due,
-        enqueue,
-        settle,
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_log", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=MANY)
+    parser.add_argument("--engine", choices=("sqlite", "postgres"), help="this one alone")
+    parser.add_argument("--only", type=parts, default=list(WORK), metavar="PART,...", help=", ".join(WORK))
+    parser.add_argument(
+        "--bodies", action=argparse.BooleanOptionalAction, help="2 kB a mail; up to a million, they are there"
     )
+    parser.add_argument("--no-peer", action="store_true", help="without django-post_office")
+    parser.add_argument("--requests", type=int, default=40, help="for each page; fewer where each takes seconds")
+    parser.add_argument("--resume", action="store_true", help="leave out the parts whose figures are there already")
+    parser.add_argument("--keep", action="store_true", help="leave the databases, for another part later")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench-log", help="of databases and figures")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="where the tables go; else to standard output")
+    options = parser.parse_args()
+    if options.bodies is None:
+        options.bodies = options.rows <= MANY
+    return options
 
-    def new(number: int) -> NewMessage:
-        name = f"{FIRST[number % 20]}.{LAST[number % 16]}{number}@{DOMAINS[number % 6]}"
-        return NewMessage(
-            subject=f"Your invoice {number} is ready",
-            sender="hello@northwind.example",
-            recipients=[NewRecipient(kind="to", address=name, shown=name)],
-            mime=b"x" * 2000,
-            message_id=f"<{number}@northwind.example>",
-            mode="background",
-            due=timezone.now() - timedelta(days=365),
-            template="billing/invoice",
-        )
 
-    def outcome(mail: Claimed, status: str) -> Settlement:
-        reply = "550 5.1.1 no such user here" if status == "failed" else "250 2.0.0 queued"
-        values: dict[str, Any] = {"outcome": status, "reply": reply, "driver": "smtp", "worker": "bench"}
-        return Settlement(
-            id=mail.id,
-            claim=mail.claim,
-            status=status,
-            reason=reply if status == "failed" else "",
-            driver="smtp",
-            connection="Relay A",
-            recipients=[
-                RecipientOutcome(id=one.id, outcome="accepted" if status == "sent" else "refused")
-                for one in mail.recipients
-            ],
-            attempt=AttemptRecord(started_at=timezone.now(), duration_ms=10, **values),
-        )
+def parts(text: str) -> list[str]:
+    chosen = text.split(",")
+    if unknown := set(chosen) - set(WORK):
+        message = f"there is no {', '.join(sorted(unknown))}"
+        raise argparse.ArgumentTypeError(message)
+    return [part for part in PARTS if part in chosen]
 
-    for status in ("sent", "failed"):
-        mails = [new(number) for number in range(RECORDED)]
-        start = time.perf_counter()
-        for first in range(0, RECORDED, 500):
-            enqueue(mails[first : first + 500])
-        yield "queued in bulk", RECORDED / (time.perf_counter() - start)
-        start = time.perf_counter()
-        while claimed := claim_due(limit=500, lease=timedelta(minutes=5), worker="bench"):
-            for first in range(0, len(claimed), 50):
-                settle([outcome(mail, status) for mail in claimed[first : first + 50]])
-        yield f"claimed and settled, all {status}", RECORDED / (time.perf_counter() - start)
+
+def on(engine: str, scratch: Scratch, figures: Figures, options: argparse.Namespace) -> list[str]:
+    """Do all chosen parts on one engine; what fails does not keep the others from being done."""
+    run = measures.Run(
+        scratch, figures, engine, bodies=options.bodies, peer=not options.no_peer, requests=options.requests
+    )
+    left = [part for part in options.only if not (options.resume and figures.is_done(engine, part))]
+    for part in left:
+        try:
+            if part not in ALONE:
+                filled(run, part)
+            figures.begin(engine, part)
+            before = len(run.problems)
+            WORK[part](run)
+            if len(run.problems) == before:
+                figures.end()
+        except Exception as error:  # noqa: BLE001  (the other parts are worth measuring)
+            traceback.print_exc()
+            run.wrong(part, error)
+    if not options.keep and not run.problems:
+        for store in (run.ours, run.peer):
+            if store:
+                store.drop()
+    return run.problems
+
+
+def filled(run: Run, part: str) -> None:
+    """See to it that what a part looks at is filled."""
+    needed = [run.ours, *([run.peer] if run.peer and part == "pages" else [])]
+    if not all(store.is_filled() for store in needed):
+        run.figures.begin(run.engine, "fill")
+        measures.fill(run, peer=part == "pages")
 
 
 if __name__ == "__main__":

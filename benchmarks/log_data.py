@@ -1,110 +1,45 @@
-"""Fills the log with mails of realistic shape: 94 % sent, bodies of 2 kB apart, names and addresses that repeat.
+"""Fills the log with mails of realistic shape (`benchmarks.log.mails`): rows, recipients, attempts, contents, index.
 
-``python -m benchmarks.log_data 20000`` fills the database that the settings name, to look at the pages.
+``python -m benchmarks.log_data 20000`` fills the database that the settings name, to look at the pages. The entries of
+the search index are made by `maillog.indexing`; only how all of it is written is the benchmark's own, because a million
+mails must be there within two minutes.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import sys
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from typing import Any
 
 import django
 
-CHUNK = 5_000
-DAYS = 90
+from benchmarks.log.mails import CHUNK, CONNECTIONS, DOMAINS, FIRST, KINDS, LAST, SENDER, UNTRIED, Mail, chunk, texts
 
-FIRST = [
-    "anna",
-    "ben",
-    "chloe",
-    "david",
-    "emma",
-    "fatima",
-    "george",
-    "hannah",
-    "ivan",
-    "julia",
-    "kai",
-    "lena",
-    "maria",
-    "noah",
-    "olga",
-    "paul",
-    "quinn",
-    "rosa",
-    "sven",
-    "tara",
-]
-LAST = [
-    "garcia",
-    "novak",
-    "larsen",
-    "martin",
-    "zahra",
-    "brown",
-    "keller",
-    "rossi",
-    "tanaka",
-    "silva",
-    "nguyen",
-    "kowalski",
-    "meyer",
-    "haddad",
-    "okafor",
-    "lindqvist",
-]
-DOMAINS = ("example.com", "mail.example.net", "customer.example", "example.org", "corp.example", "uni.example")
-KINDS = (
-    ("billing/invoice", "Your invoice {n} is ready"),
-    ("account/password_reset", "Reset your password"),
-    ("account/registration_confirmation", "Confirm your e-mail address"),
-    ("account/welcome", "Welcome to Northwind, {name}"),
-    ("reports/weekly", "Weekly report, week {n}"),
-    ("platform/post_failed", "Your post “{name}” could not be published"),
-    ("platform/quota_warning", "You have used 90 % of your quota"),
-    ("", "Order {n}: your parcel is on its way"),
-)
-REFUSALS = (
-    (550, "5.1.1", "no such user here"),
-    (550, "5.7.1", "message rejected as spam"),
-    (552, "5.2.2", "mailbox is full"),
-    (554, "5.7.5", "DMARC policy of the sender's domain forbids this"),
-)
-DELAYS = (
-    (421, "4.7.0", "try again later"),
-    (451, "4.7.1", "greylisted, come back in five minutes"),
-    (452, "4.2.2", "mailbox is over quota"),
-)
-WORDS = [
-    "please",
-    "find",
-    "your",
-    "order",
-    "report",
-    "team",
-    "account",
-    "invoice",
-    "payment",
-    "thank",
-    "you",
-    "for",
-    "choosing",
-    "northwind",
-    "this",
-    "month",
-    "next",
-]
+__all__ = ["DOMAINS", "FIRST", "LAST", "body", "fill"]
+
+BODIES = 200
+OUTCOMES = {"sent": "accepted", "failed": "refused", "deferred": "deferred", "uncertain": "uncertain"}
+HOST, TLS = "smtp.example.com:587", "TLSv1.3, TLS_AES_256_GCM_SHA384"
+
+NAMES = {
+    "sender": [SENDER],
+    "template": [template for template, _ in KINDS if template],
+    "driver": ["smtp", "log"],
+    "connection": list(CONNECTIONS),
+}
+
+Row = Sequence[Any]
+Tables = list[tuple[str, list[str], list[Row]]]  # table, columns, rows
 
 
-def body(chance: random.Random, number: int) -> bytes:
+def body(number: int) -> bytes:
     """Return a mail of about 2 kB."""
-    text = "\r\n".join(" ".join(chance.choices(WORDS, k=12)) for _ in range(12))
-    html = f"<html><body><h1>Northwind</h1><p>{text}</p></body></html>"
+    text, html = texts(number)
     return (
-        "From: Northwind <hello@northwind.example>\r\nTo: somebody@example.com\r\n"
+        f"From: Northwind <{SENDER}>\r\nTo: somebody@example.com\r\n"
         f"Subject: Mail {number}\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/alternative; boundary="b"\r\n\r\n'
         f'--b\r\nContent-Type: text/plain; charset="utf-8"\r\n\r\n{text}\r\n'
@@ -112,121 +47,248 @@ def body(chance: random.Random, number: int) -> bytes:
     ).encode()
 
 
-def fill(count: int, *, now: datetime, seed: int = 1) -> None:
-    """Insert `count` mails of the last 90 days, oldest first, with their recipients, attempts and contents."""
-    from django.db import transaction
+def fill(count: int, *, now: datetime, seed: int = 1, bodies: bool = True, processes: int = 1) -> None:
+    """Insert `count` mails of the last 90 days, oldest first, with all that belongs to them.
 
-    from maillog import indexing
-    from maillog.bulk import insert_returning_ids, insert_rows
-    from maillog.content import pack
-    from maillog.labels import labels
-    from maillog.models import Attempt, Content, Message, Recipient, Status
-    from maillog.queueing import MESSAGE_DEFAULTS, RECIPIENT_COLUMNS
-    from maillog.settling import ATTEMPT_VALUES
+    With more than one of `processes`, the others make up rows for this one, which writes them; on PostgreSQL they write
+    themselves.
+    """
+    from django.db import connection, connections, transaction
 
-    chance = random.Random(seed)
-    bodies = [body(chance, number) for number in range(200)]
-    packed = [pack(one) for one in bodies]
-    templates = labels("template", [kind for kind, _ in KINDS if kind])
-    drivers = labels("driver", ["smtp", "log"])
-    connections = labels("connection", ["Relay A", "Relay B", "environment"])
-    sender = labels("sender", ["hello@northwind.example"])["hello@northwind.example"]
-    statuses = [Status.SENT, Status.FAILED, Status.DEFERRED, Status.UNCERTAIN, Status.LOGGED, Status.SKIPPED]
-    weights = [940, 30, 8, 2, 15, 5]
-    step = timedelta(days=DAYS) / max(count, 1)
-    beginning = now - timedelta(days=DAYS)
+    writer = Writer(count, now=now.astimezone(UTC), seed=seed, bodies=bodies)
+    firsts = range(0, count, CHUNK)
+    if processes > 1:
+        connections.close_all()
+        write = connection.vendor == "postgresql"
+        with get_context("fork").Pool(processes, _in_child, (writer,)) as pool:
+            tasks = pool.imap(_written if write else _made, firsts)
+            _fast_writes(tables for tables in tasks if tables)
+    else:
+        _fast_writes(map(writer.tables, firsts))
+    if connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            sql = "SELECT setval(pg_get_serial_sequence('maillog_message', 'id'), %s)"
+            cursor.execute(sql, [writer.first_id + count - 1])
 
-    def message(number: int) -> dict[str, Any]:
-        name = chance.choice(FIRST)
-        template, subject = chance.choice(KINDS)
-        created = beginning + step * (number + 1)
-        status = chance.choices(statuses, weights)[0]
-        recent = now - created < timedelta(minutes=30)
-        if recent and chance.random() < 0.5:
-            status = chance.choice([Status.QUEUED, Status.SENDING, Status.HELD])
-        if status == Status.DEFERRED and now - created > timedelta(days=2):
-            status = Status.SENT
-        code, enhanced, words = chance.choice(DELAYS if status == Status.DEFERRED else REFUSALS)
-        troubled = status in {Status.FAILED, Status.DEFERRED}
-        tried = status not in {Status.QUEUED, Status.SKIPPED, Status.HELD}
-        waits = status in {Status.QUEUED, Status.SENDING, Status.DEFERRED}
-        return MESSAGE_DEFAULTS | {
-            "status": str(status),
-            "subject": subject.format(n=number, name=name.title()),
-            "to_text": f"{name}.{chance.choice(LAST)}{number % 4_000}@{chance.choice(DOMAINS)}",
-            "sender_id": sender,
-            "template_id": templates.get(template),
-            "driver_id": drivers["log" if status == Status.LOGGED else "smtp"] if tried else None,
-            "connection_id": connections[chance.choice(list(connections))]
-            if tried and status != Status.LOGGED
-            else None,
+
+_writer: Writer | None = None  # of a child
+
+
+def _in_child(writer: Writer) -> None:
+    global _writer
+    _writer = writer
+
+
+def _made(first: int) -> Tables:
+    assert _writer is not None
+    return _writer.tables(first)
+
+
+def _written(first: int) -> None:
+    _fast_writes([_made(first)])
+
+
+def _fast_writes(chunks: Iterable[Tables]) -> None:
+    """Write each of `chunks` in a transaction, without waiting for the disk and without checking foreign keys."""
+    from django.db import connection, transaction
+
+    pragmas: dict[str, Any] = {}
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        pragmas = {name: _pragma(name) for name in ("synchronous", "foreign_keys")}
+        for name in pragmas:
+            _pragma(name, 0)
+    try:
+        for tables in chunks:
+            with transaction.atomic():
+                for table, columns, rows in tables:
+                    _write(table, columns, rows)
+    finally:
+        for name, value in pragmas.items():
+            _pragma(name, value)
+
+
+def settle_down() -> None:
+    """Do what autovacuum would have done by now. SQLite has nothing of the kind, and we never ANALYZE it."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("VACUUM ANALYZE")
+        else:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.fetchall()
+
+
+class Writer:
+    """Makes up what is written of the mails of a run, with ids of their own, in the order of time."""
+
+    def __init__(self, count: int, *, now: datetime, seed: int, bodies: bool) -> None:
+        from django.db import connection
+
+        from maillog.content import pack
+        from maillog.labels import labels
+        from maillog.models import Message
+
+        self.count, self.now, self.seed = count, now, seed
+        self.first_id = (Message.objects.order_by("-id").values_list("id", flat=True).first() or 0) + 1
+        self.as_time = _sqlite_time if connection.vendor == "sqlite" else _same
+        self.labels = {(kind, name): pk for kind, names in NAMES.items() for name, pk in labels(kind, names).items()}
+        plain = [body(number) for number in range(BODIES)]
+        self.sizes = [len(each) for each in plain]
+        self.packed = [pack(each) for each in plain] if bodies else []
+
+    def tables(self, first: int) -> Tables:
+        """Return the rows, table by table, of the mails that are made up together from number `first` on."""
+        from maillog.indexing import entry_of
+        from maillog.models import Attempt, Content, Message, Recipient
+
+        made = chunk(first, self.count, now=self.now, seed=self.seed)
+        numbered = [(self.first_id + mail.number, mail) for mail in made]
+        found = [
+            rows_of(Message, [self._message(pk, mail) for pk, mail in numbered]),
+            entries_of([entry_of(self._indexed(pk, mail)) for pk, mail in numbered]),
+            rows_of(Recipient, [row for pk, mail in numbered for row in self._recipients(pk, mail)]),
+            rows_of(Attempt, [self._attempt(pk, mail) for pk, mail in numbered if mail.status not in UNTRIED]),
+        ]
+        if self.packed:
+            bodies = [{"message_id": pk, "mime": self.packed[mail.number % BODIES]} for pk, mail in numbered]
+            found.append(rows_of(Content, bodies))
+        return [each for each in found if each[2]]
+
+    def _message(self, pk: int, mail: Mail) -> dict[str, Any]:
+        known, as_time = self.labels, self.as_time
+        return {
+            "id": pk,
+            "status": mail.status,
+            "subject": mail.subject,
+            "to_text": " ".join(mail.to),
+            "sender_id": known["sender", SENDER],
+            "template_id": known[("template", mail.template)] if mail.template else None,
+            "driver_id": known[("driver", mail.driver)] if mail.driver else None,
+            "connection_id": known[("connection", mail.connection)] if mail.connection else None,
             "language": "en",
-            "created_at": created,
-            "finished_at": None if waits or status == Status.HELD else created + timedelta(seconds=chance.random() * 3),
-            "next_attempt_at": now + timedelta(minutes=chance.randint(1, 60)) if waits else None,
-            "tries": chance.randint(1, 5) if troubled else int(tried),
-            "reason": f"{code} {enhanced} {words}" if troubled else "",
+            "tags": mail.tags,
+            "actor_name": mail.actor,
+            "created_at": as_time(mail.created),
+            "finished_at": as_time(mail.finished),
+            "next_attempt_at": as_time(mail.due),
+            "tries": mail.tries,
+            "reason": mail.reason,
             "mode": "background",
-            "message_id": f"<{number}.{seed}@northwind.example>",
-            "size": len(bodies[number % len(bodies)]),
+            "message_id": f"<{pk}.bench@northwind.example>",
+            "size": self.sizes[mail.number % BODIES],
+            "is_test": mail.is_test,
+            "is_sensitive": mail.is_sensitive,
+            "has_attachment": mail.has_attachment,
         }
 
-    outcomes = {Status.SENT.value: "accepted", Status.FAILED.value: "refused", Status.DEFERRED.value: "deferred"}
-    for start in range(0, count, CHUNK):
-        with transaction.atomic():
-            rows = [message(number) for number in range(start, min(start + CHUNK, count))]
-            pairs = list(zip(insert_returning_ids(Message, rows, columns=list(MESSAGE_DEFAULTS)), rows, strict=True))
-            names = [name for name in indexing.Indexed._fields if name in MESSAGE_DEFAULTS]
-            indexing.add(
-                indexing.Indexed(id=pk, sender="hello@northwind.example", **{name: row[name] for name in names})
-                for pk, row in pairs
-            )
-            insert_rows(
-                Recipient,
-                (
-                    {
-                        "message_id": pk,
-                        "kind": "to",
-                        "address": row["to_text"],
-                        "search_address": row["to_text"],
-                        "outcome": outcomes.get(row["status"], "open"),
-                        "code": None,
-                        "enhanced_code": "",
-                        "reply": row["reason"],
-                    }
-                    for pk, row in pairs
-                ),
-                columns=RECIPIENT_COLUMNS,
-            )
-            insert_rows(
-                Content,
-                ({"message_id": pk, "mime": packed[pk % len(packed)], "metadata": {}} for pk, _ in pairs),
-                columns=["message_id", "mime", "metadata"],
-            )
-            insert_rows(
-                Attempt,
-                (
-                    {
-                        "message_id": pk,
-                        "number": row["tries"],
-                        "started_at": row["created_at"] + timedelta(seconds=1),
-                        "duration_ms": chance.randint(20, 900),
-                        "outcome": row["status"],
-                        "phase": "content" if row["status"] == Status.SENT else "rcpt",
-                        "code": None,
-                        "enhanced_code": "",
-                        "reply": row["reason"] or f"250 2.0.0 queued as {pk:X}",
-                        "driver": "smtp",
-                        "connection": "Relay A",
-                        "host": "smtp.example.com:587",
-                        "tls": "TLSv1.3, TLS_AES_256_GCM_SHA384",
-                        "worker": "bench",
-                    }
-                    for pk, row in pairs
-                    if row["status"] in outcomes
-                ),
-                columns=ATTEMPT_VALUES,
-            )
+    def _indexed(self, pk: int, mail: Mail) -> Any:
+        from maillog.indexing import Indexed
+
+        return Indexed(
+            id=pk,
+            status=mail.status,
+            subject=mail.subject,
+            to_text=" ".join(mail.to),
+            sender=SENDER,
+            reason=mail.reason,
+            actor_name=mail.actor,
+            template_id=self.labels[("template", mail.template)] if mail.template else None,
+            tags=mail.tags,
+            is_test=mail.is_test,
+            is_sensitive=mail.is_sensitive,
+            has_attachment=mail.has_attachment,
+        )
+
+    @staticmethod
+    def _recipients(pk: int, mail: Mail) -> Iterator[dict[str, Any]]:
+        for place, address in enumerate(mail.to):
+            yield {
+                "message_id": pk,
+                "kind": "cc" if place else "to",
+                "address": address,
+                "search_address": address,
+                "outcome": OUTCOMES.get(mail.status, "open"),
+                "code": mail.code,
+                "enhanced_code": mail.enhanced,
+                "reply": mail.reason,
+            }
+
+    def _attempt(self, pk: int, mail: Mail) -> dict[str, Any]:
+        is_refused = mail.code is not None
+        return {
+            "message_id": pk,
+            "number": mail.tries,
+            "started_at": self.as_time(mail.created + timedelta(seconds=1)),
+            "duration_ms": 20 + pk % 900,
+            "outcome": mail.status if mail.status != "sending" else "uncertain",
+            "phase": "rcpt" if is_refused else "content",
+            "code": mail.code or 250,
+            "enhanced_code": mail.enhanced or "2.0.0",
+            "reply": mail.reason or f"250 2.0.0 queued as {pk:X}",
+            "driver": mail.driver,
+            "connection": mail.connection,
+            "host": HOST,
+            "tls": TLS,
+            "worker": "bench",
+        }
+
+
+def rows_of(model: Any, rows: list[dict[str, Any]]) -> tuple[str, list[str], list[Row]]:
+    """Return table, columns and values; columns that `rows` do not name get what the model says is in a new row."""
+    from django.db import connection
+
+    given = list(rows[0]) if rows else []
+    rest = [each for each in model._meta.concrete_fields if each.attname not in given and not each.primary_key]
+    same = [each.get_db_prep_save(each.get_default(), connection) for each in rest] if rows else []
+    columns = [*(model._meta.get_field(name).column for name in given), *(each.column for each in rest)]
+    return model._meta.db_table, columns, [(*row.values(), *same) for row in rows]
+
+
+def entries_of(entries: Sequence[Any]) -> tuple[str, list[str], list[Row]]:
+    """Return entries of the search index as `maillog.indexing.add` writes them."""
+    from django.db import connection
+
+    from maillog.indexing import COLUMNS, TABLE, vector
+
+    if connection.vendor == "postgresql":
+        return TABLE, ["id", "words"], [(entry.id, vector(entry)) for entry in entries]
+    return TABLE, ["rowid", *COLUMNS], list(entries)
+
+
+def _write(table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    from django.db import connection
+
+    names = ", ".join(f'"{column}"' for column in columns)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Without looking up for each row whether the mail that it points to is there.
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            with cursor.cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+        else:
+            marks = ", ".join(["%s"] * len(columns))
+            cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', list(rows))
+
+
+def _pragma(name: str, value: int | None = None) -> Any:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA {name}" if value is None else f"PRAGMA {name} = {value}")
+        found = cursor.fetchall()
+    return found[0][0] if found else None
+
+
+def _same(moment: datetime | None) -> datetime | None:
+    return moment
+
+
+def _sqlite_time(moment: datetime | None) -> str | None:
+    """Return what Django stores for a `moment` in UTC."""
+    return None if moment is None else str(moment)[:-6]
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Summary:
 def status_counts(newest: int | None = None) -> dict[str, Count]:
     """Return how many mails are in each state, counted up to 10,000 each, in one query if `newest` is known."""
     newest = newest_id() if newest is None else newest
-    found = _count({status: 0 if status != Status.SENT else max(0, newest - NEWEST) for status in Status})
+    found = _count({status: 0 if status != Status.SENT else max(0, newest - NEWEST) for status in Status}, newest)
     counts: dict[str, Count] = {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
     sent = counts[Status.SENT]
     if sent.value and newest > NEWEST:
@@ -70,7 +70,8 @@ def summary(since: datetime) -> Summary:
     if bound is None:
         window = {Status.SENT: 0, Status.FAILED: 0}
     else:
-        window = _count({Status.SENT: max(bound - 1, newest_id() - NEWEST), Status.FAILED: bound - 1})
+        newest = newest_id()
+        window = _count({Status.SENT: max(bound - 1, newest - NEWEST), Status.FAILED: bound - 1}, newest)
     unfinished = _count(dict.fromkeys(UNFINISHED, 0))
     first = [_oldest(status) for status, count in unfinished.items() if count]
     due = Message.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "id")
@@ -104,18 +105,21 @@ def _oldest(status: Status) -> datetime:
     return rows.values_list("created_at", flat=True).first() or timezone.now()
 
 
-def _count(after: dict[Status, int]) -> dict[Status, int]:
+def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:
     """Return for each state how many mails with an id above the given one are in it, at most CAP + 1.
 
     One statement of short sub-queries, because GROUP BY would walk everything that is not sent. The words "not sent"
-    are repeated for SQLite, which uses the partial index only then.
+    are repeated for SQLite, which uses the partial index only then. Sent mails are counted from the `newest` id
+    backwards: else PostgreSQL reads the table from its beginning.
     """
     table = connection.ops.quote_name(Message._meta.db_table)
     parts = []
     values: list[str | int] = []
     for status, bound in after.items():
-        extra = "" if status == Status.SENT else f" AND NOT (status = '{Status.SENT.value}')"
-        rows = f"SELECT 1 FROM {table} WHERE status = %s{extra} AND id > %s LIMIT {CAP + 1}"  # noqa: S608  (names of ours)
+        where = f"status = %s AND NOT (status = '{Status.SENT.value}') AND id > %s"
+        if status == Status.SENT:
+            where = f"status = %s AND id > %s AND id <= {int(newest)} ORDER BY id DESC"
+        rows = f"SELECT 1 FROM {table} WHERE {where} LIMIT {CAP + 1}"  # noqa: S608  (names of ours)
         parts.append(f"SELECT %s, COUNT(*) FROM ({rows}) AS capped")  # noqa: S608
         values += [status.value, status.value, bound]
     with connection.cursor() as cursor:

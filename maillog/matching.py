@@ -58,12 +58,14 @@ class Wanted:
 class Found:
     """What a search found: `rows` for what the rows say, `wanted` for the index, `ways` to few candidates.
 
-    All of it lies between the ids `above` and `below`, both excluded: times are ranges of ids.
+    `states` are several, none of them "sent", of which `rows` says that a mail has one. All of it lies between the ids
+    `above` and `below`, both excluded: times are ranges of ids.
     """
 
     rows: QuerySet[Message]
     wanted: tuple[Wanted, ...] = ()
     ways: tuple[Q, ...] = ()
+    states: tuple[str, ...] = ()
     above: int | None = None
     below: int | None = None
 
@@ -100,7 +102,7 @@ class Found:
 
     def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
         before, after = self._within(before, after)
-        if not self.wanted:
+        if not self.wanted and not self.states:
             return list(_between(self.rows, before, after).order_by("-id" if descending else "id")[:count])
         ids = self._ids(count, before, after, descending=descending)
         found = self.rows.in_bulk(ids)
@@ -114,11 +116,27 @@ class Found:
 
     def _ids(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[int]:
         rows = _between(self.rows, before, after)
+        if not self.wanted and self.states:
+            return self._ids_of_states(rows, count, descending=descending)
         if not self.wanted:
             return list(rows.order_by("-id" if descending else "id").values_list("id", flat=True)[:count])
         few = self._few()
         walk = _Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
         return walk.ids() if few is None else walk.among(few)
+
+    def _ids_of_states(self, rows: QuerySet[Message], count: int, *, descending: bool) -> list[int]:
+        """Return the page of mails in one of several states: the page of each, merged. Else all of them were sorted."""
+        parts: list[str] = []
+        values: list[Any] = []
+        for number, state in enumerate(self.states):
+            each = rows.filter(status=state).order_by("-id" if descending else "id").select_related(None)
+            sql, given = each.values("id")[:count].query.sql_with_params()
+            parts.append(f"SELECT id FROM ({sql}) AS state{number}")  # noqa: S608
+            values += given
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(parts), values)
+            ids = sorted((pk for (pk,) in cursor.fetchall()), reverse=descending)
+        return ids[:count]
 
     def _few(self) -> list[int] | None:
         """Return all candidates of the shortest way if there is a short one."""

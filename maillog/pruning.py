@@ -1,9 +1,10 @@
 """Removes what is too old, in batches so small and with pauses so long that nobody who sends waits for them.
 
 Each batch is a transaction of its own, and the pause after it is four times as long: who waits for SQLite's only lock
-looks now and then whether it is free, and must find it so. The size of a batch follows the time that one takes: 500
-mails at first, then up to 5,000, or down to 100 on a machine that is busy. Stopped or killed at any moment, the next
-run goes on: nothing is remembered but what is gone.
+looks now and then whether it is free, and must find it so. The size of a batch follows the time that one takes: 100
+mails at first, then up to 5,000, or down to 20 on a machine that is busy. Bodies and rows have a pace each, because a
+row with all that belongs to it takes many times as long as a body. Stopped or killed at any moment, the next run goes
+on: nothing is remembered but what is gone.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from maillog import removing, retention
 from maillog.bulk import among
 from maillog.models import MailEvent, PruneRun
 
-START, FEWEST, MOST = 500, 100, 5_000
-AIM = 0.015  # seconds that a batch may take
+START, FEWEST, MOST = 100, 20, 5_000
+AIM = 0.015  # seconds that a batch is to take
+GROWTH, SHRINKAGE = 1.25, 0.25  # times the size, from one batch to the next
 PAUSE = 4  # times that
 SHORTEST_PAUSE = 0.020
 EVERY = timedelta(hours=1)
@@ -55,10 +57,8 @@ class Pace:
         count = act()
         took = time.monotonic() - start
         _write_back()
-        if took > 2 * AIM:
-            self.size = max(FEWEST, self.size // 2)
-        elif took < AIM:
-            self.size = min(MOST, self.size * 5 // 4)
+        change = min(GROWTH, max(SHRINKAGE, AIM / max(took, 0.001)))
+        self.size = min(MOST, max(FEWEST, int(self.size * change) + (change > 1)))
         time.sleep(max(SHORTEST_PAUSE, PAUSE * took))
         return count
 
@@ -87,13 +87,13 @@ def prune_now(*, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
 
 def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
     """Remove what is too old at `now`, and return how much it was."""
-    done, pace = Pruned(), Pace()
+    done, paces = Pruned(), {False: Pace(), True: Pace()}
     for aged in retention.aged(now):
-        last = 0
+        last, pace = 0, paces[aged.whole]
         while not should_stop() and (ids := aged.after(last, pace.size)):
             done.note(aged, pace.spend(partial(_remove, ids, whole=aged.whole)))
             last = ids[-1]
-    old = retention.aged_trail(now).order_by("id").values_list("id", flat=True)
+    old, pace = retention.aged_trail(now).order_by("id").values_list("id", flat=True), Pace()
     while not should_stop() and (lines := list(old[: pace.size])):
         done.trail += pace.spend(partial(_forget, lines))
     return done

@@ -34,6 +34,7 @@ class Conditions:
     wanted: list[Wanted] = field(default_factory=list)
     also_wanted: list[Wanted] = field(default_factory=list)  # what the rows say too, for when the index is asked anyway
     ways: list[Q] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)  # several, none of them "sent", of which one must be the mail's
     above: int | None = None
     below: int | None = None
 
@@ -42,7 +43,7 @@ class Conditions:
         for condition in self.of_rows:
             rows = rows.filter(condition)
         wanted = (*self.wanted, *self.also_wanted) if self.wanted else ()
-        return Found(rows, wanted, tuple(self.ways), self.above, self.below)
+        return Found(rows, wanted, tuple(self.ways), tuple(self.states), self.above, self.below)
 
     def want(self, query: Query) -> None:
         """Add all terms of `query`. Raises QueryError for a name that no mail has."""
@@ -58,6 +59,8 @@ class Conditions:
 
     def statuses(self, statuses: list[str], *, negated: bool = False) -> None:
         """Add that the state is one of `statuses`."""
+        if negated and Status.SENT in statuses:  # what is left has an index of its own, see below
+            statuses, negated = [status for status in Status.values if status not in statuses] or [""], False
         one_of = Q(status=statuses[0]) if len(statuses) == 1 else Q(status__in=statuses)
         if negated:
             self.of_rows.append(~one_of)
@@ -71,6 +74,8 @@ class Conditions:
             self.also_wanted.append(_tag(statuses[0]))
         else:
             self.ways.append(one_of & NOT_SENT)
+        if len(statuses) > 1:
+            self.states = list(statuses)
 
     def label(self, term: Term) -> None:
         """Add that the driver, the connection or the template has this name."""

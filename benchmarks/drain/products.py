@@ -16,6 +16,7 @@ from config.supervise import WORKER
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
+    from pathlib import Path
 
     from benchmarks.drain.scratch import Scratch
 
@@ -39,25 +40,7 @@ class Product:
         label = f"{name.replace('-', '_')}_{kind}_{purpose}"
         folder = scratch.folder / label
         folder.mkdir()
-        # What .env may say is none of the benchmark's business; blank counts as unset and wins over it.
-        known = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
-        blank = {variable: "" for each in known for variable in (each, f"{each}_FILE")}
-        database = scratch.database(kind, label)
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if name.startswith(KEPT)},
-            **blank,
-            "BENCH_FOLDER": str(folder),
-            "BENCH_PORT": str(port),
-            "DATABASE_URL": database,
-            # Where there is PostgreSQL, several machines can share the queue in it.
-            "QUEUE_URL": database if kind == "postgres" else f"sqlite:///{folder / 'queue.sqlite3'}",
-            "SECRET_KEY": "only-for-benchmarks-" + "x" * 40,
-            "SECRETS_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI=",
-            "MAIL_HOST": "127.0.0.1",
-            "MAIL_PORT": str(port),
-            "MAIL_ENCRYPTION": "none",
-            "MAIL_FROM_ADDRESS": SENDER,
-        }
+        self.environment = surroundings(folder, scratch.database(kind, label), port=port)
         self.step("prepare", 0)
 
     def step(self, step: str, number: int, **setting: int) -> dict[str, Any]:
@@ -95,6 +78,28 @@ class Product:
             yield process.pid
         finally:
             stop(process)
+
+
+def surroundings(folder: Path, database: str, *, port: int) -> dict[str, str]:
+    """Return the environment of a process on `database` that sends to the sink at `port`."""
+    # What .env may say is none of the benchmark's business; blank counts as unset and wins over it.
+    known = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    blank = {variable: "" for each in known for variable in (each, f"{each}_FILE")}
+    return {
+        **{name: value for name, value in os.environ.items() if name.startswith(KEPT)},
+        **blank,
+        "BENCH_FOLDER": str(folder),
+        "BENCH_PORT": str(port),
+        "DATABASE_URL": database,
+        # Where there is PostgreSQL, several machines can share the queue in it.
+        "QUEUE_URL": database if database.startswith("postgres") else f"sqlite:///{folder / 'queue.sqlite3'}",
+        "SECRET_KEY": "only-for-benchmarks-" + "x" * 40,
+        "SECRETS_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI=",
+        "MAIL_HOST": "127.0.0.1",
+        "MAIL_PORT": str(port),
+        "MAIL_ENCRYPTION": "none",
+        "MAIL_FROM_ADDRESS": SENDER,
+    }
 
 
 def read(process: subprocess.Popen[str]) -> str:

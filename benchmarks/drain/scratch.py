@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -57,14 +57,20 @@ class Scratch:
         self.stack.callback(execute, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
         return POSTGRES.rpartition("/")[0] + f"/{database}"
 
-    def process(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-        """Start a process with pipes, in a group of its own, so that Ctrl-C reaches the benchmark alone."""
+    def process(
+        self, arguments: list[str], environment: dict[str, str], *, errors: IO[str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a process with pipes, in a group of its own, so that Ctrl-C reaches the benchmark alone.
+
+        What it says on standard error goes to `errors`, or to ours.
+        """
         process = subprocess.Popen(
             arguments,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=errors,
             text=True,
             process_group=0,
             preexec_fn=end_with_parent if sys.platform == "linux" else None,

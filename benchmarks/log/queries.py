@@ -1,0 +1,138 @@
+"""What the log is asked for, and within how long the page must be there (the design's targets). Knows no library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+from urllib.parse import urlencode
+
+DEEP = 1_000  # pages
+PAGE = 50  # mails
+
+# Milliseconds of the whole page, 95th percentile, at 1, 5 and 10 million mails.
+LIST, WORDS, PAIR, OVERVIEW = "list", "words", "pair", "overview"
+TARGETS = {
+    LIST: {"sqlite": (25, 25, 30), "postgres": (25, 25, 30)},
+    WORDS: {"sqlite": (25, 50, 80), "postgres": (40, 50, 80)},
+    PAIR: {"sqlite": (50, 100, 150), "postgres": (50, 100, 150)},
+    OVERVIEW: {"sqlite": (20, 20, 20), "postgres": (20, 20, 20)},
+}
+# How many times faster than django-post_office's page.
+RATIOS = {
+    LIST: {"sqlite": (4, 4, 4), "postgres": (4, 4, 4)},
+    "deep": {"sqlite": (80, 80, 80), "postgres": (80, 80, 80)},
+    WORDS: {"sqlite": (100, 100, 100), "postgres": (20, 100, 100)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the generated log is looked at: ids, a mail of its own, days."""
+
+    deep: int  # the mail before which page 1,000 begins
+    end: int  # the mail before which the last page begins
+    pages: int
+    deep_page: int
+    recipient: str  # a rare one
+    order: str  # a rare word of a subject
+    failed: int  # the number of a mail
+    number: int
+    day_from: str
+    day_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One page, what it must reach, and how the peer is asked for the same (None: it cannot be)."""
+
+    name: str
+    address: str
+    kind: str
+    peer: dict[str, Any] | None = None
+    ratio: str = ""  # the name of its target among `RATIOS`
+    may_be_empty: bool = False
+    ten: bool = False  # one of the queries whose plans are shown
+
+
+def asked(query: str) -> str:
+    return f"/log/?{urlencode({'q': query})}"
+
+
+def looks(place: Place) -> list[Look]:
+    """Return all pages but the pairs."""
+    part = place.recipient.partition("@")[0]
+    at_last = {"p": place.pages}
+    return [
+        Look("first page", "/log/", LIST, {}, LIST, ten=True),
+        Look(f"page {place.deep_page:,}", f"/log/?before={place.deep}", LIST, {"p": place.deep_page}, "deep", ten=True),
+        Look("last page", f"/log/?before={place.end}", LIST, at_last, "deep", ten=True),
+        *(
+            Look(name, asked(query), LIST, {"status__exact": 1} if name == "failed" else None, LIST, ten=query in TEN)
+            for name, query in single(place).items()
+        ),
+        Look("rare recipient", asked(place.recipient), WORDS, {"q": place.recipient}, WORDS, ten=True),
+        Look("part of an address", asked(f"{part}@"), WORDS, {"q": f"{part}@"}, WORDS, ten=True),
+        Look("name in an address", asked(f"{part.partition('.')[2]}@"), WORDS),
+        Look("domain, begun", asked("example.c"), WORDS, {"q": "example.c"}),
+        Look("rare subject word", asked(place.order), WORDS, {"q": place.order}, WORDS, ten=True),
+        Look("common word", asked("invoice"), WORDS, {"q": "invoice"}, ten=True),
+        Look("word that is nowhere", asked("zeppelin"), WORDS, {"q": "zeppelin"}, WORDS, may_be_empty=True),
+        Look("error phrase", asked('"no such user"'), WORDS, ten=True),
+        Look("three: word, state, connection", asked('invoice status:failed connection:"Relay B"'), PAIR, ten=True),
+        Look("word, a state without mails", asked("invoice status:cancelled"), PAIR, may_be_empty=True),
+        Look("two negated words, a name", asked("-invoice -parcel to:garcia"), PAIR),
+        Look("a word of every mail, negated", asked("-northwind"), PAIR, may_be_empty=True),
+        Look("detail", f"/log/{place.failed}/", LIST),
+        Look("overview", "/", OVERVIEW),
+    ]
+
+
+TEN = ("status:failed",)
+
+
+def single(place: Place) -> dict[str, str]:
+    """Return one query a filter."""
+    return {
+        "failed": "status:failed",
+        "sent": "status:sent",
+        "four states": "status:queued,sending,deferred,held",
+        "two states": "status:failed,logged",
+        "template": "template:billing/invoice",
+        "driver": "driver:smtp",
+        "driver, seldom": "driver:log",
+        "connection": 'connection:"Relay B"',
+        "days, long ago": f"after:{place.day_from} before:{place.day_to}",
+        "to": "to:garcia",
+        "from": "from:hello@northwind.example",
+        "subject": "subject:parcel",
+        "error": "error:mailbox",
+        "actor": "actor:mona",
+        "by nobody in person": "actor:system",
+        "tag": "tag:bulk",
+        "number": f"id:{place.number}",
+        "test": "is:test",
+        "sensitive": "is:sensitive",
+        "attachment": "has:attachment",
+        "not sent": "-status:sent",
+    }
+
+
+def pairs(place: Place) -> dict[str, str]:
+    """Return every combination of two filters, or of a filter and a word."""
+    chosen = single(place)
+    names = ["failed", "template", "driver", "connection", "days, long ago", "to", "error", "actor", "tag"]
+    parts = {name: chosen[name] for name in names}
+    parts |= {"driver, seldom": "driver:log", "waiting": "status:queued", "two states": "status:failed,logged"}
+    parts |= {"attachment": "has:attachment", "common word": "invoice"}
+    parts |= {"rare word": place.order.partition(" ")[2], "negated": "-driver:log"}
+    return {
+        f"{one} + {other}": f"{parts[one]} {parts[other]}"
+        for one, other in combinations(parts, 2)
+        if not {one, other} <= {"failed", "waiting", "two states"} and not {one, other} <= {"driver", "driver, seldom"}
+    }
+
+
+def target(kind: str, engine: str, rows: int, table: dict[str, dict[str, tuple[int, int, int]]]) -> int:
+    """Return what `kind` must reach with so many mails."""
+    return table[kind][engine][0 if rows <= 1_000_000 else 1 if rows <= 5_000_000 else 2]
