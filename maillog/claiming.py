@@ -19,7 +19,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from maillog import indexing
+from maillog import indexing, rollups
 from maillog.bulk import among
 from maillog.content import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status
@@ -196,10 +196,12 @@ def _read(ids: list[int], token: str) -> list[Claimed]:
 
 
 def _give_up(row: Row, reason: str) -> None:
+    mine = Message.objects.select_for_update().filter(pk=row.id, claim=row.claim)
     with transaction.atomic():
-        Message.objects.filter(pk=row.id, claim=row.claim).update(
-            status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim=""
-        )
+        ids = list(mine.values_list("id", flat=True))
+        rollups.take_back(ids)
+        mine.update(status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim="")
+        rollups.count(ids)
         indexing.refresh([row.id])
 
 

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
+from maillog.rollup_models import Tally, TallyDelta, TallyKeeping, WaitingHour
 from maillog.text import server_words
 
 __all__ = [
@@ -29,6 +30,10 @@ __all__ = [
     "Recipient",
     "RetentionRules",
     "Status",
+    "Tally",
+    "TallyDelta",
+    "TallyKeeping",
+    "WaitingHour",
 ]
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from maillog import indexing
+from maillog import indexing, rollups
 from maillog.bulk import among, insert_rows, update_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status
@@ -120,6 +120,9 @@ class Held(NamedTuple):
     driver_id: int | None
     connection_id: int | None
     reason: str
+    template_id: int | None
+    created_at: datetime
+    finished_at: datetime | None
 
     def changes_its_entry(self, settlement: Settlement) -> bool:
         """Whether there was an error that is in the search index, or there is one now."""
@@ -153,9 +156,11 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
             for row in map(Held._make, locked.values_list(*Held._fields))
             if row.claim and row.claim == (settlement := by_id[row.id]).claim
         ]
+        now = timezone.now()
         _write_attempts(pairs)
         _write_recipients(pairs)
-        _write_messages(pairs)
+        _write_messages(pairs, now)
+        rollups.settled(pairs, now=now)
         indexing.refresh(row.id for row, settlement in pairs if row.changes_its_entry(settlement))
         sensitive = [row.id for row, settlement in pairs if row.is_sensitive and settlement.is_final]
         if sensitive:
@@ -198,12 +203,11 @@ def _check(settlement: Settlement) -> None:
         raise ValueError(message)
 
 
-def _write_messages(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+def _write_messages(pairs: Sequence[tuple[Held, Settlement]], now: datetime) -> None:
     drivers = labels(Label.Kind.DRIVER, {settlement.driver for _, settlement in pairs if settlement.driver})
     connections = labels(
         Label.Kind.CONNECTION, {settlement.connection for _, settlement in pairs if settlement.connection}
     )
-    now = timezone.now()
     update_rows(
         Message,
         (

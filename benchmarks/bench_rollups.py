@@ -1,0 +1,120 @@
+"""What the sums of the overview cost a worker: settling 50 mails that were sent, with them and without, in turns.
+
+Run as `python -m benchmarks.bench_rollups [rounds]`; prints one JSON line a figure. SQLite, and PostgreSQL if
+BENCH_POSTGRES names a database for scratch (it is emptied).
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from benchmarks.figures import report
+
+BATCH = 50
+ROUNDS = 400
+LEASE = timedelta(minutes=30)
+
+
+def one_batch() -> list[Any]:
+    """Return the settlements of 50 mails that were accepted."""
+    from django.utils import timezone
+
+    from maillog.recording import (
+        AttemptRecord,
+        NewMessage,
+        NewRecipient,
+        RecipientOutcome,
+        Settlement,
+        claim_these,
+        enqueue,
+    )
+
+    mails = [
+        NewMessage(
+            subject="Your invoice",
+            sender="shop@example.com",
+            recipients=[NewRecipient(kind="to", address=f"ann{n}@example.org", shown=f"ann{n}@example.org")],
+            mime=b"Subject: Your invoice\r\n\r\nHello.\r\n",
+            message_id=f"<{n}@example.com>",
+            mode="background",
+            due=timezone.now(),
+            template="billing/invoice" if n % 2 else "account/welcome",
+        )
+        for n in range(BATCH)
+    ]
+    record = AttemptRecord(
+        started_at=timezone.now(), duration_ms=12, outcome="sent", phase="content", code=250, enhanced_code="2.0.0",
+        reply="queued as 4F1", driver="smtp", connection="Relay A", host="smtp.example.com:587", tls="", worker="bench",
+    )  # fmt: skip
+    return [
+        Settlement(
+            id=mail.id, claim=mail.claim, status="sent", driver="smtp", connection="Relay A", attempt=record,
+            recipients=[RecipientOutcome(id=one.id, outcome="accepted", code=250) for one in mail.recipients],
+        )
+        for mail in claim_these(enqueue(mails), lease=LEASE, worker="bench")
+    ]  # fmt: skip
+
+
+def measure(rounds: int) -> None:
+    """Settle one batch after the other and print what one took, at best and in the middle."""
+    from django.db import connection
+
+    from maillog import rollups
+    from maillog.recording import settle
+
+    without = mock.patch.object(rollups, "settled", lambda *_args, **_more: None)
+    times: dict[str, list[float]] = {"with": [], "without": []}
+
+    def timed(name: str, work: Callable[[], object]) -> None:
+        start = time.perf_counter()
+        work()
+        times[name].append((time.perf_counter() - start) * 1000)
+
+    for number in range(rounds + 10):
+        batches = one_batch(), one_batch()
+        for name in ("with", "without") if number % 2 else ("without", "with"):
+            batch = batches[name == "with"]
+            if name == "with":
+                timed(name, lambda batch=batch: settle(batch))
+            else:
+                with without:
+                    timed(name, lambda batch=batch: settle(batch))
+        if number % 50 == 0:
+            rollups.fold()
+    for name, taken in times.items():
+        best = sorted(taken[20:])[: max(1, rounds // 10)]
+        for figure, value in (("best tenth", statistics.mean(best)), ("median", statistics.median(taken[20:]))):
+            report("rollups", f"settle 50 sent mails {name} sums, {figure}", value, "ms", database=connection.vendor)
+
+
+def main() -> None:
+    """Measure on each database in a process of its own."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    if url := os.environ.get("BENCH_URL"):
+        os.environ.update(DJANGO_SETTINGS_MODULE="config.settings_test", DATABASE_URL=url)
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        call_command("flush", interactive=False, verbosity=0)
+        measure(rounds)
+        return
+    if postgres := os.environ.get("BENCH_POSTGRES"):
+        subprocess.run([sys.executable, "-m", __spec__.name, str(rounds)], env={**os.environ, "BENCH_URL": postgres}, check=True)  # fmt: skip  # noqa: S603
+    from benchmarks import scratch
+
+    scratch.set_up()
+    measure(rounds)
+
+
+if __name__ == "__main__":
+    main()
