@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 from unittest import mock
@@ -20,6 +20,7 @@ from benchmarks.figures import report
 
 BATCH = 50
 ROUNDS = 400
+WARM_UP = 10
 LEASE = timedelta(minutes=30)
 
 
@@ -70,28 +71,21 @@ def measure(rounds: int) -> None:
     from maillog import rollups
     from maillog.recording import settle
 
-    without = mock.patch.object(rollups, "settled", lambda *_args, **_more: None)
+    without = mock.patch.object(rollups, "settled", return_value=None)
     times: dict[str, list[float]] = {"with": [], "without": []}
 
-    def timed(name: str, work: Callable[[], object]) -> None:
-        start = time.perf_counter()
-        work()
-        times[name].append((time.perf_counter() - start) * 1000)
-
-    for number in range(rounds + 10):
+    for number in range(rounds + WARM_UP):
         batches = one_batch(), one_batch()
         for name in ("with", "without") if number % 2 else ("without", "with"):
-            batch = batches[name == "with"]
-            if name == "with":
-                timed(name, lambda batch=batch: settle(batch))
-            else:
-                with without:
-                    timed(name, lambda batch=batch: settle(batch))
+            with nullcontext() if name == "with" else without:
+                start = time.perf_counter()
+                settle(batches[name == "with"])
+                times[name].append((time.perf_counter() - start) * 1000)
         if number % 50 == 0:
             rollups.fold()
     for name, taken in times.items():
-        best = sorted(taken[20:])[: max(1, rounds // 10)]
-        for figure, value in (("best tenth", statistics.mean(best)), ("median", statistics.median(taken[20:]))):
+        best = sorted(taken[WARM_UP:])[: max(1, rounds // 10)]
+        for figure, value in (("best tenth", statistics.mean(best)), ("median", statistics.median(taken[WARM_UP:]))):
             report("rollups", f"settle 50 sent mails {name} sums, {figure}", value, "ms", database=connection.vendor)
 
 
@@ -109,7 +103,8 @@ def main() -> None:
         measure(rounds)
         return
     if postgres := os.environ.get("BENCH_POSTGRES"):
-        subprocess.run([sys.executable, "-m", __spec__.name, str(rounds)], env={**os.environ, "BENCH_URL": postgres}, check=True)  # fmt: skip  # noqa: S603
+        command = [sys.executable, "-m", "benchmarks.bench_rollups", str(rounds)]
+        subprocess.run(command, env={**os.environ, "BENCH_URL": postgres}, check=True)
     from benchmarks import scratch
 
     scratch.set_up()

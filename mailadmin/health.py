@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -12,7 +11,8 @@ from django.utils.translation import gettext
 
 from mailadmin import configuration, pulse
 from mailadmin.pulse import Pulse, age
-from maillog import lookup
+from maillog import figures, lookup
+from maillog.models import Status
 from maillog.search import summary
 
 if TYPE_CHECKING:
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from maillog.search import Summary
     from secrets_app.vault import Connection
 
-WINDOW = timedelta(hours=24)
-
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One sentence and its tone (good, warn, bad, info), with the figures behind it."""
+    """One sentence and its tone (good, warn, bad, info), with the figures behind it.
+
+    What was sent and failed is exact, in the running hour and the 23 before it.
+    """
 
     sentence: str
     tone: str
     advice: str
+    sent: int
+    failed: int
     summary: Summary
 
 
@@ -47,20 +50,28 @@ class Step:
 
 def state() -> State:
     """Return the honest sentence about mail now."""
+    waiting = summary()
+    ended = figures.ended(timezone.now())
+    sent, failed = ended[Status.SENT], ended[Status.FAILED]
+    return State(*said(sent, failed, waiting), sent, failed, waiting)
+
+
+def said(sent: int, failed: int, waiting: Summary) -> tuple[str, str, str]:
+    """Return sentence, tone and advice."""
     current = configuration.current()
-    figures = summary(timezone.now() - WINDOW)
     now = pulse.pulse()
     if alarm := alarm_of(now):
-        return State(*alarm, figures)
+        return alarm
     if configuration.problem(current):
-        return State(gettext("No mail can leave now."), "warn", "", figures)  # the banner of every page says why
+        return gettext("No mail can leave now."), "warn", ""  # the banner of every page says why
     if not configuration.driver_of(current).needs_connection:
-        return State(without_delivery(current), "warn", "", figures)
+        return without_delivery(current), "warn", ""
     if now.waiting.held_for is not None:
-        return State(working(figures), "warn", gettext("Some mails are held: they wait for a connection."), figures)
-    if not figures.sent and not figures.failed:
-        return State(gettext("Mail is set up. No mail was sent in the last 24 hours."), "info", "", figures)
-    return State(working(figures), "warn" if figures.failed else "good", "", figures)
+        advice = gettext("Some mails are held: they wait for a connection.")
+        return working(sent, failed, waiting), "warn", advice
+    if not sent and not failed:
+        return gettext("Mail is set up. No mail was sent in the last 24 hours."), "info", ""
+    return working(sent, failed, waiting), "warn" if failed else "good", ""
 
 
 def alarm_of(now: Pulse) -> tuple[str, str, str] | None:
@@ -93,17 +104,17 @@ def without_delivery(current: Configuration) -> str:
     return sentences.get(str(current.driver), gettext("Mails take the driver “%s”.") % current.driver)
 
 
-def working(figures: Summary) -> str:
+def working(sent: int, failed: int, waiting: Summary) -> str:
     """Return a sentence such as “Mail is working: 1,204 sent in 24 h, 3 failed, none waiting.”, of these figures."""
-    parts = [gettext("%s sent in 24 h") % capped(figures.sent), gettext("%s failed") % capped(figures.failed)]
-    if figures.waiting:
+    parts = [gettext("%s sent in 24 h") % intcomma(sent), gettext("%s failed") % intcomma(failed)]
+    if waiting.waiting:
         parts.append(
             gettext("%(count)s waiting, the oldest for %(age)s")
-            % {"count": capped(figures.waiting), "age": age(figures.oldest_waiting_seconds or 0)}
+            % {"count": capped(waiting.waiting), "age": age(waiting.oldest_waiting_seconds or 0)}
         )
     else:
         parts.append(gettext("none waiting"))
-    head = gettext("Mail is working") if figures.sent else gettext("Mail is not getting through")
+    head = gettext("Mail is working") if sent else gettext("Mail is not getting through")
     return f"{head}: {', '.join(parts)}."
 
 

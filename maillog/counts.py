@@ -34,13 +34,11 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How mail is doing. Counts are capped at 10,001, ages in seconds, None where nothing waits.
+    """What waits. The count is capped at 10,001, ages are in seconds, None where nothing waits.
 
     `waiting` is everything unfinished; `oldest_due_seconds` is for how long the most overdue mail has been due.
     """
 
-    sent: int
-    failed: int
     waiting: int
     oldest_waiting_seconds: float | None
     oldest_due_seconds: float | None
@@ -63,21 +61,14 @@ def status_counts_of(statuses: Iterable[Status]) -> dict[str, Count]:
     return {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
 
 
-def summary(since: datetime) -> Summary:
-    """Return the figures of the overview for the time from `since` to now: a handful of short queries."""
+def summary() -> Summary:
+    """Return what waits now: a handful of short queries."""
     now = timezone.now()
-    bound = first_id_since(since)
-    if bound is None:
-        window = {Status.SENT: 0, Status.FAILED: 0}
-    else:
-        window = _count({Status.SENT: max(bound - 1, _newest_id() - NEWEST), Status.FAILED: bound - 1})
     unfinished = _count(dict.fromkeys(UNFINISHED, 0))
     first = [_oldest(status) for status, count in unfinished.items() if count]
     due = Message.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "id")
     since_when = due.values_list("next_attempt_at", flat=True).first()
     return Summary(
-        sent=window[Status.SENT],
-        failed=window[Status.FAILED],
         waiting=min(CAP + 1, sum(unfinished.values())),
         oldest_waiting_seconds=max((now - created).total_seconds() for created in first) if first else None,
         oldest_due_seconds=(now - since_when).total_seconds() if since_when else None,

@@ -4,8 +4,8 @@ Every change that ends a mail, or takes its end back, appends a few rows of diff
 that ended alike) and touches no sum: sums are rows that all workers would wait for. A worker's beat then adds the
 differences to the sums. Whoever reads takes both together, in one statement (see `maillog.figures`).
 
-A mail counts once, by its last end, in the hour of that end: a failed mail that is tried again is taken back. Mails that
-are removed from the log stay counted.
+A mail counts once, by its last end, in the hour of that end: a failed mail that is tried again is taken back. Mails
+that are removed from the log stay counted.
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ def settled(pairs: Sequence[tuple[Held, Settlement]], *, now: datetime) -> None:
 
     Does what `take_back` and `count` do, from values that are at hand.
     """
-    again = [row.id for row, _ in pairs if row.finished_at is not None]
-    if again:
-        _note(Counter(_cell_before(row) for row, _ in pairs if row.finished_at is not None), sign=-1)
+    before = Counter(_cell_before(row, row.finished_at) for row, _ in pairs if row.finished_at)
+    if before:
+        _note(before, sign=-1)
     ended = [(row, settlement) for row, settlement in pairs if settlement.is_final]
     if not ended:
         return
@@ -145,10 +145,9 @@ def cells_of(ended: Iterable[Ended]) -> Counter[Cell]:
     return _cells(list(ended))
 
 
-def _cell_before(row: Held) -> Cell:
+def _cell_before(row: Held, finished_at: datetime) -> Cell:
     """Return how a mail counts that had ended and was claimed all the same: only uncertain ones are."""
-    assert row.finished_at is not None
-    hour = hour_of(row.finished_at)
+    hour = hour_of(finished_at)
     uncertain = Status.UNCERTAIN.value
     return Cell(hour, row.id // BLOCK, uncertain, row.template_id or 0, row.connection_id or 0, "", NO_BUCKET)
 
@@ -240,7 +239,7 @@ def add(cells: Counter[Cell]) -> None:
         for span, hour in ((Tally.Span.HOUR.value, cell.hour), (Tally.Span.DAY.value, cell.hour // DAY * DAY)):
             for kind, status, name in _marks(cell):
                 sums[Sum(span, kind, hour, status, name)] += number
-    rows = [[*key, number] for key, number in sorted(sums.items()) if number]
+    rows = [(*key, number) for key, number in sorted(sums.items()) if number]
     if not rows:
         return
     connection = connections[router.db_for_write(Tally)]
