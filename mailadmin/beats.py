@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from mailadmin import delivery, recovery
 from mailadmin.models import ConnectionState, WorkerBeat
-from maillog import figures, recording, rollups
+from maillog import recording, rollups
+from maillog.search import unfinished
 
 FRESH = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
 KEPT = timedelta(days=1)
@@ -54,7 +55,7 @@ def look() -> bool:
 def keep_figures() -> None:
     """Add up what ended since the last beat, and note how much waits."""
     rollups.fold()
-    rollups.note_waiting(figures.waiting_now(), timezone.now())
+    rollups.note_waiting(unfinished(), timezone.now())
 
 
 def probe_is_due() -> bool:

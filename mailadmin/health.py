@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin import configuration, pulse
 from mailadmin.pulse import Pulse, age
-from maillog import figures, lookup
+from maillog import lookup
 from maillog.models import Status
-from maillog.search import summary
+from maillog.search import unfinished
 
 if TYPE_CHECKING:
-    from mailadmin.configuration import Configuration
-    from maillog.search import Summary
+    from mailadmin.configuration import Configuration, Problem
     from secrets_app.vault import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the page looks up once: the pulse, the configuration with the system's connection, and what is missing."""
+
+    pulse: Pulse
+    current: Configuration
+    connection: Connection | None
+    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """One sentence and its tone (good, warn, bad, info), with the figures behind it.
 
-    What was sent and failed is exact, in the running hour and the 23 before it.
+    What was sent and failed is exact, in the running hour and the 23 before it; what waits is counted up to 10,000.
     """
 
     sentence: str
@@ -33,7 +42,8 @@ class State:
     advice: str
     sent: int
     failed: int
-    summary: Summary
+    waiting: int
+    oldest_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +58,34 @@ class Step:
     permission: str = ""
 
 
-def state() -> State:
-    """Return the honest sentence about mail now."""
-    waiting = summary()
-    ended = figures.ended(timezone.now())
-    sent, failed = ended[Status.SENT], ended[Status.FAILED]
-    return State(*said(sent, failed, waiting), sent, failed, waiting)
-
-
-def said(sent: int, failed: int, waiting: Summary) -> tuple[str, str, str]:
-    """Return sentence, tone and advice."""
+def situation() -> Situation:
+    """Look up how things are now."""
     current = configuration.current()
-    now = pulse.pulse()
-    if alarm := alarm_of(now):
+    connection = configuration.system_connection(current)
+    return Situation(pulse.pulse(), current, connection, configuration.problem_with(current, connection))
+
+
+def state(now: Situation, ended: Counter[str]) -> State:
+    """Return the honest sentence about mail now; `ended` is how many mails ended how in 24 hours."""
+    sent, failed, waiting = ended[Status.SENT], ended[Status.FAILED], unfinished()
+    figures_line = working(sent, failed, waiting, now.pulse.waiting.oldest_seconds)
+    said = said_of(now, figures_line, is_quiet=not sent and not failed, has_failed=failed > 0)
+    return State(*said, sent, failed, waiting, now.pulse.waiting.oldest_seconds)
+
+
+def said_of(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -> tuple[str, str, str]:
+    """Return sentence, tone and advice; `working` is the sentence for when nothing is wrong."""
+    if alarm := alarm_of(now.pulse):
         return alarm
-    if configuration.problem(current):
+    if now.problem:
         return gettext("No mail can leave now."), "warn", ""  # the banner of every page says why
-    if not configuration.driver_of(current).needs_connection:
-        return without_delivery(current), "warn", ""
-    if now.waiting.held_for is not None:
-        advice = gettext("Some mails are held: they wait for a connection.")
-        return working(sent, failed, waiting), "warn", advice
-    if not sent and not failed:
+    if not configuration.driver_of(now.current).needs_connection:
+        return without_delivery(now.current), "warn", ""
+    if now.pulse.waiting.held_for is not None:
+        return working, "warn", gettext("Some mails are held: they wait for a connection.")
+    if is_quiet:
         return gettext("Mail is set up. No mail was sent in the last 24 hours."), "info", ""
-    return working(sent, failed, waiting), "warn" if failed else "good", ""
+    return working, "warn" if has_failed else "good", ""
 
 
 def alarm_of(now: Pulse) -> tuple[str, str, str] | None:
@@ -104,16 +118,18 @@ def without_delivery(current: Configuration) -> str:
     return sentences.get(str(current.driver), gettext("Mails take the driver “%s”.") % current.driver)
 
 
-def working(sent: int, failed: int, waiting: Summary) -> str:
+def working(sent: int, failed: int, waiting: int, oldest_seconds: float | None) -> str:
     """Return a sentence such as “Mail is working: 1,204 sent in 24 h, 3 failed, none waiting.”, of these figures."""
     parts = [gettext("%s sent in 24 h") % intcomma(sent), gettext("%s failed") % intcomma(failed)]
-    if waiting.waiting:
+    if not waiting:
+        parts.append(gettext("none waiting"))
+    elif oldest_seconds is None:
+        parts.append(gettext("%s on their way") % capped(waiting))
+    else:
         parts.append(
             gettext("%(count)s waiting, the oldest for %(age)s")
-            % {"count": capped(waiting.waiting), "age": age(waiting.oldest_waiting_seconds or 0)}
+            % {"count": capped(waiting), "age": age(oldest_seconds)}
         )
-    else:
-        parts.append(gettext("none waiting"))
     head = gettext("Mail is working") if sent else gettext("Mail is not getting through")
     return f"{head}: {', '.join(parts)}."
 
@@ -123,11 +139,10 @@ def capped(count: int) -> str:
     return f"{intcomma(10_000)}+" if count > 10_000 else str(intcomma(count))
 
 
-def checklist() -> list[Step]:
+def checklist(now: Situation) -> list[Step]:
     """Return what a working set-up needs, in the order in which it is done."""
-    current = configuration.current()
+    current, connection = now.current, now.connection
     driver = configuration.driver_of(current)
-    connection = configuration.system_connection(current)
     sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
     tested = lookup.test_mail_was_finished(undelivered_too=not driver.needs_connection)
     return [

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
-from django.utils import timezone
 
 from maillog.models import Label, Message, Status
 from maillog.resolving import first_id_since
@@ -32,18 +31,6 @@ class Count:
         return f"{intcomma(self.value)}{'+' if self.more else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What waits. The count is capped at 10,001, ages are in seconds, None where nothing waits.
-
-    `waiting` is everything unfinished; `oldest_due_seconds` is for how long the most overdue mail has been due.
-    """
-
-    waiting: int
-    oldest_waiting_seconds: float | None
-    oldest_due_seconds: float | None
-
-
 def status_counts() -> dict[str, Count]:
     """Return how many mails are in each state, counted up to 10,000 each, in one query."""
     newest = _newest_id()
@@ -61,18 +48,9 @@ def status_counts_of(statuses: Iterable[Status]) -> dict[str, Count]:
     return {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
 
 
-def summary() -> Summary:
-    """Return what waits now: a handful of short queries."""
-    now = timezone.now()
-    unfinished = _count(dict.fromkeys(UNFINISHED, 0))
-    first = [_oldest(status) for status, count in unfinished.items() if count]
-    due = Message.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "id")
-    since_when = due.values_list("next_attempt_at", flat=True).first()
-    return Summary(
-        waiting=min(CAP + 1, sum(unfinished.values())),
-        oldest_waiting_seconds=max((now - created).total_seconds() for created in first) if first else None,
-        oldest_due_seconds=(now - since_when).total_seconds() if since_when else None,
-    )
+def unfinished() -> int:
+    """Return how many mails wait or are being sent, each state counted up to 10,001: one query."""
+    return sum(_count(dict.fromkeys(UNFINISHED, 0)).values())
 
 
 def made_from(template: str, since: datetime) -> Count:
@@ -87,11 +65,6 @@ def made_from(template: str, since: datetime) -> Count:
 
 def _newest_id() -> int:
     return Message.objects.order_by("-id").values_list("id", flat=True).first() or 0
-
-
-def _oldest(status: Status) -> datetime:
-    rows = Message.objects.filter(status=status).exclude(status=Status.SENT).order_by("id")
-    return rows.values_list("created_at", flat=True).first() or timezone.now()
 
 
 def _count(after: dict[Status, int]) -> dict[Status, int]:

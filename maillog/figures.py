@@ -15,11 +15,12 @@ from itertools import pairwise
 from django.db import connections, router
 from django.utils import timezone
 
-from maillog.counts import CAP, UNFINISHED, status_counts_of
-from maillog.models import Label, Status, Tally, TallyDelta, WaitingHour
+from maillog import labels
+from maillog.models import Status, Tally, TallyDelta, WaitingHour
 from maillog.rollups import BOUNDS, DAY, HOUR, hour_of
 
 PERCENTILES = (50, 95, 99)
+GAUGE = "waiting"
 NAMED = 5  # errors, templates and connections that are told
 
 
@@ -100,31 +101,31 @@ def days_before(now: datetime, count: int = 30) -> list[datetime]:
 
 def ended(now: datetime) -> Counter[str]:
     """Return how many mails ended how in the running hour and the 23 before it, exactly: one query."""
-    stop = hour_of(now) + 1
-    found: Counter[str] = Counter()
-    for _, _, status, _, count in _sums([(0, Tally.Span.HOUR.value, stop - DAY, stop)], [Tally.Kind.STATUS.value]):
-        found[status] += count
-    return found
+    return slots([], now)[1]
 
 
-def slots(bounds: Sequence[datetime]) -> list[Slot]:
-    """Return what ended, and what waited, between each two of `bounds`, which are full hours: two queries."""
+def slots(bounds: Sequence[datetime], now: datetime) -> tuple[list[Slot], Counter[str]]:
+    """Return what ended and waited between each two of `bounds`, which are full hours; and `ended`. One query."""
     between = [(hour_of(start), hour_of(end)) for start, end in pairwise(bounds)]
-    counts: list[Counter[str]] = [Counter() for _ in between]
     parts = [(number, Tally.Span.HOUR.value, first, end) for number, (first, end) in enumerate(between)]
-    for number, _, status, _, count in _sums(parts, [Tally.Kind.STATUS.value]):
-        counts[number][status] += count
-    hours = WaitingHour.objects.filter(hour__gte=between[0][0], hour__lt=between[-1][1])
-    most = dict(hours.values_list("hour", "most"))
-    found = []
-    for number, (start, end) in enumerate(pairwise(bounds)):
-        waited = [most[hour] for hour in range(*between[number]) if hour in most]
-        found.append(Slot(start, end, counts[number], max(waited, default=None)))
-    return found
+    last_day = len(parts)
+    stop = hour_of(now) + 1
+    parts.append((last_day, Tally.Span.HOUR.value, stop - DAY, stop))
+    counts: list[Counter[str]] = [Counter() for _ in parts]
+    waiting: dict[int, int] = {}
+    for number, kind, status, _, count in _sums(parts, [Tally.Kind.STATUS.value], gauge=True):
+        if kind == GAUGE:
+            waiting[number] = count
+        else:
+            counts[number][status] += count
+    found = [
+        Slot(start, end, counts[number], waiting.get(number)) for number, (start, end) in enumerate(pairwise(bounds))
+    ]
+    return found, counts[last_day]
 
 
 def leaders(first: datetime, end: datetime) -> Leaders:
-    """Return what is behind the mails that ended from `first` up to `end`, both full hours: two queries."""
+    """Return what is behind the mails that ended from `first` up to `end`, both full hours: one query."""
     kinds = [Tally.Kind.ERROR, Tally.Kind.TEMPLATE, Tally.Kind.CONNECTION, Tally.Kind.TIME]
     by: dict[str, dict[str, Counter[str]]] = {kind.value: {} for kind in kinds}
     for _, kind, status, name, count in _sums(_parts(hour_of(first), hour_of(end)), [kind.value for kind in kinds]):
@@ -133,7 +134,7 @@ def leaders(first: datetime, end: datetime) -> Leaders:
     templates = _shares(by[Tally.Kind.TEMPLATE])
     connected = _shares(by[Tally.Kind.CONNECTION])
     wanted = [int(one.name) for one in (*templates, *connected)]
-    texts = {str(pk): text for pk, text in Label.objects.filter(id__in=wanted).values_list("id", "text")}
+    texts = {str(pk): text for pk, text in labels.texts(wanted).items()}
     times = Counter({int(name): found[Status.SENT] for name, found in by[Tally.Kind.TIME].items()})
     return Leaders(
         errors=[(name, count) for name, count in errors.most_common(NAMED) if count > 0],
@@ -154,11 +155,6 @@ def percentiles(times: Counter[int]) -> dict[int, float]:
         while wanted and reached * 100 >= wanted[0] * total:
             found[wanted.pop(0)] = BOUNDS[min(bucket, len(BOUNDS) - 1)]
     return found
-
-
-def waiting_now() -> int:
-    """Return how many mails wait or are being sent, counted up to 10,000 a state: one query."""
-    return sum(min(CAP, count.value) for count in status_counts_of(UNFINISHED).values())
 
 
 def _moment(hour: int) -> datetime:
@@ -187,10 +183,13 @@ def _named(shares: Iterable[Share], texts: dict[str, str]) -> list[Share]:
     return [Share(texts[one.name], one.total, one.sent, one.failed) for one in shares if one.name in texts]
 
 
-def _sums(parts: Sequence[tuple[int, int, int, int]], kinds: Sequence[str]) -> list[tuple[int, str, str, str, int]]:
+def _sums(
+    parts: Sequence[tuple[int, int, int, int]], kinds: Sequence[str], *, gauge: bool = False
+) -> list[tuple[int, str, str, str, int]]:
     """Return (number of the part, kind, status, name, count) of all kinds in all of the parts: one statement.
 
-    A part is (number, span, first hour, hour after the last). Of differences the times alone count, not the spans.
+    A part is (number, span, first hour, hour after the last). Of differences the times alone count, not the spans. With
+    `gauge` the most that waited come along, as a kind of their own.
     """
     connection = connections[router.db_for_read(Tally)]
     quote = connection.ops.quote_name
@@ -200,23 +199,26 @@ def _sums(parts: Sequence[tuple[int, int, int, int]], kinds: Sequence[str]) -> l
     of_sums = (
         f"SELECT part.n, t.kind, t.status, t.name, SUM(t.count) FROM part JOIN {tally} AS t"  # noqa: S608
         f" ON t.span = part.span AND t.kind IN ({marks}) AND t.hour >= part.start AND t.hour < part.stop"
-        " GROUP BY part.n, t.kind, t.status, t.name"
+        " GROUP BY 1, 2, 3, 4"
     )
     of_differences = [
         f"SELECT part.n, '{kind}', d.status, {name}, SUM(d.count) FROM part JOIN {delta} AS d"  # noqa: S608
-        f" ON d.hour >= part.start AND d.hour < part.stop{condition} GROUP BY part.n, d.status, {name}"
+        f" ON d.hour >= part.start AND d.hour < part.stop{condition} GROUP BY 1, 2, 3, 4"
         for kind, (name, condition) in ((kind, DELTAS[kind]) for kind in kinds)
     ]
+    of_waiting = (
+        f"SELECT part.n, '{GAUGE}', '', '', MAX(w.most) FROM part"  # noqa: S608
+        f" JOIN {quote(WaitingHour._meta.db_table)} AS w ON w.hour >= part.start AND w.hour < part.stop GROUP BY part.n"
+    )
+    statements = [of_sums, *of_differences, *([of_waiting] if gauge else [])]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH part(n, span, start, stop) AS (VALUES {values}) {' UNION ALL '.join([of_sums, *of_differences])}"
-        )
+        cursor.execute(f"WITH part(n, span, start, stop) AS (VALUES {values}) {' UNION ALL '.join(statements)}")
         return [(n, kind, status, name, int(count)) for n, kind, status, name, count in cursor.fetchall()]
 
 
 # How a difference says what a sum says by its name, and when it counts at all.
 DELTAS = {
-    Tally.Kind.STATUS.value: ("''", ""),
+    Tally.Kind.STATUS.value: ("CAST('' AS varchar(20))", ""),
     Tally.Kind.TEMPLATE.value: ("CAST(d.template AS varchar(20))", " AND d.template <> 0"),
     Tally.Kind.CONNECTION.value: ("CAST(d.connection AS varchar(20))", " AND d.connection <> 0"),
     Tally.Kind.ERROR.value: ("d.error", " AND d.error <> ''"),
