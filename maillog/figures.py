@@ -201,9 +201,11 @@ def _sums(
         f" ON t.span = part.span AND t.kind IN ({marks}) AND t.hour >= part.start AND t.hour < part.stop"
         " GROUP BY 1, 2, 3, 4"
     )
+    # Summed before they meet the parts: one look at each difference, however many parts there are.
     of_differences = [
-        f"SELECT part.n, '{kind}', d.status, {name}, SUM(d.count) FROM part JOIN {delta} AS d"  # noqa: S608
-        f" ON d.hour >= part.start AND d.hour < part.stop{condition} GROUP BY 1, 2, 3, 4"
+        f"SELECT part.n, '{kind}', d.status, d.name, SUM(d.count) FROM part JOIN"  # noqa: S608
+        f" (SELECT hour, status, {name} AS name, SUM(count) AS count FROM {delta}{condition} GROUP BY 1, 2, 3) AS d"
+        " ON d.hour >= part.start AND d.hour < part.stop GROUP BY 1, 2, 3, 4"
         for kind, (name, condition) in ((kind, DELTAS[kind]) for kind in kinds)
     ]
     of_waiting = (
@@ -219,8 +221,8 @@ def _sums(
 # How a difference says what a sum says by its name, and when it counts at all.
 DELTAS = {
     Tally.Kind.STATUS.value: ("CAST('' AS varchar(20))", ""),
-    Tally.Kind.TEMPLATE.value: ("CAST(d.template AS varchar(20))", " AND d.template <> 0"),
-    Tally.Kind.CONNECTION.value: ("CAST(d.connection AS varchar(20))", " AND d.connection <> 0"),
-    Tally.Kind.ERROR.value: ("d.error", " AND d.error <> ''"),
-    Tally.Kind.TIME.value: ("CAST(d.bucket AS varchar(20))", " AND d.bucket >= 0"),
+    Tally.Kind.TEMPLATE.value: ("CAST(template AS varchar(20))", " WHERE template <> 0"),
+    Tally.Kind.CONNECTION.value: ("CAST(connection AS varchar(20))", " WHERE connection <> 0"),
+    Tally.Kind.ERROR.value: ("error", " WHERE error <> ''"),
+    Tally.Kind.TIME.value: ("CAST(bucket AS varchar(20))", " WHERE bucket >= 0"),
 }
