@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from mailadmin import delivery, recovery
 from mailadmin.models import ConnectionState, WorkerBeat
-from maillog import recording
+from maillog import recording, rollups
+from maillog.search import unfinished
 
 FRESH = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
 KEPT = timedelta(days=1)
@@ -49,6 +50,12 @@ def look() -> bool:
     recovery.recover_expired()
     delivery.release_held()
     return recording.anything_due()
+
+
+def keep_figures() -> None:
+    """Add up what ended since the last beat, and note how much waits."""
+    rollups.fold()
+    rollups.note_waiting(unfinished(), timezone.now())
 
 
 def probe_is_due() -> bool:

@@ -162,9 +162,14 @@ class Problem:
 
 def problem(current: Configuration) -> Problem | None:
     """Return the first thing that is missing before mails can leave, or None."""
-    if trouble := connection_trouble(current):
+    return problem_with(current, system_connection(current))
+
+
+def problem_with(current: Configuration, connection: Connection | None) -> Problem | None:
+    """Return the same for whoever has looked up the system's connection: no query."""
+    if trouble := connection_trouble(current, connection):
         return trouble
-    if not str(current.from_address) and not sender_of_connection(current):
+    if not str(current.from_address) and not (connection and str(connection.fields["sender"])):
         return Problem(
             gettext("Mail is not configured: there is no From address."),
             "mailadmin:settings",
@@ -178,11 +183,10 @@ def driver_of(current: Configuration) -> Driver:
     return registry.driver(str(current.driver))
 
 
-def connection_trouble(current: Configuration) -> Problem | None:
+def connection_trouble(current: Configuration, connection: Connection | None) -> Problem | None:
     """Return what is wrong with the connection that system mails take, or None (also where the driver needs none)."""
     if not driver_of(current).needs_connection:
         return None
-    connection = system_connection(current)
     if connection is None:
         return Problem(
             gettext("Mail is not configured: there is no connection that the system may use."),
@@ -201,9 +205,3 @@ def connection_trouble(current: Configuration) -> Problem | None:
 def system_connection(current: Configuration) -> Connection | None:
     """Return the connection that a mail of the system without a hint takes, or None."""
     return connections.choose(vault.connections(), primary=str(current.primary_connection))
-
-
-def sender_of_connection(current: Configuration) -> str:
-    """Return the sender address that the system's connection brings along, or ""."""
-    connection = system_connection(current)
-    return str(connection.fields["sender"]) if connection else ""

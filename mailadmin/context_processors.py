@@ -9,6 +9,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
 
 from mailadmin import configuration
+from mailadmin.configuration import Problem
 from mailadmin.pulse import Pulse, age, pulse
 
 
@@ -27,7 +28,11 @@ def mail(request: HttpRequest) -> dict[str, object]:
     if not signed_in(request):
         return {}
     now = cache(pulse)
-    return {"mail_pulse": SimpleLazyObject(now), "mail_banners": SimpleLazyObject(lambda: banners(request, now()))}
+
+    def found() -> list[Banner]:
+        return banners(request, now(), configuration.problem(configuration.current()))
+
+    return {"mail_pulse": SimpleLazyObject(now), "mail_banners": SimpleLazyObject(found)}
 
 
 def signed_in(request: HttpRequest) -> bool:
@@ -36,9 +41,9 @@ def signed_in(request: HttpRequest) -> bool:
     return bool(user and user.is_authenticated)
 
 
-def banners(request: HttpRequest, now: Pulse) -> list[Banner]:
+def banners(request: HttpRequest, now: Pulse, problem: Problem | None) -> list[Banner]:
     """Return what the person of this request is warned of: what is not configured, and the worst about the queue."""
-    unset = not_configured(request)
+    unset = not_configured(request, problem)
     found = [unset] if unset else []
     if now.no_worker and now.something_is_due:
         found.append(about_the_queue(request, f"{gettext('Mails wait and nobody sends them.')} {now.no_worker_text}"))
@@ -50,9 +55,8 @@ def banners(request: HttpRequest, now: Pulse) -> list[Banner]:
     return found
 
 
-def not_configured(request: HttpRequest) -> Banner | None:
+def not_configured(request: HttpRequest, problem: Problem | None) -> Banner | None:
     """Return the banner that says what is missing before mails can leave, or None."""
-    problem = configuration.problem(configuration.current())
     if problem is None:
         return None
     permission = {"secrets_app:list": "secrets_app.use_secrets"}.get(problem.url_name, "mailadmin.configure_mail")

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin import configuration, pulse
 from mailadmin.pulse import Pulse, age
 from maillog import lookup
-from maillog.search import summary
+from maillog.models import Status
+from maillog.search import unfinished
 
 if TYPE_CHECKING:
-    from mailadmin.configuration import Configuration
-    from maillog.search import Summary
+    from mailadmin.configuration import Configuration, Problem
     from secrets_app.vault import Connection
 
-WINDOW = timedelta(hours=24)
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the page looks up once: the pulse, the configuration with the system's connection, and what is missing."""
+
+    pulse: Pulse
+    current: Configuration
+    connection: Connection | None
+    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One sentence and its tone (good, warn, bad, info), with the figures behind it."""
+    """One sentence and its tone (good, warn, bad, info), with the figures behind it.
+
+    What was sent and failed is exact, in the running hour and the 23 before it; what waits is counted up to 10,000.
+    """
 
     sentence: str
     tone: str
     advice: str
-    summary: Summary
+    sent: int
+    failed: int
+    waiting: int
+    oldest_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +58,34 @@ class Step:
     permission: str = ""
 
 
-def state() -> State:
-    """Return the honest sentence about mail now."""
+def situation() -> Situation:
+    """Look up how things are now."""
     current = configuration.current()
-    figures = summary(timezone.now() - WINDOW)
-    now = pulse.pulse()
-    if alarm := alarm_of(now):
-        return State(*alarm, figures)
-    if configuration.problem(current):
-        return State(gettext("No mail can leave now."), "warn", "", figures)  # the banner of every page says why
-    if not configuration.driver_of(current).needs_connection:
-        return State(without_delivery(current), "warn", "", figures)
-    if now.waiting.held_for is not None:
-        return State(working(figures), "warn", gettext("Some mails are held: they wait for a connection."), figures)
-    if not figures.sent and not figures.failed:
-        return State(gettext("Mail is set up. No mail was sent in the last 24 hours."), "info", "", figures)
-    return State(working(figures), "warn" if figures.failed else "good", "", figures)
+    connection = configuration.system_connection(current)
+    return Situation(pulse.pulse(), current, connection, configuration.problem_with(current, connection))
+
+
+def state(now: Situation, ended: Counter[str]) -> State:
+    """Return the honest sentence about mail now; `ended` is how many mails ended how in 24 hours."""
+    sent, failed, waiting = ended[Status.SENT], ended[Status.FAILED], unfinished()
+    figures_line = working(sent, failed, waiting, now.pulse.waiting.oldest_seconds)
+    said = said_of(now, figures_line, is_quiet=not sent and not failed, has_failed=failed > 0)
+    return State(*said, sent, failed, waiting, now.pulse.waiting.oldest_seconds)
+
+
+def said_of(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -> tuple[str, str, str]:
+    """Return sentence, tone and advice; `working` is the sentence for when nothing is wrong."""
+    if alarm := alarm_of(now.pulse):
+        return alarm
+    if now.problem:
+        return gettext("No mail can leave now."), "warn", ""  # the banner of every page says why
+    if not configuration.driver_of(now.current).needs_connection:
+        return without_delivery(now.current), "warn", ""
+    if now.pulse.waiting.held_for is not None:
+        return working, "warn", gettext("Some mails are held: they wait for a connection.")
+    if is_quiet:
+        return gettext("Mail is set up. No mail was sent in the last 24 hours."), "info", ""
+    return working, "warn" if has_failed else "good", ""
 
 
 def alarm_of(now: Pulse) -> tuple[str, str, str] | None:
@@ -93,17 +118,19 @@ def without_delivery(current: Configuration) -> str:
     return sentences.get(str(current.driver), gettext("Mails take the driver “%s”.") % current.driver)
 
 
-def working(figures: Summary) -> str:
+def working(sent: int, failed: int, waiting: int, oldest_seconds: float | None) -> str:
     """Return a sentence such as “Mail is working: 1,204 sent in 24 h, 3 failed, none waiting.”, of these figures."""
-    parts = [gettext("%s sent in 24 h") % capped(figures.sent), gettext("%s failed") % capped(figures.failed)]
-    if figures.waiting:
+    parts = [gettext("%s sent in 24 h") % intcomma(sent), gettext("%s failed") % intcomma(failed)]
+    if not waiting:
+        parts.append(gettext("none waiting"))
+    elif oldest_seconds is None:
+        parts.append(gettext("%s on their way") % capped(waiting))
+    else:
         parts.append(
             gettext("%(count)s waiting, the oldest for %(age)s")
-            % {"count": capped(figures.waiting), "age": age(figures.oldest_waiting_seconds or 0)}
+            % {"count": capped(waiting), "age": age(oldest_seconds)}
         )
-    else:
-        parts.append(gettext("none waiting"))
-    head = gettext("Mail is working") if figures.sent else gettext("Mail is not getting through")
+    head = gettext("Mail is working") if sent else gettext("Mail is not getting through")
     return f"{head}: {', '.join(parts)}."
 
 
@@ -112,11 +139,10 @@ def capped(count: int) -> str:
     return f"{intcomma(10_000)}+" if count > 10_000 else str(intcomma(count))
 
 
-def checklist() -> list[Step]:
+def checklist(now: Situation) -> list[Step]:
     """Return what a working set-up needs, in the order in which it is done."""
-    current = configuration.current()
+    current, connection = now.current, now.connection
     driver = configuration.driver_of(current)
-    connection = configuration.system_connection(current)
     sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
     tested = lookup.test_mail_was_finished(undelivered_too=not driver.needs_connection)
     return [

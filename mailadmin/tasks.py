@@ -66,6 +66,7 @@ def beat() -> None:
                 run_bulk_actions()
             if pruning.due(timezone.now()):
                 prune_log()
+            beats.keep_figures()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", error)
         except Exception:

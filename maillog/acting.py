@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.utils import timezone
 
-from maillog import indexing, trail
+from maillog import indexing, rollups, trail
 from maillog.claiming import STILL_OPEN
 from maillog.models import Content, Label, Message, Recipient, Status
 from maillog.text import fit
@@ -143,6 +143,7 @@ def _cancel(ids: Sequence[int], reason: str, actor: AbstractBaseUser | None) -> 
     waiting = Message.objects.filter(id__in=ids, status__in=CANCELLABLE)
     with transaction.atomic():
         rows = dict(waiting.select_for_update().order_by("id").values_list("id", "is_sensitive"))
+        rollups.take_back(rows)
         touched = waiting.filter(id__in=rows).update(
             status=Status.CANCELLED,
             reason=fit(reason, 500),
@@ -150,6 +151,7 @@ def _cancel(ids: Sequence[int], reason: str, actor: AbstractBaseUser | None) -> 
             next_attempt_at=None,
             claim="",
         )
+        rollups.count(rows)
         indexing.refresh(rows)
         Content.objects.filter(message_id__in=[pk for pk, is_sensitive in rows.items() if is_sensitive]).delete()
         if actor:
@@ -170,6 +172,7 @@ def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> Retried:
             When(status=Status.QUEUED, next_attempt_at__lte=now, then=F("next_attempt_at")),
             default=Value(now, DateTimeField()),
         )
+        rollups.take_back(rows.keys() - left_out)
         touched = wanted.filter(id__in=rows.keys() - left_out).update(
             maybe_twice=Case(When(status=Status.UNCERTAIN, then=Value(True)), default=F("maybe_twice")),
             next_attempt_at=due,

@@ -20,7 +20,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from maillog import indexing, suppressing
+from maillog import indexing, rollups, suppressing
 from maillog.bulk import among
 from maillog.content import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status, Suppression
@@ -258,6 +258,7 @@ def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -
             Recipient.objects.filter(pk=pk).update(outcome=Recipient.Outcome.SKIPPED, **said)
         if then is None:
             return
+        rollups.take_back([row.id])
         mine.update(
             status=then,
             reason="" if then == Status.SENT else fit(suppressing.sentence(next(iter(whom.values()))), 500),
@@ -266,16 +267,19 @@ def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -
             claim="",
             tries=F("tries") - 1,
         )
+        rollups.count([row.id])
         if row.is_sensitive:
             Content.objects.filter(message_id=row.id).delete()
         indexing.refresh([row.id])
 
 
 def _give_up(row: Row, reason: str) -> None:
+    mine = Message.objects.select_for_update().filter(pk=row.id, claim=row.claim)
     with transaction.atomic():
-        Message.objects.filter(pk=row.id, claim=row.claim).update(
-            status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim=""
-        )
+        ids = list(mine.values_list("id", flat=True))
+        rollups.take_back(ids)
+        mine.update(status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim="")
+        rollups.count(ids)
         indexing.refresh([row.id])
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
-from django.utils import timezone
 
 from maillog.models import Label, Message, Status
 from maillog.resolving import first_id_since
@@ -32,20 +31,6 @@ class Count:
         return f"{intcomma(self.value)}{'+' if self.more else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """How mail is doing. Counts are capped at 10,001, ages in seconds, None where nothing waits.
-
-    `waiting` is everything unfinished; `oldest_due_seconds` is for how long the most overdue mail has been due.
-    """
-
-    sent: int
-    failed: int
-    waiting: int
-    oldest_waiting_seconds: float | None
-    oldest_due_seconds: float | None
-
-
 def status_counts(newest: int | None = None) -> dict[str, Count]:
     """Return how many mails are in each state, counted up to 10,000 each, in one query if `newest` is known."""
     newest = newest_id() if newest is None else newest
@@ -63,26 +48,9 @@ def status_counts_of(statuses: Iterable[Status]) -> dict[str, Count]:
     return {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
 
 
-def summary(since: datetime) -> Summary:
-    """Return the figures of the overview for the time from `since` to now: a handful of short queries."""
-    now = timezone.now()
-    bound = first_id_since(since)
-    if bound is None:
-        window = {Status.SENT: 0, Status.FAILED: 0}
-    else:
-        newest = newest_id()
-        window = _count({Status.SENT: max(bound - 1, newest - NEWEST), Status.FAILED: bound - 1}, newest)
-    unfinished = _count(dict.fromkeys(UNFINISHED, 0))
-    first = [_oldest(status) for status, count in unfinished.items() if count]
-    due = Message.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "id")
-    since_when = due.values_list("next_attempt_at", flat=True).first()
-    return Summary(
-        sent=window[Status.SENT],
-        failed=window[Status.FAILED],
-        waiting=min(CAP + 1, sum(unfinished.values())),
-        oldest_waiting_seconds=max((now - created).total_seconds() for created in first) if first else None,
-        oldest_due_seconds=(now - since_when).total_seconds() if since_when else None,
-    )
+def unfinished() -> int:
+    """Return how many mails wait or are being sent, each state counted up to 10,001: one query."""
+    return sum(_count(dict.fromkeys(UNFINISHED, 0)).values())
 
 
 def made_from(template: str, since: datetime) -> Count:
@@ -98,11 +66,6 @@ def made_from(template: str, since: datetime) -> Count:
 def newest_id() -> int:
     """Return the number of the newest mail, 0 without one."""
     return Message.objects.order_by("-id").values_list("id", flat=True).first() or 0
-
-
-def _oldest(status: Status) -> datetime:
-    rows = Message.objects.filter(status=status).exclude(status=Status.SENT).order_by("id")
-    return rows.values_list("created_at", flat=True).first() or timezone.now()
 
 
 def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:

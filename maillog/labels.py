@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST = 254
 _known: dict[tuple[str, str], int] = {}
+_texts: dict[int, str] = {}
 
 
 def label(kind: str, text: str) -> int:
@@ -48,9 +49,21 @@ def labels(kind: str, texts: Iterable[str]) -> dict[str, int]:
     return found | fresh
 
 
+def texts(ids: Iterable[int]) -> dict[int, str]:
+    """Return the names with these ids; one query for those that were not asked for before, none without."""
+    wanted = set(ids)
+    found = {pk: _texts[pk] for pk in wanted if pk in _texts}
+    if missing := wanted - found.keys():
+        fresh = dict(_model().objects.filter(id__in=missing).values_list("id", "text"))
+        transaction.on_commit(partial(_texts.update, fresh))
+        found |= fresh
+    return found
+
+
 def forget(**_signal: object) -> None:
     """Forget every id."""
     _known.clear()
+    _texts.clear()
 
 
 def _model() -> type[Label]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
 from maillog.listing_models import ChosenColumns, SavedSearch
+from maillog.rollup_models import Tally, TallyDelta, TallyKeeping, WaitingHour
 from maillog.suppression_models import Suppression
 from maillog.text import server_words
 
@@ -34,7 +35,11 @@ __all__ = [
     "SavedSearch",
     "Status",
     "Suppression",
+    "Tally",
+    "TallyDelta",
+    "TallyKeeping",
     "Transcript",
+    "WaitingHour",
 ]
 
 

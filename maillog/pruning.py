@@ -18,7 +18,7 @@ from functools import partial
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from maillog import removing, retention
+from maillog import removing, retention, rollups
 from maillog.bulk import among
 from maillog.models import MailEvent, PruneRun
 
@@ -93,6 +93,8 @@ def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> 
         while not should_stop() and (ids := aged.after(last, pace.size)):
             done.note(aged, pace.spend(partial(_remove, ids, whole=aged.whole)))
             last = ids[-1]
+    rollups.fold()
+    rollups.drop_old(now)
     old, pace = retention.aged_trail(now).order_by("id").values_list("id", flat=True), Pace()
     while not should_stop() and (lines := list(old[: pace.size])):
         done.trail += pace.spend(partial(_forget, lines))

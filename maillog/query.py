@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as part
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -40,6 +40,7 @@ _BARE = re.compile(r"\S+")
 _APOSTROPHES = str.maketrans(dict.fromkeys(QUOTES, "'"))
 _SPACE = re.compile(r"\s*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}Z?", re.ASCII)
 _AGO = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
 _NUMBER = re.compile(r"\d{1,19}", re.ASCII)
 
@@ -92,6 +93,14 @@ class Term:
     def day(self) -> date | None:
         """The day of a time that is one."""
         return date.fromisoformat(self.value) if _DAY.fullmatch(self.value) else None
+
+    @property
+    def moment(self) -> datetime | None:
+        """The time of day of a time that is one: in UTC if it ends in "Z", else without a time zone."""
+        if not _MOMENT.fullmatch(self.value):
+            return None
+        moment = datetime.fromisoformat(self.value.removesuffix("Z"))
+        return moment.replace(tzinfo=UTC) if self.value.endswith("Z") else moment
 
     @property
     def ago(self) -> timedelta:
@@ -234,13 +243,16 @@ def _time(value: str, start: int, end: int) -> str:
     ago = _AGO.fullmatch(lowered)
     if ago and timedelta(**{UNITS[ago[2]]: int(ago[1])}) <= LONGEST_AGO:
         return lowered
-    if _DAY.fullmatch(value):
+    upper = value.upper()
+    if _DAY.fullmatch(value) or _MOMENT.fullmatch(upper):
         try:
-            day = date.fromisoformat(value)
+            day = datetime.fromisoformat(upper.removesuffix("Z"))
         except ValueError:
             pass
         else:
             if FIRST_YEAR <= day.year <= LAST_YEAR:
-                return value
-    message = _("“%(value)s” is not a time. Write a day that there is, such as 2026-11-20, or 2h, 7d.")
+                return upper
+    message = _(
+        "“%(value)s” is not a time. Write a day that there is, such as 2026-11-20, a time, 2026-11-20T09:30, or 2h, 7d."
+    )
     raise QueryError(message % {"value": value}, start, end)

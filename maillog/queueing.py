@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from maillog import indexing, suppressing
+from maillog import indexing, rollups, suppressing
 from maillog.bulk import insert_returning_ids, insert_rows
 from maillog.content import pack
 from maillog.labels import labels
@@ -153,6 +153,7 @@ def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
         ),
         columns=["message_id", "mime", "metadata"],
     )
+    rollups.count(number for message, number in pairs if message.status in FINAL)
     ids = dict(known)
     ids.update((message.idempotency_key, number) for message, number in pairs if message.idempotency_key)
     plain = (number for message, number in pairs if not message.idempotency_key)

@@ -105,8 +105,12 @@ class Conditions:
 
     def time(self, term: Term) -> None:
         """Add that mails were made before a time, or at it and after."""
-        day = term.day
-        moment = midnight(day) if day else self.now - term.ago
+        if day := term.day:
+            moment = midnight(day)
+        elif moment_of_day := term.moment:
+            moment = in_utc(moment_of_day)
+        else:
+            moment = self.now - term.ago
         if (term.field == "before") != term.negated:
             self.before(moment)
         else:
@@ -159,7 +163,12 @@ OTHERS: dict[str, Callable[[Conditions, Term], None]] = {
 
 def midnight(day: date) -> datetime:
     """Return the first moment of `day` in the time zone in force, in UTC."""
-    return timezone.make_aware(datetime.combine(day, time.min)).astimezone(UTC)
+    return in_utc(datetime.combine(day, time.min))
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return `moment` in UTC; one without a time zone is of the zone in force."""
+    return (timezone.make_aware(moment) if moment.tzinfo is None else moment).astimezone(UTC)
 
 
 def first_id_since(moment: datetime) -> int | None:

@@ -1,6 +1,6 @@
 """The door through which the log is read in lists: filters, pages, counts, the figures of the overview, the queue."""
 
-from maillog.counts import Count, Summary, made_from, newest_id, status_counts, summary
+from maillog.counts import Count, made_from, newest_id, status_counts, unfinished
 from maillog.filters import MailFilter
 from maillog.matching import Found
 from maillog.paging import Page, page_of
@@ -25,7 +25,6 @@ __all__ = [
     "Page",
     "QueryError",
     "QueuePage",
-    "Summary",
     "Waiting",
     "connection_names",
     "held_by_connection",
@@ -35,7 +34,7 @@ __all__ = [
     "queue_page",
     "status_counts",
     "suggestions",
-    "summary",
+    "unfinished",
     "waiting",
     "waiting_counts",
 ]

@@ -11,8 +11,8 @@ from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from maillog import indexing
-from maillog.bulk import column_of, insert_rows, update_rows
+from maillog import indexing, rollups
+from maillog.bulk import column_of, insert_rows, read_time, update_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status, Transcript
 from maillog.text import fit
@@ -122,6 +122,9 @@ class Held(NamedTuple):
     driver_id: int | None
     connection_id: int | None
     reason: str
+    template_id: int | None
+    created_at: datetime
+    finished_at: datetime | None
 
     def changes_its_entry(self, settlement: Settlement) -> bool:
         """Whether there was an error that is in the search index, or there is one now."""
@@ -155,10 +158,12 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
             for row in _locked(by_id)
             if row.status in STILL_OURS and row.claim and row.claim == (settlement := by_id[row.id]).claim
         ]
+        now = timezone.now()
         _write_attempts(pairs)
         _write_transcripts(pairs)
         _write_recipients(pairs)
-        _write_messages(pairs)
+        _write_messages(pairs, now)
+        rollups.settled(pairs, now=now)
         indexing.refresh(row.id for row, settlement in pairs if row.changes_its_entry(settlement))
         sensitive = [row.id for row, settlement in pairs if row.is_sensitive and settlement.is_final]
         if sensitive:
@@ -217,7 +222,13 @@ def _locked(ids: Iterable[int]) -> Iterator[Held]:
         cursor.execute(
             f"SELECT {columns} FROM {quote(Message._meta.db_table)} WHERE id IN ({chosen}) ORDER BY id{lock}"  # noqa: S608
         )
-        return map(Held._make, cursor.fetchall())
+        held = map(Held._make, cursor.fetchall())
+    if connection.vendor == "postgresql":
+        return held
+    return (
+        row._replace(created_at=read_time(row.created_at), finished_at=row.finished_at and read_time(row.finished_at))
+        for row in held
+    )
 
 
 def _check(settlement: Settlement) -> None:
@@ -232,12 +243,11 @@ def _check(settlement: Settlement) -> None:
         raise ValueError(message)
 
 
-def _write_messages(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+def _write_messages(pairs: Sequence[tuple[Held, Settlement]], now: datetime) -> None:
     drivers = labels(Label.Kind.DRIVER, {settlement.driver for _, settlement in pairs if settlement.driver})
     connections = labels(
         Label.Kind.CONNECTION, {settlement.connection for _, settlement in pairs if settlement.connection}
     )
-    now = timezone.now()
     update_rows(
         Message,
         (

@@ -1,35 +1,49 @@
-"""The first page: one honest sentence about mail, and what is still missing."""
+"""The first page: one honest sentence about mail, what became of mails of late, and what is still missing."""
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from mailadmin import health, steering
+from mailadmin.activity import HOURS, RANGES, activity, search_url
+from mailadmin.context_processors import banners
 from mailadmin.health import Step
 from mailadmin.pulse import age
 from mailadmin.views.requests import PersonRequest
+from maillog import figures
 
 
 @require_safe
 def overview(request: PersonRequest) -> HttpResponse:
-    """Show how mail is doing and the set-up checklist."""
-    state = health.state()
-    steps = health.checklist()
+    """Show how mail is doing, the last 24 hours or 30 days (``range=30d``), and the set-up checklist."""
+    may_see_log = request.user.has_perm("maillog.view_log")
+    wanted = request.GET.get("range", HOURS)
+    shown = activity(wanted if wanted in RANGES else HOURS, now=timezone.now()) if may_see_log else None
+    now = health.situation()
+    state = health.state(now, shown.last_day if shown else figures.ended(timezone.now()))
+    steps = health.checklist(now)
     lines = [line(step, request) for step in steps]
-    oldest = state.summary.oldest_waiting_seconds
     context = {
         "state": state,
         "figures": {
-            "sent": health.capped(state.summary.sent),
-            "failed": health.capped(state.summary.failed),
-            "waiting": health.capped(state.summary.waiting),
-            "oldest": "" if oldest is None else age(oldest),
+            "sent": intcomma(state.sent),
+            "failed": intcomma(state.failed),
+            "failed_url": search_url("status:failed after:24h"),
+            "waiting": health.capped(state.waiting),
+            "oldest": "" if state.oldest_seconds is None else age(state.oldest_seconds),
         },
-        "closed": steering.closed() if request.user.has_perm("maillog.view_log") else [],
+        "closed": steering.closed() if may_see_log else [],
+        "activity": shown,
+        "ranges": RANGES.values(),
+        "unknown_range": wanted[:40] if wanted not in RANGES else "",
         "checklist": lines,
         "can_set_up": any(one["url"] for one in lines),
         "next_step": next((step.title for step in steps if not step.done), ""),
+        "mail_pulse": now.pulse,  # or every page's own look would be a second one
+        "mail_banners": banners(request, now.pulse, now.problem),
     }
     return render(request, "mailadmin/overview.html", context)
 

@@ -11,8 +11,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from maillog.models import Suppression
+from maillog import figures, rollups
+from maillog.models import Suppression, Tally, WaitingHour
 from maillog.recording import claim_due, enqueue, recover_expired, settle
+from maillog.rollups import hour_of
 from tests.maillog.makers import LEASE, new_message, settlement
 
 WAITING = 4000
@@ -38,7 +40,7 @@ def plans(work):
     in_order = any("enable_sort" in one["sql"] for one in captured.captured_queries)
     for one in captured.captured_queries:
         statement = one["sql"]
-        if "maillog_" in statement and statement.startswith(("SELECT", "UPDATE")):
+        if "maillog_" in statement and statement.startswith(("SELECT", "UPDATE", "WITH")):
             with transaction.atomic(), connection.cursor() as cursor:
                 if in_order:
                     cursor.execute("SET LOCAL enable_sort = off")
@@ -72,3 +74,37 @@ def test_a_batch_is_settled_by_its_keys(backlog):
 
 def test_leases_that_ran_out_are_found_by_the_index(backlog):
     assert not scans(plans(recover_expired))
+
+
+@pytest.fixture
+def sums():
+    """Two months of sums, of which the planner knows nothing either."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    last = hour_of(timezone.now())
+    Tally.objects.bulk_create(
+        Tally(span=span, kind=kind, hour=hour // span * span, status="sent", name=name, count=3)
+        for span in Tally.Span
+        for hour in range(last - 1400, last, span)
+        for kind in Tally.Kind
+        for name in ("1", "2", "3")
+    )
+    WaitingHour.objects.bulk_create(WaitingHour(hour=hour, most=1) for hour in range(last - 1400, last))
+
+
+@pytest.mark.parametrize("bounds", [figures.hours_before, figures.days_before])
+def test_the_sums_are_read_by_their_index(sums, bounds):
+    """The differences that are not added up yet are few, and are all read."""
+    edges = bounds(timezone.now())
+    found = plans(lambda: (figures.slots(edges, timezone.now()), figures.leaders(edges[0], edges[-1])))
+    assert len(found) == 3, "bars, what is behind them, names"
+    for statement, plan in scans(found):
+        assert "tallydelta" in plan
+        whole = re.compile(r"(Seq Scan on|SCAN) (maillog_(?!tallydelta)|t\b|w\b)")
+        others = [line for line in plan.splitlines() if whole.search(line)]
+        assert others == [], statement
+    assert any("maillog_tally_once" in plan or "sqlite_autoindex_maillog_tally" in plan for _, plan in found)
+
+
+def test_sums_that_are_too_old_are_found_by_the_index(sums):
+    assert not scans(plans(lambda: rollups.drop_old(timezone.now())))

@@ -61,10 +61,12 @@ class Command(BaseCommand):
 
 
 def look_and_deliver(stopping: threading.Event) -> int:
-    """Look after unreachable connections, deliver what is due, and return how many attempts were made."""
+    """Look after unreachable connections, deliver what is due, add it up; return how many attempts were made."""
     if beats.probe_is_due():
         delivery.probe_connections()
-    return delivery.deliver_due(should_stop=stopping.is_set)
+    attempts = delivery.deliver_due(should_stop=stopping.is_set)
+    beats.keep_figures()
+    return attempts
 
 
 @contextmanager

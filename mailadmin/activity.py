@@ -1,0 +1,274 @@
+"""What the overview tells of the last 24 hours or 30 days: the chart, the same as a table, and what is behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import charting
+from mailadmin.charting import Drawing, Place
+from maillog import figures
+from maillog.counts import CAP
+from maillog.error_words import described, is_of_a_server
+from maillog.figures import Leaders, Share, Slot
+from maillog.models import FINAL, Status
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+OTHER = ",".join(sorted(FINAL - {Status.SENT, Status.FAILED}))
+HOURS, DAYS = "24h", "30d"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What the page can show."""
+
+    key: str
+    title: StrOrPromise
+    per: StrOrPromise
+    tick_every: int
+    bounds: Callable[[datetime], list[datetime]]
+
+
+RANGES = {
+    HOURS: Range(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, figures.hours_before),
+    DAYS: Range(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, figures.days_before),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One hour or day: its bar and its line in the table. Links are empty where there is nothing to find."""
+
+    label: str
+    tooltip: str
+    sent: int
+    failed: int
+    other: int
+    waiting: str
+    place: Place
+    sent_url: str
+    failed_url: str
+    other_url: str
+
+    @property
+    def above_url(self) -> str:
+        """Where a click above the base line leads."""
+        return self.sent_url or self.other_url
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One line of the lists behind the chart: what it is, how many, a remark, and where to see the mails."""
+
+    title: str
+    detail: str
+    count: int
+    url: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """All of it."""
+
+    key: str
+    last_day: Counter[str]  # how many mails ended how in 24 hours, whatever the range
+    title: str
+    summary: str
+    drawing: Drawing
+    lines: list[Line]
+    labels: list[str]
+    sent: int
+    failed: int
+    other: int
+    most_waiting: str
+    errors: list[Ranked] = field(default_factory=list)
+    templates: list[Ranked] = field(default_factory=list)
+    connections: list[Ranked] = field(default_factory=list)
+    delivered: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no bar."""
+        return not (self.sent or self.failed or self.other or self.most_waiting)
+
+    @property
+    def newest_first(self) -> list[Line]:
+        """The lines of the table."""
+        return self.lines[::-1]
+
+
+def activity(key: str, *, now: datetime) -> Activity:
+    """Return what became of mails in the range of this key: two queries, one more for names not met before."""
+    chosen = RANGES[key]
+    bounds = chosen.bounds(now)
+    slots, last_day = figures.slots(bounds, now)
+    behind = figures.leaders(bounds[0], bounds[-1])
+    drawn = charting.drawing(
+        [charting.Figures(one.sent, one.failed, one.other, one.waiting or 0) for one in slots],
+        tick_every=chosen.tick_every,
+    )
+    span = _search_span(bounds[0], bounds[-1])
+    waited = [one.waiting for one in slots if one.waiting]
+    return Activity(
+        key=key,
+        last_day=last_day,
+        title=str(chosen.per),
+        summary=_summary(slots, key),
+        drawing=drawn,
+        lines=[_line(slot, place, key) for slot, place in zip(slots, drawn.places, strict=True)],
+        labels=[_label(slot.start, key) for slot in slots[:: chosen.tick_every]],
+        sent=sum(one.sent for one in slots),
+        failed=sum(one.failed for one in slots),
+        other=sum(one.other for one in slots),
+        most_waiting=_waiting(max(waited)) if waited else "",
+        errors=_errors(behind, span),
+        templates=[_share(one, "template", span) for one in behind.templates],
+        connections=[_share(one, "connection", span) for one in behind.connections],
+        delivered=_delivered(behind),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return such as “40 ms”, “0.4 s”, “2.1 s”, “45 s”, “12 min”, “3 h”, “2 days”, rounded up."""
+    if seconds < 0.1:
+        return gettext("%d ms") % max(1, _up(seconds * 1000))
+    if seconds < 10:
+        return gettext("%s s") % formats.number_format(_up(seconds * 10) / 10, 1)
+    if seconds < 120:
+        return gettext("%d s") % _up(seconds)
+    if seconds < 2 * 3600:
+        return gettext("%d min") % _up(seconds / 60)
+    if seconds < 48 * 3600:
+        return gettext("%d h") % _up(seconds / 3600)
+    days = _up(seconds / 86400)
+    return ngettext("%d day", "%d days", days) % days
+
+
+def search_url(query: str) -> str:
+    """Return the address of the log with this search."""
+    return f"{reverse('maillog:list')}?{urlencode({'q': query})}"
+
+
+def time_term(moment: datetime) -> str:
+    """Return `moment` as the search box takes it: as short as it can be said in the time zone in force."""
+    local = timezone.localtime(moment)
+    plain = local.replace(tzinfo=None, fold=0)
+    if timezone.make_aware(plain).astimezone(UTC) != moment:  # the second of two hours that have the same name
+        return f"{moment:%Y-%m-%dT%H:%M}Z"
+    return f"{plain:%Y-%m-%d}" if (plain.hour, plain.minute) == (0, 0) else f"{plain:%Y-%m-%dT%H:%M}"
+
+
+def _up(number: float) -> int:
+    return -int(-round(number, 6) // 1)
+
+
+def _search_span(start: datetime, end: datetime) -> str:
+    """Return the time as a search. What has not ended yet needs no end: the search would only look busier."""
+    until = f" before:{time_term(end)}" if end <= timezone.now() else ""
+    return f"after:{time_term(start)}{until}"
+
+
+def _line(slot: Slot, place: Place, key: str) -> Line:
+    span = _search_span(slot.start, slot.end)
+
+    def url(count: int, statuses: str) -> str:
+        return search_url(f"status:{statuses} {span}") if count > 0 else ""
+
+    label = _label(slot.start, key, whole=True)
+    waiting = "-" if slot.waiting is None else _waiting(slot.waiting)
+    parts = [gettext("%s sent") % intcomma(slot.sent), gettext("%s failed") % intcomma(slot.failed)]
+    if slot.other:
+        parts.append(gettext("%s ended otherwise") % intcomma(slot.other))
+    if slot.waiting is not None:
+        parts.append(gettext("at most %s waiting") % waiting)
+    return Line(
+        label=label,
+        tooltip=f"{label}: {', '.join(parts)}",
+        sent=slot.sent,
+        failed=slot.failed,
+        other=slot.other,
+        waiting=waiting,
+        place=place,
+        sent_url=url(slot.sent, Status.SENT),
+        failed_url=url(slot.failed, Status.FAILED),
+        other_url=url(slot.other, OTHER),
+    )
+
+
+def _label(moment: datetime, key: str, *, whole: bool = False) -> str:
+    """Return the name of an hour by its beginning, or of a day."""
+    local = timezone.localtime(moment)
+    if key == DAYS:
+        # Where midnight is within an hour of UTC, a day is counted from the next one on.
+        return formats.date_format(local, "D j M" if whole else "j M")
+    return formats.date_format(local, "D H:i" if whole else "H:i")
+
+
+def _waiting(count: int) -> str:
+    return f"{intcomma(CAP)}+" if count >= CAP else str(intcomma(count))
+
+
+def _summary(slots: list[Slot], key: str) -> str:
+    """Return the chart in words."""
+    sent, failed, other = (sum(getattr(one, name) for one in slots) for name in ("sent", "failed", "other"))
+    parts = [
+        gettext("%(sent)s mails sent, %(failed)s failed since %(when)s.")
+        % {"sent": intcomma(sent), "failed": intcomma(failed), "when": _label(slots[0].start, key, whole=True)}
+    ]
+    if other:
+        parts.append(gettext("%s ended otherwise: logged, skipped, cancelled or uncertain.") % intcomma(other))
+    for name, words in (
+        ("sent", _("Most were sent at %(when)s: %(count)s.")),
+        ("failed", _("Most failed at %(when)s: %(count)s.")),
+    ):
+        most = max(slots, key=lambda one: getattr(one, name))
+        if count := getattr(most, name):
+            parts.append(words % {"when": _label(most.start, key, whole=True), "count": intcomma(count)})
+    waited = max((one.waiting or 0 for one in slots), default=0)
+    if waited:
+        parts.append(gettext("At most %s waited at once.") % _waiting(waited))
+    return " ".join(parts)
+
+
+def _errors(behind: Leaders, span: str) -> list[Ranked]:
+    return [
+        Ranked(
+            described(kind),
+            kind if is_of_a_server(kind) else "",
+            count,
+            search_url(f'status:failed error:"{kind}" {span}' if is_of_a_server(kind) else f"status:failed {span}"),
+        )
+        for kind, count in behind.errors
+    ]
+
+
+def _share(one: Share, operator: str, span: str) -> Ranked:
+    detail = gettext("none failed")
+    if one.failed:
+        percent = formats.number_format(max(0.1, one.failed_percent), 1 if one.failed_percent < 10 else 0)
+        detail = gettext("%(count)s failed (%(percent)s %%)") % {"count": intcomma(one.failed), "percent": percent}
+    name = f'"{one.name}"' if " " in one.name else one.name
+    return Ranked(
+        one.name, detail, one.total, search_url(f"{operator}:{name} {span}"), tone="bad" if one.failed else ""
+    )
+
+
+def _delivered(behind: Leaders) -> str:
+    """Return how long mails took, such as “Half were delivered within 0.4 s, 95 % within 2.1 s, 99 % within 4 s.”."""
+    if not behind.within:
+        return ""
+    times = {f"p{percent}": duration(seconds) for percent, seconds in behind.within.items()}
+    return gettext("Half were delivered within %(p50)s, 95 %% within %(p95)s, 99 %% within %(p99)s.") % times

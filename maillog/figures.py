@@ -1,0 +1,228 @@
+"""Reads the sums of what became of mails: a few short queries, however many mails the log has or ever had.
+
+Every question is one statement over the sums and the differences that are not added yet, so that a beat which adds them
+meanwhile is either seen wholly or not at all. There are few differences, and all of them are read each time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from django.db import connections, router
+from django.utils import timezone
+
+from maillog import labels
+from maillog.models import Status, Tally, TallyDelta, WaitingHour
+from maillog.rollups import BOUNDS, DAY, HOUR, hour_of
+
+PERCENTILES = (50, 95, 99)
+GAUGE = "waiting"
+NAMED = 5  # errors, templates and connections that are told
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One bar: the mails that ended from `start` up to `end`, by status, and the most that waited (None: unknown)."""
+
+    start: datetime
+    end: datetime
+    ended: Counter[str] = field(default_factory=Counter)
+    waiting: int | None = None
+
+    @property
+    def sent(self) -> int:
+        """Mails that a server accepted."""
+        return self.ended[Status.SENT]
+
+    @property
+    def failed(self) -> int:
+        """Mails that nobody will try again."""
+        return self.ended[Status.FAILED]
+
+    @property
+    def other(self) -> int:
+        """Mails that ended in any other way: logged, skipped, cancelled, uncertain."""
+        return sum(self.ended.values()) - self.sent - self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many mails of a template, or of a connection, ended, and how many of them were sent and failed."""
+
+    name: str
+    total: int
+    sent: int
+    failed: int
+
+    @property
+    def failed_percent(self) -> float:
+        """How many of a hundred that were sent or failed have failed."""
+        tried = self.sent + self.failed
+        return 100 * self.failed / tried if tried else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leaders:
+    """What is behind the bars: the commonest errors (by kind), templates, connections, and how long delivery took.
+
+    `within` are upper bounds in seconds, by percent of the mails that were sent: true to a quarter of the time.
+    """
+
+    errors: list[tuple[str, int]] = field(default_factory=list)
+    templates: list[Share] = field(default_factory=list)
+    connections: list[Share] = field(default_factory=list)
+    within: dict[int, float] = field(default_factory=dict)
+
+
+def hours_before(now: datetime, count: int = DAY) -> list[datetime]:
+    """Return the beginnings of the last `count` hours, the running one included, and its end: count + 1 moments."""
+    last = hour_of(now) + 1
+    return [_moment(hour) for hour in range(last - count, last + 1)]
+
+
+def days_before(now: datetime, count: int = 30) -> list[datetime]:
+    """Return where the last `count` days of the time zone in force begin, today included, and where it ends.
+
+    Sums are of full hours in UTC. Where midnight is in the middle of one (India, Nepal), that hour belongs to the day
+    in which it began. A day of a change of clocks has 23 or 25 hours.
+    """
+    zone = timezone.get_current_timezone()
+    today = timezone.localtime(now).date()
+    midnights = [
+        datetime(day.year, day.month, day.day, tzinfo=zone)
+        for day in (today + timedelta(days=number) for number in range(1 - count, 2))
+    ]
+    return [_moment(-int(-moment.timestamp() // HOUR)) for moment in midnights]
+
+
+def ended(now: datetime) -> Counter[str]:
+    """Return how many mails ended how in the running hour and the 23 before it, exactly: one query."""
+    return slots([], now)[1]
+
+
+def slots(bounds: Sequence[datetime], now: datetime) -> tuple[list[Slot], Counter[str]]:
+    """Return what ended and waited between each two of `bounds`, which are full hours; and `ended`. One query."""
+    between = [(hour_of(start), hour_of(end)) for start, end in pairwise(bounds)]
+    parts = [(number, Tally.Span.HOUR.value, first, end) for number, (first, end) in enumerate(between)]
+    last_day = len(parts)
+    stop = hour_of(now) + 1
+    parts.append((last_day, Tally.Span.HOUR.value, stop - DAY, stop))
+    counts: list[Counter[str]] = [Counter() for _ in parts]
+    waiting: dict[int, int] = {}
+    for number, kind, status, _, count in _sums(parts, [Tally.Kind.STATUS.value], gauge=True):
+        if kind == GAUGE:
+            waiting[number] = count
+        else:
+            counts[number][status] += count
+    found = [
+        Slot(start, end, counts[number], waiting.get(number)) for number, (start, end) in enumerate(pairwise(bounds))
+    ]
+    return found, counts[last_day]
+
+
+def leaders(first: datetime, end: datetime) -> Leaders:
+    """Return what is behind the mails that ended from `first` up to `end`, both full hours: one query."""
+    kinds = [Tally.Kind.ERROR, Tally.Kind.TEMPLATE, Tally.Kind.CONNECTION, Tally.Kind.TIME]
+    by: dict[str, dict[str, Counter[str]]] = {kind.value: {} for kind in kinds}
+    for _, kind, status, name, count in _sums(_parts(hour_of(first), hour_of(end)), [kind.value for kind in kinds]):
+        by[kind].setdefault(name, Counter())[status] += count
+    errors = Counter({name: sum(found.values()) for name, found in by[Tally.Kind.ERROR].items()})
+    templates = _shares(by[Tally.Kind.TEMPLATE])
+    connected = _shares(by[Tally.Kind.CONNECTION])
+    wanted = [int(one.name) for one in (*templates, *connected)]
+    texts = {str(pk): text for pk, text in labels.texts(wanted).items()}
+    times = Counter({int(name): found[Status.SENT] for name, found in by[Tally.Kind.TIME].items()})
+    return Leaders(
+        errors=[(name, count) for name, count in errors.most_common(NAMED) if count > 0],
+        templates=_named(templates, texts),
+        connections=_named(connected, texts),
+        within=percentiles(times),
+    )
+
+
+def percentiles(times: Counter[int]) -> dict[int, float]:
+    """Return for each of 50, 95 and 99 per cent within how many seconds they were delivered; nothing for no mail."""
+    total = sum(times.values())
+    found: dict[int, float] = {}
+    reached = 0
+    wanted = list(PERCENTILES) if total > 0 else []
+    for bucket, count in sorted(times.items()):
+        reached += count
+        while wanted and reached * 100 >= wanted[0] * total:
+            found[wanted.pop(0)] = BOUNDS[min(bucket, len(BOUNDS) - 1)]
+    return found
+
+
+def _moment(hour: int) -> datetime:
+    return datetime.fromtimestamp(hour * HOUR, UTC)
+
+
+def _parts(first: int, end: int) -> list[tuple[int, int, int, int]]:
+    """Return the time from `first` up to `end` as whole days of UTC and the hours before and after them."""
+    first_day, last_day = -(-first // DAY) * DAY, end // DAY * DAY
+    if first_day >= last_day:
+        return [(0, Tally.Span.HOUR.value, first, end)]
+    edges = [(first, first_day), (last_day, end)]
+    hours = [(0, Tally.Span.HOUR.value, start, stop) for start, stop in edges if start < stop]
+    return [(0, Tally.Span.DAY.value, first_day, last_day), *hours]
+
+
+def _shares(found: dict[str, Counter[str]]) -> list[Share]:
+    """Return the largest, by the id of their label."""
+    all_of_them = (
+        Share(name, sum(ended.values()), ended[Status.SENT], ended[Status.FAILED]) for name, ended in found.items()
+    )
+    return sorted((one for one in all_of_them if one.total > 0), key=lambda one: (-one.total, int(one.name)))[:NAMED]
+
+
+def _named(shares: Iterable[Share], texts: dict[str, str]) -> list[Share]:
+    return [Share(texts[one.name], one.total, one.sent, one.failed) for one in shares if one.name in texts]
+
+
+def _sums(
+    parts: Sequence[tuple[int, int, int, int]], kinds: Sequence[str], *, gauge: bool = False
+) -> list[tuple[int, str, str, str, int]]:
+    """Return (number of the part, kind, status, name, count) of all kinds in all of the parts: one statement.
+
+    A part is (number, span, first hour, hour after the last). Of differences the times alone count, not the spans. With
+    `gauge` the most that waited come along, as a kind of their own.
+    """
+    connection = connections[router.db_for_read(Tally)]
+    quote = connection.ops.quote_name
+    tally, delta = quote(Tally._meta.db_table), quote(TallyDelta._meta.db_table)
+    values = ", ".join(f"({', '.join(str(int(one)) for one in part)})" for part in parts)
+    marks = ", ".join(f"'{kind}'" for kind in kinds)
+    of_sums = (
+        f"SELECT part.n, t.kind, t.status, t.name, SUM(t.count) FROM part JOIN {tally} AS t"  # noqa: S608
+        f" ON t.span = part.span AND t.kind IN ({marks}) AND t.hour >= part.start AND t.hour < part.stop"
+        " GROUP BY 1, 2, 3, 4"
+    )
+    # Summed before they meet the parts: one look at each difference, however many parts there are.
+    of_differences = [
+        f"SELECT part.n, '{kind}', d.status, d.name, SUM(d.count) FROM part JOIN"  # noqa: S608
+        f" (SELECT hour, status, {name} AS name, SUM(count) AS count FROM {delta}{condition} GROUP BY 1, 2, 3) AS d"
+        " ON d.hour >= part.start AND d.hour < part.stop GROUP BY 1, 2, 3, 4"
+        for kind, (name, condition) in ((kind, DELTAS[kind]) for kind in kinds)
+    ]
+    of_waiting = (
+        f"SELECT part.n, '{GAUGE}', '', '', MAX(w.most) FROM part"  # noqa: S608
+        f" JOIN {quote(WaitingHour._meta.db_table)} AS w ON w.hour >= part.start AND w.hour < part.stop GROUP BY part.n"
+    )
+    statements = [of_sums, *of_differences, *([of_waiting] if gauge else [])]
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH part(n, span, start, stop) AS (VALUES {values}) {' UNION ALL '.join(statements)}")
+        return [(n, kind, status, name, int(count)) for n, kind, status, name, count in cursor.fetchall()]
+
+
+# How a difference says what a sum says by its name, and when it counts at all.
+DELTAS = {
+    Tally.Kind.STATUS.value: ("CAST('' AS varchar(20))", ""),
+    Tally.Kind.TEMPLATE.value: ("CAST(template AS varchar(20))", " WHERE template <> 0"),
+    Tally.Kind.CONNECTION.value: ("CAST(connection AS varchar(20))", " WHERE connection <> 0"),
+    Tally.Kind.ERROR.value: ("error", " WHERE error <> ''"),
+    Tally.Kind.TIME.value: ("CAST(bucket AS varchar(20))", " WHERE bucket >= 0"),
+}
