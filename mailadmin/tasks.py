@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from huey.contrib.djhuey import db_task, on_startup
 
-from mailadmin import beats, bulk, delivery
+from mailadmin import beats, bulk, delivery, incidents
 from maillog import pruning
 
 BEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of its lease
@@ -64,6 +64,7 @@ def beat() -> None:
                 probe_connections()
             if bulk.anything_waits():
                 run_bulk_actions()
+            incidents.look()
             if pruning.due(timezone.now()):
                 prune_log()
         except DatabaseError as error:

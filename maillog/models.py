@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from maillog.incident_models import Incident, IncidentMail
 from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
 from maillog.text import server_words
 
@@ -22,6 +23,8 @@ __all__ = [
     "WAITING",
     "Attempt",
     "Content",
+    "Incident",
+    "IncidentMail",
     "Label",
     "MailEvent",
     "Message",

@@ -26,7 +26,7 @@ from templates_app.content import Variable
 from templates_app.models import Document, Draft, Project, Sample, SharedValue, Version
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_admin, make_user
-from tests.maillog.makers import finished
+from tests.maillog.makers import finished, make_incident
 from tests.templates_app.makers import make_builtin, saying
 from users.models import User
 
@@ -113,6 +113,9 @@ PAGES = (
             ("connections/<slug:connection_id>/probe/", "connections/{secret}/probe/"),
         )
     ),
+    Page("mail/incidents/", "/mail/incidents/", (LOG,)),
+    Page("mail/incidents/<int:pk>/", "/mail/incidents/{incident}/", (LOG,)),
+    Page("mail/incidents/<int:pk>/ending/", "/mail/incidents/{incident}/ending/", QUEUE_NEEDS, reads=False, acts=True),
     Page("mail/events/", "/mail/events/", (CONFIGURE, BODY)),
     Page("secrets/", "/secrets/", (USE,)),
     Page("secrets/environment/", "/secrets/environment/", (USE,)),
@@ -269,6 +272,7 @@ class Site:
         self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
         self.draft_of(self.admin)
         self.order = bulk.order("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
+        self.incident = make_incident(mails=[self.mail.pk])
         self.reset_key = f"{user_pk_to_url_str(self.admin)}-{default_token_generator.make_token(self.admin)}"
 
     def person(self, *permissions: str) -> User:
@@ -300,6 +304,7 @@ class Site:
             shared=self.shared.pk,
             sample=self.sample.pk,
             order=self.order.pk,
+            incident=self.incident.pk,
         )
 
 

@@ -74,7 +74,9 @@ def test_public_pages_change_nothing_by_being_asked(place, site):
 
 def test_before_the_set_up_every_page_leads_to_it(db):
     for page in PAGES:
-        response = Client().get(page.path.format(mail=1, secret=1, session=1, key="1-abc", shared=1, sample=1, order=1))
+        response = Client().get(
+            page.path.format(mail=1, secret=1, session=1, key="1-abc", shared=1, sample=1, order=1, incident=1)
+        )
         if page.path == "/healthz" or page.path == "/setup/":
             assert response.status_code == 200
         else:
