@@ -40,7 +40,7 @@ def rows(found: Iterable[Incident]) -> list[Row]:
         Row(
             pk=one.pk,
             sentence=incident_words.sentence(one, now=now),
-            cause=incident_words.cause(one),
+            cause=incident_words.cause(one) if one.code else "",
             words=incident_words.words(one),
             is_open=one.is_open,
             last_at=one.last_at,

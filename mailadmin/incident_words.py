@@ -44,14 +44,15 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
 
 def head(incident: Incident) -> str:
     """Return what happens and where: “535 on relay A”, or the kind in words where the server gave no code."""
-    what = str(incident.code) if incident.code else capital(incident_kinds.label(incident.kind))
     if not incident.connection:
-        return what
-    return gettext("%(what)s on %(connection)s") % {"what": what, "connection": incident.connection}
+        return str(incident.code or capital(incident_kinds.label(incident.kind)))
+    if incident.code:
+        return gettext("%(code)s on %(connection)s") % {"code": incident.code, "connection": incident.connection}
+    return f"{capital(incident_kinds.label(incident.kind))} ({incident.connection})"
 
 
 def cause(incident: Incident) -> str:
-    """Return what it means, e.g. “The sign-in fails” with a full stop."""
+    """Return what the code means, e.g. “The sign-in fails” with a full stop."""
     return f"{capital(incident_kinds.label(incident.kind))}."
 
 

@@ -26,7 +26,7 @@ from secrets_app.vault import Connection
 
 TROUBLE = frozenset({Status.FAILED, Status.DEFERRED, Status.UNCERTAIN})
 PATIENCE = 1.0  # seconds between two reports of one worker
-State, Ending = Incident.State, Incident.Ending
+State = Incident.State
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +117,8 @@ def alarms_among(mails: set[int]) -> set[int]:
     """Return which of `mails` tell of incidents; they are few, and newer than the incident."""
     if not mails:
         return set()
-    numbers = Alarm.objects.filter(mail_number__gte=min(mails), mail_number__lte=max(mails))
-    return set(numbers.values_list("mail_number", flat=True)) & mails
+    alarms = Alarm.objects.filter(mail_number__gte=min(mails), mail_number__lte=max(mails))
+    return {number for number in alarms.values_list("mail_number", flat=True) if number in mails}
 
 
 # ---------------------------------------------------------------- connections
@@ -166,21 +166,22 @@ def look(now: datetime | None = None) -> int:
     there = {one.id: one.name for one in vault.connections()}
     ended = 0
     for incident in going_on:
-        if incident.is_open and (ending := ending_of(incident, rules, now, closed=closed, there=there)):
-            ended += kept.end(incident, ending=ending, now=now, unless_after=incident.last_at)
+        ending = ending_of(incident, rules, now, closed=closed, there=there) if incident.is_open else None
+        if ending and kept.end(incident, ending=ending, now=now, unless_after=incident.last_at):
+            ended += 1
     kept.forget(now=now, within=rules.window)
     return ended
 
 
 def ending_of(
     incident: Incident, rules: AlarmRules, now: datetime, *, closed: set[str], there: dict[str, str]
-) -> Ending | None:
+) -> Incident.Ending | None:
     """Return why `incident` is over, None while it is not."""
     is_quiet = incident.last_at <= now - rules.window
     if not incident.is_about_connection or not incident.connection:
-        return Ending.QUIET if is_quiet else None
+        return Incident.Ending.QUIET if is_quiet else None
     if incident.connection_key and incident.connection_key not in there:
-        return Ending.GONE
+        return Incident.Ending.GONE
     if incident.connection_key in closed:
         return None
     if incident.recovered_at is None and kept.went_through(
@@ -188,9 +189,9 @@ def ending_of(
     ):
         kept.note_recovery(Incident.objects.filter(pk=incident.pk, last_at=incident.last_at), now=now)
         incident.recovered_at = now
-    return Ending.RECOVERED if is_quiet and incident.recovered_at else None
+    return Incident.Ending.RECOVERED if is_quiet and incident.recovered_at else None
 
 
 def end(incident: Incident, *, by: str) -> bool:
     """End `incident` by somebody's decision; False if it had ended."""
-    return kept.end(incident, ending=Ending.PERSON, now=timezone.now(), by=by)
+    return kept.end(incident, ending=Incident.Ending.PERSON, now=timezone.now(), by=by)
