@@ -15,7 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from mailadmin import bulk, incident_causes, incident_words, incidents, steering
 from mailadmin.incident_rows import open_ones, rows
-from mailadmin.models import AlarmRules, BulkAction
+from mailadmin.models import Alarm, AlarmRules, BulkAction
+from mailadmin.views.alarms import lines
 from mailadmin.views.queue_actions import may_steer
 from mailadmin.views.requests import PersonRequest
 from maillog.models import Incident
@@ -73,6 +74,7 @@ def detail(request: PersonRequest, pk: int) -> HttpResponse:
         "mails_url": f"{reverse('maillog:list')}?{query}",
         "retry_url": f"{reverse('maillog_actions:bulk_new')}?{urlencode({'all': 1, 'do': 'retry'})}&{query}",
         "retriable": retriable(query) if request.user.has_perm(STEER) and incident.mails else None,
+        "lines": lines(Alarm.objects.filter(incident_number=incident.pk).order_by("-id")),
         "secret_url": secret_url(request, incident),
     }
     return render(request, "mailadmin/incident.html", context)

@@ -114,6 +114,8 @@ PAGES = (
         )
     ),
     Page("mail/incidents/", "/mail/incidents/", (LOG,)),
+    Page("mail/incidents/alarms/", "/mail/incidents/alarms/", (LOG, CONFIGURE), acts=True),
+    Page("mail/incidents/alarms/test/", "/mail/incidents/alarms/test/", (LOG, CONFIGURE), reads=False, acts=True),
     Page("mail/incidents/<int:pk>/", "/mail/incidents/{incident}/", (LOG,)),
     Page("mail/incidents/<int:pk>/ending/", "/mail/incidents/{incident}/ending/", QUEUE_NEEDS, reads=False, acts=True),
     Page("mail/events/", "/mail/events/", (CONFIGURE, BODY)),

@@ -17,7 +17,7 @@ from tests.maillog.makers import claimed, finished, make_incident, queued, settl
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KINDS = ("resolve", "connect", "tls", "greeting", "auth", "auth-later", "mailbox-missing", "put-off", "broken")
-KINDS += ("uncertain", "worker", "program")
+OTHER_KINDS = ("uncertain", "worker", "program")
 LOG = "maillog.view_log"
 
 
@@ -154,23 +154,7 @@ def test_hostile_words_of_a_server_are_shown_and_not_run(admin_client):
         assert "<b>x</b>" not in html
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "resolve",
-        "connect",
-        "tls",
-        "greeting",
-        "auth",
-        "auth-later",
-        "mailbox-missing",
-        "put-off",
-        "broken",
-        "uncertain",
-        "worker",
-        "program",
-    ],
-)
+@pytest.mark.parametrize("kind", [*KINDS, *OTHER_KINDS])
 @pytest.mark.parametrize("ending", ["", "recovered", "quiet", "gone", "person"])
 def test_every_kind_and_every_ending_has_words(kind, ending, admin_client):
     at = timezone.now() if ending else None
