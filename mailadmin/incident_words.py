@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -24,10 +24,7 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
         ngettext("%d mail", "%d mails", incident.mails) % incident.mails if incident.mails else gettext("no mail yet")
     )
     if incident.ended_at:
-        span = gettext("from %(first)s to %(last)s") % {
-            "first": moment(incident.first_at, now),
-            "last": moment(incident.last_at, now),
-        }
+        span = between(incident.first_at, incident.last_at, now)
     else:
         span = gettext("since %s") % moment(incident.first_at, now)
     line = f"{head(incident)}: {count} {span}"
@@ -39,6 +36,16 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
         "change": change.short,
         "who": change.by,
         "at": moment(change.at, now),
+    }
+
+
+def between(first: datetime, last: datetime, now: datetime) -> str:
+    """Return “from 10:02 to 10:31”, with the day if it is not today, and only once if it is one day."""
+    if last - first < timedelta(minutes=1):
+        return gettext("at %s") % moment(first, now)
+    return gettext("from %(first)s to %(last)s") % {
+        "first": moment(first, now),
+        "last": moment(last, last if timezone.localdate(first) == timezone.localdate(last) else now),
     }
 
 

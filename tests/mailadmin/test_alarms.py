@@ -118,8 +118,8 @@ def test_two_workers_book_the_same_alarm_once():
     rules(webhook_url="http://127.0.0.1:9/")
     incident = make_incident(mails=[1])
     now = timezone.now()
-    assert alarms.add("opened", "webhook", AlarmRules.current(), now, incident=incident)
-    assert not alarms.add("opened", "webhook", AlarmRules.current(), now, incident=incident)
+    assert alarms.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert not alarms.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
 
 
 def test_many_incidents_at_once_are_no_storm(receiver):
@@ -166,7 +166,7 @@ def test_the_mail_goes_through_another_connection_than_the_one_in_trouble(start_
     assert b"535 on relay A: 20 mails since" in mail.content
     alarm = Alarm.objects.get()
     assert (alarm.connection, alarm.state) == ("relay B", "done")
-    assert Message.objects.get(pk=alarm.mail_number).tags == "alarm"
+    assert Message.objects.get(pk=alarm.mail_number or 0).tags == "alarm"
 
 
 def test_where_there_is_no_other_connection_the_alarm_says_so(start_smtp, secret, admin_client):
@@ -195,7 +195,7 @@ def test_an_alarm_mail_that_fails_opens_no_incident_and_is_told_to_nobody(start_
     for _ in range(3):
         tell()
     alarm = Alarm.objects.get()
-    assert Message.objects.get(pk=alarm.mail_number).status == Status.FAILED
+    assert Message.objects.get(pk=alarm.mail_number or 0).status == Status.FAILED
     assert list(Incident.objects.values_list("connection", flat=True)) == ["relay A"]
 
 
