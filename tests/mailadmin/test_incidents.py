@@ -1,10 +1,11 @@
 """Failures become incidents: one line a kind and connection, whoever met them, until they are over."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from mailadmin import circuit, configuration, delivery, incident_words, incidents
@@ -307,3 +308,23 @@ def test_two_workers_that_begin_the_same_incident_share_it():
     incident = note(finding(2, 3), before=meanwhile)
     assert Incident.objects.get() == incident
     assert (incident.mails, members(incident)) == (3, [1, 2, 3])
+
+
+def test_many_workers_at_once_count_each_mail_once():
+    def work(start):
+        try:
+            for step in range(8):
+                mails = set(range(start + 5 * step, start + 5 * step + 20))
+                one = kept.Finding(connection="relay A", kind="auth", is_about_connection=True, mails=mails)
+                kept.note(one, now=timezone.now(), most=10, within=timedelta(minutes=15), before=lambda _: [])
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=work, args=(1 + 10 * number,)) for number in range(4)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    incident = Incident.objects.get()
+    assert members(incident) == list(range(1, 86))
+    assert (incident.mails, incident.first_mail, incident.last_mail) == (85, 1, 85)
