@@ -60,13 +60,10 @@ def note(
             "words": fit(finding.words, 500),
             "last_at": Greatest(F("last_at"), now),
             "recovered_at": None,
-            "mails": F("mails") + len(new),
+            **_counting(incident, new),
         }
         if finding.connection_key:
             values["connection_key"] = finding.connection_key
-        if new:
-            values["first_mail"] = min(new) if incident.first_mail is None else Least(F("first_mail"), min(new))
-            values["last_mail"] = max(new) if incident.last_mail is None else Greatest(F("last_mail"), max(new))
         if not incident.is_open and (finding.is_about_connection or incident.mails + len(new) >= most):
             values |= {"state": State.OPEN, "is_about_connection": finding.is_about_connection}
         Incident.objects.filter(pk=incident.pk).update(**values)
@@ -82,11 +79,7 @@ def add_waiting(connection: str, mails: Collection[int], *, now: datetime) -> No
         new = _added(incident, mails, now) if incident else []
         if not incident or not new:
             return
-        Incident.objects.filter(pk=incident.pk).update(
-            mails=F("mails") + len(new),
-            first_mail=min(new) if incident.first_mail is None else Least(F("first_mail"), min(new)),
-            last_mail=max(new) if incident.last_mail is None else Greatest(F("last_mail"), max(new)),
-        )
+        Incident.objects.filter(pk=incident.pk).update(**_counting(incident, new))
 
 
 def end(incident: Incident, *, ending: str, now: datetime, by: str = "", unless_after: datetime | None = None) -> bool:
@@ -167,6 +160,18 @@ def _added(incident: Incident, mails: Collection[int], now: datetime) -> list[in
         columns=["incident_id", "mail_number", "at"],
     )
     return new
+
+
+def _counting(incident: Incident, new: Sequence[int]) -> dict[str, Any]:
+    """Return what changes on the locked incident with `new` mails."""
+    if not new:
+        return {}
+    first, last = min(new), max(new)
+    return {
+        "mails": F("mails") + len(new),
+        "first_mail": first if incident.first_mail is None else Least(F("first_mail"), first),
+        "last_mail": last if incident.last_mail is None else Greatest(F("last_mail"), last),
+    }
 
 
 def _forget_old_mails(incident: Incident, now: datetime, within: timedelta) -> None:

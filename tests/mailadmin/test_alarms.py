@@ -13,7 +13,7 @@ from mailadmin import alarms, circuit, configuration, delivery, webhook
 from mailadmin.api import Mail, send_many
 from mailadmin.models import Alarm, AlarmRules
 from maillog.models import Incident, Message, Status
-from secrets_app import keeping, vault
+from secrets_app import vault
 from tests.mailadmin.webhooks import Receiver
 from tests.maillog.makers import make_incident
 
@@ -32,21 +32,6 @@ def receiver():
     yield start
     for one in started:
         one.close()
-
-
-@pytest.fixture
-def secret(admin):
-    """Store a connection to a server."""
-
-    def store(name, server, **changes):
-        fields = {**server.fields, **changes}
-        values = {"password": fields.pop("password")}
-        open_fields = {"sender": "shop@example.com", "ehlo_name": "", "timeout": 30.0, "verify": True, **fields}
-        return keeping.store(
-            kind="smtp", name=name, fields=open_fields, values=values, actor=admin, available_to_system=True
-        )
-
-    return store
 
 
 def rules(**fields):

@@ -21,21 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 State = Incident.State
 
 
-@pytest.fixture
-def secret(admin):
-    """Store a connection to a server."""
-
-    def store(name, server, **changes):
-        fields = {"password": "", **server.fields, **changes}
-        values = {"password": fields.pop("password")}
-        open_fields = {"sender": "shop@example.com", "ehlo_name": "", "timeout": 30.0, "verify": True, **fields}
-        return keeping.store(
-            kind="smtp", name=name, fields=open_fields, values=values, actor=admin, available_to_system=True
-        )
-
-    return store
-
-
 def put(count, hint="", domain="example.com"):
     """Queue mails for the connection called `hint`."""
     return send_many(
