@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin import connections, loop
+from mailadmin import connections, incidents, loop
 from mailadmin.drivers import smtp
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
 from mailadmin.models import ConnectionState
@@ -81,6 +81,7 @@ def note_failure(connection: Connection, error: DeliveryError) -> ConnectionStat
         "fingerprint": fingerprint(connection),
     }
     ConnectionState.objects.filter(pk=row.pk, paused_by="").update(**values)
+    incidents.connection_failed(connection, error)
     row.refresh_from_db()
     return row
 
@@ -151,4 +152,5 @@ def probe(connection_id: str) -> bool:
         return False
     except vault.VaultError:
         return False
+    incidents.connection_answers(connection_id)
     return resume(connection_id)

@@ -6,11 +6,14 @@ from functools import cache
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from mailadmin import configuration
 from mailadmin.configuration import Problem
+from mailadmin.incident_rows import Row, open_ones, rows
 from mailadmin.pulse import Pulse, age, pulse
+
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Banner:
 
 
 def mail(request: HttpRequest) -> dict[str, object]:
-    """Give signed-in people `mail_banners` and `mail_pulse`; both cost nothing until a page shows them."""
+    """Give signed-in people `mail_banners`, `mail_incidents`, `mail_pulse`: free until a page shows them."""
     if not signed_in(request):
         return {}
     now = cache(pulse)
@@ -32,7 +35,37 @@ def mail(request: HttpRequest) -> dict[str, object]:
     def found() -> list[Banner]:
         return banners(request, now(), configuration.problem(configuration.current()))
 
-    return {"mail_pulse": SimpleLazyObject(now), "mail_banners": SimpleLazyObject(found)}
+    return {
+        "mail_incidents": SimpleLazyObject(lambda: open_incidents(request)),
+        "mail_pulse": SimpleLazyObject(now),
+        "mail_banners": SimpleLazyObject(found),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncidents:
+    """What is in trouble now: `shown` are the newest of them, `count` of how many (0: none, or not for this person)."""
+
+    shown: list[Row]
+    count: int = 0
+
+    @property
+    def more(self) -> bool:
+        """Whether there are more than are shown."""
+        return self.count > len(self.shown)
+
+    @property
+    def what(self) -> str:
+        """Return what the number in the menu counts."""
+        return ngettext("%d is open", "%d are open", self.count) % self.count
+
+
+def open_incidents(request: HttpRequest) -> OpenIncidents:
+    """Return the open incidents for whoever may see the log: one short query."""
+    if not request.user.has_perm("maillog.view_log"):
+        return OpenIncidents([])
+    found = open_ones()
+    return OpenIncidents(rows(found[:MOST_SHOWN]), len(found))
 
 
 def signed_in(request: HttpRequest) -> bool:

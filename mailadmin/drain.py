@@ -24,7 +24,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin import circuit, loop, rates, retry
+from mailadmin import circuit, incidents, loop, rates, retry
 from mailadmin.drivers import pool
 from mailadmin.drivers.base import Envelope, Result
 from mailadmin.drivers.pool import Stopped
@@ -75,6 +75,7 @@ class Drain:
         self.put_back: dict[str, datetime] = {}  # by connection: when the last mail beyond its limits asks again
         self.again: list[Flight] = []  # to take off once more, through another connection
         self.attempts = 0
+        self.troubles = incidents.Gathering()
         self.is_in_a_request = False
         self.called_back = threading.Event()  # from here on nothing more begins
         self.renewed = monotonic()
@@ -89,6 +90,7 @@ class Drain:
             if not self.in_the_air:
                 break
             self.land()
+        self.troubles.report()
         return self.attempts
 
     def run_these(self, ids: Sequence[int]) -> int:
@@ -97,6 +99,7 @@ class Drain:
         self.take_off(recording.claim_these(ids, lease=LEASE, worker=self.worker))
         while self.in_the_air:
             self.land()
+        self.troubles.report()
         return self.attempts
 
     def call_back(self) -> None:
@@ -296,6 +299,7 @@ class Drain:
         """Record in one transaction."""
         if settlements:
             self.patiently(lambda: recording.settle(settlements))
+            self.troubles.add(settlements)
 
     def patiently(self, do: Callable[[], T]) -> T:
         """Return what `do` returns; the database may be away meanwhile, but not for long in a request.

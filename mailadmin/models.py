@@ -8,9 +8,19 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.alarm_models import Alarm, AlarmRules
 from mailadmin.bulk_models import BulkAction
 
-__all__ = ["BulkAction", "ConnectionRate", "ConnectionState", "SendMode", "SettingsRevision", "WorkerBeat"]
+__all__ = [
+    "Alarm",
+    "AlarmRules",
+    "BulkAction",
+    "ConnectionRate",
+    "ConnectionState",
+    "SendMode",
+    "SettingsRevision",
+    "WorkerBeat",
+]
 
 
 class SendMode(models.TextChoices):

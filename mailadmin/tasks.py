@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from huey.contrib.djhuey import db_task, on_startup
 
-from mailadmin import beats, bulk, delivery
+from mailadmin import alarms, beats, bulk, delivery
 from maillog import pruning
 
 BEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of its lease
@@ -40,9 +40,16 @@ def run_bulk_actions() -> None:
 
 
 @db_task()  # type: ignore[untyped-decorator]
+def send_alarms() -> None:
+    """Tell of incidents."""
+    alarms.send_waiting()
+
+
+@db_task()  # type: ignore[untyped-decorator]
 def prune_log() -> None:
     """Remove what is too old, if nobody did within the hour."""
     pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
+    alarms.tidy(timezone.now())
 
 
 @on_startup()  # type: ignore[untyped-decorator]
@@ -67,6 +74,8 @@ def beat() -> None:
             if pruning.due(timezone.now()):
                 prune_log()
             beats.keep_figures()
+            if alarms.look():
+                send_alarms()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", error)
         except Exception:

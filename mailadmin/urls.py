@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mailadmin.views import events, queue, queue_actions, settings, test_draft, test_mail
+from mailadmin.views import alarms, events, incidents, queue, queue_actions, settings, test_draft, test_mail
 
 app_name = "mailadmin"
 urlpatterns = [
@@ -11,6 +11,11 @@ urlpatterns = [
     path("test/draft/<slug:project>/<slug:key>/", test_draft.send, name="test_draft"),
     path("test/<int:mail_id>/", test_mail.result, name="test_result"),
     path("events/", events.entries, name="events"),
+    path("incidents/", incidents.listing, name="incidents"),
+    path("incidents/alarms/", alarms.edit, name="alarms"),
+    path("incidents/alarms/test/", alarms.test, name="alarms_test"),
+    path("incidents/<int:pk>/", incidents.detail, name="incidents_one"),
+    path("incidents/<int:pk>/ending/", incidents.end, name="incidents_end"),
     path("queue/", queue.listing, name="queue"),
     path("queue/state/", queue.state, name="queue_state"),
     path("queue/retry/", queue_actions.retry_chosen, name="queue_retry"),

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from maillog.incident_models import Incident, IncidentMail
 from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
 from maillog.listing_models import ChosenColumns, SavedSearch
 from maillog.rollup_models import Tally, TallyDelta, TallyKeeping, WaitingHour
@@ -26,6 +27,8 @@ __all__ = [
     "Attempt",
     "ChosenColumns",
     "Content",
+    "Incident",
+    "IncidentMail",
     "Label",
     "MailEvent",
     "Message",

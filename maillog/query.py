@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from maillog.models import Status
 from maillog.words import words
@@ -30,7 +31,11 @@ TEXT = ("to", "from", "subject", "error", "actor")  # words are looked for in on
 NAMES = ("driver", "connection", "template")
 FLAGS = {"is": ("test", "sensitive"), "has": ("attachment",)}
 TIMES = ("before", "after")
-OPERATORS = ("to", "from", "subject", "status", *NAMES, "tag", "error", "id", "actor", *TIMES, *FLAGS)
+OPERATORS = ("to", "from", "subject", "status", *NAMES, "tag", "error", "id", "incident", "actor", *TIMES, *FLAGS)
+NUMBERS = {
+    "id": _lazy("“%(value)s” is not the number of a mail."),
+    "incident": _lazy("“%(value)s” is not the number of an incident."),
+}
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 QUOTES = '"“”„'
@@ -205,9 +210,9 @@ def _checked(field: str, value: str, start: int, end: int) -> str:
         return _statuses(value, start)
     if field in TIMES:
         return _time(value, start, end)
-    if field == "id":
+    if field in NUMBERS:
         if not _NUMBER.fullmatch(value) or not 0 < int(value) <= LARGEST_ID:
-            raise QueryError(_("“%(value)s” is not the number of a mail.") % {"value": value}, start, end)
+            raise QueryError(NUMBERS[field] % {"value": value}, start, end)
         return str(int(value))
     if field in FLAGS:
         lowered = value.lower()

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from maillog.indexing import SEARCHED, TROUBLE, own_tag, template_tag
 from maillog.matching import Found, Wanted
-from maillog.models import Message, Status
+from maillog.models import Incident, IncidentMail, Message, Status
 from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
 from maillog.words import ends_in_word, words
 
@@ -132,6 +132,22 @@ class Conditions:
         condition = Q(id=int(term.value))
         self.of_rows.append(~condition if term.negated else condition)
 
+    def incident(self, term: Term) -> None:
+        """Add which incident the mails met. Raises QueryError if there is none of that number."""
+        incident = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=int(term.value)).first()
+        if incident is None:
+            message = _("There is no incident %(number)s.") % {"number": term.value}
+            raise QueryError(message, term.start, term.end)
+        numbers = IncidentMail.objects.filter(incident=incident).values("mail_number")
+        condition = Q(id__in=numbers)
+        if term.negated:
+            self.of_rows.append(~condition)
+            return
+        self.of_rows.append(condition)
+        self.ways.append(condition)
+        self.above = max(self.above or 0, (incident.first_mail or 1) - 1)
+        self.below = min(self.below or LARGEST_ID, (incident.last_mail or 0) + 1)
+
     def words(self, term: Term) -> None:
         """Add words: one after the other, the last of them perhaps only begun, unless they are quoted."""
         if term.field == "actor" and term.value.lower() == SYSTEM:
@@ -157,6 +173,7 @@ class Conditions:
 OTHERS: dict[str, Callable[[Conditions, Term], None]] = {
     "tag": Conditions.tag,
     "id": Conditions.number,
+    "incident": Conditions.incident,
     **dict.fromkeys(FLAGS, Conditions.flag),
 }
 

@@ -70,10 +70,12 @@ class Target(NamedTuple):
         return (self.address, self.port)
 
 
-def check_port(port: int) -> None:
-    """Raise TargetRefused unless mail may be handed in on `port`: 25, 465, 587 or 1024-65535."""
-    if not (port in PORTS or 1024 <= port <= 65535):
-        raise TargetRefused(_("Port %d is not allowed: use 25, 465, 587 or one from 1024 to 65535.") % port)
+def check_port(port: int, ports: frozenset[int] = PORTS) -> None:
+    """Raise TargetRefused unless `port` is one of `ports` (those of mail: 25, 465, 587) or one from 1024 to 65535."""
+    if not (port in ports or 1024 <= port <= 65535):
+        allowed = ", ".join(map(str, sorted(ports)))
+        message = _("Port %(port)d is not allowed: use %(allowed)s or one from 1024 to 65535.")
+        raise TargetRefused(message % {"port": port, "allowed": allowed})
 
 
 def check_host(host: str, *, private_hosts: bool = True) -> None:
@@ -106,13 +108,13 @@ def check_address(address: IPv4Address | IPv6Address, *, private_hosts: bool = T
             raise TargetRefused(_refusal(address, _("it is a private address, and MAIL_PRIVATE_HOSTS is false")))
 
 
-def resolve(host: str, port: int, *, private_hosts: bool) -> tuple[Target, ...]:
+def resolve(host: str, port: int, *, private_hosts: bool, ports: frozenset[int] = PORTS) -> tuple[Target, ...]:
     """Look `host` up once and return every address it leads to, judged, in the resolver's order. Blocks.
 
     Raises TargetRefused if the port, the host or any of its addresses is refused, OSError (socket.gaierror) if the
     name cannot be looked up.
     """
-    check_port(port)
+    check_port(port, ports)
     check_host(host, private_hosts=private_hosts)
     name = _plain(host)
     literal = _literal(name)

@@ -38,6 +38,7 @@ EXAMPLES = (
     ("from:shop@ has:attachment", _("by sender, with attachments")),
     ("template:mail/test is:test", _("by template; test mails alone")),
     ("actor:system tag:bulk", _("sent by nobody in person, with a tag")),
+    ("incident:12", _("what met this incident, whatever became of it")),
 )
 ACTING = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
 ANY = {"template": _("Any template"), "driver": _("Any driver"), "connection": _("Any connection")}

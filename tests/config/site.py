@@ -27,7 +27,7 @@ from templates_app.content import Variable
 from templates_app.models import Document, Draft, Project, Sample, SharedValue, Version
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_admin, make_user
-from tests.maillog.makers import finished
+from tests.maillog.makers import finished, make_incident
 from tests.templates_app.makers import make_builtin, saying
 from users.models import User
 
@@ -116,6 +116,11 @@ PAGES = (
             ("connections/<slug:connection_id>/probe/", "connections/{secret}/probe/"),
         )
     ),
+    Page("mail/incidents/", "/mail/incidents/", (LOG,)),
+    Page("mail/incidents/alarms/", "/mail/incidents/alarms/", (LOG, CONFIGURE), acts=True),
+    Page("mail/incidents/alarms/test/", "/mail/incidents/alarms/test/", (LOG, CONFIGURE), reads=False, acts=True),
+    Page("mail/incidents/<int:pk>/", "/mail/incidents/{incident}/", (LOG,)),
+    Page("mail/incidents/<int:pk>/ending/", "/mail/incidents/{incident}/ending/", QUEUE_NEEDS, reads=False, acts=True),
     Page("mail/events/", "/mail/events/", (CONFIGURE, BODY)),
     Page("secrets/", "/secrets/", (USE,)),
     Page("secrets/environment/", "/secrets/environment/", (USE,)),
@@ -289,6 +294,7 @@ class Site:
         self.draft_of(self.admin)
         self.order = bulk.order("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
         self.suppression = suppressing.suppress("gone@example.com", by=self.admin)[0]
+        self.incident = make_incident(mails=[self.mail.pk])
         self.reset_key = f"{user_pk_to_url_str(self.admin)}-{default_token_generator.make_token(self.admin)}"
 
     def person(self, *permissions: str) -> User:
@@ -326,6 +332,7 @@ class Site:
             sample=self.sample.pk,
             order=self.order.pk,
             suppression=self.suppression.pk,
+            incident=self.incident.pk,
         )
 
 

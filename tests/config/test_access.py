@@ -74,8 +74,8 @@ def test_public_pages_change_nothing_by_being_asked(place, site):
 
 def test_before_the_set_up_every_page_leads_to_it(db):
     for page in PAGES:
-        rows = dict.fromkeys(("mail", "secret", "session", "shared", "sample", "order", "search", "suppression"), 1)
-        response = Client().get(page.path.format(**rows, key="1-abc"))
+        names = ("mail", "secret", "session", "shared", "sample", "order", "search", "suppression", "incident")
+        response = Client().get(page.path.format(**dict.fromkeys(names, 1), key="1-abc"))
         if page.path == "/healthz" or page.path == "/setup/":
             assert response.status_code == 200
         else:

@@ -1,11 +1,12 @@
 """Makes mails for the tests of the log."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from maillog.models import Message
+from maillog.models import Incident, IncidentMail, Message
 from maillog.recording import (
     AttemptRecord,
     Claimed,
@@ -100,3 +101,28 @@ def finished(status: str = "sent", *addresses: str, settled: dict[str, Any] | No
     pk = queued(*addresses, **fields)
     assert settle([settlement(claimed(pk), status, **(settled or {}))]) == {pk}
     return Message.objects.get(pk=pk)
+
+
+def make_incident(*, mails: Iterable[int] = (), **fields: Any) -> Incident:
+    """Store an incident that is open, about the sign-in of "Relay A", with these mails."""
+    now, numbers = timezone.now(), list(mails)
+    incident = Incident.objects.create(
+        **{
+            "connection": "Relay A",
+            "kind": "auth",
+            "phase": "auth",
+            "is_about_connection": True,
+            "code": 535,
+            "enhanced_code": "5.7.8",
+            "words": "5.7.8 Authentication failed",
+            "state": Incident.State.OPEN,
+            "mails": len(numbers),
+            "first_mail": min(numbers, default=None),
+            "last_mail": max(numbers, default=None),
+            "first_at": now,
+            "last_at": now,
+            **fields,
+        }
+    )
+    IncidentMail.objects.bulk_create(IncidentMail(incident=incident, mail_number=pk, at=now) for pk in numbers)
+    return incident

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils.translation import ngettext
 
-from mailadmin import beats, delivery
+from mailadmin import alarms, beats, delivery
 
 LOOK_SECONDS = 1.0  # nobody wakes this process, so it looks by itself
 BEAT_SECONDS = 5.0
@@ -61,10 +61,16 @@ class Command(BaseCommand):
 
 
 def look_and_deliver(stopping: threading.Event) -> int:
-    """Look after unreachable connections, deliver what is due, add it up; return how many attempts were made."""
+    """Look after unreachable connections, deliver what is due, add it up; return how many attempts were made.
+
+    Where there is a worker, that adds up and tells of incidents; here nobody else would.
+    """
     if beats.probe_is_due():
         delivery.probe_connections()
     attempts = delivery.deliver_due(should_stop=stopping.is_set)
+    if alarms.look():
+        alarms.send_waiting()
+        attempts += delivery.deliver_due(should_stop=stopping.is_set)
     beats.keep_figures()
     return attempts
 

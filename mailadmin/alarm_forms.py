@@ -1,0 +1,82 @@
+"""The form of the rules for incidents and alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import webhook
+from mailadmin.addresses import AddressError, parse_address
+from mailadmin.models import AlarmRules
+from secrets_app.vault import Connection
+
+MOST_ADDRESSES = 20
+
+
+class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generic forms at run time
+    """Who is told, how, and from when on."""
+
+    connection = forms.ChoiceField(
+        label=_("Connection for alarm mails"),
+        required=False,
+        help_text=_("Never the one in trouble: then the next one that works is taken, backups first."),
+    )
+
+    class Meta:
+        model = AlarmRules
+        fields = ("addresses", "connection", "webhook_url", "remind_hours", "mails", "minutes")
+        labels = {
+            "addresses": _("Tell by mail"),
+            "webhook_url": _("Webhook"),
+            "remind_hours": _("Remind after hours"),
+            "mails": _("Failed mails that open an incident"),
+            "minutes": _("Within minutes"),
+        }
+        help_texts = {
+            "addresses": _("One address a line; nothing: nobody is told by mail."),
+            "webhook_url": _("Gets a POST with JSON for each alarm. https, or http within your own network."),
+            "remind_hours": _("Once, if an incident is still open then; 0: never."),
+            "mails": _("With the same failure on one connection. Trouble of a connection itself opens one at once."),
+            "minutes": _("An incident ends by itself when nothing of the kind happened for so long."),
+        }
+        widgets = {
+            "addresses": forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+            "webhook_url": forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://"}),
+        }
+
+    def __init__(self, data: Any = None, *, instance: AlarmRules, connections: Sequence[Connection]) -> None:
+        super().__init__(data, instance=instance)
+        offered = [(one.id, one.name) for one in connections]
+        chosen = instance.connection
+        if chosen and chosen not in dict(offered):
+            offered.insert(0, (chosen, gettext("(no longer available)")))
+        field = self.fields["connection"]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [("", gettext("The first that works: backups, then the others")), *offered]
+
+    def clean_addresses(self) -> str:
+        """Return the addresses, one a line. Raises ValidationError naming the first that is none."""
+        found = []
+        for text in self.cleaned_data["addresses"].replace(",", " ").split():
+            try:
+                found.append(parse_address(text).addr_spec)
+            except AddressError as error:
+                message = gettext("“%(address)s” %(problem)s.") % {"address": text[:100], "problem": error}
+                raise forms.ValidationError(message, code="address") from error
+        if len(found) > MOST_ADDRESSES:
+            raise forms.ValidationError(gettext("At most %d addresses.") % MOST_ADDRESSES, code="many")
+        return "\n".join(dict.fromkeys(found))
+
+    def clean_webhook_url(self) -> str:
+        """Return the address. Raises ValidationError if it is never called; where it leads is judged by the worker."""
+        url: str = self.cleaned_data["webhook_url"].strip()
+        if url:
+            try:
+                webhook.parsed(url)
+            except webhook.WebhookRefused as error:
+                raise forms.ValidationError(str(error), code="webhook") from error
+        return url

@@ -1,0 +1,51 @@
+"""Incidents as lists show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from mailadmin import incident_words
+from maillog.models import Incident
+
+MOST_OPEN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One incident as lists show it."""
+
+    pk: int
+    sentence: str
+    cause: str
+    words: str
+    is_open: bool
+    last_at: datetime
+    ended_at: datetime | None
+    mails: int
+
+
+def open_ones() -> list[Incident]:
+    """Return the open incidents, newest first; there is at most one of a kind and a connection."""
+    return list(Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MOST_OPEN])
+
+
+def rows(found: Iterable[Incident]) -> list[Row]:
+    """Return what lists show of them."""
+    now = timezone.now()
+    return [
+        Row(
+            pk=one.pk,
+            sentence=incident_words.sentence(one, now=now),
+            cause=incident_words.cause(one) if one.code else "",
+            words=incident_words.words(one),
+            is_open=one.is_open,
+            last_at=one.last_at,
+            ended_at=one.ended_at,
+            mails=one.mails,
+        )
+        for one in found
+    ]

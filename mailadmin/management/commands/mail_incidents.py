@@ -1,0 +1,132 @@
+"""`manage.py mail_incidents`: what is in trouble; end incidents, retry their mails."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import ngettext
+
+from mailadmin import bulk, incident_words, incidents, steering
+from mailadmin.models import BulkAction
+from maillog.models import Incident
+from maillog.paging import LARGEST_ID
+from maillog.recording import Retried
+
+ACTIONS = ("list", "end", "retry")
+BY = "mail_incidents"
+NEWEST = 50
+BATCH = 500
+
+
+class Command(BaseCommand):
+    """Exit 0: done; 1: nothing was touched; 2: wrong use."""
+
+    help = "List incidents, end them, or make the mails that met them due now."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("action", nargs="?", choices=ACTIONS, default="list", help="what to do (list)")
+        parser.add_argument("which", nargs="*", help="end, retry: numbers of incidents")
+        parser.add_argument("--all", action="store_true", help=f"list: also the newest {NEWEST} that have ended")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it, and say what was touched."""
+        action, which, as_json = options["action"], options["which"], options["json"]
+        if action == "list":
+            if which:
+                refuse("list takes no numbers.")
+            self.show(with_ended=options["all"], as_json=as_json)
+            return
+        if options["all"]:
+            refuse("--all goes with list.")
+        chosen = [existing(text) for text in which] or refuse(f"{action}: name incidents by their numbers.")
+        (self.end if action == "end" else self.retry)(chosen, as_json=as_json)
+
+    def show(self, *, with_ended: bool, as_json: bool) -> None:
+        """Print what is open, and what has ended if that is asked for."""
+        found = list(Incident.objects.filter(state=Incident.State.OPEN).order_by("-id"))
+        if with_ended:
+            found += Incident.objects.filter(state=Incident.State.ENDED).order_by("-id")[:NEWEST]
+        if as_json:
+            self.stdout.write(json.dumps([facts(one) for one in found], indent=2))
+            return
+        if not found:
+            self.stdout.write("Nothing is in trouble.")
+        for one in found:
+            self.stdout.write(f"{one.pk}  {one.state}  {incident_words.sentence(one)}")
+            self.stdout.write(f"    {incident_words.words(one) or incident_words.cause(one)}")
+
+    def end(self, chosen: list[Incident], *, as_json: bool) -> None:
+        """End them. Raises CommandError if all had ended."""
+        ended = [one.pk for one in chosen if incidents.end(one, by=BY)]
+        if as_json:
+            self.stdout.write(json.dumps({"ended": ended}))
+        if not ended:
+            raise CommandError("Nothing was ended: they had ended already.")
+        if not as_json:
+            self.stdout.write(f"Ended: {', '.join(map(str, ended))}.")
+
+    def retry(self, chosen: list[Incident], *, as_json: bool) -> None:
+        """Make their mails due now. Raises CommandError if none could be."""
+        due = left = 0
+        up_to = bulk.newest()
+        for one in chosen:
+            done = retry_mails(one, up_to)
+            due += done.due
+            left += done.nobody_left + done.content_gone
+        if as_json:
+            self.stdout.write(json.dumps({"due": due, "left": left}))
+        if not due:
+            raise CommandError("No mail is due now: none of them can be retried.")
+        if not as_json:
+            self.stdout.write(ngettext("%d mail is due now.", "%d mails are due now.", due) % due)
+
+
+def retry_mails(incident: Incident, up_to: int) -> Retried:
+    """Make due what can be retried, batch by batch, oldest first."""
+    found = bulk.targets(BulkAction.Action.RETRY, query=f"q=incident%3A{incident.pk}", up_to=up_to)
+    due = nobody_left = content_gone = last = 0
+    while ids := [mail.pk for mail in found.oldest(BATCH, after=last)]:
+        done = steering.retry(ids)
+        due, nobody_left = due + done.due, nobody_left + done.nobody_left
+        content_gone += done.content_gone
+        last = ids[-1]
+    return Retried(due, nobody_left, content_gone)
+
+
+def existing(text: str) -> Incident:
+    """Return the incident of that number. Raises CommandError."""
+    if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LARGEST_ID:
+        found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=int(text)).first()
+    else:
+        found = None
+    return found or refuse(f"There is no incident {text!r}.")
+
+
+def refuse(reason: str) -> NoReturn:
+    """Raise CommandError for wrong use."""
+    raise CommandError(reason, returncode=2)
+
+
+def facts(one: Incident) -> dict[str, Any]:
+    """Return what JSON says of an incident."""
+    return {
+        "id": one.pk,
+        "state": one.state,
+        "sentence": incident_words.sentence(one),
+        "connection": one.connection,
+        "kind": one.kind,
+        "code": one.code,
+        "words": incident_words.words(one),
+        "mails": one.mails,
+        "first_at": one.first_at.isoformat(timespec="seconds"),
+        "last_at": one.last_at.isoformat(timespec="seconds"),
+        "ended_at": one.ended_at.isoformat(timespec="seconds") if one.ended_at else None,
+        "ending": one.ending,
+        "ended_by": one.ended_by,
+        "changed_before": one.before,
+    }

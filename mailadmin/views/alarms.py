@@ -1,0 +1,117 @@
+"""The rules for incidents and alarms, what was told last, and a test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from mailadmin import alarms, configuration
+from mailadmin.alarm_forms import AlarmForm
+from mailadmin.models import Alarm, AlarmRules
+from mailadmin.tasks import send_alarms
+from mailadmin.views.requests import PersonRequest
+from maillog.models import Message, Status
+from secrets_app import vault
+
+logger = logging.getLogger(__name__)
+NEEDS = ["maillog.view_log", "mailadmin.configure_mail"]
+SHOWN = 20
+TONES = dict.fromkeys((Status.HELD, Status.DEFERRED, Status.UNCERTAIN), "warn")
+TONES |= {Status.SENT: "good", Status.FAILED: "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One alarm and what became of it. A mail that was queued is as far as the log says it is."""
+
+    alarm: Alarm
+    state: str
+    tone: str
+    result: str
+
+
+@permission_required(NEEDS, raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest) -> HttpResponse:
+    """Show and change the rules."""
+    rules = AlarmRules.current()
+    for_system = [one for one in vault.connections() if vault.usable_by(one, None)]
+    form = AlarmForm(request.POST if request.method == "POST" else None, instance=rules, connections=for_system)
+    if request.method == "POST" and form.is_valid():
+        saved = form.save(commit=False)
+        saved.pk, saved.changed_by = 1, str(request.user)[:254]
+        saved.save()
+        messages.success(request, gettext("The rules were saved."))
+        return redirect("mailadmin:alarms")
+    stored = AlarmRules.current()  # the form writes what was typed into its own
+    context = {
+        "form": form,
+        "rules": stored,
+        "lines": lines(Alarm.objects.order_by("-id")[:SHOWN]),
+        "no_way": no_way(stored),
+        "only_one": only_one(stored),
+    }
+    return render(request, "mailadmin/alarms.html", context, status=422 if form.errors else 200)
+
+
+@permission_required(NEEDS, raise_exception=True)
+@require_POST
+def test(request: PersonRequest) -> HttpResponse:
+    """Book a test for every channel; the worker sends it, and the page shows what came of it."""
+    if booked := alarms.book_test():
+        wake_worker()
+        text = ngettext("%d test is with the worker.", "%d tests are with the worker.", booked) % booked
+        messages.info(request, f"{text} {gettext('What becomes of it stands below; load the page again in a moment.')}")
+    else:
+        messages.warning(request, gettext("Nobody is to be told: save an address or a webhook first."))
+    return redirect("mailadmin:alarms")
+
+
+def lines(found: Iterable[Alarm]) -> list[Line]:
+    """Return the alarms with what became of them."""
+    listed = list(found)
+    numbers = [one.mail_number for one in listed if one.mail_number]
+    mails = {mail.pk: mail for mail in Message.objects.filter(pk__in=numbers).only("id", "status", "reason")}
+    return [line(one, mails.get(one.mail_number or 0)) for one in listed]
+
+
+def line(alarm: Alarm, mail: Message | None) -> Line:
+    """Return one alarm with what became of it."""
+    if mail is not None:
+        status = Status(mail.status)
+        return Line(alarm, str(status.label), TONES.get(status, "info"), mail.reason)
+    state = Alarm.State(alarm.state)
+    tone = {Alarm.State.DONE: "good", Alarm.State.FAILED: "bad"}.get(state, "info")
+    return Line(alarm, str(state.label), tone, alarm.result)
+
+
+def no_way(rules: AlarmRules) -> str:
+    """Return why an alarm mail could not leave now, or nothing."""
+    if not rules.recipients:
+        return ""
+    way = alarms.way_for(rules, None)
+    return way if isinstance(way, str) else ""
+
+
+def only_one(rules: AlarmRules) -> bool:
+    """Return whether there is but one connection, so that its own trouble cannot be told by mail."""
+    current = configuration.current()
+    if not rules.recipients or not configuration.driver_of(current).needs_connection:
+        return False
+    return len(alarms.usable(rules, current)) == 1
+
+
+def wake_worker() -> None:
+    """Tell a worker. If the queue does not answer, the next beat finds it."""
+    try:
+        send_alarms()
+    except Exception:  # whatever the queue's store raises: what is booked is safe in the database
+        logger.warning("The worker could not be woken; its next look is within seconds.", exc_info=True)

@@ -1,0 +1,120 @@
+"""Incidents: the list, one of them with what to do, and its end. Retrying is an order like those of the log."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_POST, require_safe
+
+from mailadmin import bulk, incident_causes, incident_words, incidents, steering
+from mailadmin.incident_rows import open_ones, rows
+from mailadmin.models import Alarm, AlarmRules, BulkAction
+from mailadmin.views.alarms import lines
+from mailadmin.views.queue_actions import may_steer
+from mailadmin.views.requests import PersonRequest
+from maillog.models import Incident
+from maillog.paging import LARGEST_ID
+from maillog.search import Count
+
+SIZE = 50
+MOST_COUNTED = 10_000
+LOG, STEER = "maillog.view_log", "mailadmin.manage_queue"
+
+
+class PlaceForm(forms.Form):
+    """Before which incident the page begins."""
+
+    before = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False)
+
+
+@permission_required(LOG, raise_exception=True)
+@require_safe
+def listing(request: PersonRequest) -> HttpResponse:
+    """Show what is open, then 50 that have ended, newest first."""
+    place = PlaceForm(request.GET)
+    misplaced = not place.is_valid()
+    before = place.cleaned_data.get("before")
+    ended = Incident.objects.filter(state=Incident.State.ENDED).order_by("-id")
+    found = list((ended.filter(id__lt=before) if before else ended)[: SIZE + 1])
+    context = {
+        "open": [] if before else rows(open_ones()),
+        "ended": rows(found[:SIZE]),
+        "older": found[SIZE - 1].pk if len(found) > SIZE else None,
+        "newest": not before,
+        "misplaced": misplaced,
+        "rules": AlarmRules.current(),
+    }
+    return render(request, "mailadmin/incidents.html", context)
+
+
+@permission_required(LOG, raise_exception=True)
+@require_safe
+def detail(request: PersonRequest, pk: int) -> HttpResponse:
+    """Show one incident."""
+    incident = existing(pk)
+    query = mails_query(incident)
+    closed = {line.id: line for line in steering.closed()} if incident.is_open else {}
+    line = closed.get(incident.connection_key)
+    context = {
+        "incident": incident,
+        "sentence": incident_words.sentence(incident),
+        "cause": incident_words.cause(incident),
+        "words": incident_words.words(incident),
+        "steps": incident_words.steps(incident) if incident.is_open else [],
+        "state": incident_words.state(incident, closed=line is not None, minutes=AlarmRules.current().minutes),
+        "changes": incident_causes.changes(incident.before),
+        "line": line,
+        "mails_url": f"{reverse('maillog:list')}?{query}",
+        "retry_url": f"{reverse('maillog_actions:bulk_new')}?{urlencode({'all': 1, 'do': 'retry'})}&{query}",
+        "retriable": retriable(query) if request.user.has_perm(STEER) and incident.mails else None,
+        "lines": lines(Alarm.objects.filter(incident_number=incident.pk).order_by("-id")),
+        "secret_url": secret_url(request, incident),
+    }
+    return render(request, "mailadmin/incident.html", context)
+
+
+@may_steer
+@require_POST
+def end(request: PersonRequest, pk: int) -> HttpResponse:
+    """End one by somebody's decision."""
+    if incidents.end(existing(pk), by=str(request.user)):
+        messages.success(request, gettext("Incident %d was ended. The same trouble opens a new one.") % pk)
+    else:
+        messages.info(request, gettext("Incident %d had ended already.") % pk)
+    return redirect("mailadmin:incidents_one", pk)
+
+
+def mails_query(incident: Incident) -> str:
+    """Return the query string with which the log lists exactly the incident's mails."""
+    return urlencode({"q": f"incident:{incident.pk}"})
+
+
+def retriable(query: str) -> Count:
+    """Return how many of the mails could be made due now, counted to 10,000."""
+    found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=bulk.newest())
+    count = found.everything().order_by()[: MOST_COUNTED + 1].count()
+    return Count(min(count, MOST_COUNTED), count > MOST_COUNTED)
+
+
+def secret_url(request: PersonRequest, incident: Incident) -> str:
+    """Return where the connection is mended, if this person may look there."""
+    if not incident.connection_key or not request.user.has_perm("secrets_app.use_secrets"):
+        return ""
+    if incident.connection_key.isdigit():
+        return reverse("secrets_app:detail", args=[int(incident.connection_key)])
+    return reverse("secrets_app:environment") if incident.connection_key == "environment" else ""
+
+
+def existing(pk: int) -> Incident:
+    """Return the incident. Raises Http404."""
+    try:
+        return Incident.objects.exclude(state=Incident.State.GATHERING).get(pk=pk)
+    except (Incident.DoesNotExist, OverflowError) as error:
+        raise Http404 from error

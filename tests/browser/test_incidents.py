@@ -1,0 +1,43 @@
+"""Incidents and alarms as they look in every view: with none, with usual ones, and with words no page was made for."""
+
+import pytest
+from django.utils import timezone
+
+from mailadmin.models import Alarm, AlarmRules
+from tests.browser.test_pages import LONG_HOST, LONG_NAME, LONG_REPLY, WORD, look_at, sign_in
+from tests.maillog.makers import finished, make_incident
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def visitor(visitor_of_every_view):
+    return visitor_of_every_view
+
+
+def test_pages_without_incidents_are_free_of_faults(visitor, admin):
+    sign_in(visitor, admin)
+    look_at(visitor, "/mail/incidents/", "/mail/incidents/alarms/")
+
+
+def test_pages_with_incidents_are_free_of_faults(visitor, admin):
+    sign_in(visitor, admin)
+    change = {"what": "settings", "number": 17, "changed": ["driver"], "by": WORD, "at": timezone.now().isoformat()}
+    mail = finished("failed").pk
+    usual = make_incident(mails=[mail], before=[change])
+    strange = make_incident(connection=LONG_NAME, words=LONG_REPLY, kind="spam", phase="content", code=554)
+    ended = make_incident(connection="Relay B", state="ended", ended_at=timezone.now(), ending="person", ended_by=WORD)
+    AlarmRules.objects.create(pk=1, webhook_url=f"https://{LONG_HOST}/", addresses="ops@example.com", changed_by=WORD)
+    for occasion, state in (("opened", "done"), ("reminder", "failed"), ("ended", "waiting")):
+        Alarm.objects.create(
+            incident_number=usual.pk,
+            occasion=occasion,
+            channel="webhook",
+            state=state,
+            target=LONG_HOST,
+            result=LONG_REPLY[:300],
+            mail_number=mail,
+            made_at=timezone.now(),
+        )
+    pages = [f"/mail/incidents/{one.pk}/" for one in (usual, strange, ended)]
+    look_at(visitor, "/mail/incidents/", "/mail/incidents/alarms/", "/", "/log/", "/mail/queue/", *pages)
