@@ -36,8 +36,7 @@ def suggestions(text: str, at: int | None = None) -> list[Suggestion]:
         space = "" if word.endswith(":") or after[:1].isspace() else " "
         completed = f"{text[:start]}{word}{space}"
         if word != text[start:end]:
-            gap = 1 if after[:1].isspace() and not word.endswith(":") else 0
-            found.append(Suggestion(word, completed + after, len(completed) + gap))
+            found.append(Suggestion(word, completed + after, len(completed)))
     return found[:MOST]
 
 

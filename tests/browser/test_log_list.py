@@ -250,7 +250,7 @@ def test_suggestions_complete_the_word_at_the_caret(visitor, mails):
     expect(box).to_have_value('-connection:"Relay A" second')
     expect(row(page, "Second")).to_have_count(1)
     expect(row(page, "First")).to_have_count(0)
-    page.keyboard.type("status:fa")
+    page.keyboard.type(" status:fa")
     options.filter(has_text="status:failed").click()
     expect(box).to_have_value('-connection:"Relay A" status:failed second')
     expect(box).to_be_focused()

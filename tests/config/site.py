@@ -292,6 +292,7 @@ class Site:
         self.template = edited_template()
         self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
         self.draft_of(self.admin)
+        SavedSearch.objects.create(user=self.admin, name="Failed", query="status:failed")
         self.order = bulk.order("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
         self.suppression = suppressing.suppress("gone@example.com", by=self.admin)[0]
         self.incident = make_incident(mails=[self.mail.pk])
@@ -302,6 +303,7 @@ class Site:
         user = make_user(f"person{User.objects.count()}@example.com", *permissions)
         self.secret.owners.add(user)
         self.draft_of(user)
+        SavedSearch.objects.create(user=user, name="Failed", query="status:failed")
         return user
 
     def draft_of(self, user: User) -> None:
@@ -313,17 +315,13 @@ class Site:
 
     def path(self, page: Page, user: User | None = None) -> str:
         """Return the address of `page` with rows that exist filled in; the session is one of `user`'s."""
-        session = search = 0
+        session = 0
         if "{session}" in page.path:
             owner = user or self.admin
             key = f"elsewhere-{UserSession.objects.count()}"
             session = UserSession.objects.create(user=owner, ip="192.0.2.1", session_key=key).pk
-        if "{search}" in page.path:
-            search = SavedSearch.objects.get_or_create(
-                user=user or self.admin, name="Failed", defaults={"query": "status:failed"}
-            )[0].pk
         return page.path.format(
-            search=search,
+            search=SavedSearch.objects.get(user=user or self.admin).pk,
             mail=self.mail.pk,
             secret=self.secret.pk,
             session=session,

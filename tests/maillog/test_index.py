@@ -385,13 +385,13 @@ def test_what_is_turned_round_is_suggested_from_its_minus_on():
     ("before", "after"),
     [
         ("sta| invoice", "status:| invoice"),
-        ("a status:fa| b", "a status:failed |b"),
-        ("a status:fa|x b", "a status:failed |b"),
+        ("a status:fa| b", "a status:failed| b"),
+        ("a status:fa|x b", "a status:failed| b"),
         ("a connection:re|", 'a connection:"Relay A" |'),
-        ('connection:"re| b" c', 'connection:"Relay A" |c'),
-        ('connection:"re| c', 'connection:"Relay A" |c'),
-        ("-status:fa|,sent x", "-status:failed |x"),
-        ("status:failed,de| x", "status:failed,deferred |x"),
+        ('connection:"re| b" c', 'connection:"Relay A"| c'),
+        ('connection:"re| c', 'connection:"Relay A"| c'),
+        ("-status:fa|,sent x", "-status:failed| x"),
+        ("status:failed,de| x", "status:failed,deferred| x"),
     ],
 )
 def test_suggestions_complete_the_word_at_the_caret_and_keep_the_rest(before, after):
