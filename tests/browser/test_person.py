@@ -1,6 +1,7 @@
 """A complaint in a browser: the address is typed on the overview, the page tells what happened and what helps."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -20,7 +21,7 @@ def log(mail_settings, admin):
     finished("sent", "ann@example.com", subject="Welcome")
     for number in range(3):
         mail = claimed(queued("ann@example.com", subject=f"Invoice {number}"))
-        answer = {"code": 550, "enhanced_code": "5.1.1", "reply": f"550 5.1.1 no such user {'x' * 120}"}
+        answer: dict[str, Any] = {"code": 550, "enhanced_code": "5.1.1", "reply": f"550 5.1.1 no such user {'x' * 120}"}
         rows = [RecipientOutcome(id=mail.recipients[0].id, outcome="refused", **answer)]
         ended = attempt(outcome="failed", phase="rcpt", host="mx.example.com:25", **answer)
         settle([settlement(mail, "failed", recipients=rows, attempt=ended, reason=answer["reply"])])

@@ -1,5 +1,6 @@
 """All about one address: ways in, what the page says, and the list of suppressed addresses."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -41,7 +42,7 @@ def text(response):
 def refused_twice():
     for _ in range(2):
         mail = claimed(queued(subject="Your invoice"))
-        answer = {"code": 550, "enhanced_code": "5.1.1", "reply": "550 5.1.1 <ann> unknown"}
+        answer: dict[str, Any] = {"code": 550, "enhanced_code": "5.1.1", "reply": "550 5.1.1 <ann> unknown"}
         rows = [RecipientOutcome(id=mail.recipients[0].id, outcome="refused", **answer)]
         ended = attempt(outcome="failed", phase="rcpt", host="mx.example.com", **answer)
         settle([settlement(mail, "failed", recipients=rows, attempt=ended)])

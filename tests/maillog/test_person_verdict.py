@@ -1,6 +1,7 @@
 """The verdict on an address: one or two sentences, what follows from them, and the steps."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -15,7 +16,7 @@ from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.django_db
 ANN = "ann@example.com"
-UNKNOWN = {"code": 550, "enhanced_code": "5.1.1", "reply": "550 5.1.1 no such user"}
+UNKNOWN: dict[str, Any] = {"code": 550, "enhanced_code": "5.1.1", "reply": "550 5.1.1 no such user"}
 
 
 def case(address=ANN):
