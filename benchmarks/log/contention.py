@@ -77,7 +77,8 @@ def prune(run: Run) -> None:
     run.ours.spoil()
     folder, around = environment(run, 25, "prune")
     with run.ours.child() as ours, Child(run.scratch, SENDER, around) as sender:
-        before = ours.ask("keep_for", share=min(0.9, PRUNED / run.rows))
+        ours.ask("keep_for", share=min(0.9, PRUNED / run.rows))
+        before = ours.ask("left")["mails"]
         steady = str(folder / "idle")
         sender.tell("steadily", until=steady)
         time.sleep(IDLE_SECONDS)
@@ -93,8 +94,9 @@ def prune(run: Run) -> None:
             (folder / "pruned").touch()
             busy = sender.answer("steadily")
         stalls(run, "while pruning", busy, aim=STALL)
+        left = ours.ask("left")["mails"]
     sent = len(idle["times"]["send"]) + len(busy["times"]["send"])
-    gone = before["mails"] + sent - done["left"]
+    gone = before + sent - left
     if gone != done["rows"]:
         run.wrong("prune", f"{gone} mails are gone, {done['rows']} were told")
     more = {"mails": done["rows"], "bodies": done["bodies"], "seconds": round(done["seconds"], 1)}
