@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
@@ -121,6 +121,7 @@ def activity(key: str, *, now: datetime) -> Activity:
         tick_every=chosen.tick_every,
     )
     span = _search_span(bounds[0], bounds[-1])
+    log = reverse("maillog:list")
     waited = [one.waiting for one in slots if one.waiting]
     return Activity(
         key=key,
@@ -128,7 +129,7 @@ def activity(key: str, *, now: datetime) -> Activity:
         title=str(chosen.per),
         summary=_summary(slots, key),
         drawing=drawn,
-        lines=[_line(slot, place, key) for slot, place in zip(slots, drawn.places, strict=True)],
+        lines=[_line(slot, place, key, log) for slot, place in zip(slots, drawn.places, strict=True)],
         labels=[_label(slot.start, key) for slot in slots[:: chosen.tick_every]],
         sent=sum(one.sent for one in slots),
         failed=sum(one.failed for one in slots),
@@ -181,11 +182,12 @@ def _search_span(start: datetime, end: datetime) -> str:
     return f"after:{time_term(start)}{until}"
 
 
-def _line(slot: Slot, place: Place, key: str) -> Line:
-    span = _search_span(slot.start, slot.end)
+def _line(slot: Slot, place: Place, key: str, log: str) -> Line:
+    """Return the line of one hour or day; `log` is the address of the log, looked up once for all."""
+    span = quote_plus(_search_span(slot.start, slot.end)) if slot.ended else ""
 
     def url(count: int, statuses: str) -> str:
-        return search_url(f"status:{statuses} {span}") if count > 0 else ""
+        return f"{log}?q=status%3A{quote_plus(statuses)}+{span}" if count > 0 else ""
 
     label = _label(slot.start, key, whole=True)
     waiting = "-" if slot.waiting is None else _waiting(slot.waiting)

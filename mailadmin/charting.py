@@ -60,6 +60,15 @@ class Drawing:
     ticks: list[str]
     top: int
 
+    @property
+    def paths(self) -> list[tuple[str, str]]:
+        """All bars of a kind as one path, which a page writes sooner than a rectangle each: (kind, d)."""
+        found: dict[str, list[str]] = {}
+        for place in self.places:
+            for bar in place.bars:
+                found.setdefault(bar.kind, []).append(f"M{bar.x} {bar.y}h{bar.width}v{bar.height}h-{bar.width}z")
+        return [(kind, "".join(parts)) for kind, parts in sorted(found.items())]
+
 
 def drawing(figures: Sequence[Figures], *, tick_every: int) -> Drawing:
     """Return the drawing of these places, oldest first."""
