@@ -88,8 +88,7 @@ def steps(incident: Incident) -> list[str]:
             gettext("Nothing has to be done at once: the mails are tried again by themselves."),
             gettext("If it goes on for hours, ask whoever runs the server, with its words."),
         ]
-    known = next_steps.STEPS.get(incident.phase)
-    found = known(code, incident.enhanced_code) if known else []
+    found = next_steps.steps_of(incident.phase, incident.code, incident.enhanced_code, incident.words)
     if incident.is_about_connection:
         found.append(
             gettext("Save the connection, or let it be tried again in the queue: what waits then goes by itself.")

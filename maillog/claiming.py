@@ -179,7 +179,7 @@ def _claim(
 
 def _within(octets: float, sizes: Iterable[tuple[int, int]]) -> list[int]:
     """Return the ids of the first ones that are not larger than `octets` together; at least one."""
-    ids = []
+    ids: list[int] = []
     for pk, size in sizes:
         octets -= size
         if ids and octets < 0:

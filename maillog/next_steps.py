@@ -124,10 +124,16 @@ def next_steps(mail: Message) -> list[str]:
     if attempt.phase not in CONNECTION_PHASES:
         if 400 <= code < 500 and (mail.status == Status.DEFERRED or meant in PASSING or meant not in BY_KIND):
             return [later(mail)]
-        if meant in BY_KIND and (meant != "policy" or attempt.phase == "rcpt"):
-            return [str(step) for step in BY_KIND[meant]]
-    steps = STEPS.get(attempt.phase)
-    return steps(code) if steps else []
+    return steps_of(attempt.phase, said.code, said.enhanced_code, said.reply)
+
+
+def steps_of(phase: str, code: int | None, enhanced_code: str, reply: str) -> list[str]:
+    """Return what to do about an answer, or none, that ended an attempt in `phase` for good, in order."""
+    meant = kind(code, enhanced_code, reply)
+    if phase not in CONNECTION_PHASES and meant in BY_KIND and (meant != "policy" or phase == "rcpt"):
+        return [str(step) for step in BY_KIND[meant]]
+    steps = STEPS.get(phase)
+    return steps(code or 0) if steps else []
 
 
 def answer(mail: Message, attempt: Attempt) -> Recipient | Attempt:

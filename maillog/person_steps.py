@@ -9,8 +9,7 @@ from django.utils.translation import gettext
 
 from maillog.meanings import GONE
 from maillog.models import Recipient, Status
-from maillog.next_steps import next_steps
-from maillog.next_steps import recipient as steps_at_recipient
+from maillog.next_steps import next_steps, steps_of
 from maillog.people import Fate
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def accepted_steps(_case: PersonCase) -> list[str]:
 def refused_steps(case: PersonCase) -> list[str]:
     """The address, or the sender, is what the server minds."""
     one = case.newest.recipient if case.newest else Recipient()
-    steps = steps_at_recipient(one.code or 0, one.enhanced_code)
+    steps = steps_of("rcpt", one.code, one.enhanced_code, one.reply)
     if looks_gone(case):
         steps.append(gettext("If it no longer exists, suppress it: mails to dead addresses harm the sender's name."))
     return steps
