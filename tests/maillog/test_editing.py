@@ -23,7 +23,7 @@ FILTERS = st.fixed_dictionaries(
     },
 )
 WORDS = st.lists(
-    st.sampled_from(["invoice", '"your order"', "to:ann@", "-status:sent", "-driver:log", "parcel & co"]), max_size=4
+    st.sampled_from(["invoice", '"your order"', "to:ann@", "-status:sent", "-driver:log", "parcel & co"]), max_size=2
 )
 
 
