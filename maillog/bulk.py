@@ -195,11 +195,6 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
     return [(name, converter(name)) for name in names]
 
 
-def read_time(stored: Any) -> datetime:
-    """Return the aware moment that SQLite has as the text `stored`; see `_sqlite_time`."""
-    return datetime.fromisoformat(stored).replace(tzinfo=UTC)
-
-
 def _sqlite_time(moment: datetime | None) -> str | None:
     """Return what Django stores for an aware `moment`, in a tenth of the time: naive UTC with a space in the middle."""
     if moment is None:

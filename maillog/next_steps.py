@@ -121,9 +121,9 @@ def next_steps(mail: Message) -> list[str]:
     said = answer(mail, attempt)
     code = said.code or 0
     meant = kind(said.code, said.enhanced_code, said.reply)
-    if attempt.phase not in CONNECTION_PHASES:
-        if 400 <= code < 500 and (mail.status == Status.DEFERRED or meant in PASSING or meant not in BY_KIND):
-            return [later(mail)]
+    is_put_off = attempt.phase not in CONNECTION_PHASES and 400 <= code < 500
+    if is_put_off and (mail.status == Status.DEFERRED or meant in PASSING or meant not in BY_KIND):
+        return [later(mail)]
     return steps_of(attempt.phase, said.code, said.enhanced_code, said.reply)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from maillog import indexing, rollups
-from maillog.bulk import column_of, insert_rows, read_time, update_rows
+from maillog.bulk import column_of, insert_rows, update_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status, Transcript
 from maillog.text import fit
@@ -225,10 +225,12 @@ def _locked(ids: Iterable[int]) -> Iterator[Held]:
         held = map(Held._make, cursor.fetchall())
     if connection.vendor == "postgresql":
         return held
-    return (
-        row._replace(created_at=read_time(row.created_at), finished_at=row.finished_at and read_time(row.finished_at))
-        for row in held
-    )
+    return (row._replace(created_at=_aware(row.created_at), finished_at=_aware(row.finished_at)) for row in held)
+
+
+def _aware(stored: datetime | None) -> Any:
+    """Return a time that SQLite gave, which is UTC and does not say so."""
+    return stored and stored.replace(tzinfo=UTC)
 
 
 def _check(settlement: Settlement) -> None:

@@ -1,7 +1,6 @@
 """How results get from the loop's thread to the one that writes them down: every one, once, in batches."""
 
 import threading
-
 from typing import Any
 
 from mailadmin.flights import Landings
