@@ -16,8 +16,8 @@ from mailadmin import alarms, configuration
 from mailadmin.alarm_forms import AlarmForm
 from mailadmin.models import Alarm, AlarmRules
 from mailadmin.tasks import hand_over, send_alarms
-from mailadmin.views.requests import PersonRequest
 from maillog.models import Message, Status
+from maillog.views.requests import PersonRequest
 from secrets_app import vault
 
 NEEDS = ["maillog.view_log", "mailadmin.configure_mail"]

@@ -19,10 +19,10 @@ from mailadmin import bulk
 from mailadmin.models import BulkAction
 from mailadmin.queue_forms import NumbersField
 from mailadmin.tasks import hand_over, run_bulk_actions
-from mailadmin.views.requests import PersonRequest
 from maillog.paging import LARGEST_ID
 from maillog.query import LONGEST
 from maillog.search import MailFilter
+from maillog.views.requests import PersonRequest
 
 OWN = frozenset({"do", "ids", "all", "up_to", "csrfmiddlewaretoken", "before", "after"})
 LONGEST_FILTER = 20 * LONGEST  # characters of a stored query string

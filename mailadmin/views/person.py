@@ -21,13 +21,13 @@ from mailadmin import accounts
 from mailadmin.addresses import AddressError
 from mailadmin.person_forms import PersonForm, key_of
 from mailadmin.pulse import age
-from mailadmin.views.requests import PersonRequest
 from maillog import duplicates, people, suppressing
 from maillog.made_from import language_name
 from maillog.meaning import meaning
 from maillog.people import Delivery, Fate
 from maillog.person_steps import looks_gone, person_steps
 from maillog.person_verdict import TONES, PersonCase, person_verdict
+from maillog.views.requests import PersonRequest
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
