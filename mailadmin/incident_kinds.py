@@ -12,21 +12,17 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.errors import Phase
 from maillog import meaning
+from maillog.error_words import PHASES
+from maillog.next_steps import CONNECTION_PHASES
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-CONNECTION_PHASES = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.AUTH})
 SIGN_IN_LATER = "auth-later"
 REFUSED, PUT_OFF, BROKEN, UNCERTAIN, WORKER, PROGRAM = "refused", "put-off", "broken", "uncertain", "worker", "program"
 
 LABELS: dict[str, _StrPromise] = {
-    Phase.RESOLVE: _("the host's name leads nowhere"),
-    Phase.CONNECT: _("the host cannot be reached"),
-    Phase.TLS: _("no encrypted channel"),
-    Phase.GREETING: _("the server does not greet as it should"),
-    Phase.EHLO: _("the server does not greet as it should"),
-    Phase.AUTH: _("the sign-in fails"),
+    **{phase: PHASES[phase] for phase in CONNECTION_PHASES},
     SIGN_IN_LATER: _("the sign-in is put off"),
     REFUSED: _("the server refuses the mails"),
     PUT_OFF: _("the server puts the mails off"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
 from mailadmin import incident_kinds
@@ -52,15 +53,15 @@ def between(first: datetime, last: datetime, now: datetime) -> str:
 def head(incident: Incident) -> str:
     """Return what happens and where: “535 on relay A”, or the kind in words where the server gave no code."""
     if not incident.connection:
-        return str(incident.code or capital(incident_kinds.label(incident.kind)))
+        return str(incident.code or capfirst(incident_kinds.label(incident.kind)))
     if incident.code:
         return gettext("%(code)s on %(connection)s") % {"code": incident.code, "connection": incident.connection}
-    return f"{capital(incident_kinds.label(incident.kind))} ({incident.connection})"
+    return f"{capfirst(incident_kinds.label(incident.kind))} ({incident.connection})"
 
 
 def cause(incident: Incident) -> str:
     """Return what the code means, e.g. “The sign-in fails” with a full stop."""
-    return f"{capital(incident_kinds.label(incident.kind))}."
+    return f"{capfirst(incident_kinds.label(incident.kind))}."
 
 
 def words(incident: Incident) -> str:
@@ -119,8 +120,3 @@ def state(incident: Incident, *, closed: bool = False, minutes: int = 15) -> str
             "The connection is tried again. This ends by itself when a mail went through, and %s are quiet."
         ) % (quiet)
     return gettext("It ends by itself when nothing of the kind happens for %s.") % quiet
-
-
-def capital(text: str) -> str:
-    """Return `text` with a large first letter."""
-    return text[:1].upper() + text[1:]

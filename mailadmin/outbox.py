@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from django.db import transaction
 from mailadmin import delivery
 from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
-from mailadmin.tasks import deliver_due_mails
+from mailadmin.tasks import deliver_due_mails, hand_over
 from maillog import recording
 from maillog.models import Status
 from maillog.recording import NewMessage
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from mailadmin.composing import Composed
     from mailadmin.configuration import Configuration
-
-logger = logging.getLogger(__name__)
 
 # An instant mail is due for the worker only after this time, in which its own process delivers it; if that process
 # dies, the worker takes over.
@@ -95,8 +92,5 @@ def put(messages: Sequence[NewMessage]) -> list[int]:
 
 
 def wake_worker() -> None:
-    """Tell a worker that mails are due. If the queue does not answer, the worker's look each minute finds them."""
-    try:
-        deliver_due_mails()
-    except Exception:  # whatever the queue's store raises: the mail itself is safe in the database
-        logger.warning("The worker could not be woken; its next look is within a minute.", exc_info=True)
+    """Tell a worker that mails are due."""
+    hand_over(deliver_due_mails)

@@ -6,6 +6,7 @@ worker lives, makes mails due again whose worker died, and wakes for what became
 
 import logging
 import threading
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
@@ -50,6 +51,14 @@ def prune_log() -> None:
     """Remove what is too old, if nobody did within the hour."""
     pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
     alarms.tidy(timezone.now())
+
+
+def hand_over(task: Callable[[], object]) -> None:
+    """Wake a worker for `task`. If the queue does not answer, the next beat finds what is to be done."""
+    try:
+        task()
+    except Exception:  # whatever the queue's store raises: what is to be done is safe in the database
+        logger.warning("The worker could not be woken; its next look is within seconds.", exc_info=True)
 
 
 @on_startup()  # type: ignore[untyped-decorator]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -25,43 +25,17 @@ class PlaceForm(forms.Form):
     after = forms.IntegerField(min_value=0, max_value=LARGEST_ID, required=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Mails newest first. `newer` and `older` are the ids to go on from, None where nothing follows."""
-
-    mails: list[Message] = field(default_factory=list)
-    newer: int | None = None
-    older: int | None = None
-
-
-def page_of(mails: Found, params: Mapping[str, Any]) -> Page:
-    """Return the page of `mails` that ``before`` or ``after`` in `params` names, the newest without them.
-
-    One search, two where ``after`` leads to the newest page, which is then shown full. Raises ValueError if one of
-    them is not an id.
-    """
+def place_in(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Return ``before`` and ``after`` of `params`. Raises ValueError if one of them is not an id."""
     place = PlaceForm(params)
     if not place.is_valid():
-        message = "before and after take the number of a mail"
+        message = "before and after take the number of a mail, or of another row"
         raise ValueError(message)
-    after = place.cleaned_data["after"]
-    before = place.cleaned_data["before"]
-    if after is not None:
-        newer = mails.oldest(SIZE + 1, after=after)
-        if len(newer) > SIZE:
-            rows = newer[:SIZE][::-1]
-            return Page(rows, newer=rows[0].pk, older=rows[-1].pk)
-    found = mails.page(SIZE + 1, before=before if after is None else None)
-    rows = found[:SIZE]
-    return Page(
-        rows,
-        newer=(rows[0].pk if rows else before - 1) if before is not None and after is None else None,
-        older=rows[-1].pk if len(found) > SIZE else None,
-    )
+    return place.cleaned_data["before"], place.cleaned_data["after"]
 
 
 @dataclass(frozen=True, slots=True)
-class Slice(Generic[T]):
+class Page(Generic[T]):
     """Rows, newest first. `newer` and `older` are the ids to go on from, None where nothing follows."""
 
     rows: list[T] = field(default_factory=list)
@@ -69,25 +43,47 @@ class Slice(Generic[T]):
     older: int | None = None
 
 
-def slice_of(rows: models.QuerySet[T], params: Mapping[str, Any]) -> Slice[T]:
+def page_of(mails: Found, params: Mapping[str, Any]) -> Page[Message]:
+    """Return the page of `mails` that ``before`` or ``after`` in `params` names, the newest without them.
+
+    One search, two where ``after`` leads to the newest page, which is then shown full. Raises ValueError if one of
+    them is not an id.
+    """
+    return _page(
+        params,
+        oldest=lambda after: mails.oldest(SIZE + 1, after=after),
+        newest=lambda before: mails.page(SIZE + 1, before=before),
+    )
+
+
+def slice_of(rows: models.QuerySet[T], params: Mapping[str, Any]) -> Page[T]:
     """Return the 50 of `rows` that ``before`` or ``after`` in `params` names, as `page_of` does for mails.
 
     Raises ValueError if one of them is not an id.
     """
-    place = PlaceForm(params)
-    if not place.is_valid():
-        message = "before and after take the number of a row"
-        raise ValueError(message)
-    before, after = place.cleaned_data["before"], place.cleaned_data["after"]
+    return _page(
+        params,
+        oldest=lambda after: list(rows.filter(pk__gt=after).order_by("pk")[: SIZE + 1]),
+        newest=lambda before: list(
+            (rows if before is None else rows.filter(pk__lt=before)).order_by("-pk")[: SIZE + 1]
+        ),
+    )
+
+
+def _page(
+    params: Mapping[str, Any], *, oldest: Callable[[int], list[T]], newest: Callable[[int | None], list[T]]
+) -> Page[T]:
+    """Return the 50 rows that `params` names; both functions give one more, those after an id and those before it."""
+    before, after = place_in(params)
     if after is not None:
-        newer = list(rows.filter(pk__gt=after).order_by("pk")[: SIZE + 1])
+        newer = oldest(after)
         if len(newer) > SIZE:
             shown = newer[:SIZE][::-1]
-            return Slice(shown, newer=shown[0].pk, older=shown[-1].pk)
+            return Page(shown, newer=shown[0].pk, older=shown[-1].pk)
         before = None
-    found = list((rows if before is None else rows.filter(pk__lt=before)).order_by("-pk")[: SIZE + 1])
+    found = newest(before)
     shown = found[:SIZE]
-    return Slice(
+    return Page(
         shown,
         newer=(shown[0].pk if shown else before - 1) if before is not None else None,
         older=shown[-1].pk if len(found) > SIZE else None,

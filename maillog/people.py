@@ -75,7 +75,9 @@ class Seen:
     recipient_id: int
     mail_id: int
     fate: Fate
+    code: int | None = None
     enhanced_code: str = ""
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +129,14 @@ class PersonPage:
 
 def history(address: str) -> History:
     """Return what became of the newest thousand mails to `address`: two queries."""
-    rows = list(
-        _to(address).order_by("-id").values_list("id", "message_id", "outcome", "enhanced_code")[: LOOKED_AT + 1]
-    )
-    undecided = {number for _, number, outcome, _ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
+    columns = ("id", "message_id", "outcome", "code", "enhanced_code", "reply")
+    rows = list(_to(address).order_by("-id").values_list(*columns)[: LOOKED_AT + 1])
+    undecided = {number for _, number, outcome, *_ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
     mails = Message.objects.filter(id__in=among(undecided)).order_by()
     states = dict(mails.values_list("id", "status")) if undecided else {}
     seen = [
-        Seen(pk, number, fate(outcome, states.get(number, Status.SENT)), enhanced)
-        for pk, number, outcome, enhanced in rows[:LOOKED_AT]
+        Seen(pk, number, fate(outcome, states.get(number, Status.SENT)), code, enhanced, reply)
+        for pk, number, outcome, code, enhanced, reply in rows[:LOOKED_AT]
     ]
     return History(seen, more=len(rows) > LOOKED_AT)
 

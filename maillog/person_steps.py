@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
-from maillog.meanings import GONE
+from maillog.meaning import kind
 from maillog.models import Recipient, Status
 from maillog.next_steps import next_steps, steps_of
 from maillog.people import Fate
@@ -15,14 +15,17 @@ from maillog.people import Fate
 if TYPE_CHECKING:
     from maillog.person_verdict import PersonCase
 
+# What a refusal of a mailbox or domain means that takes no mail, today or ever.
+GONE = frozenset({"mailbox-missing", "mailbox-moved", "domain-missing", "domain-takes-no-mail"})
 ENOUGH = 2  # refusals of this kind, one after the other, before the page advises to suppress an address
 
 
 def looks_gone(case: PersonCase) -> bool:
     """Return whether the newest mails were refused again and again because the address takes none at all."""
-    streak = case.history.streak
-    dead = [one for one in streak if one.fate == Fate.REFUSED and one.enhanced_code in GONE]
-    return len(dead) >= ENOUGH and dead[0] is streak[0]
+    newest = case.history.streak[:ENOUGH]
+    return len(newest) == ENOUGH and all(
+        one.fate == Fate.REFUSED and kind(one.code, one.enhanced_code, one.reply) in GONE for one in newest
+    )
 
 
 def person_steps(case: PersonCase) -> list[str]:

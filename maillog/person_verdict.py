@@ -10,7 +10,7 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils.translation import gettext, ngettext
 
 from maillog.counts import Count
-from maillog.meanings import meaning
+from maillog.meaning import meaning
 from maillog.models import Recipient, Status, Suppression
 from maillog.people import Delivery, Fate, History
 from maillog.verdict import Verdict, bracketed, colon, joined, moment, reply_line
@@ -127,7 +127,7 @@ def refused(case: PersonCase) -> str:
     values = {
         "count": case.counted,
         "host": case.host,
-        "meaning": colon(meaning(one.code, one.enhanced_code)),
+        "meaning": colon(meaning(one.code, one.enhanced_code, one.reply)),
         "words": bracketed(reply_line(one.code, one.enhanced_code, one.reply)),
     }
     return (

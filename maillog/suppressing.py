@@ -15,7 +15,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext
 
 from maillog.models import Status, Suppression
-from maillog.paging import Slice, slice_of
+from maillog.paging import Page, slice_of
 from maillog.text import fit
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def all_in_force() -> Iterator[Suppression]:
     return Suppression.objects.filter(lifted_at__isnull=True).order_by("-id").iterator()
 
 
-def page(params: Mapping[str, Any], *, part: str = "") -> Slice[Suppression]:
+def page(params: Mapping[str, Any], *, part: str = "") -> Page[Suppression]:
     """Return the 50 suppressions in force that ``before`` or ``after`` in `params` names, the newest without them.
 
     Only of addresses that hold `part`, if given. Raises ValueError if a place is not a number.

@@ -19,7 +19,7 @@ from django.utils import timezone
 from maillog.acting import Selection
 from maillog.counts import CAP, Count, status_counts_of
 from maillog.models import Label, Message, Status
-from maillog.paging import SIZE, PlaceForm
+from maillog.paging import SIZE, place_in
 
 UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
 SHOWN = (*UNFINISHED, Status.UNCERTAIN)
@@ -93,11 +93,7 @@ def queue_page(selection: Selection, params: Mapping[str, Any]) -> QueuePage:
     Two queries, one more where ``before`` leads to the oldest page, which is then shown full. Raises ValueError if one
     of them is not an id.
     """
-    place = PlaceForm(params)
-    if not place.is_valid():
-        message = "before and after take the number of a mail"
-        raise ValueError(message)
-    before, after = place.cleaned_data["before"], place.cleaned_data["after"]
+    before, after = place_in(params)
     mails = [selection.mails(status).only("id") for status in selection.statuses]
     if before is not None and after is None:
         earlier = _ids(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,12 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from mailadmin import alarms, configuration
 from mailadmin.alarm_forms import AlarmForm
 from mailadmin.models import Alarm, AlarmRules
-from mailadmin.tasks import send_alarms
-from mailadmin.views.requests import PersonRequest
+from mailadmin.tasks import hand_over, send_alarms
 from maillog.models import Message, Status
+from maillog.views.requests import PersonRequest
 from secrets_app import vault
 
-logger = logging.getLogger(__name__)
 NEEDS = ["maillog.view_log", "mailadmin.configure_mail"]
 SHOWN = 20
 TONES = dict.fromkeys((Status.HELD, Status.DEFERRED, Status.UNCERTAIN), "warn")
@@ -67,7 +65,7 @@ def edit(request: PersonRequest) -> HttpResponse:
 def test(request: PersonRequest) -> HttpResponse:
     """Book a test for every channel; the worker sends it, and the page shows what came of it."""
     if booked := alarms.book_test():
-        wake_worker()
+        hand_over(send_alarms)
         text = ngettext("%d test is with the worker.", "%d tests are with the worker.", booked) % booked
         messages.info(request, f"{text} {gettext('What becomes of it stands below; load the page again in a moment.')}")
     else:
@@ -107,11 +105,3 @@ def only_one(rules: AlarmRules) -> bool:
     if not rules.recipients or not configuration.driver_of(current).needs_connection:
         return False
     return len(alarms.usable(rules, current)) == 1
-
-
-def wake_worker() -> None:
-    """Tell a worker. If the queue does not answer, the next beat finds it."""
-    try:
-        send_alarms()
-    except Exception:  # whatever the queue's store raises: what is booked is safe in the database
-        logger.warning("The worker could not be woken; its next look is within seconds.", exc_info=True)

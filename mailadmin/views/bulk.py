@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,13 +18,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from mailadmin import bulk
 from mailadmin.models import BulkAction
 from mailadmin.queue_forms import NumbersField
-from mailadmin.tasks import run_bulk_actions
-from mailadmin.views.requests import PersonRequest
+from mailadmin.tasks import hand_over, run_bulk_actions
 from maillog.paging import LARGEST_ID
 from maillog.query import LONGEST
 from maillog.search import MailFilter
+from maillog.views.requests import PersonRequest
 
-logger = logging.getLogger(__name__)
 OWN = frozenset({"do", "ids", "all", "up_to", "csrfmiddlewaretoken", "before", "after"})
 LONGEST_FILTER = 20 * LONGEST  # characters of a stored query string
 
@@ -100,7 +98,7 @@ def new(request: PersonRequest) -> HttpResponse:
     if posted and count:
         with transaction.atomic():
             one = bulk.order(do, actor=request.user, total=count, up_to=up_to, **form.wanted)
-            transaction.on_commit(wake_worker, robust=True)
+            transaction.on_commit(lambda: hand_over(run_bulk_actions), robust=True)
         return redirect("maillog_actions:bulk", one.pk)
     context |= {"do": do, "label": BulkAction.Action(do).label, "count": count, "back": form.address()}
     return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)
@@ -158,11 +156,3 @@ def existing(pk: int) -> BulkAction:
         return BulkAction.objects.get(pk=pk)
     except (BulkAction.DoesNotExist, OverflowError) as error:
         raise Http404 from error
-
-
-def wake_worker() -> None:
-    """Tell a worker of the order. If the queue does not answer, the next beat finds it."""
-    try:
-        run_bulk_actions()
-    except Exception:  # whatever the queue's store raises: the order itself is safe in the database
-        logger.warning("The worker could not be woken; its next look is within seconds.", exc_info=True)

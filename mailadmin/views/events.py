@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from mailadmin import configuration
 from mailadmin.drivers.log import read_tail
-from mailadmin.views.requests import PersonRequest
+from maillog.views.requests import PersonRequest
 
 SHOWN = 50
 

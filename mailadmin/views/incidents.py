@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpResponse
@@ -18,20 +17,13 @@ from mailadmin.incident_rows import open_ones, rows
 from mailadmin.models import Alarm, AlarmRules, BulkAction
 from mailadmin.views.alarms import lines
 from mailadmin.views.queue_actions import may_steer
-from mailadmin.views.requests import PersonRequest
 from maillog.models import Incident
-from maillog.paging import LARGEST_ID
+from maillog.paging import SIZE, PlaceForm
 from maillog.search import Count
+from maillog.views.requests import PersonRequest
 
-SIZE = 50
 MOST_COUNTED = 10_000
 LOG, STEER = "maillog.view_log", "mailadmin.manage_queue"
-
-
-class PlaceForm(forms.Form):
-    """Before which incident the page begins."""
-
-    before = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False)
 
 
 @permission_required(LOG, raise_exception=True)

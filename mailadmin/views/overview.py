@@ -12,8 +12,8 @@ from mailadmin.activity import HOURS, RANGES, activity, search_url
 from mailadmin.context_processors import banners
 from mailadmin.health import Step
 from mailadmin.pulse import age
-from mailadmin.views.requests import PersonRequest
 from maillog import figures
+from maillog.views.requests import PersonRequest
 
 
 @require_safe

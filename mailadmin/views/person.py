@@ -21,13 +21,13 @@ from mailadmin import accounts
 from mailadmin.addresses import AddressError
 from mailadmin.person_forms import PersonForm, key_of
 from mailadmin.pulse import age
-from mailadmin.views.requests import PersonRequest
 from maillog import duplicates, people, suppressing
 from maillog.made_from import language_name
-from maillog.meanings import meaning
+from maillog.meaning import meaning
 from maillog.people import Delivery, Fate
 from maillog.person_steps import looks_gone, person_steps
 from maillog.person_verdict import TONES, PersonCase, person_verdict
+from maillog.views.requests import PersonRequest
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -142,7 +142,9 @@ def rows(deliveries: Iterable[Delivery]) -> list[Row]:
                 kind="" if recipient.kind == recipient.Kind.TO else recipient.get_kind_display(),
                 template=mail.template.text if mail.template else "",
                 words=recipient.server_words or ("" if one.fate == Fate.ACCEPTED else mail.reason),
-                meaning="" if one.fate == Fate.ACCEPTED else meaning(recipient.code, recipient.enhanced_code),
+                meaning=""
+                if one.fate == Fate.ACCEPTED
+                else meaning(recipient.code, recipient.enhanced_code, recipient.reply),
                 at=mail.created_at,
             )
         )

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_safe
 from mailadmin import configuration, steering
 from mailadmin.pulse import age
 from mailadmin.queue_forms import QueueFilter
-from mailadmin.views.requests import PersonRequest
 from maillog.models import Message, Status
 from maillog.recording import CANCELLABLE, Selection
 from maillog.search import Count, QueuePage, queue_page, waiting_counts
+from maillog.views.requests import PersonRequest
 
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.DEFERRED, Status.HELD})
 

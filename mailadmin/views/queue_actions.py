@@ -17,10 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from mailadmin import steering
 from mailadmin.queue_forms import ChosenForm, QueueFilter
-from mailadmin.views.requests import PersonRequest
 from maillog import lookup
 from maillog.models import Message, Status
 from maillog.recording import Retried, Selection, newest_id
+from maillog.views.requests import PersonRequest
 from secrets_app.vault import Connection
 
 NEEDS = ["maillog.view_log", "mailadmin.manage_queue"]

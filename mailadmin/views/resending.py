@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods
 from mailadmin import issuing, resending
 from mailadmin.addresses import Address, AddressError, parse_address
 from mailadmin.forms import AddressField
-from mailadmin.views.requests import PersonRequest
 from maillog import lookup
 from maillog.models import Message
+from maillog.views.requests import PersonRequest
 
 SAME, ME, OTHER = "same", "me", "other"
 

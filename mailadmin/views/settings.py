@@ -11,7 +11,7 @@ from mailadmin import configuration, delivery
 from mailadmin.configuration import SettingsConflictError
 from mailadmin.forms import SettingsForm
 from mailadmin.models import SettingsRevision
-from mailadmin.views.requests import PersonRequest
+from maillog.views.requests import PersonRequest
 from secrets_app import vault
 
 

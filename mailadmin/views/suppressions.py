@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mailadmin.person_forms import SuppressionForm, SuppressionSearch
 from mailadmin.views.person import person_url
-from mailadmin.views.requests import PersonRequest
 from maillog import suppressing
 from maillog.models import Suppression
-from maillog.paging import Slice
+from maillog.paging import Page
+from maillog.views.requests import PersonRequest
 
 NEEDS = ["maillog.view_log", "maillog.suppress_address"]
 
@@ -24,7 +24,7 @@ NEEDS = ["maillog.view_log", "maillog.suppress_address"]
 def listing(request: PersonRequest) -> HttpResponse:
     """Show the suppressed addresses, newest first, 50 a page."""
     form = SuppressionSearch(request.GET)
-    page: Slice[Suppression] = Slice()
+    page: Page[Suppression] = Page()
     misplaced = False
     part = form.cleaned_data["q"] if form.is_valid() else ""
     if form.is_valid():

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST
 from mailadmin import test_mails
 from mailadmin.errors import InvalidMail
 from mailadmin.forms import TestDraftForm
-from mailadmin.views.requests import PersonRequest
 from mailadmin.views.test_mail import explain
+from maillog.views.requests import PersonRequest
 from templates_app import desk
 
 

@@ -20,11 +20,11 @@ from mailadmin import configuration, test_mails
 from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
 from mailadmin.test_mail_form import Picked, TestMailForm
-from mailadmin.views.requests import PersonRequest
 from maillog import lookup, made_from
 from maillog.models import Attempt, Message, Status
 from maillog.next_steps import CONNECTION_PHASES, TROUBLE, next_steps
 from maillog.verdict import verdict
+from maillog.views.requests import PersonRequest
 from secrets_app import vault
 from templates_app.rendering import TemplateError
 from templates_app.trials import NotTriedError

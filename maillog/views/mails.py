@@ -117,14 +117,14 @@ def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, o
         ],
         "misplaced": misplaced,
         "page": page,
-        "rows": rows(page.mails, texts_of(filters.label_ids.items()), chosen, with_boxes=may_act),
+        "rows": rows(page.rows, texts_of(filters.label_ids.items()), chosen, with_boxes=may_act),
         "layout": chosen,
         "chips": chips(found.text, newest),
         "newer": found.query(after=page.newer),
         "older": found.query(before=page.older),
         "everything": found.query(),
         "may_act": may_act,
-        "since": max([newest, *(mail.pk for mail in page.mails[:1])]),
+        "since": max([newest, *(mail.pk for mail in page.rows[:1])]),
     }
 
 

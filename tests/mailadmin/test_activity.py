@@ -176,11 +176,12 @@ def test_durations_are_rounded_up(seconds, words):
     [
         ("550 5.1.1", "The mailbox does not exist"),
         ("550 5.1.99", "Something is wrong with the address"),
-        ("421", "The server was not available"),
+        ("550 5.7.1", "The server's rules forbid it"),
+        ("421", "The server is busy or out of order"),
         ("599", "The server refused it for good"),
         ("499", "The server refused it for a while"),
         ("550 5.9.9", "The server refused it for good"),
-        ("connect", "The server could not be reached"),
+        ("connect", "The host cannot be reached"),
         ("other", "No answer of a server"),
     ],
 )

@@ -76,11 +76,11 @@ def test_the_log_lists_exactly_its_mails_whatever_became_of_them(admin_client):
     own.append(finished("sent").pk)
     incident = make_incident(mails=own)
     response = admin_client.get(f"/log/?q=incident:{incident.pk}")
-    assert [mail.pk for mail in response.context["page"].mails] == sorted(own, reverse=True)
+    assert [mail.pk for mail in response.context["page"].rows] == sorted(own, reverse=True)
     response = admin_client.get(f"/log/?q=incident:{incident.pk}+a@example.com")
-    assert [mail.pk for mail in response.context["page"].mails] == own[:1]
+    assert [mail.pk for mail in response.context["page"].rows] == own[:1]
     response = admin_client.get(f"/log/?q=-incident:{incident.pk}")
-    assert [mail.pk for mail in response.context["page"].mails] == others
+    assert [mail.pk for mail in response.context["page"].rows] == others
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 
 from maillog import people
 from maillog.duplicates import Line, Why, duplicates_of, found_among
-from maillog.meanings import meaning
 from maillog.models import Message, Recipient, Status
 from maillog.people import Fate, fate, history, near_spellings, page_to, whole_address
 from tests.maillog.makers import finished, queued
@@ -41,22 +40,6 @@ def test_what_became_of_a_mail_for_one_recipient(outcome, status, expected):
 
 def test_every_state_and_outcome_has_a_fate():
     assert all(fate(outcome, status) for outcome in Recipient.Outcome for status in Status)
-
-
-@pytest.mark.parametrize(
-    ("code", "enhanced", "expected"),
-    [
-        (550, "5.1.1", "the mailbox does not exist"),
-        (550, "", "the server does not take mail for this address"),
-        (550, "5.99.99", "the server does not take mail for this address"),
-        (452, "4.2.2", "the mailbox is full"),
-        (250, "2.0.0", ""),
-        (None, "", ""),
-        (999, "nonsense", ""),
-    ],
-)
-def test_codes_have_a_meaning_in_plain_words(code, enhanced, expected):
-    assert meaning(code, enhanced) == expected
 
 
 @pytest.mark.parametrize("query", ["ann@example.com", " Ann@Example.com ", '"ann@example.com"', "änn@bücher.example"])

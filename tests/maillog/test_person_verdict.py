@@ -191,6 +191,20 @@ def test_refused_twice_because_it_takes_no_mail_at_all(enhanced):
     assert suppressing.in_force(ANN) is None
 
 
+def test_words_tell_it_where_the_codes_do_not():
+    for _ in range(2):
+        refused(enhanced_code="", reply="550 User unknown")
+    assert looks_gone(case())
+    assert "mx.example.com: the mailbox does not exist (550 User unknown)" in said().sentence
+
+
+def test_one_of_two_refusals_is_not_enough():
+    refused()
+    refused(enhanced_code="5.7.1", reply="550 5.7.1 blocked using zen.spamhaus.org")
+    refused()
+    assert not looks_gone(case())
+
+
 def test_a_full_mailbox_or_a_later_acceptance_is_no_reason():
     for _ in range(3):
         refused(enhanced_code="5.2.2")

@@ -129,27 +129,27 @@ def test_pages_lead_to_the_end_and_back_without_loss():
     first = page()
     second = page(f"before={first.older}")
     third = page(f"before={second.older}")
-    assert [mail.pk for one in (first, second, third) for mail in one.mails] == ids
+    assert [mail.pk for one in (first, second, third) for mail in one.rows] == ids
     assert (first.newer, third.older) == (None, None)
     back = page(f"after={third.newer}")
-    assert [mail.pk for mail in back.mails] == ids[50:100]
+    assert [mail.pk for mail in back.rows] == ids[50:100]
     assert (back.newer, back.older) == (ids[50], ids[99])
     newest = page(f"after={back.newer}")
-    assert [mail.pk for mail in newest.mails] == ids[:50]
+    assert [mail.pk for mail in newest.rows] == ids[:50]
     assert newest.newer is None
     assert newest.older == first.older
 
 
 def test_the_newest_page_is_always_full():
     ids = [queued() for _ in range(60)][::-1]
-    assert [mail.pk for mail in page(f"after={ids[3]}").mails] == ids[:50]
+    assert [mail.pk for mail in page(f"after={ids[3]}").rows] == ids[:50]
 
 
 def test_a_place_behind_everything_is_empty_and_leads_back():
     queued()
     empty = page("before=1")
-    assert empty.mails == []
-    assert len(page(f"after={empty.newer}").mails) == 1
+    assert empty.rows == []
+    assert len(page(f"after={empty.newer}").rows) == 1
 
 
 @pytest.mark.parametrize("query", ["before=abc", "before=99999999999999999999", "after=-1", "before=1.5", "after=%00"])
@@ -161,8 +161,8 @@ def test_a_place_that_is_no_id_is_refused(query):
 def test_paging_keeps_to_the_filter():
     kept = [finished("failed").pk if number % 2 else finished("sent").pk and None for number in range(110)]
     ids = [pk for pk in kept if pk][::-1]
-    assert [mail.pk for mail in page("status=failed").mails] == ids[:50]
-    assert [mail.pk for mail in page(f"status=failed&before={ids[49]}").mails] == ids[50:]
+    assert [mail.pk for mail in page("status=failed").rows] == ids[:50]
+    assert [mail.pk for mail in page(f"status=failed&before={ids[49]}").rows] == ids[50:]
 
 
 def test_counts_are_by_state():

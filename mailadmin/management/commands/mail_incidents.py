@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
 from mailadmin import bulk, incident_words, incidents, steering
+from mailadmin.management.typed import number_in, refuse
 from mailadmin.models import BulkAction
 from maillog.models import Incident
-from maillog.paging import LARGEST_ID
 from maillog.recording import Retried
 
 ACTIONS = ("list", "end", "retry")
@@ -100,16 +100,8 @@ def retry_mails(incident: Incident, up_to: int) -> Retried:
 
 def existing(text: str) -> Incident:
     """Return the incident of that number. Raises CommandError."""
-    if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LARGEST_ID:
-        found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=int(text)).first()
-    else:
-        found = None
+    found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=number_in(text)).first()
     return found or refuse(f"There is no incident {text!r}.")
-
-
-def refuse(reason: str) -> NoReturn:
-    """Raise CommandError for wrong use."""
-    raise CommandError(reason, returncode=2)
 
 
 def facts(one: Incident) -> dict[str, Any]:

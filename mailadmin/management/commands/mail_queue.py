@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
 from mailadmin import steering
+from mailadmin.management.typed import number_in, refuse
 from mailadmin.pulse import pulse
 from maillog.models import Status
-from maillog.paging import LARGEST_ID
 from maillog.recording import CANCELLABLE, RETRIABLE, RETRIED_UNASKED, Retried, Selection, newest_id
 from maillog.search import connection_names, waiting_counts
 from secrets_app import vault
@@ -132,16 +132,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{connection.name} {'is' if changed else 'was already'} {state}.")
 
 
-def refuse(reason: str) -> NoReturn:
-    """Raise CommandError for wrong use."""
-    raise CommandError(reason, returncode=2)
-
-
 def number(text: str) -> int:
     """Return the number of a mail. Raises CommandError."""
-    if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LARGEST_ID:
-        return int(text)
-    refuse(f"{text!r} is not the number of a mail.")
+    return number_in(text) or refuse(f"{text!r} is not the number of a mail.")
 
 
 def left_text(done: Retried) -> str:

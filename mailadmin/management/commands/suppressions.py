@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from mailadmin.addresses import AddressError
 from mailadmin.headers import HeaderError, check_text
+from mailadmin.management.typed import refuse
 from mailadmin.person_forms import key_of
 from maillog import suppressing
 from maillog.models import Suppression
@@ -85,11 +86,6 @@ def address_in(text: str) -> str:
         return key_of(text)
     except AddressError as error:
         refuse(f"The address {error}.")
-
-
-def refuse(reason: str) -> NoReturn:
-    """Raise CommandError for wrong use."""
-    raise CommandError(reason, returncode=2)
 
 
 def line_of(row: Suppression) -> str:

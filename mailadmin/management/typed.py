@@ -1,0 +1,21 @@
+"""What people type after a command, read as strictly as in the forms."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from django.core.management.base import CommandError
+
+from maillog.paging import LARGEST_ID
+
+
+def number_in(text: str) -> int | None:
+    """Return the id that `text` is, None if it is none."""
+    if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LARGEST_ID:
+        return int(text)
+    return None
+
+
+def refuse(reason: str) -> NoReturn:
+    """Raise CommandError for wrong use."""
+    raise CommandError(reason, returncode=2)
