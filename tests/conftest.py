@@ -93,7 +93,7 @@ def pytest_runtest_setup(item):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--only-database", action="store_true", help="leave out tests to which no database makes a difference")
+    parser.addoption("--only-database", action="store_true", help="leave out tests that do not use the database")
 
 
 def pytest_collection_modifyitems(config, items):
