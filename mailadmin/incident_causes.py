@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext
 
 from mailadmin.models import SettingsRevision
-from secrets_app import trail, vault
-from secrets_app.models import SecretEvent
+from secrets_app import vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +45,7 @@ def before(finding: Finding) -> list[dict[str, Any]]:
                 "at": revision.made_at.isoformat(),
             }
         )
-    event = trail.last_change(int(finding.connection_key)) if finding.connection_key.isdigit() else None
+    event = vault.last_change(int(finding.connection_key)) if finding.connection_key.isdigit() else None
     if event:
         found.append(
             {
@@ -84,9 +83,9 @@ def _change(one: dict[str, Any]) -> Change:
         names = SettingsRevision(changed=one["changed"]).changed_labels
         return Change(short, gettext("Revision %s of the mail settings") % one["number"], who, at, ", ".join(names))
     short = {
-        SecretEvent.Action.CREATED: gettext("the connection was made"),
-        SecretEvent.Action.VALUE_REPLACED: gettext("its password was replaced"),
-        SecretEvent.Action.VALUE_REMOVED: gettext("its password was removed"),
+        vault.Change.CREATED: gettext("the connection was made"),
+        vault.Change.VALUE_REPLACED: gettext("its password was replaced"),
+        vault.Change.VALUE_REMOVED: gettext("its password was removed"),
     }.get(one["action"], gettext("its secret was changed"))
-    action = SecretEvent.Action(one["action"]).label
+    action = vault.Change(one["action"]).label
     return Change(short, gettext("Secret “%(name)s”: %(action)s") % {"name": one["name"], "action": action}, who, at)

@@ -84,19 +84,23 @@ def with_operator(text: str, name: str, value: str = "") -> str:
     """
     written = f"{name}:{written_value(value)}" if value else ""
     kept: list[str] = []
-    placed, changed, last = False, False, 0
+    placed, changed, unclosed, last = False, False, False, 0
     for one in pieces(text):
         before, last = text[last : one.start], one.end
         gone = one.field == name and (not one.negated or (bool(value) and one.value.lower() == value.lower()))
         if not gone:
             # Between a quotation mark and what follows there need not have been a space.
             kept += [before or (" " if changed and kept else ""), text[one.start : one.end]]
-        elif written and not placed and not one.negated:
+        elif written and not placed and not one.negated and not unclosed:
             kept += [before or " ", written]
             placed = True
         changed = gone
+        unclosed |= one.value[:1] in tuple(QUOTES)
     result = "".join(kept).strip()
-    return f"{result} {written}".strip() if written and not placed else result
+    if not written or placed:
+        return result
+    # Behind a quotation mark that is never closed it would be taken for words between quotation marks.
+    return f"{written} {result}" if unclosed else f"{result} {written}".strip()
 
 
 def with_filters(text: str, changes: Mapping[str, str | Sequence[str] | date | None]) -> str:

@@ -64,6 +64,8 @@ class SearchForm(NameForm):
     def clean_q(self) -> str:
         """Refuse what the search box would refuse, in its words."""
         text = str(self.cleaned_data["q"])
+        if not text.isprintable():
+            raise ValidationError(_("Use letters, digits and signs that can be seen."), code="control")
         data = QueryDict(mutable=True)
         data["q"] = text
         errors = MailFilter(data).form.errors.get("q")

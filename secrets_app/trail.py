@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Action = SecretEvent.Action
 TONES = {Action.CREATED: "good", Action.DELETED: "bad", Action.VALUE_REMOVED: "warn", Action.SHARED: "info"}
-CHANGES = (Action.CREATED, Action.CHANGED, Action.VALUE_REPLACED, Action.VALUE_REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,6 @@ def lines(events: Iterable[SecretEvent]) -> list[Line]:
         )
         for event in events
     ]
-
-
-def last_change(secret_number: int) -> SecretEvent | None:
-    """Return the newest event after which the secret says something else, None if there is none."""
-    events = SecretEvent.objects.filter(secret_number=secret_number, action__in=CHANGES)
-    return events.order_by("-id").first()
 
 
 def _change(text: str, labels: dict[str, str]) -> str:

@@ -24,7 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from secrets_app.kinds.base import kind as kind_of
 from secrets_app.kinds.base import kinds
-from secrets_app.models import Secret, SecretValue
+from secrets_app.models import Secret, SecretEvent, SecretValue
 from secrets_app.sealing import SealBroken, unseal
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from secrets_app.models import Person
 
 ENVIRONMENT = "environment"
+Change = SecretEvent.Action
 
 
 class VaultError(Exception):
@@ -209,3 +210,9 @@ def unreadable_fields(secret_ids: Collection[int]) -> dict[int, list[str]]:
         except SealBroken:
             broken.setdefault(value.secret_id, []).append(value.field)
     return broken
+
+
+def last_change(secret_id: int) -> SecretEvent | None:
+    """Return the newest event after which the secret says something else, None if there is none."""
+    changes = (Change.CREATED, Change.CHANGED, Change.VALUE_REPLACED, Change.VALUE_REMOVED)
+    return SecretEvent.objects.filter(secret_number=secret_id, action__in=changes).order_by("-id").first()

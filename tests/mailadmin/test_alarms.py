@@ -221,7 +221,7 @@ def test_the_body_is_signed_if_there_is_a_secret(receiver, settings):
         "http://[fe80::1]/",
         "http://0.0.0.0:8000/",
         "ftp://127.0.0.1/",
-        "file:///etc/passwd",
+        "gopher://127.0.0.1:8000/",
         "http://127.0.0.1:22/",
         "http://127.0.0.1:25/",
         "http://ann:secret@127.0.0.1:8000/",
