@@ -12,13 +12,14 @@ from urllib.parse import quote_plus, urlencode
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import formats, timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import charting
 from mailadmin.charting import Drawing, Place
 from maillog import figures
 from maillog.counts import CAP
+from maillog.durations import duration
 from maillog.error_words import described, is_of_a_server
 from maillog.figures import Leaders, Share, Slot
 from maillog.models import FINAL, Status
@@ -142,22 +143,6 @@ def activity(key: str, *, now: datetime) -> Activity:
     )
 
 
-def duration(seconds: float) -> str:
-    """Return such as “40 ms”, “0.4 s”, “2.1 s”, “45 s”, “12 min”, “3 h”, “2 days”, rounded up."""
-    if seconds < 0.1:
-        return gettext("%d ms") % max(1, _up(seconds * 1000))
-    if seconds < 10:
-        return gettext("%s s") % formats.number_format(_up(seconds * 10) / 10, 1)
-    if seconds < 120:
-        return gettext("%d s") % _up(seconds)
-    if seconds < 2 * 3600:
-        return gettext("%d min") % _up(seconds / 60)
-    if seconds < 48 * 3600:
-        return gettext("%d h") % _up(seconds / 3600)
-    days = _up(seconds / 86400)
-    return ngettext("%d day", "%d days", days) % days
-
-
 def search_url(query: str) -> str:
     """Return the address of the log with this search."""
     return f"{reverse('maillog:list')}?{urlencode({'q': query})}"
@@ -170,10 +155,6 @@ def time_term(moment: datetime) -> str:
     if timezone.make_aware(plain).astimezone(UTC) != moment:  # the second of two hours that have the same name
         return f"{moment:%Y-%m-%dT%H:%M}Z"
     return f"{plain:%Y-%m-%d}" if (plain.hour, plain.minute) == (0, 0) else f"{plain:%Y-%m-%dT%H:%M}"
-
-
-def _up(number: float) -> int:
-    return -int(-round(number, 6) // 1)
 
 
 def _search_span(start: datetime, end: datetime) -> str:

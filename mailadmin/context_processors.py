@@ -11,7 +11,8 @@ from django.utils.translation import gettext, ngettext
 from mailadmin import configuration
 from mailadmin.configuration import Problem
 from mailadmin.incident_rows import Row, open_ones, rows
-from mailadmin.pulse import Pulse, age, pulse
+from mailadmin.pulse import Pulse, pulse
+from maillog.durations import age
 
 MOST_SHOWN = 3
 

@@ -10,8 +10,9 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext
 
 from mailadmin import configuration, pulse
-from mailadmin.pulse import Pulse, age
+from mailadmin.pulse import Pulse
 from maillog import lookup
+from maillog.durations import age
 from maillog.models import Status
 from maillog.search import unfinished
 

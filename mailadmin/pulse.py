@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
 from mailadmin import beats
 from mailadmin.beats import Workers
+from maillog.durations import age
 from maillog.search import Waiting, waiting
 
 # A worker beats every 5 s. A minute, and what a `deliver_due --once` that cron starts each minute takes to start.
@@ -85,16 +86,3 @@ class Pulse:
 def pulse() -> Pulse:
     """Return the pulse: two queries."""
     return Pulse(beats.workers(), waiting())
-
-
-def age(seconds: float) -> str:
-    """Return a short age such as “4 s”, “12 min” or “3 h”."""
-    whole = int(seconds)
-    if whole < 120:
-        return gettext("%d s") % whole
-    if whole < 2 * 3600:
-        return gettext("%d min") % (whole // 60)
-    if whole < 48 * 3600:
-        return gettext("%d h") % (whole // 3600)
-    days = whole // 86400
-    return ngettext("%d day", "%d days", days) % days

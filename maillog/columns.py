@@ -19,6 +19,7 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from maillog import made_from
+from maillog.durations import duration
 from maillog.models import ChosenColumns, Message
 
 Texts = Mapping[int, str]  # id of a label -> its text
@@ -114,14 +115,6 @@ def _finished(mail: Message, _texts: Texts) -> str:
         date_format(local, "H:i:s"),
         _note(gettext("after %(time)s") % {"time": took}),
     )
-
-
-def duration(seconds: float) -> str:
-    """Return how long it took, in one unit."""
-    for size, text in ((86_400, gettext("%d d")), (3_600, gettext("%d h")), (60, gettext("%d min"))):
-        if seconds >= size:
-            return text % (seconds // size)
-    return gettext("%s s") % (f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
 
 
 COLUMNS = (

@@ -11,8 +11,8 @@ from mailadmin import health, steering
 from mailadmin.activity import HOURS, RANGES, activity, search_url
 from mailadmin.context_processors import banners
 from mailadmin.health import Step
-from mailadmin.pulse import age
 from maillog import figures
+from maillog.durations import age
 from maillog.views.requests import PersonRequest
 
 

@@ -20,8 +20,8 @@ from django.views.decorators.http import require_safe
 from mailadmin import accounts
 from mailadmin.addresses import AddressError
 from mailadmin.person_forms import PersonForm, key_of
-from mailadmin.pulse import age
 from maillog import duplicates, people, suppressing
+from maillog.durations import age
 from maillog.made_from import language_name
 from maillog.meaning import meaning
 from maillog.people import Delivery, Fate

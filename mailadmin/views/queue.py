@@ -17,8 +17,8 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from mailadmin import configuration, steering
-from mailadmin.pulse import age
 from mailadmin.queue_forms import QueueFilter
+from maillog.durations import age
 from maillog.models import Message, Status
 from maillog.recording import CANCELLABLE, Selection
 from maillog.search import Count, QueuePage, queue_page, waiting_counts

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from maillog import acting, asked_of_others, lookup, made_from, removing, repeating, trail
 from maillog.content import ContentDamagedError, unpack
+from maillog.durations import duration
 from maillog.mime_view import read_mail, source_text
 from maillog.models import FINAL, Content, Message, Recipient, Status
 from maillog.next_steps import next_steps
@@ -61,7 +62,6 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
     attempts = list(mail.attempts.all())
     if body.mime is not None and request.method == "GET":
         trail.note_look(mail.pk, actor=request.user)
-    took = (mail.finished_at - mail.created_at).total_seconds() if mail.finished_at else None
     unrecorded = mail.tries - len(attempts) - (mail.status == Status.SENDING)
     context = {
         "mail": mail,
@@ -75,8 +75,7 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         "tried": timeline(mail.pk, attempts),
         "bar": BAR,
         "unrecorded": max(0, unrecorded),
-        "took": took,
-        "took_ms": round((took or 0) * 1000),
+        "took": duration((mail.finished_at - mail.created_at).total_seconds()) if mail.finished_at else "",
         "is_final": mail.status in FINAL,
         "edition": made_from.edition(mail),
         "revision": (revision := asked_of_others.revision(mail)),

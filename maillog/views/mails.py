@@ -101,7 +101,8 @@ def listing(request: PersonRequest) -> HttpResponse:
 def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, object]:
     """Return what the list itself shows, and what live updates go on from."""
     newest = newest_id()  # before the page is read: what comes in between is not missed
-    filters, page, misplaced = found.filters, Page(), False
+    filters, misplaced = found.filters, False
+    page: Page[Message] = Page()
     if filters.is_valid():
         try:
             page = page_of(filters.found, request.GET)

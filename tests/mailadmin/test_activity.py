@@ -163,15 +163,6 @@ def test_moments_are_written_as_the_search_reads_them(moment, zone, term):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.001, "1 ms"), (0.0794, "80 ms"), (0.398, "0.4 s"), (2.0, "2.0 s"), (15.8, "16 s"), (119.5, "120 s"),
-     (600, "10 min"), (7200, "2 h"), (172800, "2 days")],
-)  # fmt: skip
-def test_durations_are_rounded_up(seconds, words):
-    assert activity.duration(seconds) == words
-
-
-@pytest.mark.parametrize(
     ("kind", "words"),
     [
         ("550 5.1.1", "The mailbox does not exist"),

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mailadmin import circuit, delivery
 from mailadmin.models import ConnectionState, WorkerBeat
-from mailadmin.pulse import age, pulse
+from mailadmin.pulse import pulse
 from maillog.models import Label, Message
 from maillog.recording import settle
 from secrets_app import vault
@@ -165,13 +165,6 @@ def test_oldest_is_the_one_that_waits_longest_whatever_for(django_assert_num_que
     assert 7200 <= found.oldest_seconds < 7210
     assert 30 <= found.due_seconds < 40
     assert found.held_for == "Relay A: 535 canary"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s"), (119.9, "119 s"), (121, "2 min"), (7300, "2 h"), (200_000, "2 days")]
-)
-def test_ages_are_short(seconds, words):
-    assert age(seconds) == words
 
 
 # ---------------------------------------------------------------- the overview

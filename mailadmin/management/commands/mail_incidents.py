@@ -100,7 +100,7 @@ def retry_mails(incident: Incident, up_to: int) -> Retried:
 
 def existing(text: str) -> Incident:
     """Return the incident of that number. Raises CommandError."""
-    found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=number_in(text)).first()
+    found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=number_in(text) or 0).first()
     return found or refuse(f"There is no incident {text!r}.")
 
 
