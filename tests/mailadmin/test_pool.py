@@ -118,12 +118,14 @@ def test_a_421_on_a_further_connection_only_shrinks_the_pool(start_faulty_smtp, 
 
 
 def refusing_the_second_connection(server, fault):
-    usual, refused = server.fault_at, []
+    usual, begun = server.fault_at, []  # the tasks of the connections that have begun a mail
 
     def fault_at(phase):
-        if phase == "mail" and server.most_open > 1 and not refused:
-            refused.append(phase)
-            return fault
+        connection = asyncio.current_task()
+        if phase == "mail" and connection not in begun:
+            begun.append(connection)
+            if len(begun) == 2:
+                return fault
         return usual(phase)
 
     return fault_at
