@@ -86,10 +86,14 @@ def a_batch_of_addresses_is_looked_up_by_the_index():
 
 
 def test_the_page_about_an_address_asks_indexes_alone(log):
-    """One test, because 20,000 mails take their time: whether the planner believes the log empty, or knows it."""
-    for _ in range(2):
+    """One test, because 20,000 mails take their time: whether the planner believes the log empty, or knows it.
+
+    As long as it believes so, PostgreSQL sorts the few rows that it expects of one address.
+    """
+    for is_known in (False, True):
         no_table_is_read_as_a_whole()
-        newest_mails_are_read_in_order()
+        if is_known or connection.vendor == "sqlite":
+            newest_mails_are_read_in_order()
         near_spellings_are_found_by_the_index()
         a_batch_of_addresses_is_looked_up_by_the_index()
         with connection.cursor() as cursor:
