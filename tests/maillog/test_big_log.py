@@ -13,6 +13,7 @@ from benchmarks.log_data import fill
 from maillog import indexing
 from maillog.models import Attempt, Content, Message, Recipient
 from maillog.search import MailFilter, page_of, status_counts
+from tests.maillog.makers import plan_for_an_empty_log
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BIG = 20_000
@@ -64,8 +65,7 @@ def test_the_same_mails_come_of_the_same_seed():
 @pytest.fixture
 def big(transactional_db):
     """20,000 mails of which the planner knows nothing, as in `test_index`."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    plan_for_an_empty_log()
     fill(BIG, now=timezone.now(), bodies=False)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -17,7 +17,16 @@ from maillog.queueing import MESSAGE_DEFAULTS
 from maillog.recording import cancel, claim_due, claim_these, enqueue, recover_expired, retry_now, settle
 from maillog.search import MailFilter, suggestions
 from tests.factories import make_user
-from tests.maillog.makers import LEASE, claimed, finished, make_incident, new_message, queued, settlement
+from tests.maillog.makers import (
+    LEASE,
+    claimed,
+    finished,
+    make_incident,
+    new_message,
+    plan_for_an_empty_log,
+    queued,
+    settlement,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -287,8 +296,7 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
 @pytest.fixture
 def many(transactional_db):
     """20,000 mails of which the planner knows nothing, as in `test_plans`; the rows alone, written at once."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    plan_for_an_empty_log()
     first = Message.objects.get(pk=queued("ann@example.com", subject="Zeppelin"))
     texts = [f"Your invoice {number} is ready" for number in range(20_000)]
     values = {name: getattr(first, name) for name in MESSAGE_DEFAULTS}

@@ -14,7 +14,7 @@ from maillog import duplicates, people, suppressing
 from maillog.bulk import insert_rows
 from maillog.models import Attempt, Suppression
 from maillog.recording import enqueue
-from tests.maillog.makers import attempt, new_message
+from tests.maillog.makers import attempt, new_message, plan_for_an_empty_log
 from tests.maillog.test_plans import plans, scans
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,8 +28,7 @@ def log(monkeypatch):
     monkeypatch.setattr(people, "LOOKED_AT", FEW)
     monkeypatch.setattr(people, "WAITING_LOOKED_AT", FEW)
     monkeypatch.setattr(duplicates, "LOOKED_AT", FEW)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    plan_for_an_empty_log()
     now = timezone.now()
     numbers = enqueue(
         [new_message(BUSY if number % 5 == 0 else f"customer{number}@example.org") for number in range(20_000)]

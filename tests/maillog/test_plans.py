@@ -15,7 +15,7 @@ from maillog import figures, rollups
 from maillog.models import Suppression, Tally, WaitingHour
 from maillog.recording import claim_due, enqueue, recover_expired, settle
 from maillog.rollups import hour_of
-from tests.maillog.makers import LEASE, new_message, settlement
+from tests.maillog.makers import LEASE, new_message, plan_for_an_empty_log, settlement
 
 WAITING = 4000
 FEW = 5  # so few of them that reading the whole table can never be the better way
@@ -25,8 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def backlog():
     """Thousands of mails of which the planner knows nothing."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    plan_for_an_empty_log()
     enqueue([new_message(f"customer{number}@example.org") for number in range(WAITING)])
     gone = [Suppression(address=f"gone{number}@example.org", since=timezone.now()) for number in range(WAITING)]
     Suppression.objects.bulk_create(gone)
@@ -79,8 +78,7 @@ def test_leases_that_ran_out_are_found_by_the_index(backlog):
 @pytest.fixture
 def sums():
     """Two months of sums, of which the planner knows nothing either."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    plan_for_an_empty_log()
     last = hour_of(timezone.now())
     Tally.objects.bulk_create(
         Tally(span=span, kind=kind, hour=hour // span * span, status="sent", name=name, count=3)
