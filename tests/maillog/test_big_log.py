@@ -64,13 +64,12 @@ def test_the_same_mails_come_of_the_same_seed():
 
 @pytest.fixture
 def big(transactional_db):
-    """20,000 mails of which the planner knows what autovacuum tells it; searches that know nothing are in `test_index`."""
+    """20,000 mails of which the planner knows nothing, as in `test_index`."""
     plan_for_an_empty_log()
     fill(BIG, now=timezone.now(), bodies=False)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT gin_clean_pending_list('maillog_index_words')")
-            cursor.execute("ANALYZE")
     ids = list(Message.objects.order_by("-id").values_list("id", flat=True))
     some = Message.objects.get(id=ids[BIG // 2])
     order = Message.objects.filter(subject__startswith="Order", id__gt=some.pk).order_by("id")[0]
@@ -94,6 +93,17 @@ def test_no_page_of_the_list_reads_the_whole_log(big):
     }
     asked |= {name: queries.asked(query).partition("?")[2] for name, query in queries.pairs(big).items()}
     asked |= {"first page": "", "back": f"after={big.deep}", "back in states": f"q=-status:sent&after={big.deep}"}
+    assert len(asked) > 100
+    # Before its first analysis PostgreSQL takes what nearly all mails are for what hardly any is, and reads them all.
+    common = {name: asked.pop(name) for name in ("sent",)}
+    assert not scanning(asked)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    assert not scanning(common)
+
+
+def scanning(asked: dict[str, str]) -> dict[str, object]:
+    """Return the searches that read a whole table, by name, with the plans."""
     wrong = {}
     for name, address in asked.items():
         data = QueryDict(address)
@@ -103,8 +113,7 @@ def test_no_page_of_the_list_reads_the_whole_log(big):
             page_of(filters.found, data)
         if found := scans(captured.captured_queries):
             wrong[name] = found
-    assert len(asked) > 100
-    assert not wrong
+    return wrong
 
 
 def test_no_number_above_the_list_reads_the_whole_log(big):
