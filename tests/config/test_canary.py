@@ -137,8 +137,8 @@ def addresses(secret: int) -> Iterator[str]:
     mails = list(Message.objects.values_list("pk", flat=True))
     for page in PAGES:
         for mail in mails if "{mail}" in page.path else [0]:
-            rows = {"secret": secret, "session": 1, "key": "1-abc", "shared": 1, "sample": 1, "order": 1}
-            address = page.path.format(mail=mail, **rows)
+            rows = dict.fromkeys(("session", "shared", "sample", "order", "search", "suppression", "incident"), 1)
+            address = page.path.format(mail=mail, secret=secret, key="1-abc", **rows)
             yield address
             if page.path == "/log/{mail}/":
                 yield from (f"{address}?tab={tab}" for tab in ("text", "headers", "source"))
