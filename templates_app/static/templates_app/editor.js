@@ -251,6 +251,7 @@
     }
     event.preventDefault();
     await save();
+    while (busy) await busy; // what was typed while something older was being saved
     if (kept === typed) event.target.requestSubmit();
   });
   window.addEventListener("beforeunload", (event) => {
