@@ -102,7 +102,7 @@ def test_no_page_of_the_list_reads_the_whole_log(big):
     assert not scanning(common)
 
 
-def scanning(asked: dict[str, str]) -> dict[str, object]:
+def scanning(asked: dict[str, str]) -> dict[str, list[tuple[str, list[str]]]]:
     """Return the searches that read a whole table, by name, with the plans."""
     wrong = {}
     for name, address in asked.items():
