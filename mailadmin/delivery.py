@@ -8,12 +8,10 @@ How a batch is sent is `mailadmin.drain`, what a result means `mailadmin.retry`,
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 
 from mailadmin import circuit, recovery
 from mailadmin.drain import Drain
@@ -36,7 +34,6 @@ def deliver_due(
     Returns 0 at once if another thread of this process is at it, which then finds these mails, too. `should_stop` is
     asked before more mails are taken; `call_others` is called when there is work for more than one worker.
     """
-    keep_what_is_loaded()
     recovery.recover_expired()
     release_held()
     attempts = 0
@@ -48,16 +45,6 @@ def deliver_due(
         if should_stop():
             break
     return attempts
-
-
-@cache
-def keep_what_is_loaded() -> None:
-    """Take the modules and classes of the program out of the sight of Python's collector of cycles, once a process.
-
-    They stay as long as the process; looked through again and again, they cost a tenth of the drain (measured).
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def deliver_these(ids: Sequence[int]) -> int:

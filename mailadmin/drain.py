@@ -85,7 +85,7 @@ class Drain:
         while True:
             if self.should_stop():
                 self.call_back()
-            elif len(self.in_the_air) <= BATCH // 2:
+            elif self.has_room():
                 self.claim_more()
             if not self.in_the_air:
                 break
@@ -107,6 +107,11 @@ class Drain:
         if not self.called_back.is_set():
             self.called_back.set()
             asyncio.run_coroutine_threadsafe(pool.close_all(STOP_SECONDS), loop.process_loop())
+
+    def has_room(self) -> bool:
+        """Return whether so little is in the air, in mails and in octets, that more may be claimed."""
+        octets = sum(len(flight.mail.mime) for flight in self.in_the_air)
+        return len(self.in_the_air) <= BATCH // 2 and octets <= recording.MOST_OCTETS // 2
 
     # ------------------------------------------------------------ starting
 

@@ -129,7 +129,6 @@ COLUMNS = (
     Column("finished", _("Finished"), ("finished_at",), _finished),
     Column("number", _("Number"), (), _number, is_number=True),
 )
-BY_NAME = {one.name: one for one in COLUMNS}
 USUAL = ("template", "connection")
 CONNECTION_ALONE = Column("connection", _("Connection"), ("connection_id",), _connection)
 

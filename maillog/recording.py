@@ -18,6 +18,7 @@ from maillog.acting import (
     retry_now,
 )
 from maillog.claiming import (
+    MOST_OCTETS,
     Claimed,
     OpenRecipient,
     anything_due,
@@ -43,6 +44,7 @@ IdempotencyConflict = IdempotencyConflictError
 
 __all__ = [
     "CANCELLABLE",
+    "MOST_OCTETS",
     "RETRIABLE",
     "RETRIED_UNASKED",
     "AttemptRecord",

@@ -209,9 +209,9 @@ def _commit_quickly() -> None:
 def _locked(ids: Iterable[int]) -> Iterator[Held]:
     """Return the rows of `ids`, locked until the transaction ends.
 
-    Written out: settling is done for every fifty mails, and Django takes half as long to make such a query as the
-    database for all of it. By nothing but ids: asked for states, too, PostgreSQL reads the index of unfinished mails
-    with all that is dead in it (measured: thousands of entries for fifty rows, more with every batch).
+    Written out, because Django would make it anew for every fifty mails. By nothing but ids: asked for states, too,
+    PostgreSQL reads the index of unfinished mails with all that is dead in it (measured: thousands of entries for fifty
+    rows, more with every batch).
     """
     connection = connections[router.db_for_write(Message)]
     quote = connection.ops.quote_name

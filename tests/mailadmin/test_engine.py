@@ -12,9 +12,12 @@ from mailadmin import beats, circuit, configuration, delivery, drain
 from mailadmin.api import Mail, send, send_many, send_template
 from mailadmin.drain import Drain
 from mailadmin.drivers.smtp import SmtpDriver
+from mailadmin.flights import Flight
 from mailadmin.models import ConnectionState, WorkerBeat
+from maillog import recording
 from maillog.models import Attempt, Message, Status
 from secrets_app import keeping, vault
+from tests.maillog.makers import claimed, queued
 from tests.smtp_faults import DROP, HANG, reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -308,3 +311,12 @@ def test_a_limited_connection_sends_no_more_than_its_rate(start_smtp, secret, ma
     waiting = Message.objects.filter(status=Status.QUEUED, reason__contains="limits").order_by("next_attempt_at")
     assert waiting.last().next_attempt_at - waiting[0].next_attempt_at >= timedelta(seconds=3)
     assert set(waiting.values_list("tries", flat=True)) == {0}
+
+
+def test_nothing_more_is_claimed_while_large_mails_are_in_the_air(monkeypatch):
+    run = Drain(worker="test")
+    assert run.has_room()
+    run.in_the_air.add(Flight(claimed(queued(mime=b"x" * 100))))
+    assert run.has_room()
+    monkeypatch.setattr(recording, "MOST_OCTETS", 150)
+    assert not run.has_room()
