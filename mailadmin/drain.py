@@ -110,8 +110,9 @@ class Drain:
 
     def has_room(self) -> bool:
         """Return whether so little is in the air, in mails and in octets, that more may be claimed."""
-        octets = sum(len(flight.mail.mime) for flight in self.in_the_air)
-        return len(self.in_the_air) <= BATCH // 2 and octets <= recording.MOST_OCTETS // 2
+        if len(self.in_the_air) > BATCH // 2:
+            return False
+        return sum(len(flight.mail.mime) for flight in self.in_the_air) <= recording.MOST_OCTETS // 2
 
     # ------------------------------------------------------------ starting
 

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -37,8 +38,7 @@ class Flight:
     driver: str = ""  # the key of the driver that has it
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(NamedTuple):
     """What the loop hands back: the result of a flight, or the error that was raised instead of one."""
 
     flight: Flight

@@ -54,6 +54,7 @@ class Router:
         self.known: list[Connection] = []
         self.troubles: dict[str, ConnectionState] = {}
         self.actors: dict[int, User] = {}
+        self.candidates_of: dict[tuple[str, int | None], list[Connection]] = {}
         self.servers: dict[tuple[str, float], SmtpServer] = {}
         if self.driver.needs_connection:
             self.known = vault.connections()
@@ -84,7 +85,13 @@ class Router:
         return reasons[0] if reasons else gettext("No connection is left to be tried.")
 
     def candidates(self, mail: Routed) -> list[Connection]:
-        """Return the connections that `mail` may take, best first."""
+        """Return the connections that `mail` may take, best first; without a hint, they are the same for all."""
+        key = (mail.connection_hint, mail.actor_id if mail.connection_hint else None)
+        if key not in self.candidates_of:
+            self.candidates_of[key] = self._candidates(mail)
+        return self.candidates_of[key]
+
+    def _candidates(self, mail: Routed) -> list[Connection]:
         actor = self.actors.get(mail.actor_id) if mail.actor_id else None
         first = connections.choose(self.known, primary=self.primary, hint=mail.connection_hint, actor=actor)
         if first is None:

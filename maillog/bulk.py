@@ -90,9 +90,39 @@ def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, colu
     return ids
 
 
+def read_rows(
+    model: type[models.Model], names: Sequence[str], ids: Iterable[int], *, by: str = "id", lock: bool = False
+) -> list[tuple[Any, ...]]:
+    """Return the columns `names` of the rows whose `by` is among `ids`, numbers of ours, in the order of their keys.
+
+    Written out, because Django makes each statement anew and calls a converter for nearly every value (measured: half
+    the time of claiming). Values are as the database gives them: times of SQLite are UTC and do not say so. With `lock`
+    nobody else changes the rows until the transaction ends. By nothing but ids: asked for states, too, PostgreSQL reads
+    the index of unfinished mails with all that is dead in it (measured: thousands of entries for fifty rows).
+    """
+    connection = connections[router.db_for_write(model)]
+    quote = connection.ops.quote_name
+    assert model._meta.pk  # noqa: S101  (for the type checker)
+    table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
+    chosen = ", ".join(quote(column_of(model, name)) for name in names)
+    numbers = ",".join(str(int(each)) for each in ids) or "NULL"
+    where = f"{quote(column_of(model, by))} IN ({numbers})"
+    end = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {chosen} FROM {table} WHERE {where} ORDER BY {key}{end}")  # noqa: S608
+        return list(cursor.fetchall())
+
+
 def among(ids: Iterable[int]) -> RawSQL:
     """Return `ids` for ``filter(id__in=among(ids))``: numbers of our own, which Django need not convert one by one."""
     return RawSQL(",".join(str(int(each)) for each in ids) or "NULL", ())  # noqa: S611  (nothing but digits)
+
+
+def among_texts(model: type[models.Model], texts: Iterable[str]) -> RawSQL:
+    """Return `texts` for ``model.objects.filter(name__in=among_texts(model, texts))``: however many, one parameter."""
+    if connections[router.db_for_read(model)].vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::text[])", ([*texts],))
+    return RawSQL("SELECT value FROM json_each(%s)", (json.dumps([*texts]),))
 
 
 def column_of(model: type[models.Model], name: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import field
 from datetime import datetime, timedelta
 from math import inf
 from typing import NamedTuple
@@ -21,21 +21,24 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from maillog import indexing, rollups, suppressing
-from maillog.bulk import among
+from maillog.bulk import among, read_rows
 from maillog.content import ContentDamagedError, unpack
+from maillog.labels import texts
 from maillog.models import Content, Message, Recipient, Status, Suppression
+from maillog.records import record
 from maillog.text import fit
 
 DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN)
 ON_DEMAND = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
 MOST_OCTETS = 32 * 1024 * 1024  # of the mails that are claimed at a time: large attachments do not fill the memory
 SUSPECT = 2  # workers that died over a mail before it goes alone
+PERSON = ("id", "message_id", "address", "search_address", "outcome")  # what is read of a recipient
 STILL_OPEN = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OpenRecipient:
     """One address that has not got the mail yet."""
 
@@ -43,7 +46,7 @@ class OpenRecipient:
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Claimed:
     """One mail that is ours until the lease ends. `tries` counts this attempt too; `claim` proves that it is ours."""
 
@@ -63,18 +66,7 @@ class Claimed:
     is_test: bool
     is_sensitive: bool
     was_refused: bool  # an earlier attempt ended with a refusal for some recipient
-    created_at: datetime
     mode: str
-
-
-class Person(NamedTuple):
-    """What claiming reads of a recipient."""
-
-    id: int
-    message_id: int
-    address: str
-    search_address: str
-    outcome: str
 
 
 class Row(NamedTuple):
@@ -82,9 +74,9 @@ class Row(NamedTuple):
 
     id: int
     claim: str
-    sender__text: str
+    sender_id: int
     subject: str
-    template__text: str | None
+    template_id: int | None
     message_id: str
     tries: int
     lost: int
@@ -93,7 +85,6 @@ class Row(NamedTuple):
     needs_smtputf8: bool
     is_test: bool
     is_sensitive: bool
-    created_at: datetime
     mode: str
 
 
@@ -201,13 +192,13 @@ def _read_in_order() -> None:
 
 def _read(ids: list[int], token: str) -> list[Claimed]:
     """Return what was claimed, in the order of `ids`; mails that cannot be sent at all are finished here."""
-    found = Message.objects.filter(id__in=among(ids), claim=token).values_list(*Row._fields)
-    rows = {row.id: row for row in map(Row._make, found)}
-    contents = dict(Content.objects.filter(message_id__in=among(rows)).values_list("message_id", "mime"))
+    rows = {row.id: row for row in map(Row._make, read_rows(Message, Row._fields, ids)) if row.claim == token}
+    labels = texts(pk for row in rows.values() for pk in (row.sender_id, row.template_id) if pk)
+    contents = dict(read_rows(Content, ["message_id", "mime"], rows, by="message_id"))
     recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
     refused: set[int] = set()
     accepted: set[int] = set()
-    people = list(Recipient.objects.filter(message_id__in=among(rows)).order_by("id").values_list(*Person._fields))
+    people = read_rows(Recipient, PERSON, rows, by="message_id")
     barred = suppressing.suppressed(shown for *_, shown, outcome in people if outcome in STILL_OPEN)
     left_out: dict[int, dict[int, Suppression]] = {}  # by mail, then by recipient
     for pk, message_id, address, shown, outcome in people:
@@ -239,7 +230,7 @@ def _read(ids: list[int], token: str) -> list[Claimed]:
         if not recipients[pk]:
             _give_up(row, gettext("No recipient of this mail is left to be tried."))
             continue
-        claimed.append(_claimed(row, tuple(recipients[pk]), mime, was_refused=pk in refused))
+        claimed.append(_claimed(row, labels, tuple(recipients[pk]), mime, was_refused=pk in refused))
     return claimed
 
 
@@ -283,15 +274,17 @@ def _give_up(row: Row, reason: str) -> None:
         indexing.refresh([row.id])
 
 
-def _claimed(row: Row, recipients: tuple[OpenRecipient, ...], mime: bytes, *, was_refused: bool) -> Claimed:
+def _claimed(
+    row: Row, labels: Mapping[int, str], recipients: tuple[OpenRecipient, ...], mime: bytes, *, was_refused: bool
+) -> Claimed:
     return Claimed(
         id=row.id,
         claim=row.claim,
-        sender=row.sender__text,
+        sender=labels[row.sender_id],
         recipients=recipients,
         mime=mime,
         subject=row.subject,
-        template=row.template__text or "",
+        template=labels[row.template_id] if row.template_id else "",
         message_id=row.message_id,
         tries=row.tries,
         lost=row.lost,
@@ -301,6 +294,5 @@ def _claimed(row: Row, recipients: tuple[OpenRecipient, ...], mime: bytes, *, wa
         is_test=row.is_test,
         is_sensitive=row.is_sensitive,
         was_refused=was_refused,
-        created_at=row.created_at,
         mode=row.mode,
     )

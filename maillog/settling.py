@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,9 +11,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from maillog import indexing, rollups
-from maillog.bulk import column_of, insert_rows, update_rows
+from maillog.bulk import insert_rows, read_rows, update_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status, Transcript
+from maillog.records import record
 from maillog.text import fit
 
 RETRIED = (Status.QUEUED, Status.DEFERRED)  # these need a time; an uncertain mail may have one
@@ -51,7 +51,7 @@ ATTEMPT_VALUES = [
 RECIPIENT_VALUES = ["outcome", "code", "enhanced_code", "reply"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RecipientOutcome:
     """What the server said about the recipient row `id`."""
 
@@ -62,7 +62,7 @@ class RecipientOutcome:
     reply: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AttemptRecord:
     """One try, as it is kept. `transcript`: what was said (packed by `maillog.transcripts`), if that is to be kept."""
 
@@ -81,7 +81,7 @@ class AttemptRecord:
     transcript: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Settlement:
     """The new state of one claimed mail. Without an `attempt` nobody dialed, and the counted try is taken back.
 
@@ -207,23 +207,9 @@ def _commit_quickly() -> None:
 
 
 def _locked(ids: Iterable[int]) -> Iterator[Held]:
-    """Return the rows of `ids`, locked until the transaction ends.
-
-    Written out, because Django would make it anew for every fifty mails. By nothing but ids: asked for states, too,
-    PostgreSQL reads the index of unfinished mails with all that is dead in it (measured: thousands of entries for fifty
-    rows, more with every batch).
-    """
-    connection = connections[router.db_for_write(Message)]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(column_of(Message, name)) for name in Held._fields)
-    chosen = ", ".join(str(int(number)) for number in ids)
-    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {columns} FROM {quote(Message._meta.db_table)} WHERE id IN ({chosen}) ORDER BY id{lock}"  # noqa: S608
-        )
-        held = map(Held._make, cursor.fetchall())
-    if connection.vendor == "postgresql":
+    """Return the rows of `ids`, locked until the transaction ends."""
+    held = map(Held._make, read_rows(Message, Held._fields, ids, lock=True))
+    if connections[router.db_for_write(Message)].vendor == "postgresql":
         return held
     return (row._replace(created_at=_aware(row.created_at), finished_at=_aware(row.finished_at)) for row in held)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 
+from maillog.bulk import among_texts
 from maillog.models import Status, Suppression
 from maillog.paging import Page, slice_of
 from maillog.text import fit
@@ -23,20 +24,17 @@ if TYPE_CHECKING:
 
     from maillog.queueing import NewMessage
 
-ASKED_AT_ONCE = 1_000  # addresses in one look: databases take only so many values in a statement
-
 
 # ---------------------------------------------------------------- asking
 
 
 def suppressed(addresses: Iterable[str]) -> dict[str, Suppression]:
-    """Return what is in force for `addresses`, by address: one query for each thousand of them."""
+    """Return what is in force for `addresses`, by address: one query, none without addresses."""
     wanted = sorted(set(addresses))
-    found: dict[str, Suppression] = {}
-    for start in range(0, len(wanted), ASKED_AT_ONCE):
-        rows = Suppression.objects.filter(address__in=wanted[start : start + ASKED_AT_ONCE], lifted_at__isnull=True)
-        found.update((row.address, row) for row in rows.order_by())
-    return found
+    if not wanted:
+        return {}
+    rows = Suppression.objects.filter(address__in=among_texts(Suppression, wanted), lifted_at__isnull=True)
+    return {row.address: row for row in rows.order_by()}
 
 
 def in_force(address: str) -> Suppression | None:

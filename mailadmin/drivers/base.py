@@ -7,9 +7,10 @@ retry, and never raises because a mail was not taken: that is a result, too.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
+
+from maillog.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mailadmin.errors import DeliveryError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Envelope:
     """One mail as it is handed over.
 
@@ -40,7 +41,7 @@ class Envelope:
     keeps_transcript: bool = False  # is what was said to be kept although the mail goes out
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RecipientResult:
     """What became of one recipient: `outcome` is a value of `maillog.models.Recipient.Outcome`.
 
@@ -53,7 +54,7 @@ class RecipientResult:
     reply: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Result:
     """What came of one envelope: `outcome` is a value of `maillog.models.Attempt.Outcome`.
 

@@ -31,7 +31,6 @@ def claimed(*addresses, **changes):
         "is_test": False,
         "is_sensitive": False,
         "was_refused": False,
-        "created_at": NOW,
         "mode": "background",
     }
     return Claimed(**{**values, **changes})
