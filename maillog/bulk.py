@@ -103,7 +103,7 @@ def read_rows(
     connection = connections[router.db_for_write(model)]
     quote = connection.ops.quote_name
     assert model._meta.pk  # noqa: S101  (for the type checker)
-    table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
+    table, key = quote(model._meta.db_table), quote(column_of(model, model._meta.pk.attname))
     chosen = ", ".join(quote(column_of(model, name)) for name in names)
     numbers = ",".join(str(int(each)) for each in ids) or "NULL"
     where = f"{quote(column_of(model, by))} IN ({numbers})"
