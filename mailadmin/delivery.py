@@ -8,10 +8,12 @@ How a batch is sent is `mailadmin.drain`, what a result means `mailadmin.retry`,
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from mailadmin import circuit, recovery
 from mailadmin.drain import Drain
@@ -34,6 +36,7 @@ def deliver_due(
     Returns 0 at once if another thread of this process is at it, which then finds these mails, too. `should_stop` is
     asked before more mails are taken; `call_others` is called when there is work for more than one worker.
     """
+    freeze()
     recovery.recover_expired()
     release_held()
     attempts = 0
@@ -45,6 +48,16 @@ def deliver_due(
         if should_stop():
             break
     return attempts
+
+
+@cache
+def freeze() -> None:
+    """Let Python's collector of cycles never again look at what the process has loaded by now.
+
+    It would walk all of it once in a thousand mails (measured: 5 % of the time of a drain).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def deliver_these(ids: Sequence[int]) -> int:

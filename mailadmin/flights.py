@@ -63,7 +63,7 @@ class Landings:
         self._landed.append(landing)
         if not self._some.is_set():
             self._some.set()
-        if len(self._landed) >= self._wanted:
+        if len(self._landed) >= self._wanted and not self._enough.is_set():
             self._enough.set()
 
     def take(self, most: int, *, patience: float, linger: float) -> list[Landing]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from maillog.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ class NotAReply(Exception):
         super().__init__(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """A complete reply: `text` is one harmless line without credentials and without the enhanced code."""
 
@@ -108,15 +109,17 @@ class Replies:
 
 def reply_from(code: int, message: str, censor: Censor) -> Reply:
     """Return the reply of that code whose lines' texts are `message`, separated by line feeds."""
-    first, *others = message.split("\n")
-    match = _ENHANCED.match(first)
+    lines = message.split("\n")
+    match = _ENHANCED.match(lines[0])
     enhanced = match[1] if match and match[1][0] == str(code)[0] else ""
-    lines = [line.removeprefix(enhanced).strip() for line in (first, *others)]
-    return Reply(code, enhanced, harmless(censor(" ".join(lines))))
+    text = " ".join([line.removeprefix(enhanced).strip() for line in lines])
+    return Reply(code=code, enhanced_code=enhanced, text=harmless(censor(text)))
 
 
 def harmless(text: str, *, limit: int = MAX_SHOWN) -> str:
     """Return `text` as one line without control characters, at most `limit` characters long."""
+    if len(text) <= limit and text.isprintable():  # nearly always
+        return text.strip()
     shown = _CONTROLS.sub(" ", text[: 4 * limit]).strip()
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
