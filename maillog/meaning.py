@@ -116,6 +116,9 @@ ENHANCED = {
     "7.57": "sign-in-needed",  # Exchange: the client was not authenticated to send anonymous mail
     "7.60": "sender-refused",  # Exchange: no permission to send as this sender
 }
+# The same for all three numbers, where the class matters: X.4.1 says that a host did not answer, which does not last;
+# Exchange Online refuses an unknown mailbox with "550 5.4.1 Recipient address rejected: Access denied".
+FOR_GOOD = {"5.4.1": "mailbox-missing"}
 # Those that say too little: first come the words, then these.
 VAGUE = {"7.0": "policy", "7.1": "policy", "6.0": "content"}
 ENHANCED_CODE = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})")
@@ -231,6 +234,8 @@ def kind(code: int | None, enhanced_code: str, reply: str) -> str:
     """
     if not (code and 400 <= code < 600) and not enhanced_code.startswith(("4.", "5.")):
         return ""
+    if enhanced_code.strip() in FOR_GOOD:
+        return FOR_GOOD[enhanced_code.strip()]
     match = ENHANCED_CODE.fullmatch(enhanced_code.strip())
     detail = match[1] if match else ""
     if detail in ENHANCED:
