@@ -108,8 +108,7 @@ def plan_for_an_empty_log() -> None:
     """Let the planner know the tables as they are: empty.
 
     Analysing an empty table leaves what was known of it before, by an earlier test; a superuser can make PostgreSQL
-    forget that. Its autovacuum must not look on its own: it would note many pages without one row, if what a test fills
-    in is not committed yet.
+    forget that, and how many rows it saw on a page. Its autovacuum must not look on its own.
     """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -118,6 +117,7 @@ def plan_for_an_empty_log() -> None:
         cursor.execute("ANALYZE")
         if connection.vendor == "postgresql":
             cursor.execute("DELETE FROM pg_statistic WHERE starelid::regclass::text LIKE 'maillog_%'")
+            cursor.execute("UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE relname LIKE 'maillog_%'")
 
 
 def make_incident(*, mails: Iterable[int] = (), **fields: Any) -> Incident:
