@@ -83,8 +83,8 @@ def next_state(
     mail: Claimed, result: Result, outcomes: Sequence[RecipientOutcome], *, now: datetime, asking: Collection[str] = ()
 ) -> tuple[Status, datetime | None]:
     """Return the mail's next status and, if it waits, when it is due."""
-    if result.outcome == Attempt.Outcome.SENT and mail.was_refused:
-        return Status.FAILED, None
+    if result.outcome == Attempt.Outcome.SENT:
+        return Status.FAILED if mail.was_refused else Status.SENT, None
     if result.outcome == Attempt.Outcome.UNCERTAIN:
         repeats = not mail.is_test and mail.template not in asking
         return Status.UNCERTAIN, next_try(mail.tries, now=now) if repeats else None

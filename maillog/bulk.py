@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from django.db import connections, models, router
@@ -194,13 +195,18 @@ def _writer(field: models.Field[Any, Any]) -> Callable[[Any], str]:
 def _prepared(
     model: type[models.Model], connection: BaseDatabaseWrapper, rows: Iterable[Row], names: list[str]
 ) -> list[list[Any]]:
-    convert = _converters(model, connection.alias, tuple(names))
-    return [[to_db(row[name]) if to_db else row[name] for name, to_db in convert] for row in rows]
+    """Return the values `names` of each row, fit for the database."""
+    values_of = itemgetter(*names)
+    prepared = [list(values_of(row)) for row in rows]
+    for at, to_db in _converters(model, connection.alias, tuple(names)):
+        for values in prepared:
+            values[at] = to_db(values[at])
+    return prepared
 
 
 @cache
-def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -> list[tuple[str, Convert | None]]:
-    """Return for each name how its value is made fit for the database; None for text and numbers, which are."""
+def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -> list[tuple[int, Convert]]:
+    """Return which values are made fit for the database and how; text and numbers are."""
     connection = connections[alias]
     plain: tuple[type[models.Field[Any, Any]], ...] = (
         models.CharField,
@@ -222,7 +228,8 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
             return lambda value: "{}" if value == {} else json.dumps(value, cls=field.encoder)
         return lambda value: field.get_db_prep_save(value, connection)
 
-    return [(name, converter(name)) for name in names]
+    found = [(at, converter(name)) for at, name in enumerate(names)]
+    return [(at, to_db) for at, to_db in found if to_db]
 
 
 def _sqlite_time(moment: datetime | None) -> str | None:

@@ -104,6 +104,10 @@ class Conversation(asyncio.Protocol):
             self._expected += replies
             self._transport.write(lines)
 
+    def next_reply(self) -> Reply | None:
+        """Return the next reply if it has come already; of several that were asked for at once all but one have."""
+        return self._received.popleft() if self._received else None
+
     async def reply(self, phase: Phase, seconds: float) -> Reply:
         """Return the next reply. Raises ConversationBroken if none has come within `seconds`."""
         while not self._received:

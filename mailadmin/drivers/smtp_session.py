@@ -72,7 +72,8 @@ class Session:
         if _UNSAFE.search("".join(addresses)) or "" in envelope.recipients:
             return _("An address of the envelope holds a character that cannot be sent.")
         content = envelope.content
-        if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
+        in_lines = content.replace(b"\r\n", b"")
+        if b"\r" in in_lines or b"\n" in in_lines:
             return _("The message holds line ends that are not CRLF.")
         if _needs_smtputf8(envelope) and "smtputf8" not in self.extensions:
             return _("The mail needs SMTPUTF8 (non-ASCII before an @), which %s does not offer.") % self.host
@@ -264,7 +265,9 @@ class Session:
         now, note = monotonic(), transaction.notes.append
         note(step or phase)
         note(now)
-        reply = await self.conversation.reply(phase, min(self.timeout, transaction.deadline - now))
+        reply = self.conversation.next_reply()
+        if reply is None:
+            reply = await self.conversation.reply(phase, min(self.timeout, transaction.deadline - now))
         note(reply)
         transaction.check(reply, phase, wanted=wanted)
         return reply
