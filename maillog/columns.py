@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext
@@ -84,7 +85,7 @@ def _tries(mail: Message, _texts: Texts) -> str:
 
 
 def _language(mail: Message, _texts: Texts) -> str:
-    return conditional_escape(made_from.language_name(mail.language, get_language() or "en")) if mail.language else ""
+    return escape(made_from.language_name(mail.language, get_language() or "en")) if mail.language else ""
 
 
 def _actor(mail: Message, _texts: Texts) -> str:
@@ -169,7 +170,7 @@ def cells(mail: Message, texts: Texts, chosen: Layout) -> SafeString:
         classes = " ".join(filter(None, ["number" if one.is_number else "", "" if chosen.is_chosen else "wide-only"]))
         attributes = f' class="{classes}"' if classes else ""
         if chosen.is_chosen:
-            attributes += f' data-label="{conditional_escape(str(one.label))}"'
+            attributes += f' data-label="{escape(str(one.label))}"'
         parts.append(f"<td{attributes}>{one.shown(mail, texts)}</td>")
     return mark_safe("".join(parts))  # noqa: S308  (every `shown` returns HTML)
 
@@ -177,9 +178,9 @@ def cells(mail: Message, texts: Texts, chosen: Layout) -> SafeString:
 def _cell(text: str, classes: str = "") -> str:
     if not text:
         return ""
-    escaped = conditional_escape(text)
+    escaped = escape(text)
     return f'<span class="{classes}{" " if classes else ""}truncate" title="{escaped}">{escaped}</span>'
 
 
 def _note(text: str) -> SafeString:
-    return format_html('<span class="muted small">{}</span>', text)
+    return mark_safe(f'<span class="muted small">{escape(text)}</span>')  # noqa: S308

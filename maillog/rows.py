@@ -1,17 +1,16 @@
-"""One mail as the list shows it. Its HTML is put together here: fifty rows took a template most of the page's time."""
+"""Mails as the list shows them. Their HTML is put together here: fifty rows took a template most of the page's time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from html import escape  # of Django's only the look for lazy texts is missing, which took longer
 from zlib import crc32
 
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext
 
@@ -23,31 +22,28 @@ FIELDS = (*CHANGING, "subject", "to_text", "created_at")
 RELATIVE_DAYS = 7  # older ones are said by their date
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the list. `state` changes with whatever may change of it; `cells` is its HTML."""
-
-    pk: str  # not a number, which a template would write as the language does
-    state: str
-    cells: SafeString
-
-
 def fields(chosen: Layout) -> list[str]:
     """Return the columns of the table that rows with these columns need."""
     return sorted({*FIELDS, *chosen.fields})
 
 
-def rows(mails: Sequence[Message], texts: Texts, chosen: Layout, *, with_boxes: bool) -> list[Row]:
-    """Return what the list shows of `mails`, times in the time zone in force. Senders take a query, if shown."""
+def rows(
+    mails: Sequence[Message], texts: Texts, chosen: Layout, *, with_boxes: bool, apart: bool = False
+) -> SafeString:
+    """Return the rows of the list for `mails`, times in the time zone in force. Senders take a query, if shown.
+
+    `apart`: they take the place of those that a page shows; a table cannot hold them otherwise than in templates.
+    """
     if chosen.has("sender"):
         senders = Label.objects.filter(id__in={mail.sender_id for mail in mails}).values_list("id", "text")
         texts = {**texts, **dict(senders)}
-    labels = {status.value: escape(status.label) for status in Status}
+    labels = {status.value: escape(str(status.label)) for status in Status}
     log, now, said = reverse("maillog:list"), timezone.now(), units()
     choose, no_subject = gettext("Choose mail %s"), escape(gettext("(no subject)"))
     counts_tries = not chosen.has("tries")
+    before, swap, after = ("<template>", ' hx-swap-oob="true"', "</template>") if apart else ("", "", "")
 
-    def row(mail: Message) -> Row:
+    def row(mail: Message) -> str:
         pk, status, reason = mail.pk, f'data-status="{mail.status}"', escape(mail.reason)
         href = f"{log}{pk}/"  # what reverse("maillog:detail") says, which would be asked 50 times
         label = escape(choose % pk)
@@ -57,21 +53,18 @@ def rows(mails: Sequence[Message], texts: Texts, chosen: Layout, *, with_boxes: 
         title, why = (f' title="{reason}"', f'<span class="reason" {status}>{reason}</span>') if reason else ("", "")
         many = counts_tries and mail.tries > 1
         tries = f'<span class="tries">{escape(gettext("%d tries") % mail.tries)}</span>' if many else ""
-        return Row(
-            str(pk),
-            state(*(getattr(mail, name) for name in CHANGING)),
-            mark_safe(  # noqa: S308  (all that comes from outside is escaped)
-                f'<td><span class="pick">{box}<span class="status" {status}>{labels[mail.status]}</span></span></td>'
-                f'<td class="main"><a class="row-link" id="open-{pk}" href="{href}"{title}>'
-                f"{escape(mail.subject) or no_subject}</a>"
-                f'<span class="muted">{escape(mail.recipients_shown)}</span>{why}</td>'
-                f"{cells(mail, texts, chosen)}"
-                f'<td class="corner"><a class="when" href="{href}" tabindex="-1">{when(mail.created_at, now, said)}</a>'
-                f"{tries}</td>"
-            ),
+        return (
+            f'{before}<tr id="mail-{pk}" data-state="{state(*(getattr(mail, name) for name in CHANGING))}"{swap}>'
+            f'<td><span class="pick">{box}<span class="status" {status}>{labels[mail.status]}</span></span></td>'
+            f'<td class="main"><a class="row-link" id="open-{pk}" href="{href}"{title}>'
+            f"{escape(mail.subject) or no_subject}</a>"
+            f'<span class="muted">{escape(mail.recipients_shown)}</span>{why}</td>'
+            f"{cells(mail, texts, chosen)}"
+            f'<td class="corner"><a class="when" href="{href}" tabindex="-1">{when(mail.created_at, now, said)}</a>'
+            f"{tries}</td></tr>{after}"
         )
 
-    return [row(mail) for mail in mails]
+    return mark_safe("\n".join([row(mail) for mail in mails]))  # noqa: S308  (what comes from outside is escaped)
 
 
 def state(*values: object) -> str:

@@ -83,9 +83,8 @@ def live(request: PersonRequest) -> HttpResponse:
     mails = sorted(Message.objects.only(*fields(chosen)).filter(id__in=others), key=lambda mail: -mail.pk)
     may_act = any(request.user.has_perm(permission) for permission in ACTING)
     context = {
-        "rows": rows(mails, texts_of(found.filters.label_ids.items()), chosen, with_boxes=may_act),
+        "rows": rows(mails, texts_of(found.filters.label_ids.items()), chosen, with_boxes=may_act, apart=True),
         "gone": gone,
-        "apart": True,
         "chips": chips(found.text, newest),
         "swapped": True,
         "news": news(len(new)) if new else "",
