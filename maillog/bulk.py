@@ -15,7 +15,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from django.db import connections, models, router
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import RawSQL
 
@@ -24,6 +24,9 @@ Convert = Callable[[Any], Any]
 
 MOST_PARAMETERS = 10_000  # of a statement: SQLite takes 32,766
 AT_ONCE = 1_000  # rows in one statement on PostgreSQL
+# A list that stands in the statement makes another statement of it each time, and Python keeps the last 128 prepared: a
+# megabyte each with 5,000 numbers (measured: 140 MB of an export).
+IN_JSON = "SELECT value FROM json_each(%s)"
 
 
 def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[str], where: list[str]) -> None:
@@ -106,24 +109,27 @@ def read_rows(
     assert model._meta.pk  # noqa: S101  (for the type checker)
     table, key = quote(model._meta.db_table), quote(column_of(model, model._meta.pk.attname))
     chosen = ", ".join(quote(column_of(model, name)) for name in names)
-    numbers = ",".join(str(int(each)) for each in ids) or "NULL"
-    where = f"{quote(column_of(model, by))} IN ({numbers})"
+    given = among(ids)
+    where = f"{quote(column_of(model, by))} IN ({given.sql})"
     end = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {chosen} FROM {table} WHERE {where} ORDER BY {key}{end}")  # noqa: S608
+        cursor.execute(f"SELECT {chosen} FROM {table} WHERE {where} ORDER BY {key}{end}", given.params)  # noqa: S608
         return list(cursor.fetchall())
 
 
 def among(ids: Iterable[int]) -> RawSQL:
     """Return `ids` for ``filter(id__in=among(ids))``: numbers of our own, which Django need not convert one by one."""
-    return RawSQL(",".join(str(int(each)) for each in ids) or "NULL", ())  # noqa: S611  (nothing but digits)
+    numbers = ",".join([str(int(each)) for each in ids])
+    if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+        return RawSQL(IN_JSON, (f"[{numbers}]",))  # noqa: S611
+    return RawSQL(numbers or "NULL", ())  # noqa: S611  (nothing but digits)
 
 
-def among_texts(model: type[models.Model], texts: Iterable[str]) -> RawSQL:
-    """Return `texts` for ``model.objects.filter(name__in=among_texts(model, texts))``: however many, one parameter."""
-    if connections[router.db_for_read(model)].vendor == "postgresql":
-        return RawSQL("SELECT unnest(%s::text[])", ([*texts],))
-    return RawSQL("SELECT value FROM json_each(%s)", (json.dumps([*texts]),))
+def among_texts(texts: Iterable[str]) -> RawSQL:
+    """Return `texts` for ``filter(name__in=among_texts(texts))``: however many, one parameter."""
+    if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+        return RawSQL(IN_JSON, (json.dumps([*texts]),))  # noqa: S611
+    return RawSQL("SELECT unnest(%s::text[])", ([*texts],))
 
 
 def column_of(model: type[models.Model], name: str) -> str:

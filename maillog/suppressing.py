@@ -33,7 +33,7 @@ def suppressed(addresses: Iterable[str]) -> dict[str, Suppression]:
     wanted = sorted(set(addresses))
     if not wanted:
         return {}
-    rows = Suppression.objects.filter(address__in=among_texts(Suppression, wanted), lifted_at__isnull=True)
+    rows = Suppression.objects.filter(address__in=among_texts(wanted), lifted_at__isnull=True)
     return {row.address: row for row in rows.order_by()}
 
 
