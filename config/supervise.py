@@ -27,6 +27,8 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WORKER = [
     "manage.py",
     "run_huey",
+    # They load every page, which a worker never shows (11 MB); the web server and `migrate` look before.
+    "--skip-checks",
     # One thread may be busy with a long delivery while the other keeps the periodic jobs going.
     "--workers=2",
     # SQLite has to be asked for jobs: an idle worker does so four times a second, so mail does not wait longer.
