@@ -148,8 +148,10 @@ class Message(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["template", "id"], name="maillog_template"),
-            models.Index(fields=["driver", "id"], name="maillog_driver"),
-            models.Index(fields=["connection", "id"], name="maillog_connection"),
+            # Each with the other behind: where both are asked for and hardly any mail has both, the index tells (measured
+            # at a million mails: 150 ms of looking at rows).
+            models.Index(fields=["driver", "id", "connection"], name="maillog_driver"),
+            models.Index(fields=["connection", "id", "driver"], name="maillog_connection"),
             models.Index(fields=["created_at", "id"], name="maillog_created"),
             models.Index(fields=["actor", "created_at"], name="maillog_test", condition=Q(is_test=True)),
             models.Index(fields=["status", "id"], name="maillog_not_sent", condition=~Q(status=Status.SENT)),

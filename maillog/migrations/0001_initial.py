@@ -378,11 +378,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(fields=['driver', 'id'], name='maillog_driver'),
+            index=models.Index(fields=['driver', 'id', 'connection'], name='maillog_driver'),
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(fields=['connection', 'id'], name='maillog_connection'),
+            index=models.Index(fields=['connection', 'id', 'driver'], name='maillog_connection'),
         ),
         migrations.AddIndex(
             model_name='message',
