@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -52,10 +53,8 @@ class QueuePage:
 def waiting(now: datetime | None = None) -> Waiting:
     """Return the oldest of what waits: one query of three steps into an index."""
     now = now or timezone.now()
-    rows = Message.objects.only("id", "status", "created_at", "next_attempt_at", "reason")
-    due = rows.filter(next_attempt_at__lte=now, status__in=CLAIMED_OR_DUE).order_by("next_attempt_at", "id")[:1]
-    others = [_in_state(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
-    found = list(_together([due, *others], then=""))
+    statement, values = _oldest()
+    found = list(Message.objects.raw(statement, [connection.ops.adapt_datetimefield_value(now), *values]))
     due_since = [row.next_attempt_at for row in found if row.status in CLAIMED_OR_DUE and _is_due(row, now)]
     since = [row.next_attempt_at if row.status == Status.QUEUED else row.created_at for row in found]
     held = [row.reason for row in found if row.status == Status.HELD]
@@ -129,8 +128,22 @@ def _read(ids: Sequence[int]) -> list[Message]:
     return [rows[pk] for pk in ids if pk in rows]
 
 
+@cache
+def _oldest() -> tuple[str, tuple[Any, ...]]:
+    """Return the statement of `waiting`, which every page runs, and what it takes after the time that is now."""
+    rows = Message.objects.only("id", "status", "created_at", "next_attempt_at", "reason")
+    due = rows.filter(next_attempt_at__lte=timezone.now(), status__in=CLAIMED_OR_DUE)
+    others = [_in_state(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
+    statement, (_now, *values) = _union([due.order_by("next_attempt_at", "id")[:1], *others], then="")
+    return statement, tuple(values)
+
+
 def _together(parts: Sequence[QuerySet[Message]], *, then: str) -> RawQuerySet[Message]:
     """Return the rows of several limited querysets by one statement; SQLite takes no LIMIT in Django's own union."""
+    return Message.objects.raw(*_union(parts, then=then))
+
+
+def _union(parts: Sequence[QuerySet[Message]], *, then: str) -> tuple[str, list[Any]]:
     statements = [part.query.sql_with_params() for part in parts]
     selects = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part{n}" for n, (sql, _) in enumerate(statements))  # noqa: S608
-    return Message.objects.raw(f"{selects} {then}", [value for _, values in statements for value in values])
+    return f"{selects} {then}", [value for _, values in statements for value in values]
