@@ -6,17 +6,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape  # Django's asks of each text whether it is a lazy one
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import formats, timezone
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import charting
-from mailadmin.charting import Drawing, Place
+from mailadmin.charting import Drawing, Place, Rect
 from maillog import figures
 from maillog.counts import CAP
 from maillog.durations import duration
@@ -50,23 +52,10 @@ RANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One hour or day: its bar and its line in the table. Links are empty where there is nothing to find."""
+    """One hour or day, as HTML: where a pointer finds it in the chart, and its line in the table."""
 
-    label: str
-    tooltip: str
-    sent: int
-    failed: int
-    other: int
-    waiting: str
-    place: Place
-    sent_url: str
-    failed_url: str
-    other_url: str
-
-    @property
-    def above_url(self) -> str:
-        """Where a click above the base line leads."""
-        return self.sent_url or self.other_url
+    hits: SafeString
+    row: SafeString
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,31 +153,45 @@ def _search_span(start: datetime, end: datetime) -> str:
 
 
 def _line(slot: Slot, place: Place, key: str, log: str) -> Line:
-    """Return the line of one hour or day; `log` is the address of the log, looked up once for all."""
+    """Return the line of one hour or day; `log` is the address of the log, looked up once for all.
+
+    Nothing is linked where there is nothing to find.
+    """
     span = quote_plus(_search_span(slot.start, slot.end)) if slot.ended else ""
+    sent, failed, other = (str(intcomma(count)) for count in (slot.sent, slot.failed, slot.other))
 
     def url(count: int, statuses: str) -> str:
         return f"{log}?q=status%3A{quote_plus(statuses)}+{span}" if count > 0 else ""
 
     label = _label(slot.start, key, whole=True)
     waiting = "-" if slot.waiting is None else _waiting(slot.waiting)
-    parts = [gettext("%s sent") % intcomma(slot.sent), gettext("%s failed") % intcomma(slot.failed)]
+    parts = [gettext("%s sent") % sent, gettext("%s failed") % failed]
     if slot.other:
-        parts.append(gettext("%s ended otherwise") % intcomma(slot.other))
+        parts.append(gettext("%s ended otherwise") % other)
     if slot.waiting is not None:
         parts.append(gettext("at most %s waiting") % waiting)
-    return Line(
-        label=label,
-        tooltip=f"{label}: {', '.join(parts)}",
-        sent=slot.sent,
-        failed=slot.failed,
-        other=slot.other,
-        waiting=waiting,
-        place=place,
-        sent_url=url(slot.sent, Status.SENT),
-        failed_url=url(slot.failed, Status.FAILED),
-        other_url=url(slot.other, OTHER),
+    to_sent, to_failed, to_other = url(slot.sent, Status.SENT), url(slot.failed, Status.FAILED), url(slot.other, OTHER)
+    tooltip, apart = escape(f"{label}: {', '.join(parts)}"), ' tabindex="-1"'
+    above = _linked(to_sent or to_other, _hit(place.above), apart)
+    hits = f"<g><title>{tooltip}</title>{above}{_linked(to_failed, _hit(place.below), apart)}</g>"
+    cells = (
+        _linked(to_sent, escape(sent)),
+        _linked(to_failed, escape(failed)),
+        _linked(to_other, escape(other)),
+        escape(waiting),
     )
+    row = f'<th scope="row" class="nowrap">{escape(label)}</th>' + "".join(
+        f'<td class="number">{cell}</td>' for cell in cells
+    )
+    return Line(mark_safe(hits), mark_safe(f"<tr>{row}</tr>"))  # noqa: S308  (escaped where it was put in)
+
+
+def _linked(url: str, inside: str, more: str = "") -> str:
+    return f'<a href="{escape(url)}"{more}>{inside}</a>' if url else inside
+
+
+def _hit(one: Rect) -> str:
+    return f'<rect class="plot-hit" x="{one.x}" y="{one.y}" width="{one.width}" height="{one.height}" />'
 
 
 def _label(moment: datetime, key: str, *, whole: bool = False) -> str:
