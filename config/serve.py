@@ -77,12 +77,12 @@ def port_is_free(port: int) -> bool:
 
 
 def prepare_database() -> None:
-    """Bring the database up to date and make the administrator whom the environment names."""
+    """Bring the database up to date, make Django's checks, and the administrator whom the environment names."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         with alone():
             call_command("migrate", interactive=False, verbosity=0)
-    call_command("ensure_admin")
+    call_command("ensure_admin", skip_checks=False)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WORKER = [
     "manage.py",
     "run_huey",
-    # They load every page, which a worker never shows (11 MB); the web server and `migrate` look before.
+    # `config.serve` has made Django's checks. They import all pages, which a worker would keep in its memory: 11 MB.
     "--skip-checks",
     # One thread may be busy with a long delivery while the other keeps the periodic jobs going.
     "--workers=2",

@@ -191,6 +191,13 @@ def test_a_worker_can_run_alone(serve):
     assert mailadmin.gone(), mailadmin.others()
 
 
+def test_a_mistyped_setting_is_warned_of_once_although_the_worker_makes_no_checks(serve):
+    mailadmin = serve("--worker-only", MAIL_HOTS="127.0.0.1")
+    mailadmin.wait_for("A worker is running. Ctrl-C stops it.\n")
+    time.sleep(3)  # for the worker to start
+    assert mailadmin.output.count("Did you mean MAIL_HOST?") == 1, mailadmin.output
+
+
 def test_a_taken_port_is_said_with_a_way_out(serve):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
