@@ -179,9 +179,8 @@ def test_a_claim_inside_a_transaction_is_refused_because_it_would_not_be_written
 def test_claiming_a_full_batch_takes_few_queries(django_assert_max_num_queries):
     for _ in range(30):
         queued()
-    with django_assert_max_num_queries(
-        10
-    ):  # savepoint and release included, and the sender's name, which is asked for once
+    # Savepoint and release included, and the sender's name, which is asked for once.
+    with django_assert_max_num_queries(10):
         assert len(due()) == 30
 
 
