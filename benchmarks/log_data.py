@@ -198,6 +198,8 @@ class Writer:
             is_test=mail.is_test,
             is_sensitive=mail.is_sensitive,
             has_attachment=mail.has_attachment,
+            driver_id=self.labels[("driver", mail.driver)] if mail.driver else None,
+            connection_id=self.labels[("connection", mail.connection)] if mail.connection else None,
         )
 
     @staticmethod

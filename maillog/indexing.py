@@ -3,7 +3,8 @@
 SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index; both hold words that `maillog.words` cut. Every
 write to the index is here, in the transaction of the rows: `add` with new mails, `refresh` where the error of a mail
 changed, `remove` with mails that are deleted. A mail that simply is sent costs nothing after it was queued: what is
-not in the entry (queued, sending, held and sent; driver, connection) is read from the row.
+not in the entry (queued, sending, held and sent; driver and connection of mails that are not in trouble) is read from
+the row.
 
 Entries of SQLite keep their text. Without it ("external content") an entry could only be taken out by whoever still
 knows its exact former words, and one mistake would damage the index.
@@ -28,7 +29,8 @@ from maillog.words import words
 TABLE = "maillog_index"
 SEARCHED = ("subject", "recipients", "sender", "error")  # what free words are looked for in
 COLUMNS = (*SEARCHED, "actor", "tags")
-# States whose name is in the entry, with the words of the reason. What a mail waits for (held) is the same for all.
+# States whose name is in the entry, with the words of the reason, driver and connection: these entries are written anew
+# anyway. What a mail waits for (held) is the same for all.
 TROUBLE = frozenset({Status.FAILED, Status.UNCERTAIN, Status.DEFERRED, Status.SKIPPED, Status.CANCELLED})
 ALL = "all"  # a tag of every entry, because an index can only look for what is there
 WEIGHTS = dict(zip(SEARCHED, "ABCD", strict=True))
@@ -54,6 +56,8 @@ class Indexed(NamedTuple):
     is_test: bool
     is_sensitive: bool
     has_attachment: bool
+    driver_id: int | None = None
+    connection_id: int | None = None
 
 
 class Entry(NamedTuple):
@@ -160,10 +164,11 @@ def entry_of(mail: Indexed) -> Entry:
     """Return the entry of `mail`."""
     in_trouble = mail.status in TROUBLE
     tags = [ALL]
-    if mail.template_id:
-        tags.append(template_tag(mail.template_id))
+    named = {"template": mail.template_id}
     if in_trouble:
         tags.append(str(mail.status))
+        named |= {"driver": mail.driver_id, "connection": mail.connection_id}
+    tags += [label_tag(kind, pk) for kind, pk in named.items() if pk]
     flags = (("test", mail.is_test), ("sensitive", mail.is_sensitive), ("attachment", mail.has_attachment))
     tags += [name for name, is_set in flags if is_set]
     tags += [own_tag(tag) for tag in mail.tags.split()]
@@ -178,9 +183,9 @@ def entry_of(mail: Indexed) -> Entry:
     )
 
 
-def template_tag(label_id: int) -> str:
-    """Return the word that stands for a template."""
-    return f"t{label_id}"
+def label_tag(kind: str, label_id: int) -> str:
+    """Return the word that stands for a template, a driver or a connection."""
+    return f"{kind[0]}{label_id}"
 
 
 def own_tag(tag: str) -> str:

@@ -1,9 +1,10 @@
 """Which mails the search index knows for what is wanted, page by page, without ever reading more than it must.
 
 Pages are walked in the order of ids, and the walk ends when a page is full. What cannot be walked is turned round: few
-candidates (a connection that few mails took, a state that few are in) are read first and looked at one by one;
-PostgreSQL, whose index cannot be walked in order, looks at the newest rows, then fetches all that match a rare word.
-Never writes.
+candidates (a connection that few mails took, a state that few are in) are read first and looked at one by one. Neither
+index is quick at everything in that order: FTS5 first puts together all mails that have any of the words which begin as
+asked, PostgreSQL has no order at all. So both look at the newest entries first, which is enough for whatever is common;
+then FTS5 walks, and PostgreSQL fetches all that match a rare word. Never writes.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from maillog.indexing import COLUMNS, MARKS, SEARCHED, TABLE, WEIGHTS
+from maillog.indexing import COLUMNS, MARKS, SEARCHED, TABLE, TROUBLE, WEIGHTS
 from maillog.models import Message
 
 FEW = 1_000  # candidates that are looked at one by one
-WINDOW = 5_000  # newest rows that PostgreSQL looks at before it asks its index
+WINDOW = {"sqlite": 5_000, "postgresql": 50_000}  # newest entries that are looked at before the index is asked
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
-LIKE = "' ' || {} LIKE %s"
+LIKE = "' ' || {} || ' ' LIKE %s"
 MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
 
 
@@ -35,18 +36,30 @@ class Wanted:
     open_end: bool = False
     negated: bool = False
 
-    def begun(self) -> Wanted:
-        """Return what FTS5 walks fast instead of words with an open end: their last word cut to its first two letters.
+    @property
+    def tells_of_trouble(self) -> bool:
+        """Whether only mails in trouble can have it."""
+        return not self.negated and (
+            self.columns == ("error",) or (self.columns == ("tags",) and self.words[0] in TROUBLE)
+        )
+
+    def begun(self) -> Wanted | None:
+        """Return what FTS5 walks at once instead of words with an open end: the last one cut to its first two letters.
 
         A longer beginning is put together from all words that begin so, which takes long where a word is everywhere
-        ("example.com"). What is found must then be looked at: see `LIKE`.
+        ("example.com"). What is found must then be looked at: see `LIKE`. None for a beginning of one letter, which
+        tells nothing.
         """
         last = self.words[-1][:2]
-        if self.negated or not self.open_end or len(self.words) == 1:
+        if not self.open_end:
             return self
-        if len(last) < 2:
-            return replace(self, words=self.words[:-1], open_end=False)
-        return replace(self, words=(*self.words[:-1], last))
+        if len(last) == 2:
+            return replace(self, words=(*self.words[:-1], last))
+        return replace(self, words=self.words[:-1], open_end=False) if len(self.words) > 1 else None
+
+    def pattern(self) -> str:
+        """Return what a text with a space around it is like that has the words."""
+        return f"% {' '.join(self.words)}{'' if self.open_end else ' '}%"
 
     def is_in(self, texts: dict[str, str]) -> bool:
         """Return whether an entry with these words by column has them."""
@@ -210,37 +223,51 @@ class _Walk:
 
     def ids(self) -> list[int]:
         """Return the page of all that match."""
-        if connection.vendor != "postgresql":
-            return self._walk_fts5()
-        newest = self._edge()
-        if newest is None:
+        edge = self._edge()
+        if edge is None:
             return []
-        if self.descending:
-            low = max(newest - WINDOW, self.after or 0)
-            found = self._run("id", MATCHES, [tsquery(self.wanted)], newest + 1, low)
-            is_all = low <= (self.after or 0)
-        else:
-            high = min(newest + WINDOW, self.before or newest + WINDOW)
-            found = self._run("id", MATCHES, [tsquery(self.wanted)], high, newest - 1)
-            is_all = self.before is not None and high >= self.before
-        if len(found) >= self.count or is_all:
-            return found
+        is_sqlite = connection.vendor == "sqlite"
+        if not is_sqlite or any(one.open_end or one.negated for one in self.wanted):  # whole words FTS5 simply walks
+            size = WINDOW[connection.vendor]
+            low, high = (edge - size, edge + 1) if self.descending else (edge - 1, edge + size)
+            low, high = max(low, self.after or 0), min(high, self.before or high)
+            found = self._look(high, low)
+            is_all = low == (self.after or 0) if self.descending else high == self.before
+            if len(found) == self.count or is_all:
+                return found
+        if is_sqlite:
+            return self._walk_fts5()
         rare = self._rare()
         return rare if rare is not None else self._in_order()
 
+    def _look(self, before: int, after: int) -> list[int]:
+        """Return the page by looking at the entries between two ids."""
+        if connection.vendor == "postgresql":
+            return self._run("id", MATCHES, [tsquery(self.wanted)], before, after)
+        begun = [shorter for one in self.wanted if not one.negated and (shorter := one.begun())]
+        return self._run_fts5(begun, [one for one in self.wanted if one not in begun], before, after)
+
     def _walk_fts5(self) -> list[int]:
-        begun = [one.begun() for one in self.wanted]
-        condition, values = f"{TABLE} MATCH %s", [fts5(begun)]
-        for one, shorter in zip(self.wanted, begun, strict=True):
-            if one != shorter:
-                condition += f" AND ({' OR '.join(LIKE.format(name) for name in one.columns)})"
-                values += [f"% {' '.join(one.words)}%"] * len(one.columns)
-        return self._run("rowid", condition, values, self.before, self.after)
+        """Return the page by walking all that match. SQLite."""
+        walked = [one if one.negated or len(one.words) == 1 else one.begun() or one for one in self.wanted]
+        looked_at = [one for one, shorter in zip(self.wanted, walked, strict=True) if shorter is not one]
+        return self._run_fts5(walked, looked_at, self.before, self.after)
+
+    def _run_fts5(
+        self, walked: Sequence[Wanted], looked_at: Sequence[Wanted], before: int | None, after: int | None
+    ) -> list[int]:
+        condition, values = f"{TABLE} MATCH %s", [fts5(walked)]
+        for one in looked_at:
+            likes = " OR ".join(LIKE.format(name) for name in one.columns)
+            condition += f" AND {'NOT ' if one.negated else ''}({likes})"
+            values += [one.pattern()] * len(one.columns)
+        return self._run("rowid", condition, values, before, after)
 
     def _edge(self) -> int | None:
         """Return the id at which the page begins at the earliest."""
-        rows = _between(Message.objects.all(), self.before, self.after)
-        return rows.order_by("-id" if self.descending else "id").values_list("id", flat=True).first()
+        rows = _between(Message.objects.order_by(), self.before, self.after)
+        edge: int | None = rows.aggregate(edge=(Max if self.descending else Min)("id"))["edge"]
+        return edge
 
     def _rare(self) -> list[int] | None:
         """Return the page of all matches together, None if there are too many of them. PostgreSQL."""
@@ -251,11 +278,13 @@ class _Walk:
         exists, more = self._exists("matching.id", self.before, self.after)
         order = "DESC" if self.descending else "ASC"
         # Of a phrase, the index is asked for whole words only: an open end costs what all words that begin so do.
-        # What it finds is counted before anything else is looked at, or the planner would walk the rows in order.
+        # What it finds is counted before anything else is looked at, or the planner would walk the rows in order; if it
+        # is too much, nothing else is.
         sql = (
             f"WITH matching AS MATERIALIZED (SELECT id, words FROM {TABLE} WHERE words @@ %s::tsquery{bounds}"  # noqa: S608
             f" LIMIT {MOST_FETCHED + 1}),"
-            f" page AS (SELECT id FROM matching WHERE ts_match_vq(words, %s::tsquery){exists}"
+            f" page AS (SELECT id FROM matching WHERE (SELECT count(*) FROM matching) <= {MOST_FETCHED}"
+            f" AND ts_match_vq(words, %s::tsquery){exists}"
             f" ORDER BY id {order} LIMIT %s)"
             " SELECT id, (SELECT count(*) FROM matching) FROM page UNION ALL SELECT 0, (SELECT count(*) FROM matching)"
         )

@@ -154,7 +154,11 @@ class Message(models.Model):
             models.Index(fields=["connection", "id", "driver"], name="maillog_connection"),
             models.Index(fields=["created_at", "id"], name="maillog_created"),
             models.Index(fields=["actor", "created_at"], name="maillog_test", condition=Q(is_test=True)),
-            models.Index(fields=["status", "id"], name="maillog_not_sent", condition=~Q(status=Status.SENT)),
+            models.Index(
+                fields=["status", "id", "driver", "connection"],
+                name="maillog_not_sent",
+                condition=~Q(status=Status.SENT),
+            ),
             models.Index(
                 fields=["next_attempt_at", "id"], name="maillog_due", condition=Q(next_attempt_at__isnull=False)
             ),

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from maillog.indexing import SEARCHED, TROUBLE, own_tag, template_tag
+from maillog.indexing import SEARCHED, TROUBLE, label_tag, own_tag
 from maillog.matching import Found, Wanted
 from maillog.models import Incident, IncidentMail, Message, Status
 from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
@@ -33,6 +33,7 @@ class Conditions:
     of_rows: list[Q] = field(default_factory=list)
     wanted: list[Wanted] = field(default_factory=list)
     also_wanted: list[Wanted] = field(default_factory=list)  # what the rows say too, for when the index is asked anyway
+    of_trouble: list[Wanted] = field(default_factory=list)  # the same, but only entries of mails in trouble know it
     ways: list[Q] = field(default_factory=list)
     states: list[str] = field(default_factory=list)  # several, none of them "sent", of which one must be the mail's
     above: int | None = None
@@ -42,8 +43,10 @@ class Conditions:
         """Return what of `rows` holds all of it."""
         for condition in self.of_rows:
             rows = rows.filter(condition)
-        wanted = (*self.wanted, *self.also_wanted) if self.wanted else ()
-        return Found(rows, wanted, tuple(self.ways), tuple(self.states), self.above, self.below)
+        wanted = [*self.wanted, *self.also_wanted] if self.wanted else []
+        if any(one.tells_of_trouble for one in wanted):
+            wanted += self.of_trouble
+        return Found(rows, tuple(wanted), tuple(self.ways), tuple(self.states), self.above, self.below)
 
     def want(self, query: Query) -> None:
         """Add all terms of `query`. Raises QueryError for a name that no mail has."""
@@ -98,9 +101,9 @@ class Conditions:
             self.of_rows.append(~condition | Q(**{f"{kind}_id": None}))
             return
         self.of_rows.append(condition)
-        if kind == "template":
-            self.also_wanted.append(_tag(template_tag(pk)))
-        else:
+        known_of = self.also_wanted if kind == "template" else self.of_trouble
+        known_of.append(_tag(label_tag(kind, pk)))
+        if kind != "template":
             self.ways.append(condition)
 
     def time(self, term: Term) -> None:

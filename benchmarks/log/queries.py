@@ -118,6 +118,13 @@ def single(place: Place) -> dict[str, str]:
     }
 
 
+NO_PAIRS = (  # which contradict or contain each other
+    {"failed", "waiting", "two states"},
+    {"driver", "driver, seldom"},
+    {"driver, seldom", "negated"},
+)
+
+
 def pairs(place: Place) -> dict[str, str]:
     """Return every combination of two filters, or of a filter and a word."""
     chosen = single(place)
@@ -129,7 +136,7 @@ def pairs(place: Place) -> dict[str, str]:
     return {
         f"{one} + {other}": f"{parts[one]} {parts[other]}"
         for one, other in combinations(parts, 2)
-        if not {one, other} <= {"failed", "waiting", "two states"} and not {one, other} <= {"driver", "driver, seldom"}
+        if not any({one, other} <= same for same in NO_PAIRS)
     }
 
 

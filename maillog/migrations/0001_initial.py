@@ -394,7 +394,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('status', 'sent'), _negated=True), fields=['status', 'id'], name='maillog_not_sent'),
+            index=models.Index(condition=models.Q(('status', 'sent'), _negated=True), fields=['status', 'id', 'driver', 'connection'], name='maillog_not_sent'),
         ),
         migrations.AddIndex(
             model_name='message',

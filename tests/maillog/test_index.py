@@ -84,7 +84,13 @@ def problem(query: str) -> str:
         "tag:Campaign/7",
         "status:deferred",
         "status:deferred lager",
+        "status:deferred driver:smtp lager",
         "status:deferred,failed lager",
+        'error:greylisted connection:"Relay A"',
+        "error:greylisted driver:smtp",
+        "-error:mailbox -driver:log",
+        "g",
+        "gr come",
         "is:sensitive",
         "has:attachment",
         "-is:test",
@@ -124,6 +130,15 @@ def test_one_mail_is_found_by_each_of_its_parts_and_the_other_is_not(query):
         settled={"reason": "451 4.7.1 Greylisted, come back later"},
     )
     assert subjects(query) == ["Ärger im Lager"]
+
+
+def test_an_error_is_found_with_the_driver_and_the_connection_it_came_through_and_with_no_other():
+    for driver, relay, reason in (("smtp", "Relay A", "550 No such user"), ("ses", "Relay B", "554 Spam")):
+        finished("failed", subject=relay, settled={"driver": driver, "connection": relay, "reason": reason})
+    assert subjects("error:spam driver:ses") == ["Relay B"]
+    assert subjects("status:failed user driver:smtp") == ["Relay A"]
+    assert subjects("error:spam driver:smtp") == []
+    assert subjects('status:failed user connection:"Relay B"') == []
 
 
 @pytest.mark.parametrize("query", ["nn@", "miller lager2", '"lager arger"', "tag:bul", "subject:ann", '"exam"', "t1"])
@@ -270,12 +285,16 @@ def test_very_many_recipients_and_very_long_words_are_taken():
 
 
 def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
-    monkeypatch.setattr(matching, "WINDOW", 10)
+    monkeypatch.setattr(matching, "WINDOW", {"sqlite": 10, "postgresql": 10})
     monkeypatch.setattr(matching, "MOST_FETCHED", 15)
     every = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])
     odd = every[1::2]
     for query in (
         "odd",
+        "od",
+        "o",
+        '"odd"',
+        "subject:odd -even",
         "-even",
         "odd status:queued",
         "odd -driver:smtp" if Label.objects.filter(kind="driver") else "odd",
