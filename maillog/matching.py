@@ -21,7 +21,7 @@ from maillog.indexing import COLUMNS, MARKS, SEARCHED, TABLE, TROUBLE, WEIGHTS
 from maillog.models import Message
 
 FEW = 1_000  # candidates that are looked at one by one
-WINDOW = {"sqlite": 5_000, "postgresql": 50_000}  # newest entries that are looked at before the index is asked
+WINDOW = {"sqlite": 20_000, "postgresql": 50_000}  # newest entries that are looked at before the index is asked
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
 LIKE = "' ' || {} || ' ' LIKE %s"
 MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index

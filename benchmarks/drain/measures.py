@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.drain.products import MAILER, OURS, POST_OFFICE, Product, processor, seconds
+from benchmarks.drain.products import MAILER, OURS, POST_OFFICE, Product, machine, processor, seconds
 from benchmarks.drain.watching import Highest, connections_to, megabytes
 from benchmarks.figures import report
 
@@ -111,15 +111,19 @@ def enqueued_one_by_one(products: Sequence[Product], kind: str) -> None:
 def drained(
     product: Product, figure: Figure, mails: int, *, processes: int, setting: Setting = NONE, **more: object
 ) -> None:
-    """Drain what waits and tell the rate, with the processor's time a mail and the largest worker's memory in MB."""
+    """Drain what waits and tell the rate, with the processor's time a mail and the largest worker's memory in MB.
+
+    `machine_us` is the time of all processors together that a mail took, with the mail server's and the
+    database server's: as many workers as one likes drain at most (number of processors / `machine_us`) mails.
+    """
     if product.name == OURS:
         results = product.together("drain", 1, processes=processes)
         more["shares"] = [result["mails"] for result in results]
     else:
         results = [product.step("drain", processes, **setting)]  # post_office has its processes below its command
     peak = round(max(result["peak_mb"] for result in results), 1)
-    cpu = processor(results, mails)
-    figure.tell(product.name, mails / seconds(results), mails=mails, cpu_us=cpu, peak_mb=peak, **setting, **more)
+    more |= {"cpu_us": processor(results, mails), "machine_us": machine(results, mails)}
+    figure.tell(product.name, mails / seconds(results), mails=mails, peak_mb=peak, **setting, **more)
 
 
 def alone(scratch: Scratch, kind: str, port: int, *, waiting: int) -> None:

@@ -116,3 +116,8 @@ def seconds(results: list[dict[str, Any]]) -> float:
 def processor(results: list[dict[str, Any]], mails: int) -> float:
     """Return the microseconds of processor time a mail: the figure that other work on the machine changes least."""
     return float(round(sum(result["cpu"] for result in results) / mails * 1e6))
+
+
+def machine(results: list[dict[str, Any]], mails: int) -> float:
+    """Return the microseconds that all processors together worked for a mail, whoever for."""
+    return float(round(max(result["machine"] for result in results) / mails * 1e6))

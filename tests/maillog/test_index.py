@@ -448,7 +448,7 @@ def test_the_box_says_what_is_wrong_and_leads_to_what_was_meant(admin_client):
 
 def test_every_example_of_the_help_is_understood(admin_client):
     page = admin_client.get("/log/").content.decode()
-    help_panel = page.partition("search-help")[2].partition("</details>")[0]
+    help_panel = page.partition('id="search-help"')[2].partition("</dl>")[0]
     assert help_panel.count("/log/?q=") >= 8
     make_incident(id=12, mails=[finished("sent", template="mail/test").pk])  # of these, the examples name what there is
     for link in help_panel.split('href="')[1:]:

@@ -203,6 +203,7 @@
   const moves = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
 
   document.addEventListener("keydown", (event) => {
+    if (document.querySelector(":popover-open")) return;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     const row = event.target.closest("#mails tr");
     const typing = !row && event.target.closest("input, textarea, select, button, summary, [contenteditable]");
