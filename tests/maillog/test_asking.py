@@ -98,7 +98,7 @@ def swapped(client, **data: str) -> str:
 def test_whoever_types_keeps_the_box_and_sees_the_choices_follow(admin_client, mails):
     page = swapped(admin_client, q="driver:log", was="", driver="", connection="")
     assert 'id="id_q"' not in page
-    assert '<div class="choices-row" id="choices" hx-swap-oob="true">' in page
+    assert 'id="choices" popover hx-swap-oob="true">' in page
     assert 'id="was" value="driver:log" hx-swap-oob="true"' in page
 
 

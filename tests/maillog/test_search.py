@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from maillog.models import Label, Message, Status
@@ -191,8 +193,16 @@ def test_counting_stops_at_ten_thousand():
             )
             for _ in range(10_050)
         )
-    counts = status_counts()
+    with CaptureQueriesContext(connection) as first:
+        counts = status_counts()
     assert str(counts["sent"]) == str(counts["failed"]) == "10,000+"
+    finished("logged")
+    with CaptureQueriesContext(connection) as again:
+        counts = status_counts()
+    assert (str(counts["sent"]), str(counts["failed"]), str(counts["logged"])) == ("10,000+", "10,000+", "1")
+    assert list(counts) == list(Status)
+    assert "'failed'" in first.captured_queries[-1]["sql"]
+    assert "'failed'" not in again.captured_queries[-1]["sql"]  # not counted again for half a minute
 
 
 def test_the_counts_take_two_queries_whatever_is_in_the_log(django_assert_num_queries):
