@@ -5,5 +5,7 @@ from functools import lru_cache
 from django import template
 from lucide.templatetags.lucide import lucide
 
+icon = lru_cache(maxsize=500)(lucide)
+
 register = template.Library()
-register.simple_tag(lru_cache(maxsize=500)(lucide), name="lucide")
+register.simple_tag(icon, name="lucide")
