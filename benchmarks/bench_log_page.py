@@ -54,12 +54,13 @@ def run(count: int) -> None:
     """Fill, measure, print."""
     set_up()
     from benchmarks.log_data import fill
+    from maillog.asking import asked as understood
     from maillog.columns import USUAL, layout
     from maillog.models import Message
     from maillog.rows import rows, texts_of
     from maillog.search import Count as Counted
-    from maillog.search import MailFilter, Page
-    from maillog.views.mails import Chip, listing
+    from maillog.search import Page
+    from maillog.views.mails import Chip, around, listing
     from users.models import User
 
     start = time.perf_counter()
@@ -109,10 +110,10 @@ def run(count: int) -> None:
         mails = list(found.object_list)
         counted = dict(Message.objects.order_by().values_list("status").annotate(count=Count("id")))
         chosen = [Chip(name, name, Counted(number), chosen=False, query="") for name, number in counted.items()]
-        usual, filters = layout(USUAL, is_chosen=False), MailFilter(QueryDict())
-        shown = rows(mails, texts_of(filters.label_ids.items()), usual, with_boxes=True)
-        context = {"page": Page(mails), "rows": shown, "layout": usual, "chips": chosen, "filter": filters}
-        render(asked(""), "maillog/mail_list.html", context)
+        request, usual, nothing = asked(""), layout(USUAL, is_chosen=False), understood(QueryDict(), everything)
+        shown = rows(mails, texts_of(nothing.filters.label_ids.items()), usual, with_boxes=True)
+        context = {"page": Page(mails), "rows": shown, "layout": usual, "chips": chosen, "may_act": True}
+        render(request, "maillog/mail_list.html", around(request, nothing, usual) | context)
 
     for figure, query, status, number in (
         ("first_page", "", "", 1),
