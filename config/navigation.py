@@ -28,7 +28,7 @@ register = template.Library()
 class Entry:
     """One entry. It is left out where its page is not installed, or for those without `permission`.
 
-    To it belong the pages whose name begins with its own, or, with an `area`, those of that app.
+    To it belong the pages whose name begins with its own, or, with an `area`, those of apps whose name does.
     """
 
     view: str
@@ -41,7 +41,8 @@ class Entry:
         """Return what aria-current says while `view` of `app` is open: "page", "true" for its area, or nothing."""
         if view == self.view:
             return "page"
-        return "true" if self.view in view or (self.area and self.area in app) else ""
+        belongs = view.startswith(self.view) or (self.area and app.startswith(self.area))
+        return "true" if belongs else ""
 
 
 ENTRIES = (
