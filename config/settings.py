@@ -49,7 +49,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "django_ace",
-    "django_filters",
     "django_htmx",
     "lucide",
     "csp",
@@ -83,7 +82,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["config.icons", "config.navigation", "django.templatetags.i18n"],
+            "builtins": ["django.templatetags.i18n", "config.navigation", "config.fixed_tags"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -139,7 +138,7 @@ DEFAULT_FROM_EMAIL = ""  # composing fills in the configured sender
 # ---------------------------------------------------------------- people
 
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["users.backends.Backend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -11,9 +11,13 @@ from mailadmin import delivery, recovery
 from mailadmin.models import ConnectionState, WorkerBeat
 from maillog import recording, rollups
 from maillog.search import unfinished
+from prepared import Prepared
 
 FRESH = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
 KEPT = timedelta(days=1)
+SEEN: Prepared[datetime] = Prepared(
+    lambda: WorkerBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:1000]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def leave(name: str) -> None:
 def workers() -> Workers:
     """Return what is known of the workers: one query."""
     now = timezone.now()
-    seen = list(WorkerBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:1000])
+    seen = SEEN.all()
     alive = sum(now - at <= FRESH for at in seen)
     return Workers(alive, (now - seen[0]).total_seconds() if seen else None)
 

@@ -19,6 +19,7 @@ from mailadmin import connections
 from mailadmin.drivers import registry
 from mailadmin.errors import ConfigurationError
 from mailadmin.models import SendMode, SettingsRevision
+from prepared import Prepared
 from secrets_app import vault
 from secrets_app.vault import Connection
 
@@ -37,6 +38,7 @@ FIELDS = (
     "backup_connections",
     "ask_before_repeat",
 )
+NEWEST: Prepared[SettingsRevision] = Prepared(lambda: SettingsRevision.objects.all()[:1])
 DEFAULTS = {"driver": "smtp", "mode": SendMode.BACKGROUND.value}
 VARIABLES = {
     "driver": "MAIL_DRIVER",
@@ -97,7 +99,7 @@ class Configuration:
 
 def current() -> Configuration:
     """Return the configuration in force now: one query."""
-    revision = SettingsRevision.objects.first()
+    revision = NEWEST.first()
     values = {field: resolve(field, getattr(revision, field, "")) for field in FIELDS}
     if values["driver"].lock and not registry.driver(str(values["driver"])).needs_connection:
         lock = gettext("The driver “%s” uses no connection.") % values["driver"]

@@ -10,8 +10,12 @@ from django.utils import timezone
 
 from mailadmin import incident_words
 from maillog.models import Incident
+from prepared import Prepared
 
 MOST_OPEN = 200
+OPEN: Prepared[Incident] = Prepared(
+    lambda: Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MOST_OPEN]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Row:
 
 def open_ones() -> list[Incident]:
     """Return the open incidents, newest first; there is at most one of a kind and a connection."""
-    return list(Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MOST_OPEN])
+    return OPEN.all()
 
 
 def rows(found: Iterable[Incident]) -> list[Row]:

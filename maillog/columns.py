@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 from django.template.defaultfilters import filesizeformat
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from maillog import made_from
 from maillog.durations import duration
 from maillog.models import ChosenColumns, Message
+from prepared import Prepared
 
 Texts = Mapping[int, str]  # id of a label -> its text
 
@@ -130,6 +132,9 @@ COLUMNS = (
     Column("finished", _("Finished"), ("finished_at",), _finished),
     Column("number", _("Number"), (), _number, is_number=True),
 )
+CHOSEN: Prepared[str] = Prepared(
+    lambda user_id: ChosenColumns.objects.filter(user_id=user_id).values_list("names", flat=True)
+)
 USUAL = ("template", "connection")
 CONNECTION_ALONE = Column("connection", _("Connection"), ("connection_id",), _connection)
 
@@ -148,7 +153,7 @@ def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
 
 def layout_of(user_id: int) -> Layout:
     """Return the layout of somebody's list: one query."""
-    names = ChosenColumns.objects.filter(user_id=user_id).values_list("names", flat=True).first()
+    names = CHOSEN.first(user_id)
     return layout(USUAL, is_chosen=False) if names is None else layout(names.split(), is_chosen=True)
 
 
@@ -163,18 +168,19 @@ def forget(user_id: int) -> None:
     ChosenColumns.objects.filter(user_id=user_id).delete()
 
 
-def cells(mail: Message, texts: Texts, chosen: Layout) -> SafeString:
-    """Return the cells of `mail` in all columns, as HTML."""
-    parts = []
+def opening_tags(chosen: Layout) -> list[tuple[str, Callable[[Message, Texts], str]]]:
+    """Return for each column how its cells begin, and what returns what is in them."""
+    found = []
     for one in chosen.columns:
         classes = " ".join(filter(None, ["number" if one.is_number else "", "" if chosen.is_chosen else "wide-only"]))
         attributes = f' class="{classes}"' if classes else ""
         if chosen.is_chosen:
             attributes += f' data-label="{escape(str(one.label))}"'
-        parts.append(f"<td{attributes}>{one.shown(mail, texts)}</td>")
-    return mark_safe("".join(parts))  # noqa: S308  (every `shown` returns HTML)
+        found.append((f"<td{attributes}>", one.shown))
+    return found
 
 
+@lru_cache(maxsize=2000)
 def _cell(text: str, classes: str = "") -> str:
     if not text:
         return ""
@@ -182,5 +188,6 @@ def _cell(text: str, classes: str = "") -> str:
     return f'<span class="{classes}{" " if classes else ""}truncate" title="{escaped}">{escaped}</span>'
 
 
+@lru_cache(maxsize=2000)
 def _note(text: str) -> SafeString:
     return mark_safe(f'<span class="muted small">{escape(text)}</span>')  # noqa: S308

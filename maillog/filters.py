@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import cast
 
-import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -15,19 +15,37 @@ from django.utils.translation import gettext_lazy as _
 
 from maillog.matching import Found
 from maillog.models import Label, Message, Status
-from maillog.query import FIRST_YEAR, LAST_YEAR, LONGEST, QueryError, parse
+from maillog.query import FIRST_YEAR, LAST_YEAR, LONGEST, NAMES, QueryError, parse
 from maillog.resolving import Conditions, Labels, midnight
+from prepared import Prepared
 
+NAMES_OF_MAILS: Prepared[tuple[str, str, int]] = Prepared(
+    lambda: Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id")
+)
 NOT_A_DAY = {"invalid": _("Write a day that there is, such as 2026-11-20.")}
 
 
 class FilterForm(forms.Form):
-    """The fields, checked one by one and against each other."""
+    """The fields, checked one by one and against each other; "after:2h" in `q` counts from `now`."""
 
-    label_ids: Labels = {}
-    now: datetime | None = None
-    problem: QueryError | None = None
-    conditions: Conditions | None = None
+    q = forms.CharField(label=_("Search"), max_length=LONGEST, required=False)
+    status = forms.MultipleChoiceField(label=_("Status"), choices=Status.choices, required=False)
+    template = forms.ChoiceField(label=_("Template"), required=False)
+    driver = forms.ChoiceField(label=_("Driver"), required=False)
+    connection = forms.ChoiceField(label=_("Connection"), required=False)
+    date_from = forms.DateField(
+        label=_("First day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY, required=False
+    )
+    date_to = forms.DateField(label=_("Last day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY, required=False)
+
+    def __init__(self, data: QueryDict, *, label_ids: Labels, now: datetime | None) -> None:
+        super().__init__(data)
+        self.label_ids, self.now = label_ids, now
+        self.problem: QueryError | None = None
+        self.conditions: Conditions | None = None
+        for name in NAMES:
+            texts = sorted(text for kind, text in label_ids if kind == name)
+            cast(forms.ChoiceField, self.fields[name]).choices = [(text, text) for text in texts]
 
     def clean_q(self) -> str:
         """Refuse what cannot be understood, and say where it is."""
@@ -61,21 +79,8 @@ class FilterForm(forms.Form):
         return day
 
 
-class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
-    """The filters of the log over `Message` rows, always bound to the query string; "after:2h" counts from `now`."""
-
-    q = django_filters.CharFilter(label=_("Search"), max_length=LONGEST)
-    status = django_filters.MultipleChoiceFilter(label=_("Status"), choices=Status.choices)
-    template = django_filters.ChoiceFilter(label=_("Template"), choices=[])
-    driver = django_filters.ChoiceFilter(label=_("Driver"), choices=[])
-    connection = django_filters.ChoiceFilter(label=_("Connection"), choices=[])
-    date_from = django_filters.DateFilter(label=_("First day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY)
-    date_to = django_filters.DateFilter(label=_("Last day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY)
-
-    class Meta:
-        model = Message
-        form = FilterForm
-        fields: list[str] = []
+class MailFilter:
+    """What the query string `data` asks of `Message` rows; "after:2h" counts from `now`."""
 
     def __init__(
         self,
@@ -85,22 +90,20 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         now: datetime | None = None,
         labels: Labels | None = None,
     ) -> None:
-        rows = Message.objects.select_related("template", "driver", "connection") if queryset is None else queryset
-        super().__init__(without_blanks(data, "status"), queryset=rows)
-        self.rows = rows
+        everything = Message.objects.select_related("template", "driver", "connection")
+        self.rows = everything if queryset is None else queryset
         self.label_ids = known_labels() if labels is None else labels
-        for name in ("template", "driver", "connection"):
-            texts = sorted(text for kind, text in self.label_ids if kind == name)
-            self.filters[name].extra["choices"] = [(text, text) for text in texts]
-        self.form.label_ids = self.label_ids
-        self.form.now = now
+        self.form = FilterForm(without_blanks(data, "status"), label_ids=self.label_ids, now=now)
+
+    def is_valid(self) -> bool:
+        """Return whether all of it can be used; else `form` says what is wrong where."""
+        return self.form.is_valid()
 
     @property
     def problem(self) -> QueryError | None:
         """What is wrong with the query in the search box."""
         self.is_valid()
-        problem: QueryError | None = getattr(self.form, "problem", None)
-        return problem
+        return self.form.problem
 
     @cached_property
     def found(self) -> Found:
@@ -110,7 +113,7 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
         conditions = self.form.conditions or Conditions(self.label_ids)
         if given["status"]:
             conditions.statuses(given["status"])
-        for name in ("template", "driver", "connection"):
+        for name in NAMES:
             if given[name]:
                 conditions.label_id(name, self.label_ids[name, given[name]])
         if given["date_from"]:
@@ -122,8 +125,7 @@ class MailFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
 
 def known_labels() -> dict[tuple[str, str], int]:
     """Return the ids of all names of templates, drivers and connections."""
-    rows = Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id")
-    return {(kind, text): pk for kind, text, pk in rows}
+    return {(kind, text): pk for kind, text, pk in NAMES_OF_MAILS.all()}
 
 
 def without_blanks(data: QueryDict, name: str) -> QueryDict:

@@ -39,8 +39,13 @@ def edition(mail: Message) -> str:
 
 def edition_in_words(number: int | None, language: str) -> str:
     """Return the number of a version and its language in words; what is not known is left out."""
+    return _edition(number, language, get_language() or "en")
+
+
+@lru_cache(maxsize=500)
+def _edition(number: int | None, language: str, shown_in: str) -> str:
     version = "" if number is None else gettext("version %d") % number if number else gettext("as delivered")
-    return ", ".join(filter(None, [version, language_name(language, get_language() or "en") if language else ""]))
+    return ", ".join(filter(None, [version, language_name(language, shown_in) if language else ""]))
 
 
 @lru_cache(maxsize=500)

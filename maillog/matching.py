@@ -19,6 +19,7 @@ from django.db.models.expressions import RawSQL
 
 from maillog.indexing import COLUMNS, MARKS, SEARCHED, TABLE, TROUBLE, WEIGHTS
 from maillog.models import Message
+from prepared import objects
 
 FEW = 1_000  # candidates that are looked at one by one
 WINDOW = {"sqlite": 20_000, "postgresql": 50_000}  # newest entries that are looked at before the index is asked
@@ -116,9 +117,9 @@ class Found:
     def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
         before, after = self._within(before, after)
         if not self.wanted and not self.states:
-            return list(_between(self.rows, before, after).order_by("-id" if descending else "id")[:count])
+            return objects(_between(self.rows, before, after).order_by("-id" if descending else "id")[:count])
         ids = self._ids(count, before, after, descending=descending)
-        found = self.rows.in_bulk(ids)
+        found = {mail.pk: mail for mail in objects(self.rows.filter(id__in=ids))}
         return [found[pk] for pk in ids if pk in found]
 
     def _within(self, before: int | None, after: int | None) -> tuple[int | None, int | None]:

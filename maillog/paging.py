@@ -27,6 +27,8 @@ class PlaceForm(forms.Form):
 
 def place_in(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """Return ``before`` and ``after`` of `params`. Raises ValueError if one of them is not an id."""
+    if not any(params.get(name) for name in ("before", "after")):
+        return None, None
     place = PlaceForm(params)
     if not place.is_valid():
         message = "before and after take the number of a mail, or of another row"

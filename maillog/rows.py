@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from html import escape  # of Django's only the look for lazy texts is missing, which took longer
+from operator import attrgetter
 from zlib import crc32
 
 from django.urls import reverse
@@ -14,12 +15,13 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext
 
-from maillog.columns import Layout, Texts, cells
+from maillog.columns import Layout, Texts, opening_tags
 from maillog.models import Label, Message, Status
 
 CHANGING = ("id", "status", "reason", "tries", "connection_id", "driver_id", "finished_at")
+what_changes = attrgetter(*CHANGING)
 FIELDS = (*CHANGING, "subject", "to_text", "created_at")
-RELATIVE_DAYS = 7  # older ones are said by their date
+OLD = timedelta(days=7)  # from here on, times are said by their date
 
 
 def fields(chosen: Layout) -> list[str]:
@@ -38,29 +40,28 @@ def rows(
         senders = Label.objects.filter(id__in={mail.sender_id for mail in mails}).values_list("id", "text")
         texts = {**texts, **dict(senders)}
     labels = {status.value: escape(str(status.label)) for status in Status}
-    log, now, said = reverse("maillog:list"), timezone.now(), units()
-    choose, no_subject = gettext("Choose mail %s"), escape(gettext("(no subject)"))
+    log, moments = reverse("maillog:list"), Moments()
+    choose, no_subject = escape(gettext("Choose mail %s")), escape(gettext("(no subject)"))
+    columns = opening_tags(chosen)
     counts_tries = not chosen.has("tries")
     before, swap, after = ("<template>", ' hx-swap-oob="true"', "</template>") if apart else ("", "", "")
 
     def row(mail: Message) -> str:
-        pk, status, reason = mail.pk, f'data-status="{mail.status}"', escape(mail.reason)
+        pk, status, reason = mail.id, f'data-status="{mail.status}"', escape(mail.reason)
         href = f"{log}{pk}/"  # what reverse("maillog:detail") says, which would be asked 50 times
-        label = escape(choose % pk)
-        box = (
-            f'<input type="checkbox" name="ids" value="{pk}" id="pick-{pk}" aria-label="{label}">' if with_boxes else ""
-        )
+        label = f'aria-label="{choose % pk}"'
+        box = f'<input type="checkbox" name="ids" value="{pk}" id="pick-{pk}" {label}>' if with_boxes else ""
         title, why = (f' title="{reason}"', f'<span class="reason" {status}>{reason}</span>') if reason else ("", "")
         many = counts_tries and mail.tries > 1
         tries = f'<span class="tries">{escape(gettext("%d tries") % mail.tries)}</span>' if many else ""
         return (
-            f'{before}<tr id="mail-{pk}" data-state="{state(*(getattr(mail, name) for name in CHANGING))}"{swap}>'
+            f'{before}<tr id="mail-{pk}" data-state="{state(*what_changes(mail))}"{swap}>'
             f'<td><span class="pick">{box}<span class="status" {status}>{labels[mail.status]}</span></span></td>'
             f'<td class="main"><a class="row-link" id="open-{pk}" href="{href}"{title}>'
             f"{escape(mail.subject) or no_subject}</a>"
             f'<span class="muted">{escape(mail.recipients_shown)}</span>{why}</td>'
-            f"{cells(mail, texts, chosen)}"
-            f'<td class="corner"><a class="when" href="{href}" tabindex="-1">{when(mail.created_at, now, said)}</a>'
+            f"{''.join([f'{begin}{shown(mail, texts)}</td>' for begin, shown in columns])}"
+            f'<td class="corner"><a class="when" href="{href}" tabindex="-1">{moments.when(mail.created_at)}</a>'
             f"{tries}</td></tr>{after}"
         )
 
@@ -81,25 +82,30 @@ def changed(shown: dict[int, str]) -> tuple[list[int], list[int]]:
     )
 
 
-def when(moment: datetime, now: datetime, said: Sequence[tuple[int, str]]) -> SafeString:
-    """Return `moment` as the list shows it: how long ago, the exact time on hover; a date if that is days ago."""
-    local = timezone.localtime(moment)
-    exactly = f"{_day(local.date(), 'j M Y', get_language())}, {local:%H:%M:%S} {local.tzname()}"
-    return mark_safe(  # noqa: S308  (numbers, and words of ours)
-        f'<time datetime="{local.isoformat(timespec="seconds")}" title="{escape(exactly)}">'
-        f"{escape(ago(moment, now, said))}</time>"
-    )
+class Moments:
+    """Times as the list shows them: seen from `now`, in the time zone and the language in force."""
 
+    def __init__(self, now: datetime | None = None) -> None:
+        self.now = now or timezone.now()
+        self.zone, self.language, self.said = timezone.get_current_timezone(), get_language(), units()
+        self.year = self.now.astimezone(self.zone).year
 
-def ago(moment: datetime, now: datetime, said: Sequence[tuple[int, str]]) -> str:
-    """Return how long ago `moment` was, in one unit of `said`; its day if that was more than a week ago."""
-    passed = now - moment
-    if passed >= timedelta(days=RELATIVE_DAYS):
-        day, today = timezone.localtime(moment).date(), timezone.localtime(now).date()
-        return _day(day, "j M" if day.year == today.year else "j M Y", get_language())
-    seconds = max(0, int(passed.total_seconds()))
-    size, text = next(unit for unit in said if seconds >= unit[0])
-    return text.replace("#", str(seconds // size)) if size else text
+    def when(self, moment: datetime) -> str:
+        """Return HTML: how long ago it was, the exact time on hover; a date if that is days ago."""
+        local = moment.astimezone(self.zone)
+        stamp = local.isoformat(timespec="seconds")
+        exactly = f"{_day(local.date(), 'j M Y', self.language)}, {stamp[11:19]} {local.tzname()}"
+        return f'<time datetime="{stamp}" title="{escape(exactly)}">{escape(self.ago(moment))}</time>'
+
+    def ago(self, moment: datetime) -> str:
+        """Return how long ago it was, in one unit; its day if that was more than a week ago."""
+        passed = self.now - moment
+        if passed >= OLD:
+            day = moment.astimezone(self.zone).date()
+            return _day(day, "j M" if day.year == self.year else "j M Y", self.language)
+        seconds = max(0, int(passed.total_seconds()))
+        size, text = next(unit for unit in self.said if seconds >= unit[0])
+        return text.replace("#", str(seconds // size)) if size else text
 
 
 def units() -> list[tuple[int, str]]:

@@ -14,11 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from maillog.filters import MailFilter
 from maillog.listing_models import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
 from maillog.models import SavedSearch
+from prepared import Prepared
+
+SAVED: Prepared[SavedSearch] = Prepared(lambda user_id: SavedSearch.objects.filter(user_id=user_id))
 
 
 def searches_of(user_id: int) -> list[SavedSearch]:
     """Return somebody's searches by name; there are never more than `MOST_SEARCHES`."""
-    return sorted(SavedSearch.objects.filter(user_id=user_id), key=lambda one: (one.name.casefold(), one.name))
+    return sorted(SAVED.all(user_id), key=lambda one: (one.name.casefold(), one.name))
 
 
 class NameForm(forms.Form):

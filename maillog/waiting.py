@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -21,6 +20,7 @@ from maillog.acting import Selection
 from maillog.counts import CAP, Count, status_counts_of
 from maillog.models import Label, Message, Status
 from maillog.paging import SIZE, place_in
+from prepared import Prepared, moment, together
 
 UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
 SHOWN = (*UNFINISHED, Status.UNCERTAIN)
@@ -53,8 +53,7 @@ class QueuePage:
 def waiting(now: datetime | None = None) -> Waiting:
     """Return the oldest of what waits: one query of three steps into an index."""
     now = now or timezone.now()
-    statement, values = _oldest()
-    found = list(Message.objects.raw(statement, [connection.ops.adapt_datetimefield_value(now), *values]))
+    found = OLDEST.all(moment(now))
     due_since = [row.next_attempt_at for row in found if row.status in CLAIMED_OR_DUE and _is_due(row, now)]
     since = [row.next_attempt_at if row.status == Status.QUEUED else row.created_at for row in found]
     held = [row.reason for row in found if row.status == Status.HELD]
@@ -115,6 +114,17 @@ def _in_state(rows: QuerySet[Message], status: Status) -> QuerySet[Message]:
     return rows.filter(status=status).exclude(status=Status.SENT).order_by("id")
 
 
+def _oldest(now: Any) -> list[QuerySet[Message]]:
+    """Return what `waiting` reads: the mail that has been due longest, the oldest put off, the oldest held."""
+    rows = Message.objects.only("id", "status", "created_at", "next_attempt_at", "reason")
+    due = rows.filter(next_attempt_at__lte=now, status__in=CLAIMED_OR_DUE)
+    others = [_in_state(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
+    return [due.order_by("next_attempt_at", "id")[:1], *others]
+
+
+OLDEST: Prepared[Message] = Prepared(_oldest)
+
+
 def _is_due(row: Message, now: datetime) -> bool:
     return row.next_attempt_at is not None and row.next_attempt_at <= now
 
@@ -128,22 +138,6 @@ def _read(ids: Sequence[int]) -> list[Message]:
     return [rows[pk] for pk in ids if pk in rows]
 
 
-@cache
-def _oldest() -> tuple[str, tuple[Any, ...]]:
-    """Return the statement of `waiting`, which every page runs, and what it takes after the time that is now."""
-    rows = Message.objects.only("id", "status", "created_at", "next_attempt_at", "reason")
-    due = rows.filter(next_attempt_at__lte=timezone.now(), status__in=CLAIMED_OR_DUE)
-    others = [_in_state(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
-    statement, (_now, *values) = _union([due.order_by("next_attempt_at", "id")[:1], *others], then="")
-    return statement, tuple(values)
-
-
 def _together(parts: Sequence[QuerySet[Message]], *, then: str) -> RawQuerySet[Message]:
-    """Return the rows of several limited querysets by one statement; SQLite takes no LIMIT in Django's own union."""
-    return Message.objects.raw(*_union(parts, then=then))
-
-
-def _union(parts: Sequence[QuerySet[Message]], *, then: str) -> tuple[str, list[Any]]:
-    statements = [part.query.sql_with_params() for part in parts]
-    selects = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part{n}" for n, (sql, _) in enumerate(statements))  # noqa: S608
-    return f"{selects} {then}", [value for _, values in statements for value in values]
+    """Return the rows of several limited querysets by one statement."""
+    return Message.objects.raw(*together(parts, then=then))

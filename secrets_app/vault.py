@@ -13,6 +13,7 @@ the drivers' connection factory alone.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from django.db.models import CharField, Value
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from prepared import Prepared
 from secrets_app.kinds.base import kind as kind_of
 from secrets_app.kinds.base import kinds
 from secrets_app.models import Secret, SecretEvent, SecretValue
@@ -33,6 +35,20 @@ if TYPE_CHECKING:
     from secrets_app.models import Person
 
 ENVIRONMENT = "environment"
+# Every page asks for the connections, to say what is missing.
+SECRETS: Prepared[Secret] = Prepared(lambda kind: Secret.objects.filter(kind=kind).order_by("pk"))
+FIELDS: Prepared[tuple[int, str]] = Prepared(
+    lambda kind: SecretValue.objects.filter(secret__kind=kind).values_list("secret_id", "field")
+)
+PEOPLE: Prepared[tuple[int, int, str]] = Prepared(
+    lambda kind: [
+        through.objects.filter(secret__kind=kind).values_list("secret_id", who, Value(role, CharField()))
+        for through, who, role in (
+            (Secret.owners.through, "user_id", "owner"),
+            (Secret.groups.through, "group_id", "group"),
+        )
+    ]
+)
 Change = SecretEvent.Action
 
 
@@ -77,29 +93,23 @@ class Connection:
 
 def connections(kind: str = "smtp") -> list[Connection]:
     """Return every connection of a kind, the environment's first, then oldest first. Three queries, no decryption."""
-    secrets = list(Secret.objects.filter(kind=kind).order_by("pk"))
+    secrets = SECRETS.all(kind)
     first = environment_connection() if kind == "smtp" else None
-    return [*([first] if first else []), *_described(secrets)]
+    return [*([first] if first else []), *_described(secrets, kind)]
 
 
 def connection(secret: Secret) -> Connection:
     """Return the connection that `secret` makes."""
-    return _described([secret])[0]
+    return _described([secret], secret.kind)[0]
 
 
-def _described(secrets: list[Secret]) -> list[Connection]:
+def _described(secrets: list[Secret], kind: str) -> list[Connection]:
     if not secrets:
         return []
-    ids = [secret.pk for secret in secrets]
-    has, owners, groups = ({pk: set() for pk in ids} for _set in range(3))  # type: ignore[var-annotated]
-    for pk, name in SecretValue.objects.filter(secret__in=ids).values_list("secret_id", "field"):
+    has, owners, groups = (defaultdict(set) for _set in range(3))  # type: ignore[var-annotated]
+    for pk, name in FIELDS.all(kind):
         has[pk].add(name)
-    owner_rows = Secret.owners.through.objects.filter(secret__in=ids)
-    group_rows = Secret.groups.through.objects.filter(secret__in=ids)
-    rows = owner_rows.values_list("secret_id", "user_id", Value("owner", CharField())).union(
-        group_rows.values_list("secret_id", "group_id", Value("group", CharField()))
-    )
-    for pk, who, role in rows:
+    for pk, who, role in PEOPLE.all(kind):
         (owners if role == "owner" else groups)[pk].add(who)
     defaults = {form.key: form.defaults for form in kinds()}
     return [

@@ -51,7 +51,7 @@ class OrderForm(forms.Form):
             found = MailFilter(QueryDict(self.query))
             for name, problems in found.form.errors.items():
                 label = found.form.fields[name].label if name in found.form.fields else name
-                self.add_error(None, f"{label}: {' '.join(problems)}")
+                self.add_error(None, f"{label}: {' '.join(map(str, problems))}")
         return data
 
     @property

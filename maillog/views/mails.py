@@ -140,7 +140,7 @@ def around(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, ob
         "swapped": bool(request.htmx),
         "box_differs": found.text != found.box,
         "fields_differ": any(found.sent.get(name, "") != shown.get(name, "") for name in (*NAMES, *DAYS)),
-        "examples": [] if request.htmx else examples(),
+        "examples": examples,
         "columns": [(one.name, one.label, chosen.has(one.name)) for one in COLUMNS],
         "units": units(),
         "searches": [(one, query_string(one.query), one.query == found.text) for one in searches_of(request.user.pk)],

@@ -10,7 +10,7 @@ import pytest
 
 from tests.config.starting import BASE_DIR
 
-APPS = ("config", "users", "mailadmin", "secrets_app", "templates_app", "maillog")
+APPS = ("config", "users", "mailadmin", "secrets_app", "templates_app", "maillog", "prepared")
 LEAVES = {"secrets_app", "templates_app", "maillog"}
 MODULES = [path for app in APPS for path in sorted((BASE_DIR / app).rglob("*.py")) if "migrations" not in path.parts]
 # Pages alone: mails have inline styles, because many mail programs read no others.

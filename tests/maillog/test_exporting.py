@@ -88,5 +88,5 @@ def test_what_mails_say_is_in_neither(admin_client):
 def test_without_the_permission_nothing_is_exported():
     user = make_user("eve@example.com")
     client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(user, backend="users.backends.Backend")
     assert client.get("/log/export.csv").status_code == 403

@@ -10,7 +10,7 @@ from maillog.columns import COLUMNS, USUAL, layout_of
 from maillog.listing_models import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
 from maillog.models import SavedSearch
 from maillog.query import LONGEST
-from maillog.rows import ago, units
+from maillog.rows import Moments
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
@@ -167,4 +167,4 @@ def test_the_driver_stands_beside_the_connection_only_once(admin_client):
 )  # fmt: skip
 def test_times_are_said_in_one_unit(seconds, words):
     now = timezone.now()
-    assert ago(now - timedelta(seconds=seconds), now, units()) == words
+    assert Moments(now).ago(now - timedelta(seconds=seconds)) == words

@@ -70,7 +70,7 @@ class Command(BaseCommand):
             query["status"] = status
         found = MailFilter(query, Message.objects.select_related("driver", "connection"))
         if not found.is_valid():
-            problems = " ".join(str(problem) for problems in found.errors.values() for problem in problems)
+            problems = " ".join(str(problem) for problems in found.form.errors.values() for problem in problems)
             raise CommandError(problems, returncode=2)
         return found.found
 
