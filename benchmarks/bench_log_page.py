@@ -56,11 +56,12 @@ def run(count: int) -> None:
     from benchmarks.log_data import fill
     from maillog.asking import asked as understood
     from maillog.columns import USUAL, layout
+    from maillog.controls import chips
     from maillog.models import Message
     from maillog.rows import rows, texts_of
     from maillog.search import Count as Counted
     from maillog.search import Page
-    from maillog.views.mails import Chip, around, listing
+    from maillog.views.mails import around, listing
     from users.models import User
 
     start = time.perf_counter()
@@ -109,7 +110,7 @@ def run(count: int) -> None:
         found = Paginator(everything.filter(status=status) if status else everything, SIZE).page(number)
         mails = list(found.object_list)
         counted = dict(Message.objects.order_by().values_list("status").annotate(count=Count("id")))
-        chosen = [Chip(name, name, Counted(number), chosen=False, query="") for name, number in counted.items()]
+        chosen = chips("", {name: Counted(number) for name, number in counted.items()})
         request, usual, nothing = asked(""), layout(USUAL, is_chosen=False), understood(QueryDict(), everything)
         shown = rows(mails, texts_of(nothing.filters.label_ids.items()), usual, with_boxes=True)
         context = {"page": Page(mails), "rows": shown, "layout": usual, "chips": chosen, "may_act": True}

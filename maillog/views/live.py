@@ -18,12 +18,13 @@ from django.views.decorators.http import require_safe
 
 from maillog.asking import asked, only
 from maillog.columns import layout
+from maillog.controls import chips
 from maillog.models import Message
 from maillog.paging import LARGEST_ID, SIZE
 from maillog.query import LONGEST
 from maillog.rows import changed, fields, mails_in_words, rows, texts_of
-from maillog.search import newest_id
-from maillog.views.mails import ACTING, chips, list_of
+from maillog.search import newest_id, status_counts
+from maillog.views.mails import ACTING, list_of
 from maillog.views.requests import PersonRequest
 
 SEEN = "X-Log-Seen"  # up to which mail the page knows what came
@@ -85,7 +86,7 @@ def live(request: PersonRequest) -> HttpResponse:
     context = {
         "rows": rows(mails, texts_of(found.filters.label_ids.items()), chosen, with_boxes=may_act, apart=True),
         "gone": gone,
-        "chips": chips(found.text, newest),
+        "chips": chips(found.text, status_counts(newest)),
         "swapped": True,
         "news": news(len(new)) if new else "",
         "query": found.query(),

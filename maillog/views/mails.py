@@ -11,13 +11,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from maillog.asking import PLACES, Asked, asked, names_by_kind, query_string
-from maillog.columns import COLUMNS, Layout, layout_of
-from maillog.editing import reading, with_operator
-from maillog.models import Message, Status
+from maillog.columns import Layout, layout_of
+from maillog.controls import boxes, chips, options
+from maillog.models import Message
 from maillog.people import whole_address
 from maillog.query import NAMES, plain
 from maillog.rows import fields, rows, texts_of, units
@@ -26,7 +27,7 @@ from maillog.search import Page, newest_id, page_of, status_counts, suggestions
 from maillog.views.requests import PersonRequest
 
 if TYPE_CHECKING:
-    from maillog.search import Count
+    from django.utils.safestring import SafeString
 
 EXAMPLES = (
     ("ann@example.com", _("mails to, from or about this address; the beginning is enough: ann@, example.c")),
@@ -44,18 +45,6 @@ ACTING = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue"
 ANY = {"template": _("Any template"), "driver": _("Any driver"), "connection": _("Any connection")}
 DAYS = {"date_from": _("First day"), "date_to": _("Last day")}
 MOST_SHOWN = 12  # searches above the list; the others are a page away
-ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.SENT, Status.DEFERRED, Status.FAILED})
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One status above the list: a link that filters by it, or takes the filter away."""
-
-    status: str
-    label: str
-    count: Count
-    chosen: bool
-    query: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +63,7 @@ class Choice:
     name: str
     label: str | Promise
     any: str | Promise
-    names: list[str]
-    chosen: str
+    options: SafeString
     wrong: bool
 
 
@@ -120,7 +108,7 @@ def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, o
         "page": page,
         "rows": rows(page.rows, texts_of(filters.label_ids.items()), chosen, with_boxes=may_act),
         "layout": chosen,
-        "chips": chips(found.text, newest),
+        "chips": chips(found.text, status_counts(newest)),
         "newer": found.query(after=page.newer),
         "older": found.query(before=page.older),
         "everything": found.query(),
@@ -141,7 +129,7 @@ def around(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, ob
         "box_differs": found.text != found.box,
         "fields_differ": any(found.sent.get(name, "") != shown.get(name, "") for name in (*NAMES, *DAYS)),
         "examples": examples,
-        "columns": [(one.name, one.label, chosen.has(one.name)) for one in COLUMNS],
+        "boxes": boxes(chosen.names, get_language()),
         "units": units(),
         "searches": [(one, query_string(one.query), one.query == found.text) for one in searches_of(request.user.pk)],
         "most_shown": MOST_SHOWN,
@@ -184,21 +172,6 @@ def choices(found: Asked) -> list[Choice]:
             names = [chosen, *names]
         if len(names) > 1 or chosen:
             label = found.filters.form.fields[name].label or name
-            result.append(Choice(name, label, any_of_them, names, chosen, name in found.fields_at_fault))
+            wrong = name in found.fields_at_fault
+            result.append(Choice(name, label, any_of_them, options(names, chosen), wrong))
     return result
-
-
-def chips(text: str, newest: int) -> list[Chip]:
-    """Return a chip for each status that is usual, chosen, or that some mail is in. It writes itself into `text`."""
-    chosen = reading(text).statuses
-    return [
-        Chip(
-            status=status,
-            label=str(Status(status).label),
-            count=count,
-            chosen=status in chosen,
-            query=query_string(with_operator(text, "status", "" if chosen == (status,) else status)),
-        )
-        for status, count in status_counts(newest).items()
-        if count.value or status in chosen or status in ALWAYS_SHOWN
-    ]

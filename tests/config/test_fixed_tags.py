@@ -50,12 +50,11 @@ def test_words_are_what_djangos_tag_makes_of_them():
     [
         "{% translate name %}",
         '{% translate "Monday"|upper %}',
-        '{% translate "Monday" as day %}',
         '{% translate "May" context "abbrev. month" %}',
         "{% url page %}",
         '{% url "maillog:detail" 5 %}',
         '{% url "maillog:detail" pk=number %}',
-        '{% url "maillog:list" as there %}',
+        "{% static path %}",
         "{% lucide icon %}",
         '{% lucide "x" size=size %}',
         '{% lucide "x" as drawn %}',
@@ -71,6 +70,23 @@ def test_addresses_are_kept_by_where_the_pages_are(mounted):
         for prefix in ("/", "/mail/"):
             mounted(prefix)
             assert template.render(Context()) == f"{prefix}log/"
+
+
+def test_what_is_kept_in_a_variable_is_the_same_each_time(mounted):
+    template = Template('{% translate "Monday" as day %}{% url "maillog:list" as there %}{{ day }} {{ there }}')
+    assert [type(node) for node in template.nodelist[:2]] == [FixedNode, FixedNode]
+    for _ in range(2):
+        with override("de"):
+            assert template.render(Context()) == "Montag /log/"
+        mounted("/mail/")
+        assert template.render(Context()) == "Monday /mail/log/"
+        mounted("/")
+    assert rendered('{% url "no-such-page" as there %}{{ there }}.') == "."
+
+
+def test_files_are_those_that_djangos_tag_names():
+    assert rendered('{% static "css/main.css" %}') == rendered("{% static path %}", path="css/main.css") != ""
+    assert rendered('{% static "css/main.css" as file %}{{ file }}') == rendered('{% static "css/main.css" %}')
 
 
 def test_a_page_that_is_not_there_is_an_error_each_time():

@@ -13,7 +13,7 @@ from tests.maillog.makers import finished, queued
 pytestmark = pytest.mark.django_db
 
 
-def held(one) -> dict:
+def held(one) -> dict[str, object]:
     """Return all that an object holds, and what Django knows of it."""
     return {**vars(one), "_state": (one._state.adding, one._state.db), "deferred": one.get_deferred_fields()}
 
@@ -145,6 +145,11 @@ def test_several_querysets_follow_one_another():
 def test_it_is_seen_by_whoever_looks_over_the_databases_shoulder():
     query = Prepared(lambda: Message.objects.all())
     seen = []
-    with connection.execute_wrapper(lambda execute, sql, *more: (seen.append(sql), execute(sql, *more))[1]):
+
+    def noted(execute, sql, *more):
+        seen.append(sql)
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(noted):
         query.all()
     assert len(seen) == 1
