@@ -230,17 +230,33 @@ class _Walk:
             return []
         is_sqlite = connection.vendor == "sqlite"
         if not is_sqlite or any(one.open_end or one.negated for one in self.wanted):  # whole words FTS5 simply walks
-            size = WINDOW[connection.vendor]
-            low, high = (edge - size, edge + 1) if self.descending else (edge - 1, edge + size)
-            low, high = max(low, self.after or 0), min(high, self.before or high)
-            found = self._look(high, low)
-            is_all = low == (self.after or 0) if self.descending else high == self.before
-            if len(found) == self.count or is_all:
+            found = self._newest(edge)
+            if found is not None:
                 return found
         if is_sqlite:
             return self._walk_fts5()
         rare = self._rare()
         return rare if rare is not None else self._in_order()
+
+    def _newest(self, edge: int) -> list[int] | None:
+        """Return the page by looking at the first entries from `edge` on, None if that does not fill it.
+
+        Where they hold a quarter of it, PostgreSQL looks at four times as many more: it cannot walk all that match, and
+        to fetch them first would be in vain for what is so common.
+        """
+        size = WINDOW[connection.vendor]
+        found: list[int] = []
+        for further in (size, 4 * size):
+            low, high = (edge - further, edge + 1) if self.descending else (edge - 1, edge + further)
+            low, high = max(low, self.after or 0), min(high, self.before or high)
+            found += replace(self, count=self.count - len(found))._look(high, low)
+            is_all = low == (self.after or 0) if self.descending else high == self.before
+            if len(found) == self.count or is_all:
+                return found
+            if connection.vendor == "sqlite" or len(found) * 4 < self.count:
+                break
+            edge = low if self.descending else high
+        return None
 
     def _look(self, before: int, after: int) -> list[int]:
         """Return the page by looking at the entries between two ids."""
