@@ -9,7 +9,7 @@ then FTS5 walks, and PostgreSQL fetches all that match a rare word. Never writes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from django.db.models.expressions import RawSQL
 
 from maillog.indexing import COLUMNS, MARKS, SEARCHED, TABLE, TROUBLE, WEIGHTS
 from maillog.models import Message
-from prepared import objects
+from prepared import Prepared, objects
 
 FEW = 1_000  # candidates that are looked at one by one
 WINDOW = {"sqlite": 20_000, "postgresql": 50_000}  # newest entries that are looked at before the index is asked
@@ -117,7 +117,7 @@ class Found:
     def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
         before, after = self._within(before, after)
         if not self.wanted and not self.states:
-            return objects(_between(self.rows, before, after).order_by("-id" if descending else "id")[:count])
+            return _rows(self.rows, before, after, count, descending=descending)
         ids = self._ids(count, before, after, descending=descending)
         found = {mail.pk: mail for mail in objects(self.rows.filter(id__in=ids))}
         return [found[pk] for pk in ids if pk in found]
@@ -249,7 +249,7 @@ class _Walk:
         for further in (size, 4 * size):
             low, high = (edge - further, edge + 1) if self.descending else (edge - 1, edge + further)
             low, high = max(low, self.after or 0), min(high, self.before or high)
-            found += replace(self, count=self.count - len(found))._look(high, low)
+            found += replace(self, count=self.count - len(found))._look(high, low)  # noqa: SLF001  (it is of this class)
             is_all = low == (self.after or 0) if self.descending else high == self.before
             if len(found) == self.count or is_all:
                 return found
@@ -342,6 +342,28 @@ class _Walk:
         rows = _between(self.rows, before, after).filter(id=RawSQL(key, ())).order_by()  # noqa: S611  (a name of ours)
         sql, values = rows.select_related(None).values("id").query.sql_with_params()
         return f" AND EXISTS ({sql})", list(values)
+
+
+_everything: dict[Hashable, Prepared[Message]] = {}
+
+
+def _rows(
+    rows: QuerySet[Message], before: int | None, after: int | None, count: int, *, descending: bool
+) -> list[Message]:
+    """Return the first `count` of `rows` between two ids; the statement of most pages, for all mails, is kept."""
+
+    def part(before: Any, after: Any) -> QuerySet[Message]:
+        return _between(rows, before, after).order_by("-id" if descending else "id")[:count]
+
+    if rows.query.where or rows.query.select_related:
+        return objects(part(before, after))
+    columns, left_out = rows.query.deferred_loading
+    kind = (frozenset(columns), left_out, before is None, after is None, count, descending)
+    if kind not in _everything:
+        _everything[kind] = Prepared(
+            lambda *bounds: part(None if before is None else bounds[0], None if after is None else bounds[-1])
+        )
+    return _everything[kind].all(*(bound for bound in (before, after) if bound is not None))
 
 
 def _between(rows: QuerySet[Message], before: int | None, after: int | None) -> QuerySet[Message]:
