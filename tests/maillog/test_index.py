@@ -311,6 +311,16 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
         assert [row.pk for row in search(query).page(9, before=odd[20], after=odd[3])] == odd[11:20][::-1]
 
 
+def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetched_as_a_whole(monkeypatch):
+    monkeypatch.setattr(matching, "WINDOW", {"sqlite": 10, "postgresql": 10})
+    odd = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])[1::2]
+    with CaptureQueriesContext(connection) as captured:
+        assert [row.pk for row in search("od").page(7)] == odd[:-8:-1]
+    asked = [one["sql"] for one in captured.captured_queries if "FROM maillog_index" in one["sql"]]
+    assert len(asked) == 2, "the newest ten, then the next forty (PostgreSQL) or a walk (SQLite)"
+    assert not any("WITH" in sql for sql in asked)
+
+
 @pytest.fixture
 def many(transactional_db):
     """20,000 mails of which the planner knows nothing, as in `test_plans`; the rows alone, written at once."""
