@@ -20,7 +20,7 @@ CAP = 10_000
 NEWEST = 50_000
 # Seconds for which a final state that more than 10,000 mails are in is not counted again: of the list of a large log,
 # counting took a seventh of the time on SQLite and a third on PostgreSQL, and every open page asks each few seconds.
-MANY_SECONDS = 30
+MANY, MANY_SECONDS = "maillog_states_of_many", 30
 NEWEST_ID: Prepared[int] = Prepared(lambda: Message.objects.order_by("-id").values_list("id", flat=True)[:1])
 UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
 
@@ -84,8 +84,7 @@ def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:
     are repeated for SQLite, which uses the partial index only then. Sent mails are counted from the `newest` id
     backwards: else PostgreSQL reads the table from its beginning.
     """
-    keys = {f"maillog_many_{status}": status for status in after if status in FINAL}
-    many = {keys[key] for key in cache.get_many(keys)}
+    many: frozenset[Status] = cache.get(MANY, frozenset()) & after.keys()
     table = connection.ops.quote_name(Message._meta.db_table)
     parts = []
     values: list[str | int] = []
@@ -103,7 +102,7 @@ def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:
         with connection.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(parts), values)
             found |= {Status(status): count for status, count in cursor.fetchall()}
-    cache.set_many(
-        {key: True for key, status in keys.items() if status not in many and found[status] > CAP}, MANY_SECONDS
-    )
+    grown = {status for status in after if status in FINAL and status not in many and found[status] > CAP}
+    if grown:
+        cache.set(MANY, many | grown, MANY_SECONDS)
     return {status: found[status] for status in after}

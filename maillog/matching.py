@@ -22,7 +22,8 @@ from maillog.models import Message
 from prepared import Prepared, objects
 
 FEW = 1_000  # candidates that are looked at one by one
-WINDOW = {"sqlite": 20_000, "postgresql": 50_000}  # newest entries that are looked at before the index is asked
+WINDOW = 20_000  # newest entries that are looked at before the index is asked
+FURTHER = 10  # windows more that PostgreSQL looks at, if one of them is likely to end the page
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
 LIKE = "' ' || {} || ' ' LIKE %s"
 MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
@@ -154,6 +155,10 @@ class Found:
 
     def _few(self) -> list[int] | None:
         """Return all candidates of the shortest way if there is a short one."""
+        if self.states:
+            ids = self._ids_of_states(Message.objects.all(), FEW + 1, descending=True)
+            if len(ids) <= FEW:
+                return ids
         for way in self.ways:
             # In order, which the indexes of ways have anyway: else PostgreSQL reads the table for what is common.
             ids = list(Message.objects.filter(way).order_by("-id").values_list("id", flat=True)[: FEW + 1])
@@ -241,19 +246,18 @@ class _Walk:
     def _newest(self, edge: int) -> list[int] | None:
         """Return the page by looking at the first entries from `edge` on, None if that does not fill it.
 
-        Where they hold a quarter of it, PostgreSQL looks at four times as many more: it cannot walk all that match, and
-        to fetch them first would be in vain for what is so common.
+        Where they hold a tenth of it, PostgreSQL looks at ten times as many more: it cannot walk all that match, and to
+        fetch them first would be in vain for what is so common.
         """
-        size = WINDOW[connection.vendor]
         found: list[int] = []
-        for further in (size, 4 * size):
-            low, high = (edge - further, edge + 1) if self.descending else (edge - 1, edge + further)
+        for size in (WINDOW, FURTHER * WINDOW):
+            low, high = (edge - size, edge + 1) if self.descending else (edge - 1, edge + size)
             low, high = max(low, self.after or 0), min(high, self.before or high)
             found += replace(self, count=self.count - len(found))._look(high, low)  # noqa: SLF001  (it is of this class)
             is_all = low == (self.after or 0) if self.descending else high == self.before
             if len(found) == self.count or is_all:
                 return found
-            if connection.vendor == "sqlite" or len(found) * 4 < self.count:
+            if connection.vendor == "sqlite" or len(found) * FURTHER < self.count:
                 break
             edge = low if self.descending else high
         return None

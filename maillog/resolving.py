@@ -73,12 +73,12 @@ class Conditions:
             return
         # What is not sent has an index of its own, which SQLite takes only if the query repeats its condition.
         self.of_rows.append(NOT_SENT)
-        if len(statuses) == 1 and statuses[0] in TROUBLE:
+        if len(statuses) > 1:
+            self.states = list(statuses)
+        elif statuses[0] in TROUBLE:
             self.also_wanted.append(_tag(statuses[0]))
         else:
             self.ways.append(one_of & NOT_SENT)
-        if len(statuses) > 1:
-            self.states = list(statuses)
 
     def label(self, term: Term) -> None:
         """Add that the driver, the connection or the template has this name."""

@@ -284,7 +284,7 @@ def test_very_many_recipients_and_very_long_words_are_taken():
 
 
 def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
-    monkeypatch.setattr(matching, "WINDOW", {"sqlite": 10, "postgresql": 10})
+    monkeypatch.setattr(matching, "WINDOW", 10)
     monkeypatch.setattr(matching, "MOST_FETCHED", 15)
     every = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])
     odd = every[1::2]
@@ -312,7 +312,7 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
 
 
 def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetched_as_a_whole(monkeypatch):
-    monkeypatch.setattr(matching, "WINDOW", {"sqlite": 10, "postgresql": 10})
+    monkeypatch.setattr(matching, "WINDOW", 10)
     odd = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])[1::2]
     with CaptureQueriesContext(connection) as captured:
         assert [row.pk for row in search("od").page(7)] == odd[:-8:-1]
