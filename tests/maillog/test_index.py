@@ -321,6 +321,18 @@ def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetc
     assert not any("WITH" in sql for sql in asked)
 
 
+@pytest.mark.parametrize(("others", "found"), [(2, "few have the number"), (20, "many have it")])
+def test_a_word_with_a_number_is_found_however_many_have_the_number(monkeypatch, others, found):
+    monkeypatch.setattr(matching, "WINDOW", 3)
+    monkeypatch.setattr(matching, "MOST_FETCHED", 5)
+    (mail,) = enqueue([new_message(subject="Zeppelin 123456 is here")])
+    enqueue([new_message(subject=f"Order 123456 of {number}") for number in range(others)])
+    enqueue([new_message(subject=f"Zeppelin {number}") for number in range(30)])
+    assert [row.pk for row in search("zepp 12345").page(7)] == [mail], found
+    assert [row.pk for row in search("zeppelin 123456 -order").page(7)] == [mail], found
+    assert search("airship 123456").page(7) == []
+
+
 @pytest.fixture
 def many(transactional_db):
     """20,000 mails of which the planner knows nothing, as in `test_plans`; the rows alone, written at once."""
