@@ -302,7 +302,7 @@ class _Walk:
         numbers = [one for one in sure if any(len(word) >= LONG and word.isdecimal() for word in one.words)]
         if 0 < len(numbers) < len(sure) and (found := self._fetched(numbers)) is not None:
             return found
-        return self._fetched(sure)
+        return self._fetched(sure) if sure else None
 
     def _fetched(self, sure: Sequence[Wanted]) -> list[int] | None:
         """Return the page by fetching all that have what is `sure`, None if too many have. PostgreSQL."""
