@@ -6,7 +6,6 @@ Put together here as the rows are, because as templates these three loops took a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape
 from typing import TYPE_CHECKING
@@ -28,40 +27,27 @@ if TYPE_CHECKING:
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.SENT, Status.DEFERRED, Status.FAILED})
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One status above the list: a link that filters by it, or takes the filter away."""
-
-    status: str
-    count: Count
-    chosen: bool
-    query: str
-
-    def html(self, log: str) -> str:
-        """Return it as a link, the list being at `log`."""
-        current, cross = (' aria-current="true"', _cross()) if self.chosen else ("", "")
-        label = escape(str(Status(self.status).label))
-        return (
-            f'<a class="chip" data-status="{self.status}" href="{log}{escape(self.query)}"{current}>'
-            f"{label} <b>{self.count}</b>{cross}</a>"
-        )
-
-
 def chips(text: str, counts: Mapping[str, Count]) -> SafeString:
-    """Return a chip for each status that is usual, chosen, or that some mail is in. It writes itself into `text`."""
-    chosen = reading(text).statuses
-    shown = [
-        Chip(
-            status=status,
-            count=count,
-            chosen=status in chosen,
-            query=query_string(with_operator(text, "status", "" if chosen == (status,) else status)),
+    """Return a chip for each status that is usual, chosen, or that some mail is in.
+
+    Each is a link that writes the status into `text`, or takes it away.
+    """
+    log, chosen = reverse("maillog:list"), reading(text).statuses
+
+    def chip(status: str, count: Count) -> str:
+        query = query_string(with_operator(text, "status", "" if chosen == (status,) else status))
+        current, cross = (' aria-current="true"', _cross()) if status in chosen else ("", "")
+        return (
+            f'<a class="chip" data-status="{status}" href="{log}{escape(query)}"{current}>'
+            f"{escape(str(Status(status).label))} <b>{count}</b>{cross}</a>"
         )
+
+    shown = [
+        chip(status, count)
         for status, count in counts.items()
         if count.value or status in chosen or status in ALWAYS_SHOWN
     ]
-    log = reverse("maillog:list")
-    return mark_safe("".join([chip.html(log) for chip in shown]))  # noqa: S308  (words are escaped)
+    return mark_safe("".join(shown))  # noqa: S308  (words are escaped)
 
 
 @cache

@@ -103,6 +103,6 @@ def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:
             cursor.execute(" UNION ALL ".join(parts), values)
             found |= {Status(status): count for status, count in cursor.fetchall()}
     grown = {status for status in after if status in FINAL and status not in many and found[status] > CAP}
-    if grown:
-        cache.set(MANY, many | grown, MANY_SECONDS)
+    if grown and not many:  # what is kept ends together, or the first would be kept for longer
+        cache.set(MANY, frozenset(grown), MANY_SECONDS)
     return {status: found[status] for status in after}

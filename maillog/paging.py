@@ -27,7 +27,7 @@ class PlaceForm(forms.Form):
 
 def place_in(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """Return ``before`` and ``after`` of `params`. Raises ValueError if one of them is not an id."""
-    if not any(params.get(name) for name in ("before", "after")):
+    if all(params.get(name) in (None, "") for name in ("before", "after")):  # a form for nothing would be most of it
         return None, None
     place = PlaceForm(params)
     if not place.is_valid():
