@@ -154,6 +154,7 @@ class Message(models.Model):
             models.Index(fields=["connection", "id", "driver"], name="maillog_connection"),
             models.Index(fields=["created_at", "id"], name="maillog_created"),
             models.Index(fields=["actor", "created_at"], name="maillog_test", condition=Q(is_test=True)),
+            models.Index(fields=["id"], name="maillog_tests", condition=Q(is_test=True)),
             models.Index(
                 fields=["status", "id", "driver", "connection"],
                 name="maillog_not_sent",

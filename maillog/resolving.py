@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Func, Q, QuerySet
+from django.db.models.lookups import Exact
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from maillog.indexing import SEARCHED, TROUBLE, label_tag, own_tag
-from maillog.matching import Found, Wanted
+from maillog.matching import FEW, Found, Wanted
 from maillog.models import Incident, IncidentMail, Message, Status
 from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
 from maillog.words import ends_in_word, words
@@ -22,6 +23,14 @@ PARTS = {"to": "recipients", "from": "sender"}  # what an operator's part of the
 WITH_ADDRESSES = tuple(name for name in SEARCHED if name != "subject")
 NOT_SENT = ~Q(status=Status.SENT)
 SYSTEM = "system"
+TEST = "test"
+IS_TEST = Q(is_test=True)
+
+
+class WithoutIndex(Func):
+    """A column by which the database must not look rows up: on both engines, a sign in front hides its index."""
+
+    template = "+%(expressions)s"
 
 
 @dataclass(slots=True)
@@ -31,6 +40,7 @@ class Conditions:
     labels: Labels
     now: datetime = field(default_factory=timezone.now)  # from which "after:2h" counts back
     of_rows: list[Q] = field(default_factory=list)
+    named: list[tuple[str, int]] = field(default_factory=list)  # (kind, id) of labels that the mail must have
     wanted: list[Wanted] = field(default_factory=list)
     also_wanted: list[Wanted] = field(default_factory=list)  # what the rows say too, for when the index is asked anyway
     of_trouble: list[Wanted] = field(default_factory=list)  # the same, but only entries of mails in trouble know it
@@ -43,6 +53,11 @@ class Conditions:
         """Return what of `rows` holds all of it."""
         for condition in self.of_rows:
             rows = rows.filter(condition)
+        named = _fewest_first(self.named) if len(self.named) > 1 and not self.wanted else self.named
+        for kind, pk in named[:1]:
+            rows = rows.filter(_has_label(kind, pk))
+        for kind, pk in named[1:]:
+            rows = rows.filter(Exact(WithoutIndex(F(f"{kind}_id")), pk))
         wanted = [*self.wanted, *self.also_wanted] if self.wanted else []
         if any(one.tells_of_trouble for one in wanted):
             wanted += self.of_trouble
@@ -96,11 +111,11 @@ class Conditions:
 
     def label_id(self, kind: str, pk: int, *, negated: bool = False) -> None:
         """Add that the driver, the connection or the template is this one."""
-        condition = Q(**{f"{kind}_id": pk})
+        condition = _has_label(kind, pk)
         if negated:
             self.of_rows.append(~condition | Q(**{f"{kind}_id": None}))
             return
-        self.of_rows.append(condition)
+        self.named.append((kind, pk))
         known_of = self.also_wanted if kind == "template" else self.of_trouble
         known_of.append(_tag(label_tag(kind, pk)))
         if kind != "template":
@@ -165,8 +180,13 @@ class Conditions:
         )
 
     def flag(self, term: Term) -> None:
-        """Add a yes or no of the mail."""
-        self.wanted.append(_tag(term.value, negated=term.negated))
+        """Add a yes or no of the mail. Few are tests, which have an index of their own."""
+        if term.value != TEST or term.negated:
+            self.wanted.append(_tag(term.value, negated=term.negated))
+            return
+        self.of_rows.append(IS_TEST)
+        self.also_wanted.append(_tag(TEST))
+        self.ways.append(IS_TEST)
 
     def tag(self, term: Term) -> None:
         """Add a tag that the mail was given, as a whole."""
@@ -199,6 +219,25 @@ def first_id_since(moment: datetime) -> int | None:
     """
     rows = Message.objects.filter(created_at__gte=moment).order_by("created_at", "id")
     return rows.values_list("id", flat=True).first()
+
+
+def _has_label(kind: str, pk: int) -> Q:
+    return Q(**{f"{kind}_id": pk})
+
+
+def _fewest_first(named: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return `named` with the label that fewest mails have, among the newest, in front.
+
+    SQLite knows how many mails a label has on average only: asked for a driver that is seldom and a connection, it read
+    all mails of the connection (114 ms at five million mails, where none has both).
+    """
+
+    def reach(label: tuple[str, int]) -> int:
+        """Return how far back one must look for `FEW` mails, as an id."""
+        mails = Message.objects.filter(_has_label(*label)).order_by("-id").values_list("id", flat=True)
+        return next(iter(mails[FEW : FEW + 1]), 0)
+
+    return sorted(named, key=reach)
 
 
 def _tag(word: str, *, negated: bool = False) -> Wanted:

@@ -394,6 +394,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
+            index=models.Index(condition=models.Q(('is_test', True)), fields=['id'], name='maillog_tests'),
+        ),
+        migrations.AddIndex(
+            model_name='message',
             index=models.Index(condition=models.Q(('status', 'sent'), _negated=True), fields=['status', 'id', 'driver', 'connection'], name='maillog_not_sent'),
         ),
         migrations.AddIndex(
