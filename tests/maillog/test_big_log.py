@@ -64,7 +64,7 @@ def test_the_same_mails_come_of_the_same_seed():
 
 @pytest.fixture
 def big(transactional_db):
-    """20,000 mails of which the planner knows nothing, as in `test_index`."""
+    """20,000 mails of which the planner knows nothing, as in `test_search_pages`."""
     plan_for_an_empty_log()
     fill(BIG, now=timezone.now(), bodies=False)
     if connection.vendor == "postgresql":

@@ -1,0 +1,32 @@
+"""Asks the log as the search box does, for tests."""
+
+from django.http import QueryDict
+
+from maillog.matching import Found
+from maillog.search import MailFilter
+
+
+def search(query: str) -> Found:
+    """Return what `query` in the search box finds."""
+    filters = MailFilter(_typed(query))
+    assert filters.is_valid(), filters.form.errors
+    return filters.found
+
+
+def subjects(query: str) -> list[str]:
+    """Return the subjects of what `query` finds, newest first; the same by every way there is."""
+    found = [mail.subject for mail in search(query).page(1000)]
+    assert found == [mail.subject for mail in search(query).oldest(1000)][::-1]
+    assert found == [mail.subject for mail in search(query).everything().order_by("-id")]
+    return found
+
+
+def problem(query: str) -> str:
+    """Return what is said to be wrong with `query`."""
+    return str(MailFilter(_typed(query)).problem)
+
+
+def _typed(query: str) -> QueryDict:
+    data = QueryDict(mutable=True)
+    data["q"] = query
+    return data
