@@ -108,7 +108,7 @@ def remove(ids: Iterable[int]) -> None:
 def create(connection: BaseDatabaseWrapper) -> None:
     """Make the empty index. The words are cut already, so SQLite's plainest way of cutting is enough.
 
-    Beginnings of two letters are indexed, too; `maillog.matching` makes do with them.
+    Beginnings of two letters are indexed, too; `maillog.walking` makes do with them.
     """
     statements = [
         f"CREATE TABLE {TABLE} (id bigint PRIMARY KEY, words tsvector NOT NULL)",

@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from maillog.indexing import SEARCHED, TROUBLE, label_tag, own_tag
-from maillog.matching import FEW, Found, Wanted
+from maillog.matching import FEW, Found
 from maillog.models import Incident, IncidentMail, Message, Status
 from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
+from maillog.wanted import Wanted
 from maillog.words import ends_in_word, words
 
 Labels = Mapping[tuple[str, str], int]  # (kind, text) -> id

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillog.matching import Wanted, fts5, tsquery
 from maillog.query import OPERATORS, QueryError, Term, parse
+from maillog.wanted import Wanted, fts5, tsquery
 from maillog.words import ends_in_word, words
 
 PIECES = st.one_of(

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from maillog import indexing, matching, resolving
+from maillog import indexing, resolving, walking
 from maillog.models import Label, Message
 from maillog.queueing import MESSAGE_DEFAULTS
 from maillog.recording import enqueue
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db
 
 
 def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
-    monkeypatch.setattr(matching, "WINDOW", 10)
-    monkeypatch.setattr(matching, "MOST_FETCHED", 15)
+    monkeypatch.setattr(walking, "WINDOW", 10)
+    monkeypatch.setattr(walking, "MOST_FETCHED", 15)
     every = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])
     odd = every[1::2]
     for query in (
@@ -43,7 +43,7 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
 
 
 def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetched_as_a_whole(monkeypatch):
-    monkeypatch.setattr(matching, "WINDOW", 10)
+    monkeypatch.setattr(walking, "WINDOW", 10)
     odd = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])[1::2]
     with CaptureQueriesContext(connection) as captured:
         assert [row.pk for row in search("od").page(7)] == odd[:-8:-1]
@@ -54,8 +54,8 @@ def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetc
 
 @pytest.mark.parametrize(("others", "found"), [(2, "few have the number"), (20, "many have it")])
 def test_a_word_with_a_number_is_found_however_many_have_the_number(monkeypatch, others, found):
-    monkeypatch.setattr(matching, "WINDOW", 3)
-    monkeypatch.setattr(matching, "MOST_FETCHED", 5)
+    monkeypatch.setattr(walking, "WINDOW", 3)
+    monkeypatch.setattr(walking, "MOST_FETCHED", 5)
     (mail,) = enqueue([new_message(subject="Zeppelin 123456 is here")])
     enqueue([new_message(subject=f"Order 123456 of {number}") for number in range(others)])
     enqueue([new_message(subject=f"Zeppelin {number}") for number in range(30)])

@@ -1,0 +1,87 @@
+"""Words that the search wants, and how FTS5 and PostgreSQL are asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.db import connection
+
+from maillog.indexing import MARKS, SEARCHED, TROUBLE, WEIGHTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Words that follow one another in one of `columns`; the last may go on if `open_end`. `negated`: must not."""
+
+    words: tuple[str, ...]
+    columns: tuple[str, ...] = SEARCHED
+    open_end: bool = False
+    negated: bool = False
+
+    @property
+    def tells_of_trouble(self) -> bool:
+        """Whether only mails in trouble can have it."""
+        return not self.negated and (
+            self.columns == ("error",) or (self.columns == ("tags",) and self.words[0] in TROUBLE)
+        )
+
+    def begun(self) -> Wanted | None:
+        """Return what FTS5 walks at once instead of words with an open end: the last one cut to its first two letters.
+
+        A longer beginning is put together from all words that begin so, which takes long where a word is everywhere
+        ("example.com"). What is found must then be looked at: see `LIKE`. None for a beginning of one letter, which
+        tells nothing.
+        """
+        last = self.words[-1][:2]
+        if not self.open_end:
+            return self
+        if len(last) == 2:
+            return replace(self, words=(*self.words[:-1], last))
+        return replace(self, words=self.words[:-1], open_end=False) if len(self.words) > 1 else None
+
+    def pattern(self) -> str:
+        """Return what a text with a space around it is like that has the words."""
+        return f"% {' '.join(self.words)}{'' if self.open_end else ' '}%"
+
+    def is_in(self, texts: dict[str, str]) -> bool:
+        """Return whether an entry with these words by column has them."""
+        phrase = " " + " ".join(self.words) + ("" if self.open_end else " ")
+        return any(phrase in f" {texts[name]} " for name in self.columns) != self.negated
+
+
+def expression(wanted: Sequence[Wanted]) -> str:
+    """Return `wanted` as the engine's index reads it."""
+    return tsquery(wanted) if connection.vendor == "postgresql" else fts5(wanted)
+
+
+def fts5(wanted: Sequence[Wanted]) -> str:
+    """Return `wanted` for FTS5, which can only take away from something: from everything, if nothing else is wanted."""
+    parts = {True: [], False: []}  # type: dict[bool, list[str]]
+    for one in wanted:
+        end = " *" if one.open_end else ""
+        parts[one.negated].append(f'{{{" ".join(one.columns)}}} : "{" ".join(one.words)}"{end}')
+    return "".join([" AND ".join(parts[False] or ['{tags} : "all"']), *(f" NOT {part}" for part in parts[True])])
+
+
+def tsquery(wanted: Sequence[Wanted]) -> str:
+    """Return `wanted` for PostgreSQL."""
+    parts = []
+    for one in wanted:
+        mark = MARKS.get(one.columns[0], "")
+        weights = "" if mark or one.columns == SEARCHED else "".join(WEIGHTS[name] for name in one.columns)
+        ends = [""] * (len(one.words) - 1) + ["*" if one.open_end else ""]
+        words = [
+            f"'{mark}{word}'" + (f":{end}{weights}" if end or weights else "")
+            for word, end in zip(one.words, ends, strict=True)
+        ]
+        parts.append(f"{'!' if one.negated else ''}({' <-> '.join(words)})")
+    return " & ".join(parts)
+
+
+def whole(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Return `wanted` without the open ends of phrases, whose other words are enough to find few."""
+    return [
+        replace(one, words=one.words[:-1], open_end=False) if one.open_end and len(one.words) > 1 else one
+        for one in wanted
+    ]
