@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from maillog import exporting
 from maillog.models import Message
@@ -59,6 +61,20 @@ def test_json_lines_hold_one_object_a_mail_with_the_same_names(admin_client):
     found = json.loads(line)
     assert tuple(found) == exporting.COLUMNS
     assert (found["id"], found["is_test"], found["from"], found["template"]) == (mail.pk, False, "shop@example.com", "")
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 3, 29, 1, 30, 5, 123_999, tzinfo=UTC), "2026-03-29T01:30:05.123+00:00"),
+        (datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC), "1999-12-31T23:59:59.000+00:00"),
+    ],
+)
+def test_times_are_iso_8601_in_utc_to_the_millisecond(moment, text, admin_client):
+    Message.objects.filter(pk=queued()).update(created_at=moment, finished_at=moment)
+    with timezone.override("Europe/Berlin"):
+        (row,) = table(admin_client.get("/log/export.csv"))
+    assert row["created_at"] == row["finished_at"] == text
 
 
 def test_many_chunks_are_one_file_without_gaps(admin_client, monkeypatch):
