@@ -81,7 +81,7 @@ def test_of_two_names_the_one_that_fewest_mails_have_is_looked_up(monkeypatch):
         sql = captured.captured_queries[-1]["sql"]
         hidden = {name for name in ("template", "driver", "connection") if f'+"maillog_message"."{name}_id"' in sql}
         asked = {name for name in ("template", "driver", "connection") if f"{name}:" in query}
-        assert asked - hidden == {looked_up}, sql
+        assert asked - hidden == ({looked_up} if connection.vendor == "sqlite" else asked), sql
 
 
 def test_test_mails_are_found_by_an_index_of_their_own(many):
