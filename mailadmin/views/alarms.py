@@ -48,7 +48,7 @@ def edit(request: PersonRequest) -> HttpResponse:
         saved.pk, saved.changed_by = 1, str(request.user)[:254]
         saved.save()
         messages.success(request, gettext("The rules were saved."))
-        return redirect("mailadmin:alarms")
+        return redirect("mailadmin:incidents_alarms")
     stored = AlarmRules.current()  # the form writes what was typed into its own
     context = {
         "form": form,
@@ -70,7 +70,7 @@ def test(request: PersonRequest) -> HttpResponse:
         messages.info(request, f"{text} {gettext('What becomes of it stands below; load the page again in a moment.')}")
     else:
         messages.warning(request, gettext("Nobody is to be told: save an address or a webhook first."))
-    return redirect("mailadmin:alarms")
+    return redirect("mailadmin:incidents_alarms")
 
 
 def lines(found: Iterable[Alarm]) -> list[Line]:

@@ -38,6 +38,7 @@ def test_entries_whose_pages_are_forbidden_are_left_out(colleague_client):
         ("/log/people/?address=ann@example.com", "Mail log", "true"),
         ("/mail/queue/", "Queue", "page"),
         ("/mail/incidents/", "Incidents", "page"),
+        ("/mail/incidents/alarms/", "Incidents", "true"),
         ("/secrets/new/smtp/", "Secrets", "true"),
         ("/templates/", "Templates", "page"),
         ("/account/", "", ""),
