@@ -16,11 +16,12 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from maillog.indexing import TABLE
-from maillog.models import Message
+from maillog.models import Message, Status
 from maillog.walking import Walk, between
 from maillog.wanted import Wanted, expression
 from prepared import Prepared, objects
 
+NOT_SENT = ~Q(status=Status.SENT)  # has an index of its own, which SQLite takes only if the query repeats this
 FEW = 1_000  # candidates that are looked at one by one
 
 
@@ -111,7 +112,7 @@ class Found:
     def _few(self) -> list[int] | None:
         """Return all candidates of the shortest way if there is a short one."""
         if self.states:
-            ids = self._ids_of_states(Message.objects.all(), FEW + 1, descending=True)
+            ids = self._ids_of_states(Message.objects.filter(NOT_SENT), FEW + 1, descending=True)
             if len(ids) <= FEW:
                 return ids
         for way in self.ways:

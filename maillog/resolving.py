@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from maillog.indexing import SEARCHED, TROUBLE, label_tag, own_tag
-from maillog.matching import FEW, Found
+from maillog.matching import FEW, NOT_SENT, Found
 from maillog.models import Incident, IncidentMail, Message, Status
 from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
 from maillog.wanted import Wanted
@@ -23,7 +23,6 @@ Labels = Mapping[tuple[str, str], int]  # (kind, text) -> id
 
 PARTS = {"to": "recipients", "from": "sender"}  # what an operator's part of the mail is called in the index
 WITH_ADDRESSES = tuple(name for name in SEARCHED if name != "subject")
-NOT_SENT = ~Q(status=Status.SENT)
 SYSTEM = "system"
 TEST = "test"
 IS_TEST = Q(is_test=True)
@@ -91,14 +90,13 @@ class Conditions:
         self.of_rows.append(one_of)
         if Status.SENT in statuses:
             return
-        # What is not sent has an index of its own, which SQLite takes only if the query repeats its condition.
         self.of_rows.append(NOT_SENT)
         if len(statuses) > 1:
             self.states = list(statuses)
-        elif statuses[0] in TROUBLE:
+            return
+        self.ways.append(one_of & NOT_SENT)
+        if statuses[0] in TROUBLE:
             self.also_wanted.append(_tag(statuses[0]))
-        else:
-            self.ways.append(one_of & NOT_SENT)
 
     def label(self, term: Term) -> None:
         """Add that the driver, the connection or the template has this name."""

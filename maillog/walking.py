@@ -22,7 +22,6 @@ from maillog.wanted import Wanted, fts5, tsquery, whole
 WINDOW = 20_000  # newest entries that are looked at before the index is asked
 FURTHER = 10  # windows more that PostgreSQL looks at, if one of them is likely to end the page
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
-LONG = 5  # digits of a number that few mails have; years have four
 LIKE = "' ' || {} || ' ' LIKE %s"
 MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
 
@@ -77,8 +76,8 @@ class Walk:
     def _newest(self, edge: int) -> list[int] | None:
         """Return the page by looking at the first entries from `edge` on, None if that does not fill it.
 
-        Where they hold a tenth of it, PostgreSQL looks at ten times as many more: it cannot walk all that match, and to
-        fetch them first would be in vain for what is so common.
+        Where they hold a tenth of it, ten times as many more are looked at: to put together all that match first would
+        be in vain for what is so common.
         """
         found: list[int] = []
         for size in (WINDOW, FURTHER * WINDOW):
@@ -88,7 +87,7 @@ class Walk:
             is_all = low == (self.after or 0) if self.descending else high == self.before
             if len(found) == self.count or is_all:
                 return found
-            if connection.vendor == "sqlite" or len(found) * FURTHER < self.count:
+            if len(found) * FURTHER < self.count:
                 break
             edge = low if self.descending else high
         return None
@@ -101,8 +100,13 @@ class Walk:
         return self._run_fts5(begun, [one for one in self.wanted if one not in begun], before, after)
 
     def _walk_fts5(self) -> list[int]:
-        """Return the page by walking all that match. SQLite."""
-        walked = [one if one.negated or len(one.words) == 1 else one.begun() or one for one in self.wanted]
+        """Return the page by walking all that match. SQLite.
+
+        To put together all mails of the words that begin as a single one takes long, and is worth it for what is rare.
+        Beside a number that few mails have, it is quicker to look at those.
+        """
+        whole = not any(one.has_number for one in self.wanted)
+        walked = [one if one.negated or (whole and len(one.words) == 1) else one.begun() or one for one in self.wanted]
         looked_at = [one for one, shorter in zip(self.wanted, walked, strict=True) if shorter is not one]
         return self._run_fts5(walked, looked_at, self.before, self.after)
 
@@ -129,7 +133,7 @@ class Walk:
         ("order" as it is typed) takes longer than to look at those few that have the number.
         """
         sure = [one for one in self.wanted if not one.negated]
-        numbers = [one for one in sure if any(len(word) >= LONG and word.isdecimal() for word in one.words)]
+        numbers = [one for one in sure if one.has_number]
         if 0 < len(numbers) < len(sure) and (found := self._fetched(numbers)) is not None:
             return found
         return self._fetched(sure) if sure else None

@@ -9,6 +9,8 @@ from django.db import connection
 
 from maillog.indexing import MARKS, SEARCHED, TROUBLE, WEIGHTS
 
+LONG = 5  # digits of a number that few mails have; years have four
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -26,15 +28,20 @@ class Wanted:
             self.columns == ("error",) or (self.columns == ("tags",) and self.words[0] in TROUBLE)
         )
 
+    @property
+    def has_number(self) -> bool:
+        """Whether it has a number that few mails have."""
+        return not self.negated and any(_is_long_number(word) for word in self.words)
+
     def begun(self) -> Wanted | None:
         """Return what FTS5 walks at once instead of words with an open end: the last one cut to its first two letters.
 
         A longer beginning is put together from all words that begin so, which takes long where a word is everywhere
-        ("example.com"). What is found must then be looked at: see `LIKE`. None for a beginning of one letter, which
-        tells nothing.
+        ("example.com"). What is found must then be looked at: see `LIKE`. A long number stays as it is, for few begin
+        so. None for a beginning of one letter, which tells nothing.
         """
         last = self.words[-1][:2]
-        if not self.open_end:
+        if not self.open_end or _is_long_number(self.words[-1]):
             return self
         if len(last) == 2:
             return replace(self, words=(*self.words[:-1], last))
@@ -77,6 +84,10 @@ def tsquery(wanted: Sequence[Wanted]) -> str:
         ]
         parts.append(f"{'!' if one.negated else ''}({' <-> '.join(words)})")
     return " & ".join(parts)
+
+
+def _is_long_number(word: str) -> bool:
+    return len(word) >= LONG and word.isdecimal()
 
 
 def whole(wanted: Sequence[Wanted]) -> list[Wanted]:

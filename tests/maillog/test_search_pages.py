@@ -48,7 +48,8 @@ def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetc
     with CaptureQueriesContext(connection) as captured:
         assert [row.pk for row in search("od").page(7)] == odd[:-8:-1]
     asked = [one["sql"] for one in captured.captured_queries if "FROM maillog_index" in one["sql"]]
-    assert len(asked) == 2, "the newest ten, then the next forty (PostgreSQL) or a walk (SQLite)"
+    assert len(asked) == 2, "the newest ten, then the next forty"
+    assert all(" > " in sql for sql in asked)
     assert not any("WITH" in sql for sql in asked)
 
 
@@ -121,6 +122,7 @@ def test_no_search_reads_the_whole_log(many):
         "ann@example.com",
         "invoice status:failed",
         "invoice status:held",
+        "invoice status:held,cancelled",
         "error:user",
         "is:test",
         'invoice connection:"Relay A"',
