@@ -20,7 +20,7 @@ from maillog.models import Message
 from maillog.wanted import Wanted, fts5, tsquery, whole
 
 WINDOW = 20_000  # newest entries that are looked at before the index is asked
-FURTHER = 10  # windows more that PostgreSQL looks at, if one of them is likely to end the page
+FURTHER = 10  # windows more that are looked at, if one of them is likely to end the page
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
 LIKE = "' ' || {} || ' ' LIKE %s"
 MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
