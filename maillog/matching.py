@@ -93,18 +93,14 @@ class Found:
         if not self.wanted:
             return list(rows.order_by("-id" if descending else "id").values_list("id", flat=True)[:count])
         walk = Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
-        chosen: tuple[Q | None, list[int]] | None = None
-        sure = False
-        for way in [*([None] if self.states else []), *self.ways]:
-            ids = self._first_of(way, before, after, descending=descending)
-            if sure := len(ids) <= FEW:
-                chosen = way, ids
-                break
-            if count < LOOK and _spread(ids) >= max(SELDOM, _spread(chosen[1]) if chosen else 0):
-                chosen = way, ids
-        if chosen is not None:
-            found = walk.among(self._all_of(*chosen, before, after, descending=descending), sure=sure)
-            if found is not None:
+        seldom: list[int] = []
+        for ids in self._candidates(before, after, descending=descending):
+            if len(ids) <= FEW:
+                return walk.among(ids)
+            seldom = max(seldom, ids[:FEW], key=_spread)
+        if count < LOOK and _spread(seldom) >= SELDOM:
+            found = walk.among(seldom, only_if_likely=True)
+            if len(found) == count:
                 return found
         return walk.ids()
 
@@ -123,28 +119,15 @@ class Found:
             ids = sorted((pk for (pk,) in cursor.fetchall()), reverse=descending)
         return ids[:count]
 
-    def _first_of(self, way: Q | None, before: int | None, after: int | None, *, descending: bool) -> list[int]:
-        """Return the first mails between two ids that a way leads to, in order; one more than `FEW` at most.
-
-        None leads to the mails in one of `states`.
-        """
-        if way is None:
+    def _candidates(self, before: int | None, after: int | None, *, descending: bool) -> Iterator[list[int]]:
+        """Yield for each way its first mails between two ids, in order: one more than `FEW` at most."""
+        if self.states:
             rows = between(Message.objects.filter(NOT_SENT), before, after)
-            return self._ids_of_states(rows, FEW + 1, descending=descending)
-        # In order, which the indexes of ways have anyway: else PostgreSQL reads the table for what is common.
-        rows = between(Message.objects.filter(way), before, after).order_by("-id" if descending else "id")
-        return list(rows.values_list("id", flat=True)[: FEW + 1])
-
-    def _all_of(
-        self, way: Q | None, ids: list[int], before: int | None, after: int | None, *, descending: bool
-    ) -> Iterator[list[int]]:
-        """Yield all mails between two ids that a way leads to, the `ids` of `_first_of` first."""
-        while ids:
-            yield ids
-            if len(ids) <= FEW:
-                return
-            before, after = (ids[-1], after) if descending else (before, ids[-1])
-            ids = self._first_of(way, before, after, descending=descending)
+            yield self._ids_of_states(rows, FEW + 1, descending=descending)
+        for way in self.ways:
+            # In order, which the indexes of ways have anyway: else PostgreSQL reads the table for what is common.
+            rows = between(Message.objects.filter(way), before, after).order_by("-id" if descending else "id")
+            yield list(rows.values_list("id", flat=True)[: FEW + 1])
 
 
 def _spread(ids: Sequence[int]) -> int:

@@ -7,7 +7,7 @@ whatever is common; then FTS5 walks, and PostgreSQL fetches all that match a rar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,6 @@ from maillog.wanted import Wanted, fts5, tsquery, whole
 WINDOW = 20_000  # newest entries that are looked at before the index is asked
 FURTHER = 10  # windows more that are looked at, if one of them is likely to end the page
 LOOK = 250  # candidates that are looked at together
-LIKELY = 4_000  # candidates that may be looked at for a page
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
 LIKE = "' ' || {} || ' ' LIKE %s"
 MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
@@ -40,23 +39,17 @@ class Walk:
     after: int | None
     descending: bool
 
-    def among(self, candidates: Iterable[Sequence[int]], *, sure: bool) -> list[int] | None:
-        """Return the page of those of `candidates`, all that there are, in order, that match.
+    def among(self, few: Sequence[int], *, only_if_likely: bool = False) -> list[int]:
+        """Return the page of those of `few`, which are in order, that match.
 
-        Unless `sure`: None as soon as so few match that more than `LIKELY` were to be looked at.
+        `only_if_likely`: give up, with less than a page, if the first of them hold less than a tenth of it.
         """
         found: list[int] = []
-        looked = 0
-        for ids in candidates:
-            for start in range(0, len(ids), LOOK):
-                some = ids[start : start + LOOK]
-                found += self._matching(some)
-                looked += len(some)
-                if len(found) >= self.count:
-                    return found[: self.count]
-                if not sure and len(found) * LIKELY < self.count * looked:
-                    return None
-        return found
+        for start in range(0, len(few), LOOK):
+            found += self._matching(few[start : start + LOOK])
+            if len(found) >= self.count or (only_if_likely and len(found) * FURTHER < self.count):
+                break
+        return found[: self.count]
 
     def _matching(self, few: Sequence[int]) -> list[int]:
         """Return those of `few` that match, in order."""

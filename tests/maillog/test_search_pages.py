@@ -19,9 +19,7 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch, few):
     monkeypatch.setattr(walking, "WINDOW", 10)
     monkeypatch.setattr(walking, "MOST_FETCHED", 15)
     monkeypatch.setattr(walking, "LOOK", 10)
-    monkeypatch.setattr(matching, "LOOK", 10)
-    monkeypatch.setattr(walking, "LIKELY", 40)
-    monkeypatch.setattr(matching, "SELDOM", 7)
+    monkeypatch.setattr(matching, "SELDOM", 10)
     monkeypatch.setattr(matching, "FEW", few)
     every = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])
     odd = every[1::2]
