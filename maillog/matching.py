@@ -7,7 +7,7 @@ writes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,12 @@ from django.db.models.expressions import RawSQL
 
 from maillog.indexing import TABLE
 from maillog.models import Message, Status
-from maillog.walking import LOOK, Walk, between
+from maillog.walking import Walk, between
 from maillog.wanted import Wanted, expression
 from prepared import Given, Prepared, objects
 
 NOT_SENT = ~Q(status=Status.SENT)  # has an index of its own, which SQLite takes only if the query repeats this
 FEW = 1_000  # candidates that are looked at one by one
-SELDOM = 40_000  # ids over which so many must lie to be looked at before the index is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +91,9 @@ class Found:
             return self._ids_of_states(rows, count, descending=descending)
         if not self.wanted:
             return list(rows.order_by("-id" if descending else "id").values_list("id", flat=True)[:count])
+        few = self._few()
         walk = Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
-        seldom: list[int] = []
-        for ids in self._candidates(before, after, descending=descending):
-            if len(ids) <= FEW:
-                return walk.among(ids)
-            seldom = max(seldom, ids[:FEW], key=_spread)
-        if count < LOOK and _spread(seldom) >= SELDOM:
-            found = walk.among(seldom, only_if_likely=True)
-            if len(found) == count:
-                return found
-        return walk.ids()
+        return walk.ids() if few is None else walk.among(few)
 
     def _ids_of_states(self, rows: QuerySet[Message], count: int, *, descending: bool) -> list[int]:
         """Return the page of mails in one of several states: the page of each, merged. Else all of them were sorted.
@@ -119,20 +110,18 @@ class Found:
             ids = sorted((pk for (pk,) in cursor.fetchall()), reverse=descending)
         return ids[:count]
 
-    def _candidates(self, before: int | None, after: int | None, *, descending: bool) -> Iterator[list[int]]:
-        """Yield for each way its first mails between two ids, in order: one more than `FEW` at most."""
+    def _few(self) -> list[int] | None:
+        """Return all candidates of the shortest way if there is a short one."""
         if self.states:
-            rows = between(Message.objects.filter(NOT_SENT), before, after)
-            yield self._ids_of_states(rows, FEW + 1, descending=descending)
+            ids = self._ids_of_states(Message.objects.filter(NOT_SENT), FEW + 1, descending=True)
+            if len(ids) <= FEW:
+                return ids
         for way in self.ways:
             # In order, which the indexes of ways have anyway: else PostgreSQL reads the table for what is common.
-            rows = between(Message.objects.filter(way), before, after).order_by("-id" if descending else "id")
-            yield list(rows.values_list("id", flat=True)[: FEW + 1])
-
-
-def _spread(ids: Sequence[int]) -> int:
-    """Return over how many ids these, which are in order, lie."""
-    return abs(ids[-1] - ids[0]) if ids else 0
+            ids = list(Message.objects.filter(way).order_by("-id").values_list("id", flat=True)[: FEW + 1])
+            if len(ids) <= FEW:
+                return ids
+        return None
 
 
 _everything: dict[Hashable, Prepared[Message]] = {}

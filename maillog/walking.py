@@ -21,7 +21,6 @@ from maillog.wanted import Wanted, fts5, tsquery, whole
 
 WINDOW = 20_000  # newest entries that are looked at before the index is asked
 FURTHER = 10  # windows more that are looked at, if one of them is likely to end the page
-LOOK = 250  # candidates that are looked at together
 MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
 LIKE = "' ' || {} || ' ' LIKE %s"
 MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
@@ -39,23 +38,10 @@ class Walk:
     after: int | None
     descending: bool
 
-    def among(self, few: Sequence[int], *, only_if_likely: bool = False) -> list[int]:
-        """Return the page of those of `few`, which are in order, that match.
-
-        `only_if_likely`: give up, with less than a page, if the first of them hold less than a tenth of it.
-        """
-        found: list[int] = []
-        for start in range(0, len(few), LOOK):
-            found += self._matching(few[start : start + LOOK])
-            if len(found) >= self.count or (only_if_likely and len(found) * FURTHER < self.count):
-                break
-        return found[: self.count]
-
-    def _matching(self, few: Sequence[int]) -> list[int]:
-        """Return those of `few` that match, in order."""
-        ids = list(
-            self.rows.filter(id__in=few).order_by("-id" if self.descending else "id").values_list("id", flat=True)
-        )
+    def among(self, few: Sequence[int]) -> list[int]:
+        """Return the page of those of `few` that match."""
+        rows = self.rows.filter(id__in=few).order_by("-id" if self.descending else "id")
+        ids = list(rows.values_list("id", flat=True))
         if not ids:
             return []
         chosen = ", ".join(map(str, ids))
@@ -70,7 +56,7 @@ class Walk:
                 cursor.execute(f"SELECT rowid, {', '.join(COLUMNS)} FROM {TABLE} WHERE rowid IN ({chosen})")  # noqa: S608
                 entries = ((row[0], dict(zip(COLUMNS, row[1:], strict=True))) for row in cursor.fetchall())
                 matching = {pk for pk, texts in entries if all(one.is_in(texts) for one in self.wanted)}
-        return [pk for pk in ids if pk in matching]
+        return [pk for pk in ids if pk in matching][: self.count]
 
     def ids(self) -> list[int]:
         """Return the page of all that match."""
