@@ -87,10 +87,22 @@ class Walk:
             is_all = low == (self.after or 0) if self.descending else high == self.before
             if len(found) == self.count or is_all:
                 return found
-            if len(found) * FURTHER < self.count:
+            if len(found) * FURTHER < self.count or not self._may_go_on():
                 break
             edge = low if self.descending else high
         return None
+
+    def _may_go_on(self) -> bool:
+        """Return whether the index does not answer sooner than a look at many entries.
+
+        On SQLite it does for a word alone, which few mails have if it did not fill the page, and where there are no two
+        letters to walk by (measured at 200,000 entries: a begun word of one letter took 240 ms instead of 60).
+        """
+        if connection.vendor == "postgresql":
+            return True
+        return (len(self.wanted) > 1 or self.only_some_rows) and any(
+            not one.negated and one.begun() for one in self.wanted
+        )
 
     def _look(self, before: int, after: int) -> list[int]:
         """Return the page by looking at the entries between two ids."""

@@ -42,15 +42,17 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
         assert [row.pk for row in search(query).page(9, before=odd[20], after=odd[3])] == odd[11:20][::-1]
 
 
-def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetched_as_a_whole(monkeypatch):
+@pytest.mark.parametrize("query", ["od -zeppelin", "od", "o -zeppelin"])
+def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetched_as_a_whole(monkeypatch, query):
     monkeypatch.setattr(walking, "WINDOW", 10)
     odd = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])[1::2]
     with CaptureQueriesContext(connection) as captured:
-        assert [row.pk for row in search("od").page(7)] == odd[:-8:-1]
+        assert [row.pk for row in search(query).page(7)] == odd[:-8:-1]
     asked = [one["sql"] for one in captured.captured_queries if "FROM maillog_index" in one["sql"]]
-    assert len(asked) == 2, "the newest ten, then the next forty"
-    assert all(" > " in sql for sql in asked)
+    assert len(asked) == 2, "the newest ten, then the next forty or, on SQLite, the index"
     assert not any("WITH" in sql for sql in asked)
+    looks_further = connection.vendor == "postgresql" or query == "od -zeppelin"
+    assert (" > " in asked[1]) == looks_further
 
 
 @pytest.mark.parametrize(("others", "found"), [(2, "few have the number"), (20, "many have it")])
