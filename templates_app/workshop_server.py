@@ -36,8 +36,9 @@ LANGUAGES = ("en", "de")  # whose words are read before the first job
 
 def main() -> None:
     """Serve until the other end of the standard input is closed."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that has stopped waiting does not end this process
     os.nice(NICENESS)
     for language in LANGUAGES:
         filters.warm_up(language)

@@ -1,5 +1,6 @@
 """Hostile templates are answered and leave nothing behind; the process in which they run knows nothing worth having."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,6 +29,11 @@ def server_process():
     """Return the process id of the workshop, which is started if need be."""
     assert try_out(HELLO, {"name": "Ann"}).rendered
     return workshop._server.process.pid
+
+
+def children_of(process):
+    """Return the ids of the processes that `process` has begun, as text; empty if there are none."""
+    return Path(f"/proc/{process}/task/{process}/children").read_text()
 
 
 def test_a_template_is_rendered_in_the_workshop():
@@ -143,8 +149,12 @@ def test_the_workshop_knows_no_secret_and_no_open_file(monkeypatch):
         os.set_inheritable(handle.fileno(), True)
         process = Path(f"/proc/{server_process()}")
         assert b"canary" not in (process / "environ").read_bytes()
-        opened = {str(path.readlink()) for path in (process / "fd").iterdir()}
+        opened = set()
+        for path in (process / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # the job is over and its socket closed meanwhile
+                opened.add(str(path.readlink()))
     assert not any("passwd" in path for path in opened), opened
+    assert opened
     assert "django" not in (process / "maps").read_text()
     assert all(path.startswith(("socket:", "/dev/null")) for path in opened), opened
 
@@ -164,6 +174,18 @@ def test_a_workshop_that_is_killed_during_a_job_does_not_take_the_answer_with_it
     killer.join()
     assert outcome.problems
     assert try_out(HELLO, {"name": "Ann"}).rendered
+
+
+def test_a_workshop_outlives_those_who_do_not_wait_for_their_answer():
+    before = server_process()
+    impatient = workshop.Pace(turn=1, life=1, answer=0)  # half a second, which the child outlives
+    outcome = workshop.outcomes_of(ENDLESS, [("", {}, "")], impatient)[0]
+    assert outcome.problems[0].message == workshop.SLOW
+    limit = time.monotonic() + 30
+    while children_of(before) and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert not children_of(before)
+    assert server_process() == before
 
 
 def test_a_forked_web_process_has_a_workshop_of_its_own():
