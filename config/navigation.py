@@ -54,6 +54,7 @@ ENTRIES = (
     Entry("mailadmin:settings", _("Mail settings"), "settings", "mailadmin.configure_mail"),
     Entry("secrets_app:list", _("Secrets"), "key-round", "secrets_app.use_secrets", "secrets_app"),
     Entry("templates_app:list", _("Templates"), "file-pen", "templates_app.edit_templates", "templates_app"),
+    Entry("mailadmin:keys", _("API keys"), "terminal", "mailadmin.use_api", "http_api"),
     Entry("mailadmin:events", _("Events"), "file-text", "mailadmin.configure_mail"),
 )
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("log/", include("maillog.urls")),
     path("log/", include("mailadmin.log_urls")),
     path("account/", include("allauth.urls")),
+    path("api/v1/", include("mailadmin.http_api.urls")),
     path("healthz", healthz, name="healthz"),
 ]
 

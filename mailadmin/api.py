@@ -55,7 +55,12 @@ def send_many(mails: Iterable[Mail], *, actor: User | None = None) -> list[int]:
             chunk = list(islice(remaining, CHUNK))
             if not chunk:
                 return ids
-            ids.extend(put(chunk, actor=actor))
+            try:
+                ids.extend(put(chunk, actor=actor))
+            except InvalidMail as error:
+                if error.position is not None:
+                    error.position += len(ids)
+                raise
 
 
 @contextmanager
@@ -135,11 +140,15 @@ def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
     senders: dict[str, str] = {}  # by connection hint
     now = timezone.localtime()
     messages: list[NewMessage] = []
-    for mail in mails:
+    for position, mail in enumerate(mails):
         hint = mail.connection_hint
         if hint not in senders:
             senders[hint] = default_sender(current, hint=hint, actor=actor)
-        composed = composing.compose(mail, configuration=current, default_sender=senders[hint], now=now)
+        try:
+            composed = composing.compose(mail, configuration=current, default_sender=senders[hint], now=now)
+        except InvalidMail as error:
+            error.position = position
+            raise
         messages.append(
             outbox.entry(
                 composed,

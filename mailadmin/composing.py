@@ -29,6 +29,7 @@ MAX_RECIPIENTS = 500
 MAX_SIZE = 25 * 1024 * 1024  # octets of the finished message; what large providers accept
 MAX_HEADERS = 50
 TAG = re.compile(r"[\w.:/-]{1,50}")
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
 
 
@@ -148,9 +149,12 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
     if not metadata:
         return
     try:
-        size = len(json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False).encode())
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidMail("metadata", "is not a JSON object") from error
+    if NUL.search(text):
+        raise InvalidMail("metadata", "holds a NUL character, which PostgreSQL does not store")
     if size > 10_000:
         raise InvalidMail("metadata", "is larger than 10,000 octets")
 

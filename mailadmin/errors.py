@@ -44,12 +44,16 @@ class MailadminError(Exception):
 
 
 class InvalidMail(MailadminError, ValueError):
-    """Bad input to `send`: nothing was stored. `field` is the name in `Mail`, `reason` a short plain sentence."""
+    """Bad input to `send`: nothing was stored. `field` is the name in `Mail`, `reason` a short plain sentence.
+
+    `position` is which of several mails it was, from 0; None where there was one, or where none can be named.
+    """
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(field, reason)
         self.field = field
         self.reason = reason
+        self.position: int | None = None
 
     def __str__(self) -> str:
         return f"{self.field}: {self.reason}"

@@ -10,10 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.alarm_models import Alarm, AlarmRules
 from mailadmin.bulk_models import BulkAction
+from mailadmin.key_models import ApiKey
 
 __all__ = [
     "Alarm",
     "AlarmRules",
+    "ApiKey",
     "BulkAction",
     "ConnectionRate",
     "ConnectionState",

@@ -82,7 +82,9 @@ def put(messages: Sequence[NewMessage]) -> list[int]:
     try:
         ids = recording.enqueue(messages)
     except recording.IdempotencyConflict as error:
-        raise InvalidMail("idempotency_key", "was used before, for another mail") from error
+        refused = InvalidMail("idempotency_key", "was used before, for another mail")
+        refused.position = max(place for place, one in enumerate(messages) if one.idempotency_key == error.key)
+        raise refused from error
     instant = [number for number, message in zip(ids, messages, strict=True) if message.mode == SendMode.INSTANT]
     if instant:
         transaction.on_commit(lambda: delivery.deliver_these(instant), robust=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mailadmin.views import alarms, events, incidents, queue, queue_actions, settings, test_draft, test_mail
+from mailadmin.views import alarms, events, incidents, keys, queue, queue_actions, settings, test_draft, test_mail
 
 app_name = "mailadmin"
 urlpatterns = [
@@ -11,6 +11,9 @@ urlpatterns = [
     path("test/draft/<slug:project>/<slug:key>/", test_draft.send, name="test_draft"),
     path("test/<int:mail_id>/", test_mail.result, name="test_result"),
     path("events/", events.entries, name="events"),
+    path("api-keys/", keys.listing, name="keys"),
+    path("api-keys/new/", keys.new, name="keys_new"),
+    path("api-keys/<int:pk>/revocation/", keys.revoke, name="keys_revoke"),
     path("incidents/", incidents.listing, name="incidents"),
     path("incidents/alarms/", alarms.edit, name="incidents_alarms"),
     path("incidents/alarms/test/", alarms.test, name="incidents_alarms_test"),

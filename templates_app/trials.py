@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from templates_app import rendering, workshop
-from templates_app.content import Content, key_parts
+from templates_app.content import Content, Variable, key_parts
 from templates_app.models import Document
 from templates_app.rendering import RenderedMail, TemplateError
 from templates_app.trying import languages_of, samples_of
@@ -33,6 +35,41 @@ class Testable:
         """Return whether mails in `language` differ from those in a language that there is not: de does for de-AT."""
         wanted = language.replace("_", "-").casefold().split("-")[0]
         return any(wanted == one.casefold().split("-")[0] for one in self.languages)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is published of a template, without its texts. `languages`: the default first."""
+
+    key: str
+    name: str
+    description: str
+    version: int
+    languages: tuple[str, ...]
+    variables: tuple[Variable, ...]
+
+
+def published(count: int, *, after: str = "") -> list[Published]:
+    """Return `count` published templates by key, those behind the key `after`: one query."""
+    documents = Document.objects.filter(kind=Document.Kind.TEMPLATE, published__isnull=False)
+    project, _, key = after.partition("/")
+    if after:
+        documents = documents.filter(Q(project__key__gt=project) | Q(project__key=project, key__gt=key))
+    found = []
+    for document in documents.select_related("project", "published").order_by("project__key", "key")[:count]:
+        assert document.published is not None  # noqa: S101  (for the type checker)
+        content = document.published.read()
+        found.append(
+            Published(
+                key=document.full_key,
+                name=document.name,
+                description=document.description,
+                version=document.published.number,
+                languages=tuple(languages_of(content)),
+                variables=content.variables,
+            )
+        )
+    return found
 
 
 def published_names() -> dict[str, list[tuple[str, str]]]:

@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from mailadmin.http_api import ROOT
 from users import setup
 from users.models import User
 
@@ -35,7 +36,9 @@ class FirstVisitMiddleware:
 
     def is_open(self, path: str) -> bool:
         """Return whether `path` is served before the set-up."""
-        return path in (reverse("users:setup"), reverse("healthz")) or path.startswith(settings.STATIC_URL)
+        if path in (reverse("users:setup"), reverse("healthz")):
+            return True
+        return path.startswith((settings.STATIC_URL, ROOT))  # a program is told that it has no key
 
 
 class PreferencesMiddleware:

@@ -124,6 +124,28 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ApiKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('hint', models.CharField(max_length=10)),
+                ('digest', models.CharField(max_length=64, unique=True)),
+                ('scopes', models.CharField(max_length=200)),
+                ('made_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField()),
+                ('used_at', models.DateTimeField(null=True)),
+                ('revoked_at', models.DateTimeField(null=True)),
+                ('revoked_by', models.CharField(blank=True, max_length=254)),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-id'],
+                'permissions': [('use_api', 'Can use the HTTP API, with keys of their own'), ('manage_keys', "Can see and revoke everybody's API keys")],
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('owner', 'name'), name='mailadmin_key_name_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='BulkAction',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

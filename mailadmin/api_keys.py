@@ -1,0 +1,113 @@
+"""Makes, checks and revokes API keys.
+
+A key is ``mk_`` and 256 random bits; it is shown once. It does what its scopes allow and its owner is permitted: what
+an administrator takes away from the owner, the key has lost at the next request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from mailadmin.key_models import ApiKey, Scope
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import _User as User
+
+USE, MANAGE = "mailadmin.use_api", "mailadmin.manage_keys"
+# What the owner must be permitted for each scope.
+NEEDS: dict[Scope, tuple[str, ...]] = {
+    Scope.SEND: ("mailadmin.send_mail",),
+    Scope.READ: ("maillog.view_log",),
+    Scope.RESEND: ("maillog.view_log", "maillog.resend_mail"),
+    Scope.CANCEL: ("maillog.view_log", "mailadmin.manage_queue"),
+    Scope.TEMPLATES: ("mailadmin.send_mail",),
+}
+PREFIX = "mk_"
+KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
+SHOWN = len(PREFIX) + 4  # characters of a key that stay visible
+USED_WITHIN = timedelta(minutes=1)  # so that a busy key does not write at each request
+
+
+class NameTaken(Exception):
+    """The person has a key of this name."""
+
+
+class KeyRefused(Exception):
+    """The text says why a key does not open anything, for whoever holds it."""
+
+
+def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) -> tuple[ApiKey, str]:
+    """Return a new key as it is stored, and the key itself, which nobody can read again. Raises NameTaken."""
+    key = PREFIX + secrets.token_urlsafe(32)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            stored = ApiKey.objects.create(
+                owner=owner,
+                name=name,
+                hint=key[:SHOWN],
+                digest=digest_of(key),
+                scopes=" ".join(scopes),
+                made_at=now,
+                expires_at=now + lifetime,
+            )
+    except IntegrityError as error:
+        raise NameTaken from error
+    return stored, key
+
+
+def digest_of(key: str) -> str:
+    """Return what is kept of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def opened_by(key: str) -> ApiKey:
+    """Return the stored key with its owner, and note that it was used. Raises KeyRefused."""
+    stored = None
+    if KEY.fullmatch(key):
+        stored = ApiKey.objects.select_related("owner").filter(digest=digest_of(key)).first()
+    if stored is None:
+        raise KeyRefused(gettext("There is no such key."))
+    now = timezone.now()
+    if stored.revoked_at is not None:
+        raise KeyRefused(gettext("This key was revoked."))
+    if stored.expires_at <= now:
+        raise KeyRefused(gettext("This key has expired."))
+    if not stored.owner.is_active or not stored.owner.has_perm(USE):
+        raise KeyRefused(gettext("The owner of this key may not use the API any more."))
+    if stored.used_at is None or stored.used_at <= now - USED_WITHIN:
+        ApiKey.objects.filter(pk=stored.pk).update(used_at=now)
+    return stored
+
+
+def offered_to(person: User) -> list[Scope]:
+    """Return the scopes that a key of `person` could make use of."""
+    return [scope for scope, needs in NEEDS.items() if person.has_perms(needs)]
+
+
+def seen_by(person: User) -> QuerySet[ApiKey]:
+    """Return the keys that `person` sees: their own, or everybody's; those in use first, newest first."""
+    is_revoked = ExpressionWrapper(Q(revoked_at__isnull=False), output_field=BooleanField())
+    keys = ApiKey.objects.select_related("owner").order_by(is_revoked, "-id")
+    return keys if person.has_perm(MANAGE) else keys.filter(owner=person)
+
+
+def revoke(key: ApiKey, *, by: User) -> bool:
+    """Let the key open nothing any more, from the next request on. Returns False if it was revoked already."""
+    still = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
+    return bool(still.update(revoked_at=timezone.now(), revoked_by=str(by)[:254]))
+
+
+def is_over(key: ApiKey, now: datetime) -> bool:
+    """Whether the key opens nothing any more."""
+    return key.revoked_at is not None or key.expires_at <= now

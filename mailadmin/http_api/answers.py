@@ -1,0 +1,243 @@
+"""What programs are told: mails and templates, as JSON. Times are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from maillog.models import WAITING, Status
+
+if TYPE_CHECKING:
+    from maillog.models import Attempt, Message, Recipient
+    from templates_app.trials import Published
+
+
+class Answer(BaseModel):
+    """JSON that we send."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Stored(Answer):
+    """A mail that is stored."""
+
+    id: int
+    """Its number, by which everything about it is found."""
+    status: str
+    """Where it is: `queued`, `sending`, `deferred` or `held` (it waits), `sent`, `failed`, `uncertain`, `logged`,
+    `silenced`, `skipped`, `cancelled`."""
+
+
+class StoredMails(Answer):
+    """Mails that are stored, in the order in which they were sent."""
+
+    mails: list[Stored]
+
+
+class MailAnswer(Stored):
+    """A mail of the log."""
+
+    created_at: datetime
+    finished_at: datetime | None
+    next_attempt_at: datetime | None
+    """When it is tried again; null if it is not."""
+    from_: str = Field(alias="from")
+    to: list[str]
+    """Every recipient: To, Cc and Bcc."""
+    subject: str
+    reason: str
+    """Why it is in this state: the server's words, or what it waits for."""
+    template: str
+    template_version: int | None
+    language: str
+    driver: str
+    connection: str
+    sent_by: str
+    """Who sent it; empty: the system."""
+    tags: list[str]
+    tries: int
+    possibly_twice: bool
+    message_id: str
+    octets: int
+    is_test: bool
+    is_sensitive: bool
+    has_attachment: bool
+    repeats: int | None
+    """The number of the mail that was sent again as this one."""
+
+
+class RecipientAnswer(Answer):
+    """One recipient, and what the server said about it."""
+
+    kind: str
+    """`to`, `cc` or `bcc`."""
+    address: str
+    outcome: str
+    """`open`, `accepted`, `refused`, `deferred`, `uncertain` or `skipped`."""
+    code: int | None
+    enhanced_code: str
+    reply: str
+
+
+class AttemptAnswer(Answer):
+    """One attempt to deliver."""
+
+    number: int
+    started_at: datetime
+    duration_ms: int
+    outcome: str
+    """`sent`, `partial`, `deferred`, `failed`, `uncertain`, `held`, `logged`, `silenced` or `skipped`."""
+    phase: str
+    """How far it got: `resolve`, `connect`, `tls`, `greeting`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `content`."""
+    code: int | None
+    enhanced_code: str
+    reply: str
+    driver: str
+    connection: str
+    host: str
+    tls: str
+    worker: str
+
+
+class MailWithAttempts(MailAnswer):
+    """A mail of the log with its recipients and attempts."""
+
+    recipients: list[RecipientAnswer]
+    attempts: list[AttemptAnswer]
+    """Newest first."""
+
+
+class MailPage(Answer):
+    """Some of the mails that match."""
+
+    mails: list[MailAnswer]
+    next: str | None
+    """Where the next ones are; null if these are the last."""
+
+
+class VariableAnswer(Answer):
+    """A value that a template takes."""
+
+    name: str
+    type: str
+    """`text`, `number`, `boolean`, `date`, `datetime`, `url`, `email`, `list` or `object`."""
+    required: bool
+    description: str
+    sample: Any
+
+
+class TemplateAnswer(Answer):
+    """A published template."""
+
+    key: str
+    name: str
+    description: str
+    version: int
+    languages: list[str]
+    """The default first."""
+    variables: list[VariableAnswer]
+
+
+class TemplatePage(Answer):
+    """Some of the published templates, by key."""
+
+    templates: list[TemplateAnswer]
+    next: str | None
+    """Where the next ones are; null if these are the last."""
+
+
+class RenderedAnswer(Answer):
+    """What a template became."""
+
+    subject: str
+    html: str
+    text: str
+    language: str
+    version: int
+
+
+# ---------------------------------------------------------------- made from rows
+
+
+def facts_of(mail: Message) -> dict[str, Any]:
+    """Return what a list says about `mail`, which has its labels at hand."""
+    waits = mail.status in WAITING or mail.status == Status.UNCERTAIN
+    return {
+        "id": mail.pk,
+        "status": mail.status,
+        "created_at": mail.created_at,
+        "finished_at": mail.finished_at,
+        "next_attempt_at": mail.next_attempt_at if waits else None,
+        "from": mail.sender.text,
+        "to": mail.to_text.split(),
+        "subject": mail.subject,
+        "reason": mail.reason,
+        "template": mail.template.text if mail.template else "",
+        "template_version": mail.template_version,
+        "language": mail.language,
+        "driver": mail.driver.text if mail.driver else "",
+        "connection": mail.connection.text if mail.connection else "",
+        "sent_by": mail.actor_name,
+        "tags": mail.tags.split(),
+        "tries": mail.tries,
+        "possibly_twice": mail.maybe_twice,
+        "message_id": mail.message_id,
+        "octets": mail.size,
+        "is_test": mail.is_test,
+        "is_sensitive": mail.is_sensitive,
+        "has_attachment": mail.has_attachment,
+        "repeats": mail.repeats,
+    }
+
+
+def listed(mail: Message) -> MailAnswer:
+    """Return `mail` as lists show it."""
+    return MailAnswer.model_construct(**facts_of(mail))
+
+
+def whole(mail: Message) -> MailWithAttempts:
+    """Return `mail` with its recipients and attempts, which it has at hand."""
+    return MailWithAttempts(
+        **facts_of(mail),
+        recipients=[_recipient(one) for one in mail.recipients.all()],
+        attempts=[_attempt(one) for one in mail.attempts.all()],
+    )
+
+
+def _recipient(one: Recipient) -> RecipientAnswer:
+    return RecipientAnswer(
+        kind=one.kind,
+        address=one.search_address,
+        outcome=one.outcome,
+        code=one.code,
+        enhanced_code=one.enhanced_code,
+        reply=one.reply,
+    )
+
+
+def _attempt(one: Attempt) -> AttemptAnswer:
+    names = AttemptAnswer.model_fields
+    return AttemptAnswer(**{name: getattr(one, name) for name in names})
+
+
+def template(one: Published) -> TemplateAnswer:
+    """Return a published template and what it takes."""
+    return TemplateAnswer(
+        key=one.key,
+        name=one.name,
+        description=one.description,
+        version=one.version,
+        languages=list(one.languages),
+        variables=[
+            VariableAnswer(
+                name=each.name,
+                type=each.type,
+                required=each.required,
+                description=each.description,
+                sample=each.sample,
+            )
+            for each in one.variables
+        ],
+    )

@@ -1,0 +1,157 @@
+"""The documentation of the API as a page: made from its OpenAPI description, so that neither says what is not so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+from mailadmin.http_api.site import description
+
+CODE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a body, or a parameter. Fields of fields have a longer name: ``attachments[].filename``."""
+
+    name: str
+    type: str
+    note: SafeString
+    is_required: bool = False
+    place: str = ""  # of a parameter: query, path or header
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    note: list[SafeString]  # paragraphs
+    scope: str
+    parameters: list[Field]
+    body: list[Field]
+    status: str
+    answer: list[Field]
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Operations on one kind of thing."""
+
+    name: str
+    operations: list[Operation]
+
+
+@cache
+def groups() -> list[Group]:
+    """Return all operations, in the order of the description."""
+    document = description()
+    found: dict[str, list[Operation]] = {}
+    for path, methods in document["paths"].items():
+        for method, one in methods.items():
+            found.setdefault(one["tags"][0], []).append(operation(document, path, method, one))
+    return [Group(name, some) for name, some in found.items()]
+
+
+def operation(document: Mapping[str, Any], path: str, method: str, one: Mapping[str, Any]) -> Operation:
+    """Return one operation for people."""
+    schema = one.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    status, answer = next((status, each) for status, each in one["responses"].items() if status != "default")
+    return Operation(
+        id=one["operationId"],
+        method=method.upper(),
+        path=path,
+        summary=one["summary"],
+        note=[prose(text) for text in one.get("description", "").split("\n\n")],
+        scope=one["security"][0]["key"][0],
+        parameters=[parameter(document, each) for each in one.get("parameters", [])],
+        body=list(fields(document, schema)) if schema else [],
+        status=status,
+        answer=list(fields(document, answer["content"]["application/json"]["schema"])),
+        example=example(document, path, method, schema),
+    )
+
+
+def parameter(document: Mapping[str, Any], given: Mapping[str, Any]) -> Field:
+    """Return one parameter."""
+    schema = resolved(document, given["schema"])
+    note = prose(given.get("description", schema.get("description", "")))
+    return Field(given["name"], type_of(document, schema), note, given.get("required", False), given["in"])
+
+
+def fields(document: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "") -> Iterator[Field]:
+    """Yield the fields of an object, each followed by its own."""
+    whole = resolved(document, schema)
+    for name, given in whole.get("properties", {}).items():
+        one = resolved(document, given)
+        required = name in whole.get("required", []) and not prefix
+        yield Field(
+            prefix + name,
+            type_of(document, one),
+            prose(given.get("description", "") or one.get("description", "")),
+            required,
+        )
+        inner = resolved(document, one["items"]) if one.get("type") == "array" else one
+        if "properties" in inner:
+            mark = "[]" if one.get("type") == "array" else ""
+            yield from fields(document, inner, f"{prefix}{name}{mark}.")
+
+
+def resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that `schema` refers to; of "this or null" this."""
+    if "anyOf" in schema:
+        some = [one for one in schema["anyOf"] if one.get("type") != "null"]
+        return {**resolved(document, some[0]), "nullable": len(some) < len(schema["anyOf"])}
+    if "$ref" in schema:
+        found: Any = document
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return resolved(document, found)
+    return schema
+
+
+def type_of(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Return the type of a value in words of JSON."""
+    if schema.get("format") == "date-time":
+        text = "moment"
+    elif "enum" in schema:
+        text = " or ".join(f'"{one}"' for one in schema["enum"])
+    elif schema.get("type") == "array":
+        text = f"list of {type_of(document, resolved(document, schema['items']))}"
+    else:
+        names = {"string": "text", "integer": "number", "boolean": "true or false"}
+        text = names.get(schema.get("type", ""), schema.get("type", "anything"))
+    return f"{text} or null" if schema.get("nullable") else text
+
+
+def example(document: Mapping[str, Any], path: str, method: str, schema: Mapping[str, Any] | None) -> str:
+    """Return a call to copy, for a shell."""
+    line = f'curl "{settings.BASE_URL}{filled(path)}" -H "Authorization: Bearer $MAILADMIN_KEY"'
+    if method == "get":
+        return line
+    sample = resolved(document, schema).get("example") if schema else None
+    if sample is None:
+        return f"{line} -X POST"
+    return f"{line} \\\n  --json '{json.dumps(sample)}'"
+
+
+def filled(path: str) -> str:
+    """Return the path with something in its braces."""
+    return path.replace("{mail_id}", "17").replace("{key}", "account/welcome")
+
+
+def prose(text: str) -> SafeString:
+    """Return `text` as HTML; what stands in backquotes as code."""
+    return mark_safe(CODE.sub(r"<code>\1</code>", escape(" ".join(text.split()))))  # noqa: S308  (escaped)

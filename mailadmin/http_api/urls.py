@@ -1,0 +1,52 @@
+"""The addresses of the API. All but its documentation are for programs: a session opens none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext
+from django.views.decorators.csrf import csrf_exempt
+
+from mailadmin.http_api.problems import Problem
+from mailadmin.http_api.site import api
+from mailadmin.http_api.views import docs, openapi
+
+app_name = "http_api"
+
+
+def for_programs(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
+    """Return `view` without what is for browsers; a method that it does not know is a problem detail, too."""
+
+    @wraps(view)
+    def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = view(request, *args, **kwargs)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return response
+        allowed = response["Allow"]
+        detail = gettext("This address takes %s.") % allowed
+        return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed}).response()
+
+    return login_not_required(csrf_exempt(operation))
+
+
+def operations() -> list[URLPattern]:
+    """Return the patterns of all operations."""
+    found = []
+    for pattern in api.urls[0]:
+        if isinstance(pattern, URLPattern) and pattern.name != "api-root":
+            pattern.callback = for_programs(pattern.callback)
+            found.append(pattern)
+    return found
+
+
+urlpatterns = [
+    path("docs", docs, name="docs"),
+    path("openapi.json", for_programs(openapi), name="openapi"),
+    *operations(),
+]

@@ -1,0 +1,31 @@
+"""What is no operation: the description of the API, for programs and for people, and what lies beside it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from mailadmin.http_api import ROOT, auth
+from mailadmin.http_api.docs import groups
+from mailadmin.http_api.problems import Problem
+from mailadmin.http_api.site import description
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """Show every operation, with what it takes and gives."""
+    context = {"groups": groups(), "root": f"{settings.BASE_URL}{ROOT}"}
+    return render(request, "mailadmin/api_docs.html", context)
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    """Return the OpenAPI document, to whoever is signed in or has a key."""
+    if not request.user.is_authenticated:
+        try:
+            auth.opened(request)
+        except Problem as problem:
+            return problem.response()
+    return JsonResponse(description())

@@ -1,0 +1,50 @@
+"""The form of a new API key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.addresses import CONTROL_CHARACTERS
+from mailadmin.key_models import Scope
+
+DAYS = ((30, _("30 days")), (90, _("90 days")), (365, _("1 year")), (730, _("2 years")))
+
+
+class KeyForm(forms.Form):
+    """A name, what the key may be used for, and how long. Only what its owner may do is offered."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=100,
+        help_text=_("What uses it: “web shop”, “backup server”. One key for each, so that one alone can be revoked."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("May be used to"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one.")},
+    )
+    days = forms.TypedChoiceField(label=_("Valid for"), coerce=int, choices=DAYS, initial=365)
+
+    def __init__(self, data: Any = None, *, offered: Sequence[Scope]) -> None:
+        super().__init__(data, initial={"scopes": [Scope.SEND] if Scope.SEND in offered else []})
+        scopes = self.fields["scopes"]
+        if isinstance(scopes, forms.MultipleChoiceField):
+            scopes.choices = [(scope.value, scope.label) for scope in offered]
+
+    def clean_name(self) -> str:
+        """Refuse what cannot stand in one line."""
+        name: str = self.cleaned_data["name"]
+        if CONTROL_CHARACTERS.search(name):
+            raise forms.ValidationError(gettext("Line breaks and other control characters are not allowed here."))
+        return name
+
+    def lifetime(self) -> timedelta:
+        """Return how long the key is valid."""
+        return timedelta(days=self.cleaned_data["days"])

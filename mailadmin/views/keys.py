@@ -1,0 +1,96 @@
+"""API keys: which there are, a new one, which is shown once, and revoking one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from mailadmin import api_keys
+from mailadmin.http_api import ROOT
+from mailadmin.key_forms import KeyForm
+from mailadmin.models import ApiKey
+from maillog.views.requests import PersonRequest
+
+SOON = 14  # days before a key ends in which the page says so
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One key as the list shows it."""
+
+    key: ApiKey
+    state: str
+    tone: str
+    is_over: bool
+
+
+@permission_required(api_keys.USE, raise_exception=True)
+@require_safe
+def listing(request: PersonRequest) -> HttpResponse:
+    """Show the person's keys; to those who look after keys, everybody's."""
+    context = {
+        "rows": [row(key) for key in api_keys.seen_by(request.user)],
+        "everybody": request.user.has_perm(api_keys.MANAGE),
+    }
+    return render(request, "mailadmin/keys.html", context)
+
+
+def row(key: ApiKey) -> Row:
+    """Return one key with its state in words."""
+    now = timezone.now()
+    if key.revoked_at is not None:
+        return Row(key, gettext("Revoked"), "muted", is_over=True)
+    left = (key.expires_at - now).days
+    if key.expires_at <= now:
+        return Row(key, gettext("Expired"), "bad", is_over=True)
+    if left < SOON:
+        return Row(key, ngettext("%d day left", "%d days left", left) % left, "warn", is_over=False)
+    return Row(key, gettext("Valid"), "good", is_over=False)
+
+
+@permission_required(api_keys.USE, raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: PersonRequest) -> HttpResponse:
+    """Ask what the key is for, make it, and show it in the answer: it is stored nowhere, not even for a redirect.
+
+    Whoever loads the answer again is told that there is a key of this name.
+    """
+    offered = api_keys.offered_to(request.user)
+    form = KeyForm(request.POST if request.method == "POST" else None, offered=offered)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            stored, key = api_keys.make(
+                request.user, name=data["name"], scopes=data["scopes"], lifetime=form.lifetime()
+            )
+        except api_keys.NameTaken:
+            form.add_error("name", gettext("You have a key of this name. Revoke that one first, or choose another."))
+        else:
+            context = {"stored": stored, "key": key, "root": f"{settings.BASE_URL}{ROOT}"}
+            return render(request, "mailadmin/key_made.html", context, status=201)
+    context = {"form": form, "offered": offered}
+    return render(request, "mailadmin/key_new.html", context, status=422 if form.errors else 200)
+
+
+@permission_required(api_keys.USE, raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke(request: PersonRequest, pk: int) -> HttpResponse:
+    """Ask before revoking, and revoke."""
+    key = api_keys.seen_by(request.user).filter(pk=pk).first()
+    if key is None:
+        raise Http404
+    if request.method != "POST":
+        return render(request, "mailadmin/key_revoke.html", {"key": key})
+    if api_keys.revoke(key, by=request.user):
+        messages.success(request, gettext("“%s” is revoked: it opens nothing any more.") % key.name)
+    else:
+        messages.info(request, gettext("“%s” was revoked already.") % key.name)
+    return redirect("mailadmin:keys")

@@ -1,0 +1,52 @@
+"""Programs that use the HTTP API in tests."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.test import Client
+
+from mailadmin import api_keys
+from mailadmin.key_models import ApiKey, Scope
+from users.models import User
+
+
+@dataclass
+class Program:
+    """A program with an API key; paths are below ``/api/v1``."""
+
+    owner: User
+    stored: ApiKey
+    key: str
+    client: Client = field(default_factory=Client)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def get(self, path: str, **query: Any) -> HttpResponse:
+        asked = f"?{urlencode(query)}" if query else ""
+        return self.client.get(f"/api/v1{path}{asked}", headers=self.headers)
+
+    def post(self, path: str, body: Any = None, *, idempotency_key: str = "") -> HttpResponse:
+        extra = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self.client.post(
+            f"/api/v1{path}",
+            "" if body is None else json.dumps(body),
+            content_type="application/json",
+            headers={**self.headers, **extra},
+        )
+
+    def ask(self, method: str, path: str) -> HttpResponse:
+        return self.post(path, {}) if method == "post" else self.get(path)
+
+
+def program(owner: User, *, scopes: Iterable[Scope] = tuple(Scope)) -> Program:
+    """Return a program with a new key of `owner`."""
+    name = f"Program {ApiKey.objects.count()}"
+    stored, key = api_keys.make(owner, name=name, scopes=scopes, lifetime=timedelta(days=30))
+    return Program(owner, stored, key)
