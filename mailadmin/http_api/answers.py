@@ -40,29 +40,41 @@ class MailAnswer(Stored):
     """A mail of the log."""
 
     created_at: datetime
+    """When it was stored."""
     finished_at: datetime | None
+    """When it came into a state that is final."""
     next_attempt_at: datetime | None
     """When it is tried again; null if it is not."""
     from_: str = Field(alias="from")
+    """The sender's address."""
     to: list[str]
     """Every recipient: To, Cc and Bcc."""
     subject: str
     reason: str
     """Why it is in this state: the server's words, or what it waits for."""
     template: str
+    """The key of the template that it was made from; empty: none."""
     template_version: int | None
     language: str
+    """In which the template was rendered."""
     driver: str
+    """What sent it, or tried to: `smtp`, `log`, `silent` or `disabled`."""
     connection: str
+    """The name of the SMTP secret that it took."""
     sent_by: str
     """Who sent it; empty: the system."""
     tags: list[str]
     tries: int
+    """How many attempts there were."""
     possibly_twice: bool
+    """Whether the recipient may have got it twice: a server's answer was lost, and it was sent again."""
     message_id: str
+    """The header Message-ID."""
     octets: int
+    """Its size."""
     is_test: bool
     is_sensitive: bool
+    """Whether it held a link or a code."""
     has_attachment: bool
     repeats: int | None
     """The number of the mail that was sent again as this one."""
@@ -77,8 +89,11 @@ class RecipientAnswer(Answer):
     outcome: str
     """`open`, `accepted`, `refused`, `deferred`, `uncertain` or `skipped`."""
     code: int | None
+    """The SMTP reply code (RFC 5321 4.2)."""
     enhanced_code: str
+    """Such as 5.1.1 (RFC 3463)."""
     reply: str
+    """The server's words, or why it was left out."""
 
 
 class AttemptAnswer(Answer):
@@ -92,13 +107,19 @@ class AttemptAnswer(Answer):
     phase: str
     """How far it got: `resolve`, `connect`, `tls`, `greeting`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `content`."""
     code: int | None
+    """The SMTP reply code (RFC 5321 4.2)."""
     enhanced_code: str
+    """Such as 5.1.1 (RFC 3463)."""
     reply: str
+    """The server's words, or those of the error."""
     driver: str
     connection: str
     host: str
+    """Name and port of the server."""
     tls: str
+    """Version and cipher; empty: the connection was not encrypted."""
     worker: str
+    """The process that tried."""
 
 
 class MailWithAttempts(MailAnswer):

@@ -141,10 +141,22 @@ def example(document: Mapping[str, Any], path: str, method: str, schema: Mapping
     line = f'curl "{settings.BASE_URL}{filled(path)}" -H "Authorization: Bearer $MAILADMIN_KEY"'
     if method == "get":
         return line
-    sample = resolved(document, schema).get("example") if schema else None
-    if sample is None:
+    whole = resolved(document, schema) if schema else {}
+    if "example" not in whole:
         return f"{line} -X POST"
+    sample = in_order(document, whole, whole["example"])
     return f"{line} \\\n  --json '{json.dumps(sample)}'"
+
+
+def in_order(document: Mapping[str, Any], schema: Mapping[str, Any], sample: Any) -> Any:
+    """Return the sample with its fields in the order in which they are described."""
+    whole = resolved(document, schema)
+    if isinstance(sample, list):
+        return [in_order(document, whole["items"], one) for one in sample]
+    if not isinstance(sample, dict) or "properties" not in whole:
+        return sample
+    known = whole["properties"]
+    return {name: in_order(document, known[name], sample[name]) for name in known if name in sample}
 
 
 def filled(path: str) -> str:

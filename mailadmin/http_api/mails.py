@@ -29,7 +29,9 @@ router = Router(tags=["Mails"])
 LABELS = ("sender", "template", "driver", "connection")
 Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only mails with a smaller number.")]
 After = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only mails with a larger number, oldest first.")]
-RequestKey = Annotated[str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY)]
+RequestKey = Annotated[
+    str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="A word of your own for this mail.")
+]
 
 
 # ---------------------------------------------------------------- sending

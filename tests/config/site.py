@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -18,7 +19,8 @@ from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from mailadmin import bulk
+from mailadmin import api_keys, bulk
+from mailadmin.models import ApiKey
 from maillog import suppressing
 from maillog.models import MailEvent, SavedSearch
 from maillog.trail import LOOKS
@@ -33,7 +35,7 @@ from users.models import User
 
 USE, TEST, CONFIGURE = "secrets_app.use_secrets", "mailadmin.send_test", "mailadmin.configure_mail"
 LOG, BODY = "maillog.view_log", "maillog.view_body"
-STEER = "mailadmin.manage_queue"
+STEER, API = "mailadmin.manage_queue", "mailadmin.use_api"
 RESEND, DELETE = "maillog.resend_mail", "maillog.delete_mail"
 SUPPRESS = "maillog.suppress_address"
 EDIT = "templates_app.edit_templates"
@@ -49,6 +51,8 @@ PERMISSIONS = (
     RESEND,
     DELETE,
     SUPPRESS,
+    API,
+    "mailadmin.manage_keys",
     "mailadmin.send_mail",
     "users.manage_users",
 )
@@ -122,6 +126,11 @@ PAGES = (
     Page("mail/incidents/<int:pk>/", "/mail/incidents/{incident}/", (LOG,)),
     Page("mail/incidents/<int:pk>/ending/", "/mail/incidents/{incident}/ending/", QUEUE_NEEDS, reads=False, acts=True),
     Page("mail/events/", "/mail/events/", (CONFIGURE, BODY)),
+    Page("mail/api-keys/", "/mail/api-keys/", (API,)),
+    Page("mail/api-keys/new/", "/mail/api-keys/new/", (API,), acts=True),
+    Page("mail/api-keys/<int:pk>/revocation/", "/mail/api-keys/{api_key}/revocation/", (API,), acts=True),
+    Page("api/v1/docs", "/api/v1/docs"),
+    Page("api/v1/openapi.json", "/api/v1/openapi.json"),
     Page("secrets/", "/secrets/", (USE,)),
     Page("secrets/environment/", "/secrets/environment/", (USE,)),
     Page("secrets/trail/", "/secrets/trail/", (USE,), administrator=True),
@@ -237,6 +246,21 @@ PAGES = (
 )
 
 
+# What no session opens, but an API key only (tests/mailadmin/test_http_api.py).
+PROGRAMS = tuple(
+    Page(f"api/v1/{route}", f"/api/v1/{path}")
+    for route, path in (
+        ("mails", "mails"),
+        ("mails/batch", "mails/batch"),
+        ("mails/<int:mail_id>", "mails/{mail}"),
+        ("mails/<int:mail_id>/resend", "mails/{mail}/resend"),
+        ("mails/<int:mail_id>/cancel", "mails/{mail}/cancel"),
+        ("templates", "templates"),
+        ("templates/<path:key>/render", "templates/shop/hello/render"),
+    )
+)
+
+
 def routes(patterns: Any = None, prefix: str = "") -> Iterator[str]:
     """Yield every pattern of the site, without the anchors of regular expressions."""
     for entry in get_resolver().url_patterns if patterns is None else patterns:
@@ -291,8 +315,7 @@ class Site:
         self.shared = SharedValue.objects.create(name="support", value="help@example.com")
         self.template = edited_template()
         self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
-        self.draft_of(self.admin)
-        SavedSearch.objects.create(user=self.admin, name="Failed", query="status:failed")
+        self.belongings_of(self.admin)
         self.order = bulk.order("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
         self.suppression = suppressing.suppress("gone@example.com", by=self.admin)[0]
         self.incident = make_incident(mails=[self.mail.pk])
@@ -302,12 +325,13 @@ class Site:
         """Return a new account that holds `permissions`, and owns the secret, too."""
         user = make_user(f"person{User.objects.count()}@example.com", *permissions)
         self.secret.owners.add(user)
-        self.draft_of(user)
-        SavedSearch.objects.create(user=user, name="Failed", query="status:failed")
+        self.belongings_of(user)
         return user
 
-    def draft_of(self, user: User) -> None:
-        """Store a draft of the template, which differs from what is published."""
+    def belongings_of(self, user: User) -> None:
+        """Store an API key, a search, and a draft of the template, which differs from what is published."""
+        api_keys.make(user, name="Shop", scopes=["mails:send"], lifetime=timedelta(days=30))
+        SavedSearch.objects.create(user=user, name="Failed", query="status:failed")
         content = saying("<p>A draft for {{ name }}</p>", variables=[Variable("name", sample="Ann")])
         Draft.objects.create(
             document=self.template, user=user, content=content.as_json(), based_on=self.template.published
@@ -322,6 +346,7 @@ class Site:
             session = UserSession.objects.create(user=owner, ip="192.0.2.1", session_key=key).pk
         return page.path.format(
             search=SavedSearch.objects.get(user=user or self.admin).pk,
+            api_key=ApiKey.objects.get(owner=user or self.admin).pk,
             mail=self.mail.pk,
             secret=self.secret.pk,
             session=session,

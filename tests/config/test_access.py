@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from tests.config.site import PAGES, PERMISSIONS, Page, freshly_signed_in, routes, stored
+from tests.config.site import PAGES, PERMISSIONS, PROGRAMS, Page, freshly_signed_in, routes, stored
 from tests.conftest import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def each(pages):
 
 def test_every_address_of_the_site_is_in_the_list_of_pages():
     """Say in tests/config/site.py who may open a new address."""
-    assert set(routes()) == {page.route for page in PAGES}
+    assert set(routes()) == {page.route for page in (*PAGES, *PROGRAMS)}
     assert len(PAGES) == len({page.path for page in PAGES})
 
 
@@ -74,10 +74,25 @@ def test_public_pages_change_nothing_by_being_asked(place, site):
 
 def test_before_the_set_up_every_page_leads_to_it(db):
     for page in PAGES:
-        names = ("mail", "secret", "session", "shared", "sample", "order", "search", "suppression", "incident")
+        names = (
+            "mail",
+            "secret",
+            "api_key",
+            "session",
+            "shared",
+            "sample",
+            "order",
+            "search",
+            "suppression",
+            "incident",
+        )
         response = Client().get(page.path.format(**dict.fromkeys(names, 1), key="1-abc"))
         if page.path == "/healthz" or page.path == "/setup/":
             assert response.status_code == 200
+        elif page.path == "/api/v1/openapi.json":
+            assert response.status_code == 401
+        elif page.path == "/api/v1/docs":
+            assert response["Location"].startswith("/account/login/")
         else:
             assert (response.status_code, response["Location"]) == (302, "/setup/"), page.path
 
@@ -86,6 +101,21 @@ def test_the_set_up_is_closed_once_there_is_an_account(site):
     typed = {"email": "eve@example.com", "name": "", "password": "correct-horse-9", "password_again": "correct-horse-9"}
     before = stored()
     assert Client().post("/setup/", typed)["Location"] == "/account/login/"
+    assert stored() == before
+
+
+# ---------------------------------------------------------------- programs
+
+
+@each(PROGRAMS)
+def test_no_session_opens_what_is_for_programs(place, site):
+    path = site.path(place)
+    before = stored()
+    for client in (Client(), freshly_signed_in(site.admin)):
+        for method in METHODS:
+            response = getattr(client, method)(path)
+            assert response.status_code in {401, 405}, method
+            assert response["Content-Type"] == "application/problem+json"
     assert stored() == before
 
 

@@ -137,7 +137,9 @@ def addresses(secret: int) -> Iterator[str]:
     mails = list(Message.objects.values_list("pk", flat=True))
     for page in PAGES:
         for mail in mails if "{mail}" in page.path else [0]:
-            rows = dict.fromkeys(("session", "shared", "sample", "order", "search", "suppression", "incident"), 1)
+            rows = dict.fromkeys(
+                ("api_key", "session", "shared", "sample", "order", "search", "suppression", "incident"), 1
+            )
             address = page.path.format(mail=mail, secret=secret, key="1-abc", **rows)
             yield address
             if page.path == "/log/{mail}/":

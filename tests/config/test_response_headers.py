@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import path
 
 from config import urls as project_urls
-from tests.config.site import PAGES, Page, freshly_signed_in
+from tests.config.site import PAGES, PROGRAMS, Page, freshly_signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +77,11 @@ def test_what_is_shown_in_a_frame_has_stricter_ones(place, site):
     assert rules["img-src"] == ["data:"]
     assert rules["base-uri"] == rules["form-action"] == ["'none'"]
     assert not rules.keys() & {"script-src", "connect-src", "frame-src", "font-src"}
+
+
+@pytest.mark.parametrize("place", PROGRAMS, ids=lambda page: page.path)
+def test_answers_to_programs_have_them(place, site):
+    check_page(get(Client(), place, site))
 
 
 def test_the_mail_as_a_file_opens_nowhere(site):

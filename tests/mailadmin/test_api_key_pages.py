@@ -1,0 +1,109 @@
+"""The pages of API keys: a key is shown once, offers what its owner may do, and is gone at once when revoked."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from mailadmin import api_keys
+from mailadmin.key_models import ApiKey
+from tests.conftest import signed_in
+from tests.factories import make_user
+from tests.mailadmin.programs import Program
+
+pytestmark = pytest.mark.django_db
+
+KEYS, NEW = "/mail/api-keys/", "/mail/api-keys/new/"
+FORM = {"name": "Web shop", "scopes": ["mails:send", "mails:read"], "days": "90"}
+
+
+def html_of(response):
+    return response.content.decode()
+
+
+def test_a_new_key_is_shown_once_and_works(admin, admin_client):
+    response = admin_client.post(NEW, FORM)
+    assert response.status_code == 201
+    assert "no-store" in response["Cache-Control"]
+    (key,) = re.findall(r'value="(mk_[\w-]{43})"', html_of(response))
+    stored = ApiKey.objects.get()
+    assert (stored.name, stored.scope_list, stored.owner) == ("Web shop", ["mails:send", "mails:read"], admin)
+    assert timedelta(days=89) < stored.expires_at - timezone.now() < timedelta(days=90)
+    assert Program(admin, stored, key).get("/mails").status_code == 200
+    listed = html_of(admin_client.get(KEYS))
+    assert "Web shop" in listed
+    assert stored.hint in listed
+    assert key not in listed
+
+
+def test_loading_the_answer_again_makes_no_second_key(admin_client):
+    admin_client.post(NEW, FORM)
+    again = admin_client.post(NEW, FORM)
+    assert again.status_code == 422
+    assert "You have a key of this name" in html_of(again)
+    assert 'value="Web shop"' in html_of(again)
+    assert ApiKey.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": ""}, "This field is required."),
+        ({"name": "a" * 101}, "at most 100 characters"),
+        ({"name": "a\u0085b"}, "control characters"),
+        ({"scopes": []}, "Choose at least one."),
+        ({"scopes": ["mails:all"]}, "mails:all is not one of the available choices"),
+        ({"days": "9999"}, "9999 is not one of the available choices"),
+    ],
+)
+def test_what_is_wrong_is_said_at_the_field(admin_client, change, words):
+    response = admin_client.post(NEW, {**FORM, **change})
+    assert response.status_code == 422
+    assert words in html_of(response)
+    assert not ApiKey.objects.exists()
+
+
+def test_only_what_the_person_may_do_is_offered(db):
+    person = make_user("bob@example.com", "mailadmin.use_api", "maillog.view_log")
+    html = html_of(signed_in(person).get(NEW))
+    assert re.findall(r'name="scopes" value="([\w:]+)"', html) == ["mails:read"]
+    refused = signed_in(person).post(NEW, FORM)
+    assert "mails:send is not one of the available choices" in html_of(refused)
+    nothing = make_user("cat@example.com", "mailadmin.use_api")
+    assert "A key of yours could do nothing" in html_of(signed_in(nothing).get(NEW))
+
+
+def test_a_person_sees_and_revokes_only_keys_of_their_own(admin, admin_client):
+    person = make_user("bob@example.com", "mailadmin.use_api", "maillog.view_log")
+    theirs, _ = api_keys.make(person, name="Mine", scopes=["mails:read"], lifetime=timedelta(days=30))
+    other, _ = api_keys.make(admin, name="Hers", scopes=["mails:read"], lifetime=timedelta(days=30))
+    client = signed_in(person)
+    html = html_of(client.get(KEYS))
+    assert ("Mine" in html, "Hers" in html) == (True, False)
+    assert client.post(f"{KEYS}{other.pk}/revocation/").status_code == 404
+    assert client.get(f"{KEYS}{other.pk}/revocation/").status_code == 404
+    everybodys = html_of(admin_client.get(KEYS))
+    assert "Mine" in everybodys
+    assert "bob@example.com" in everybodys
+    assert admin_client.post(f"{KEYS}{theirs.pk}/revocation/")["Location"] == KEYS
+    theirs.refresh_from_db()
+    assert theirs.revoked_by == str(admin)
+    assert "by admin@example.com" in html_of(client.get(KEYS))
+
+
+def test_revoking_asks_first_says_what_it_did_and_frees_the_name(admin, admin_client):
+    admin_client.post(NEW, FORM)
+    place = f"{KEYS}{ApiKey.objects.get().pk}/revocation/"
+    assert "refused from the next request on" in html_of(admin_client.get(place))
+    assert ApiKey.objects.get().revoked_at is None
+    done = admin_client.post(place, follow=True)
+    assert "“Web shop” is revoked" in html_of(done)
+    assert "was revoked already" in html_of(admin_client.post(place, follow=True))
+    assert admin_client.post(NEW, FORM).status_code == 201
+
+
+@pytest.mark.parametrize(("days", "words"), [(40, "Valid"), (5.5, "5 days left"), (1.5, "1 day left"), (-1, "Expired")])
+def test_the_list_says_how_long_a_key_is_valid(admin, admin_client, days, words):
+    api_keys.make(admin, name="Shop", scopes=["mails:send"], lifetime=timedelta(days=days))
+    assert words in html_of(admin_client.get(KEYS))
