@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponse
 from django.test import Client
 
 from mailadmin import api_keys
@@ -28,11 +27,11 @@ class Program:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
-    def get(self, path: str, **query: Any) -> HttpResponse:
+    def get(self, path: str, **query: Any) -> Any:
         asked = f"?{urlencode(query)}" if query else ""
         return self.client.get(f"/api/v1{path}{asked}", headers=self.headers)
 
-    def post(self, path: str, body: Any = None, *, idempotency_key: str = "") -> HttpResponse:
+    def post(self, path: str, body: Any = None, *, idempotency_key: str = "") -> Any:
         extra = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return self.client.post(
             f"/api/v1{path}",
@@ -41,7 +40,7 @@ class Program:
             headers={**self.headers, **extra},
         )
 
-    def ask(self, method: str, path: str) -> HttpResponse:
+    def ask(self, method: str, path: str) -> Any:
         return self.post(path, {}) if method == "post" else self.get(path)
 
 
