@@ -13,12 +13,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin.key_models import ApiKey, Scope
+from prepared import Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -35,6 +37,8 @@ NEEDS: dict[Scope, tuple[str, ...]] = {
 PREFIX = "mk_"
 KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 SHOWN = len(PREFIX) + 4  # characters of a key that stay visible
+BY_DIGEST: Prepared[ApiKey] = Prepared(lambda digest: ApiKey.objects.filter(digest=digest).order_by())
+OWNERS: Prepared[User] = Prepared(lambda pk: get_user_model().objects.filter(pk=pk))
 USED_WITHIN = timedelta(minutes=1)  # so that a busy key does not write at each request
 
 
@@ -73,17 +77,17 @@ def digest_of(key: str) -> str:
 
 def opened_by(key: str) -> ApiKey:
     """Return the stored key with its owner, and note that it was used. Raises KeyRefused."""
-    stored = None
-    if KEY.fullmatch(key):
-        stored = ApiKey.objects.select_related("owner").filter(digest=digest_of(key)).first()
-    if stored is None:
+    stored = BY_DIGEST.first(digest_of(key)) if KEY.fullmatch(key) else None
+    owner = OWNERS.first(stored.owner_id) if stored else None
+    if stored is None or owner is None:
         raise KeyRefused(gettext("There is no such key."))
+    stored.owner = owner
     now = timezone.now()
     if stored.revoked_at is not None:
         raise KeyRefused(gettext("This key was revoked."))
     if stored.expires_at <= now:
         raise KeyRefused(gettext("This key has expired."))
-    if not stored.owner.is_active or not stored.owner.has_perm(USE):
+    if not owner.is_active or not owner.has_perm(USE):
         raise KeyRefused(gettext("The owner of this key may not use the API any more."))
     if stored.used_at is None or stored.used_at <= now - USED_WITHIN:
         ApiKey.objects.filter(pk=stored.pk).update(used_at=now)

@@ -125,11 +125,15 @@ def among(ids: Iterable[int]) -> RawSQL:
     return RawSQL(numbers or "NULL", ())  # noqa: S611  (nothing but digits)
 
 
-def among_texts(texts: Iterable[str]) -> RawSQL:
-    """Return `texts` for ``filter(name__in=among_texts(texts))``: however many, one parameter."""
-    if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
-        return RawSQL(IN_JSON, (json.dumps([*texts]),))  # noqa: S611
-    return RawSQL("SELECT unnest(%s::text[])", ([*texts],))
+def as_one(texts: Iterable[str]) -> object:
+    """Return `texts`, however many, as the one parameter of `among_given`."""
+    return json.dumps([*texts]) if connections[DEFAULT_DB_ALIAS].vendor == "sqlite" else [*texts]
+
+
+def among_given(parameter: object) -> RawSQL:
+    """Return what ``filter(name__in=among_given(Given(0)))`` of a prepared query compares with."""
+    is_sqlite = connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
+    return RawSQL(IN_JSON if is_sqlite else "SELECT unnest(%s::text[])", (parameter,))  # noqa: S611  (words of ours)
 
 
 def column_of(model: type[models.Model], name: str) -> str:

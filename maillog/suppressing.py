@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 
-from maillog.bulk import among_texts
+from maillog.bulk import among_given, as_one
 from maillog.models import Status, Suppression
 from maillog.paging import Page, slice_of
 from maillog.text import fit
+from prepared import Given, Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
 
 # ---------------------------------------------------------------- asking
 
+# Asked for each mail that is stored: writing the statement took a fifth of the time of that.
+IN_FORCE: Prepared[Suppression] = Prepared(
+    lambda _: Suppression.objects.filter(address__in=among_given(Given(0)), lifted_at__isnull=True).order_by()
+)
+
 
 def suppressed(addresses: Iterable[str]) -> dict[str, Suppression]:
     """Return what is in force for `addresses`, by address: one query, none without addresses."""
     wanted = sorted(set(addresses))
     if not wanted:
         return {}
-    rows = Suppression.objects.filter(address__in=among_texts(wanted), lifted_at__isnull=True)
-    return {row.address: row for row in rows.order_by()}
+    return {row.address: row for row in IN_FORCE.all(as_one(wanted))}
 
 
 def in_force(address: str) -> Suppression | None:

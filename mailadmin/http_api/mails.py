@@ -23,6 +23,7 @@ from maillog import lookup
 from maillog.models import Message
 from maillog.paging import LARGEST_ID
 from maillog.search import MailFilter
+from prepared import Prepared
 
 router = Router(tags=["Mails"])
 
@@ -33,6 +34,8 @@ RequestKey = Annotated[
     str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="A word of your own for this mail.")
 ]
 
+
+STATE: Prepared[str] = Prepared(lambda pk: Message.objects.filter(pk=pk).values_list("status", flat=True))
 
 # ---------------------------------------------------------------- sending
 
@@ -50,7 +53,7 @@ def send(request: ApiRequest, response: HttpResponse, mail: MailBody, idempotenc
     except InvalidMail as error:
         raise problem_of(error) from error
     response["Location"] = address_of(number)
-    return stored([number])[0]
+    return stored_one(number)
 
 
 @router.post(
@@ -90,8 +93,13 @@ def unquoted(key: str) -> str:
 
 def stored(numbers: list[int]) -> list[Stored]:
     """Return the mails with their states of now, in the same order."""
-    states = dict(Message.objects.filter(pk__in=numbers).values_list("pk", "status"))
+    states = dict(Message.objects.filter(pk__in=numbers).order_by().values_list("pk", "status"))
     return [Stored(id=number, status=states[number]) for number in numbers]
+
+
+def stored_one(number: int) -> Stored:
+    """Return the mail with its state of now."""
+    return Stored(id=number, status=STATE.first(number) or "")
 
 
 def address_of(number: int) -> str:
@@ -189,7 +197,7 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     except (issuing.NotIssued, resending.NotResendable) as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     response["Location"] = address_of(number)
-    return stored([number])[0]
+    return stored_one(number)
 
 
 @router.post(
@@ -204,4 +212,4 @@ def cancel(request: ApiRequest, mail_id: int) -> Stored:
     one, owner = found(mail_id), request.auth.owner
     if not steering.cancel([one.pk], by=str(owner), actor=owner):
         raise Problem(HTTPStatus.CONFLICT, gettext("This mail is being sent, or has ended."))
-    return stored([one.pk])[0]
+    return stored_one(one.pk)
