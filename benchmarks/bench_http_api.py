@@ -11,6 +11,7 @@ import json
 import statistics
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -26,7 +27,12 @@ ROUNDS = 4
 TEXT = "A line of some sixty characters, as they stand in most mails.\n" * 15
 MAIL: dict[str, Any] = {"to": ["Ann <ann@example.com>"], "subject": "Your order", "text": TEXT}
 VALUES = {"name": "Ann", "email": "ann@example.com", "sign_in_url": "https://example.com/"}
-FROM_TEMPLATE = {"to": ["Ann <ann@example.com>"], "template": "account/welcome", "values": VALUES, "language": "de"}
+FROM_TEMPLATE: dict[str, Any] = {
+    "to": ["Ann <ann@example.com>"],
+    "template": "account/welcome",
+    "values": VALUES,
+    "language": "de",
+}
 
 
 def main() -> None:
@@ -52,17 +58,13 @@ def main() -> None:
 
     mails = [Mail(**MAIL) for _ in range(BATCH)]
     compare("one mail", post("/mails", MAIL), lambda: send(Mail(**MAIL)), REQUESTS, 1)
-    template = dict(FROM_TEMPLATE, key=FROM_TEMPLATE["template"])
-    del template["template"]
+    template = {("key" if name == "template" else name): value for name, value in FROM_TEMPLATE.items()}
     compare("one mail from a template", post("/mails", FROM_TEMPLATE), lambda: send_template(**template), REQUESTS, 1)
     compare("500 mails", post("/mails/batch", {"mails": [MAIL] * BATCH}), lambda: send_many(mails), BATCHES, BATCH)
 
-    for name, path in (
-        ("first page of the log", "/mails"),
-        ("a page of 200", "/mails?limit=200"),
-        ("a mail", "/mails/1"),
-    ):
-        times = sorted(seconds(lambda path=path: client.get(f"/api/v1{path}")) for _ in range(REQUESTS // 4))
+    pages = {"first page of the log": "/mails", "a page of 200": "/mails?limit=200", "a mail": "/mails/1"}
+    for name, path in pages.items():
+        times = sorted(seconds(partial(client.get, f"/api/v1{path}")) for _ in range(REQUESTS // 4))
         p95 = round(times[int(len(times) * 0.95)] * 1000, 1)
         report("http_api", f"{name}, median", statistics.median(times) * 1000, "ms", p95=p95)
 
