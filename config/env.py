@@ -208,6 +208,7 @@ class MailEnvironment:
     always_to: str = ""
     allowed_recipients: tuple[str, ...] = ()
     log_file: Path = Path("var/mail.log")
+    sendmail_path: Path = Path("/usr/sbin/sendmail")
     locked: bool = False
 
 
@@ -248,6 +249,7 @@ def read_mail(env: Environment, base: Path, drivers: tuple[str, ...]) -> MailEnv
         always_to=env.parsed("MAIL_ALWAYS_TO", values.address, ""),
         allowed_recipients=env.parsed("MAIL_ALLOWED_RECIPIENTS", values.patterns, ()),
         log_file=log_file,
+        sendmail_path=env.parsed("MAIL_SENDMAIL_PATH", values.absolute_path, Path("/usr/sbin/sendmail")),
         locked=env.boolean("MAIL_LOCKED", default=False),
     )
 

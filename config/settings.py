@@ -131,7 +131,7 @@ QUEUE_URL = env.parsed(
 )
 SECRETS_KEYS: tuple[str, ...] = env.parsed("SECRETS_KEYS", keys.fernet_keys, (), secret=True)
 WEBHOOK_SECRET = env.text("MAILADMIN_WEBHOOK_SECRET")  # signs what is told of incidents; kept nowhere else
-MAIL = reading.read_mail(env, BASE_DIR, drivers=("smtp", "log", "silent", "disabled"))
+MAIL = reading.read_mail(env, BASE_DIR, drivers=("smtp", "sendmail", "log", "silent", "disabled"))
 EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
 DEFAULT_FROM_EMAIL = ""  # composing fills in the configured sender
 

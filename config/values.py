@@ -39,6 +39,15 @@ def host_list(raw: str) -> list[str]:
     return hosts
 
 
+def absolute_path(raw: str) -> Path:
+    """Return the path of a file, there or not. Raises ValueError for one that depends on the current folder."""
+    path = Path(raw)
+    if not path.is_absolute():
+        message = "must be a path that begins with /"
+        raise ValueError(message)
+    return path
+
+
 def base_url(raw: str) -> str:
     """Return the site's own address without a trailing slash. Raises ValueError unless it is http(s)://host[:port]."""
     message = "must look like https://mail.example.com"

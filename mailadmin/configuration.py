@@ -186,8 +186,11 @@ def driver_of(current: Configuration) -> Driver:
 
 
 def connection_trouble(current: Configuration, connection: Connection | None) -> Problem | None:
-    """Return what is wrong with the connection that system mails take, or None (also where the driver needs none)."""
-    if not driver_of(current).needs_connection:
+    """Return what is wrong with the driver, or with the connection that system mails take if it needs one, or None."""
+    driver = driver_of(current)
+    if trouble := driver.trouble():
+        return Problem(trouble, "mailadmin:settings", gettext("See the mail settings"))
+    if not driver.needs_connection:
         return None
     if connection is None:
         return Problem(

@@ -18,6 +18,7 @@ from maillog.search import unfinished
 
 if TYPE_CHECKING:
     from mailadmin.configuration import Configuration, Problem
+    from mailadmin.drivers.base import Driver
     from secrets_app.vault import Connection
 
 
@@ -80,7 +81,7 @@ def said_of(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -
         return alarm
     if now.problem:
         return gettext("No mail can leave now."), "warn", ""  # the banner of every page says why
-    if not configuration.driver_of(now.current).needs_connection:
+    if not configuration.driver_of(now.current).delivers:
         return without_delivery(now.current), "warn", ""
     if now.pulse.waiting.held_for is not None:
         return working, "warn", gettext("Some mails are held: they wait for a connection.")
@@ -145,12 +146,12 @@ def checklist(now: Situation) -> list[Step]:
     current, connection = now.current, now.connection
     driver = configuration.driver_of(current)
     sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
-    tested = lookup.test_mail_was_finished(undelivered_too=not driver.needs_connection)
+    tested = lookup.test_mail_was_finished(undelivered_too=not driver.delivers)
     return [
         Step(gettext("Make the first administrator"), gettext("You are signed in."), done=True),
         Step(
             gettext("Store an SMTP connection"),
-            connection_text(connection, is_needed=driver.needs_connection),
+            connection_text(connection, driver=driver),
             done=connection is not None or not driver.needs_connection,
             url_name="secrets_app:list",
             action=gettext("Add an SMTP secret"),
@@ -166,7 +167,7 @@ def checklist(now: Situation) -> list[Step]:
         ),
         Step(
             gettext("Send a test mail"),
-            test_text(is_done=tested, is_delivered=driver.needs_connection),
+            test_text(is_done=tested, is_delivered=driver.delivers),
             done=tested,
             url_name="mailadmin:test",
             action=gettext("Send a test mail"),
@@ -175,12 +176,12 @@ def checklist(now: Situation) -> list[Step]:
     ]
 
 
-def connection_text(connection: Connection | None, *, is_needed: bool) -> str:
+def connection_text(connection: Connection | None, *, driver: Driver) -> str:
     """Return what the checklist says of the connection in use."""
+    if not driver.needs_connection:
+        return gettext("Not needed: the driver in force is “%s”.") % driver.label
     if connection:
         return gettext("In use: %s.") % connection.name
-    if not is_needed:
-        return gettext("Not needed while the driver delivers nothing.")
     return gettext("Host, port, TLS, user and password of the server that takes your mails.")
 
 

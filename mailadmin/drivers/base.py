@@ -85,6 +85,11 @@ class Driver(ABC):
     label: ClassVar[_StrOrPromise]
     explanation: ClassVar[_StrOrPromise]  # one sentence for the settings page
     needs_connection: ClassVar[bool]
+    delivers: ClassVar[bool] = False  # does anybody receive anything
+
+    def trouble(self) -> str:
+        """Return why nothing can be sent, whatever the mail and the connection, or nothing."""
+        return ""
 
     @abstractmethod
     async def send(

@@ -7,6 +7,7 @@ from typing import TypeVar
 from mailadmin.drivers.base import Driver
 from mailadmin.drivers.disabled import DisabledDriver
 from mailadmin.drivers.log import LogDriver
+from mailadmin.drivers.sendmail import SendmailDriver
 from mailadmin.drivers.silent import SilentDriver
 from mailadmin.drivers.smtp import SmtpDriver
 from mailadmin.errors import ConfigurationError
@@ -40,5 +41,5 @@ def drivers() -> list[Driver]:
     return list(_registered.values())
 
 
-for _kind in (SmtpDriver, LogDriver, SilentDriver, DisabledDriver):
+for _kind in (SmtpDriver, SendmailDriver, LogDriver, SilentDriver, DisabledDriver):
     register(_kind)

@@ -64,6 +64,7 @@ class SmtpDriver(Driver):
         "Mails are handed to the SMTP server of a connection, which delivers them."
     )
     needs_connection: ClassVar[bool] = True
+    delivers: ClassVar[bool] = True
 
     async def send(
         self,

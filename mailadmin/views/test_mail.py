@@ -53,7 +53,7 @@ def form(request: PersonRequest) -> HttpResponse:
     bound = TestMailForm(
         request.POST if sends and (picked.unknown or not picked.is_stale) else None,
         connections=[one for one in vault.connections() if vault.usable_by(one, request.user)],
-        delivers=driver.needs_connection,
+        delivers=driver.delivers,
         picked=picked,
         initial={
             "to": given.get("to", "") if posted else request.user.email,

@@ -48,9 +48,14 @@ def log(*envelopes):
 # ---------------------------------------------------------------- registry
 
 
-def test_the_four_drivers_are_known_by_their_keys():
-    assert [driver.key for driver in registry.drivers()] == ["smtp", "log", "silent", "disabled"]
-    assert [driver.needs_connection for driver in registry.drivers()] == [True, False, False, False]
+def test_the_drivers_are_known_by_their_keys():
+    assert [(driver.key, driver.needs_connection, driver.delivers) for driver in registry.drivers()] == [
+        ("smtp", True, True),
+        ("sendmail", False, True),
+        ("log", False, False),
+        ("silent", False, False),
+        ("disabled", False, False),
+    ]
     assert all(str(driver.label) and str(driver.explanation) for driver in registry.drivers())
     assert isinstance(registry.driver("log"), LogDriver)
 

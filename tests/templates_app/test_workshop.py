@@ -14,6 +14,7 @@ import pytest
 
 from templates_app import workshop
 from templates_app.workshop import try_all, try_out
+from tests.processes import alive
 from tests.templates_app import hostile
 from tests.templates_app.bundles import bundle_of, content_of
 
@@ -222,14 +223,6 @@ def test_the_workshop_ends_with_the_web_process():
     while alive(process) and time.monotonic() < limit:
         time.sleep(0.05)
     assert not alive(process)
-
-
-def alive(process):
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
 
 
 def test_a_bundle_of_many_large_parts_reaches_the_workshop():

@@ -1,0 +1,163 @@
+"""The driver that hands mails to the machine's own mail program: what Postfix, Exim, OpenSMTPD or msmtp call sendmail.
+
+One call a mail, ``sendmail -i -f SENDER -- RECIPIENT...``, with the message on standard input. The program answers with
+an exit status (sysexits.h) and words on standard error. It takes the mail for all recipients or for none; what becomes
+of it afterwards is in the program's own log, not in ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.drivers.base import Driver, Envelope, RecipientResult, Result
+from mailadmin.drivers.replies import harmless
+from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from django.utils.functional import _StrOrPromise
+
+    from mailadmin.drivers.smtp import SmtpServer
+
+TIMEOUT = 60.0  # seconds for one mail: handing it to the local queue takes milliseconds, a relay behind msmtp longer
+AT_ONCE = 4  # programs of this process that run at a time
+NAMES = {  # sysexits.h
+    64: "EX_USAGE",
+    65: "EX_DATAERR",
+    67: "EX_NOUSER",
+    68: "EX_NOHOST",
+    69: "EX_UNAVAILABLE",
+    70: "EX_SOFTWARE",
+    71: "EX_OSERR",
+    73: "EX_CANTCREAT",
+    74: "EX_IOERR",
+    75: "EX_TEMPFAIL",
+    77: "EX_NOPERM",
+    78: "EX_CONFIG",
+}
+REFUSALS = frozenset({65, 67, 68})  # the mail itself or its recipients; anything else may be mended by whoever runs it
+KEPT_WORDS = 4096  # octets of what the program says
+
+
+class SendmailDriver(Driver):
+    """Hands mails to the program ``MAIL_SENDMAIL_PATH``."""
+
+    key: ClassVar[str] = "sendmail"
+    label: ClassVar[_StrOrPromise] = _("Sendmail")
+    explanation: ClassVar[_StrOrPromise] = _(
+        "Mails are handed to this machine's own mail program, which delivers them."
+    )
+    needs_connection: ClassVar[bool] = False
+    delivers: ClassVar[bool] = True
+
+    def trouble(self) -> str:
+        """Return what is wrong with the program, or nothing."""
+        path = Path(settings.MAIL.sendmail_path)
+        if os.access(path, os.X_OK) and path.is_file():
+            return ""
+        return gettext("There is no program at %(path)s. Install a mail server, or set %(variable)s.") % {
+            "path": path,
+            "variable": "MAIL_SENDMAIL_PATH",
+        }
+
+    async def send(
+        self,
+        envelopes: Sequence[Envelope],
+        server: SmtpServer | None,
+        *,
+        on_result: Callable[[Envelope, Result], None] | None = None,
+    ) -> list[Result]:
+        """Call the program once for each envelope, a few at a time."""
+        path, free = Path(settings.MAIL.sendmail_path), asyncio.Semaphore(AT_ONCE)
+
+        async def hand_over(envelope: Envelope) -> Result:
+            async with free:
+                result = await asyncio.to_thread(call, path, envelope)
+            if on_result:
+                on_result(envelope, result)
+            return result
+
+        return list(await asyncio.gather(*map(hand_over, envelopes)))
+
+
+def call(path: Path, envelope: Envelope, *, timeout: float = TIMEOUT) -> Result:
+    """Hand one mail over and return what came of it."""
+    started_at, started = datetime.now(UTC), monotonic()
+    error = _run(path, envelope, timeout=timeout)
+    outcome, each = "sent", "accepted"
+    reply = gettext("Taken by %s.") % path
+    if error is not None:
+        outcome = "uncertain" if error.uncertain else "failed" if error.permanent else "deferred"
+        each = {"uncertain": "uncertain", "failed": "refused", "deferred": "deferred"}[outcome]
+        reply = error.message
+    return Result(
+        outcome=outcome,
+        recipients=dict.fromkeys(envelope.recipients, RecipientResult(outcome=each, reply=reply)),
+        reply=reply,
+        phase=str(error.phase) if error else str(Phase.CONTENT),
+        host=str(path),
+        started_at=started_at,
+        duration_ms=round((monotonic() - started) * 1000),
+        error=error,
+    )
+
+
+def _run(path: Path, envelope: Envelope, *, timeout: float) -> DeliveryError | None:
+    """Run the program and return why it did not take the mail, None if it did."""
+    # Neither a lone dot (-i) nor an address that begins with a minus (--) is a command; <> is the empty sender.
+    arguments = [str(path), "-i", "-f", envelope.sender or "<>", "--", *envelope.recipients]
+    with tempfile.TemporaryFile() as words:  # no pipe: a child that delivers in the background may keep it open
+        try:
+            process = subprocess.Popen(  # noqa: S603  (the program of the configuration, no shell, parsed addresses)
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=words,
+                stderr=words,
+                cwd="/",
+                # Nothing of our own secrets, which are in our environment.
+                env={"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/")},
+                start_new_session=True,
+            )
+        except OSError as trouble:
+            why = {"path": path, "why": trouble.strerror or type(trouble).__name__}
+            text = gettext("The program %(path)s cannot be run: %(why)s.") % why
+            return ConnectFailed(text, permanent=False, phase=Phase.CONNECT)
+        try:
+            process.communicate(envelope.content.replace(b"\r\n", b"\n"), timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            slow = {"path": path, "seconds": timeout}
+            text = gettext("The program %(path)s did not end within %(seconds)g seconds.") % slow
+            return ConversationBroken(text, permanent=False, phase=Phase.CONTENT, uncertain=True)
+        words.seek(0)
+        said = words.read(KEPT_WORDS)
+    if process.returncode == 0:
+        return None
+    return refusal(path, process.returncode, harmless(said.decode("utf-8", "replace")))
+
+
+def refusal(path: Path, status: int, said: str) -> DeliveryError:
+    """Return what a status other than 0 means; `said` are the program's words, in one line.
+
+    A program that was killed from outside may have taken the mail before.
+    """
+    name = NAMES.get(status, "")
+    shown = gettext("exit status %d") % status if status > 0 else gettext("killed by signal %d") % -status
+    text = f"{path}: {shown}{f' ({name})' if name else ''}{f': {said}' if said else ''}"
+    return DeliveryError(
+        harmless(text), permanent=status in REFUSALS, phase=Phase.CONTENT, reply=said, uncertain=status < 0
+    )
