@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -49,6 +50,7 @@ NAMES = {  # sysexits.h
     78: "EX_CONFIG",
 }
 REFUSALS = frozenset({65, 67, 68})  # the mail itself or its recipients; anything else may be mended by whoever runs it
+ANSWER = re.compile(r"(?<![\w.])([45]\d\d)[ -]([45]\.\d{1,3}\.\d{1,3})(?![\w.])")  # of a server, RFC 3463
 KEPT_WORDS = 4096  # octets of what the program says
 
 
@@ -97,17 +99,21 @@ def call(path: Path, envelope: Envelope, *, timeout: float = TIMEOUT) -> Result:
     """Hand one mail over and return what came of it."""
     started_at, started = datetime.now(UTC), monotonic()
     error = _run(path, envelope, timeout=timeout)
-    outcome, each = "sent", "accepted"
-    reply = gettext("Taken by %s.") % path
+    outcome, each = "sent", RecipientResult(outcome="accepted")
     if error is not None:
         outcome = "uncertain" if error.uncertain else "failed" if error.permanent else "deferred"
-        each = {"uncertain": "uncertain", "failed": "refused", "deferred": "deferred"}[outcome]
-        reply = error.message
+        each = RecipientResult(
+            outcome="refused" if outcome == "failed" else outcome,
+            code=error.code,
+            enhanced_code=error.enhanced_code,
+            reply=error.message,
+        )
     return Result(
         outcome=outcome,
-        recipients=dict.fromkeys(envelope.recipients, RecipientResult(outcome=each, reply=reply)),
-        reply=reply,
-        phase=str(error.phase) if error else str(Phase.CONTENT),
+        recipients=dict.fromkeys(envelope.recipients, each),
+        code=each.code,
+        enhanced_code=each.enhanced_code,
+        reply=each.reply,
         host=str(path),
         started_at=started_at,
         duration_ms=round((monotonic() - started) * 1000),
@@ -147,17 +153,25 @@ def _run(path: Path, envelope: Envelope, *, timeout: float) -> DeliveryError | N
         said = words.read(KEPT_WORDS)
     if process.returncode == 0:
         return None
-    return refusal(path, process.returncode, harmless(said.decode("utf-8", "replace")))
+    return refusal(process.returncode, harmless(said.decode("utf-8", "replace")))
 
 
-def refusal(path: Path, status: int, said: str) -> DeliveryError:
+def refusal(status: int, said: str) -> DeliveryError:
     """Return what a status other than 0 means; `said` are the program's words, in one line.
 
-    A program that was killed from outside may have taken the mail before.
+    If they repeat a server's answer, its codes are taken over, and a 4yz among them means later, not never. A program
+    that was killed from outside may have taken the mail before.
     """
     name = NAMES.get(status, "")
     shown = gettext("exit status %d") % status if status > 0 else gettext("killed by signal %d") % -status
-    text = f"{path}: {shown}{f' ({name})' if name else ''}{f': {said}' if said else ''}"
+    answer = ANSWER.search(said)
+    code = int(answer[1]) if answer else None
     return DeliveryError(
-        harmless(text), permanent=status in REFUSALS, phase=Phase.CONTENT, reply=said, uncertain=status < 0
+        harmless(f"{shown}{f' ({name})' if name else ''}{f': {said}' if said else ''}"),
+        permanent=status in REFUSALS and not (code and code < 500),
+        phase=Phase.CONTENT,
+        code=code,
+        enhanced_code=answer[2] if answer else "",
+        reply=said,
+        uncertain=status < 0,
     )

@@ -35,6 +35,7 @@ GOOD = {
     "MAIL_ALWAYS_TO": "dev@example.com",
     "MAIL_ALLOWED_RECIPIENTS": "*@example.com, ann@example.org",
     "MAIL_LOG_FILE": "var/other.log",
+    "MAIL_SENDMAIL_PATH": "/usr/lib/sendmail",
     "MAIL_LOCKED": "true",
 }
 WRONG = {
@@ -62,6 +63,7 @@ WRONG = {
     "MAIL_ALWAYS_TO": ["everyone"],
     "MAIL_ALLOWED_RECIPIENTS": ["*", "*@", "ann@*.example.com"],
     "MAIL_LOG_FILE": ["config", "/"],
+    "MAIL_SENDMAIL_PATH": ["sendmail", "./bin/sendmail -t"],
     "MAIL_LOCKED": ["locked"],
     "SECRETS_KEYS": ["short", f"{SECRETS_KEYS},short", ","],
     "SECRET_KEY": ["too short"],

@@ -66,7 +66,6 @@ def test_the_program_gets_the_mail_and_every_recipient(program):
     assert told["text"] == "Subject: Hello\nFrom: shop@example.org\n\nGood day\n.\nMore\n"
     assert (result.outcome, result.error, result.host) == ("sent", None, str(program.path))
     assert {address: one.outcome for address, one in result.recipients.items()} == {ANN: "accepted", BEN: "accepted"}
-    assert result.reply == f"Taken by {program.path}."
 
 
 def test_addresses_cannot_be_options_and_the_empty_sender_is_one(program):
@@ -94,6 +93,7 @@ def test_the_program_learns_nothing_of_ours(program, monkeypatch):
     [
         ("print('no such user: ann', file=sys.stderr); sys.exit(67)", "failed", "refused", "EX_NOUSER"),
         ("sys.exit(65)", "failed", "refused", "EX_DATAERR"),
+        ("print('server message: 450 4.2.1 busy'); sys.exit(65)", "deferred", "deferred", "450 4.2.1 busy"),
         ("sys.exit(68)", "failed", "refused", "EX_NOHOST"),
         ("print('queue is full'); sys.exit(75)", "deferred", "deferred", "EX_TEMPFAIL): queue is full"),
         ("sys.exit(69)", "deferred", "deferred", "EX_UNAVAILABLE"),
@@ -202,6 +202,18 @@ def test_a_refused_mail_has_failed_and_a_deferred_one_comes_again(program, sende
     assert Recipient.objects.get(message_id=failed).outcome == "refused"
     later = Message.objects.get(pk=deferred)
     assert (later.status, later.next_attempt_at is not None) == ("deferred", True)
+
+
+@pytest.mark.django_db
+def test_the_answer_of_a_server_behind_the_program_is_understood(program, sender, admin_client):
+    program.then("print('msmtp: server message: 550 5.1.1 no such user'); sys.exit(65)")
+    number = send(Mail(to=["ann@example.com"], subject="Hi", text="Hello"))
+    delivery.deliver_due()
+    row = Recipient.objects.get(message_id=number)
+    assert (row.outcome, row.code, row.enhanced_code) == ("refused", 550, "5.1.1")
+    html = admin_client.get(f"/log/{number}/").content.decode()
+    assert "the mailbox does not exist" in html
+    assert "without TLS" not in html
 
 
 @pytest.mark.django_db
