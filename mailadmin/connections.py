@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -11,7 +11,7 @@ from secrets_app import vault
 from secrets_app.vault import Connection, reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from django.contrib.auth.models import _User as User
 
@@ -40,14 +40,33 @@ def server_for(connection: Connection, *, content_timeout: float = 0.0) -> SmtpS
     `content_timeout`: seconds to wait for the answer to the final dot, 0 for the connection's own timeout. Raises
     VaultError if the password cannot be read.
     """
-    fields = connection.fields
+    password = reveal(connection.id).get("password", "")
+    return _server(connection.name, connection.fields, password, content_timeout=content_timeout)
+
+
+def server_for_unsaved(
+    fields: Mapping[str, Any], values: Mapping[str, str | None], *, stored: str | None = None
+) -> SmtpServer:
+    """Return the server that a valid form describes, nothing of which is stored.
+
+    `fields` and `values` are its `stored_fields` and `values`; a password that is to be kept is the one of the secret
+    with the id `stored`. Raises VaultError if that cannot be read.
+    """
+    if "password" in values:
+        password = values["password"] or ""
+    else:
+        password = reveal(stored).get("password", "") if stored else ""
+    return _server("", fields, password)
+
+
+def _server(name: str, fields: Mapping[str, Any], password: str, *, content_timeout: float = 0.0) -> SmtpServer:
     return SmtpServer(
-        name=connection.name,
+        name=name,
         host=fields["host"],
         port=fields["port"],
         tls=fields["tls"],
         username=fields["username"],
-        password=reveal(connection.id).get("password", ""),
+        password=password,
         ehlo_name=fields["ehlo_name"],
         timeout=fields["timeout"],
         content_timeout=content_timeout,

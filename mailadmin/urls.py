@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from mailadmin.views import alarms, events, incidents, keys, queue, queue_actions, settings, test_draft, test_mail
+from mailadmin.views import (
+    alarms,
+    events,
+    incidents,
+    keys,
+    ladder,
+    queue,
+    queue_actions,
+    settings,
+    test_draft,
+    test_mail,
+)
 
 app_name = "mailadmin"
 urlpatterns = [
@@ -11,6 +22,9 @@ urlpatterns = [
     path("test/draft/<slug:project>/<slug:key>/", test_draft.send, name="test_draft"),
     path("test/<int:mail_id>/", test_mail.result, name="test_result"),
     path("events/", events.entries, name="events"),
+    path("connection-check/unsaved/", ladder.unsaved, name="ladder_new"),
+    path("connection-check/unsaved/<int:pk>/", ladder.unsaved, name="ladder_changed"),
+    path("connection-check/<slug:connection_id>/", ladder.stored, name="ladder_stored"),
     path("api-keys/", keys.listing, name="keys"),
     path("api-keys/new/", keys.new, name="keys_new"),
     path("api-keys/<int:pk>/revocation/", keys.revoke, name="keys_revoke"),

@@ -94,6 +94,12 @@ class Conversation(asyncio.Protocol):
     # ------------------------------------------------------------ what the session calls
 
     @property
+    def certificate(self) -> bytes:
+        """The server's certificate in DER, empty without TLS."""
+        tls = self._transport.get_extra_info("ssl_object")
+        return (tls.getpeercert(binary_form=True) or b"") if tls else b""
+
+    @property
     def has_unread(self) -> bool:
         """Whether a reply came before the end that nobody has read yet."""
         return bool(self._received)

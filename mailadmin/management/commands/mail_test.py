@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from mailadmin import configuration, connections, loop, test_mails
-from mailadmin.drivers import smtp
-from mailadmin.errors import DeliveryError, InvalidMail, MailadminError
+from mailadmin import configuration, connections, ladder, test_mails
+from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
 from maillog import lookup
 from maillog.models import Status
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--language", default="", metavar="de", help="the language to send it in")
         parser.add_argument("--sample", default=None, metavar="NAME", help="the sample whose values are used")
         parser.add_argument("--connection", default="", metavar="NAME", help="name or id of a connection")
-        parser.add_argument("--check", action="store_true", help="only connect and sign in; send nothing")
+        parser.add_argument("--check", action="store_true", help="climb to the server step by step; send nothing")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,7 +49,9 @@ class Command(BaseCommand):
             message = f"--connection: there is no connection {options['connection']!r}; known: {names}."
             raise CommandError(message, returncode=2)
         if options["check"]:
-            self.check_connection(known, hint=options["connection"], primary=str(current.primary_connection))
+            primary = str(current.primary_connection)
+            connection = connections.choose(known, primary=primary, hint=options["connection"])
+            self.check_connection(connection, options["address"], as_json=options["json"])
             return
         template = self.template(options["template"], options["language"], options["sample"])
         self.report(self.send(template, options), as_json=options["json"])
@@ -95,18 +97,37 @@ class Command(BaseCommand):
         except InvalidMail as error:
             raise CommandError(f"Not queued: {error}", returncode=2 if error.field == "to" else 1) from error
 
-    def check_connection(self, known: list[vault.Connection], *, hint: str, primary: str) -> None:
-        """Connect, negotiate TLS and sign in. Raises CommandError with the server's words."""
-        connection = connections.choose(known, primary=primary, hint=hint)
+    def check_connection(self, connection: vault.Connection | None, recipient: str, *, as_json: bool) -> None:
+        """Climb the ladder and print each rung. Raises CommandError with the server's words where it breaks."""
         if connection is None:
             message = "There is no connection that the system may use."
             raise CommandError(message)
         try:
-            what = loop.run(smtp.check(connections.server_for(connection)))
-        except (DeliveryError, VaultError, MailadminError) as error:
+            server = connections.server_for(connection)
+        except VaultError as error:
             message = f"{connection.name}: {error}"
             raise CommandError(message) from error
-        self.stdout.write(f"{connection.name}: {what}")
+        sender = ladder.sender_in_force(str(connection.fields["sender"]))
+        climbed = ladder.climb(server, sender=sender, recipient=recipient)
+        if as_json:
+            facts = {
+                "connection": connection.name,
+                "reached": climbed.reached,
+                "sentence": climbed.sentence,
+                "words": climbed.words,
+                "steps": climbed.steps,
+                "rungs": [asdict(rung) for rung in climbed.rungs],
+            }
+            self.stdout.write(json.dumps(facts))
+        else:
+            for rung in climbed.rungs:
+                took = f"{rung.milliseconds} ms" if rung.milliseconds is not None else rung.state
+                self.stdout.write(f"{took:>9}  {rung.label}  {rung.note}".rstrip())
+        if not climbed.reached:
+            lines = [f"{connection.name}: {climbed.sentence}", climbed.words, *climbed.steps]
+            raise CommandError("\n".join(filter(None, lines)))
+        if not as_json:
+            self.stdout.write(f"{connection.name}: {climbed.sentence}")
 
     def report(self, number: int, *, as_json: bool) -> None:
         """Print what became of the mail. Raises CommandError unless it was taken."""

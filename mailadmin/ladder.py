@@ -1,0 +1,145 @@
+"""The connection ladder, for people: each rung in words, what the server said, what it means and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import configuration, loop
+from mailadmin.addresses import AddressError, parse_address
+from mailadmin.drivers import smtp_ladder
+from mailadmin.errors import Phase
+from maillog.meaning import meaning
+from maillog.next_steps import steps_of
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    from mailadmin.drivers.smtp import SmtpServer
+    from mailadmin.drivers.smtp_ladder import Certificate, Climb
+    from mailadmin.drivers.transcript import Line
+
+PATIENCE = 10.0  # seconds for each step at most: somebody is looking at the page
+SOON = 21  # days before a certificate's end in which it is said
+
+LABELS: dict[Phase, _StrPromise] = {
+    Phase.RESOLVE: _("Find the host"),
+    Phase.CONNECT: _("Connect"),
+    Phase.TLS: _("Encrypt (TLS)"),
+    Phase.GREETING: _("Greeting"),
+    Phase.EHLO: _("Introduce ourselves (EHLO)"),
+    Phase.AUTH: _("Sign in"),
+    Phase.MAIL: _("Sender accepted (MAIL FROM)"),
+    Phase.RCPT: _("Recipient accepted (RCPT TO)"),
+}
+DONE, FAILED, MISSING = "done", "failed", "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step. `state`: done, failed, or missing (nobody came to it). `note` says more where there is something."""
+
+    key: str
+    label: str
+    state: str
+    milliseconds: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """A climb in words. `words` are the server's own about the step that failed; `steps` say what to do."""
+
+    sentence: str
+    rungs: tuple[Rung, ...]
+    words: str
+    steps: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def reached(self) -> bool:
+        """Whether every rung was passed."""
+        return all(rung.state == DONE for rung in self.rungs)
+
+
+def climb(server: SmtpServer, *, sender: str, recipient: str) -> Ladder:
+    """Climb to `server` now and return how it went, after up to a minute; nothing is sent.
+
+    It is asked whether `sender` may send and `recipient` would be taken, where they are given and plain ASCII.
+    """
+    quick = replace(server, timeout=min(server.timeout, PATIENCE))
+    sender, recipient = plain(sender), plain(recipient)
+    went = loop.run(smtp_ladder.climb(quick, sender=sender, recipient=recipient))
+    notes = {
+        Phase.TLS: ". ".join(filter(None, [went.tls, certificate_text(went.certificate, timezone.now())])),
+        Phase.AUTH: gettext("as %s") % server.username,
+        Phase.MAIL: sender,
+        Phase.RCPT: recipient,
+    }
+    return Ladder(
+        sentence=sentence(went),
+        rungs=(
+            *(Rung(phase, str(LABELS[phase]), DONE, took, notes.get(phase, "")) for phase, took in went.passed),
+            *(
+                Rung(phase, str(LABELS[phase]), MISSING if number else FAILED)
+                for number, phase in enumerate(went.missing)
+            ),
+        ),
+        words=str(went.error) if went.error else "",
+        steps=tuple(steps(went)),
+        lines=went.lines,
+    )
+
+
+def sender_in_force(own: str) -> str:
+    """Return the address that mails through a connection come from: its own, else the one of the mail settings."""
+    return own or str(configuration.current().from_address)
+
+
+def plain(address: str) -> str:
+    """Return an address as it is said to a server, nothing for one that not every server knows how to read."""
+    try:
+        envelope = parse_address(address).envelope if address else ""
+    except AddressError:
+        return ""
+    return envelope if envelope.isascii() else ""
+
+
+def sentence(went: Climb) -> str:
+    """Return the outcome in one sentence."""
+    error = went.error
+    if error is None:
+        return gettext("%s is ready for mail.") % went.endpoint
+    meant = meaning(error.code, error.enhanced_code, error.reply) if error.code else ""
+    label = str(LABELS[error.phase]) if error.phase in LABELS else str(error.phase)
+    facts = {"endpoint": went.endpoint, "step": label, "meant": meant}
+    if meant:
+        return gettext("%(endpoint)s stops at “%(step)s”: %(meant)s.") % facts
+    return gettext("%(endpoint)s stops at “%(step)s”.") % facts
+
+
+def steps(went: Climb) -> Sequence[str]:
+    """Return what to do about what broke."""
+    error = went.error
+    return steps_of(str(error.phase), error.code, error.enhanced_code, error.reply) if error else []
+
+
+def certificate_text(certificate: Certificate | None, now: datetime) -> str:
+    """Return what a certificate says; that it ends soon, if it does."""
+    if certificate is None:
+        return ""
+    facts = {
+        "names": certificate.names or gettext("no name"),
+        "issuer": certificate.issuer,
+        "until": date_format(timezone.localtime(certificate.expires_at), "j M Y"),
+    }
+    text = gettext("Certificate for %(names)s by %(issuer)s, valid until %(until)s") % facts
+    left = (certificate.expires_at - now).days
+    return f"{text}. {gettext('It ends in %d days.') % left}" if 0 <= left < SOON else text

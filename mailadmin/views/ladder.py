@@ -1,0 +1,73 @@
+"""The connection ladder on a page: on what somebody has typed, before it is stored, and on what is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST
+
+from mailadmin import connections, ladder, steering
+from mailadmin.drivers.smtp import SmtpServer
+from maillog.views.requests import PersonRequest
+from secrets_app import checking, vault
+from secrets_app.redaction import takes_secrets
+
+
+@permission_required("secrets_app.use_secrets", raise_exception=True)
+@require_POST
+@takes_secrets
+def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """Climb with what was typed into the form of a new secret, or of the secret `pk`. Nothing is stored.
+
+    A stored password goes only where the form could be saved without typing it again: not to another server.
+    """
+    form = checking.form_for(request.POST, pk=pk, person=request.user)
+    if form is None:
+        raise Http404
+    if not form.is_valid():
+        errors = [
+            (str(form[name].label) if name in form.fields else "", str(text))
+            for name, texts in form.errors.items()
+            for text in texts
+        ]
+        return show(request, {"errors": errors}, status=422)
+    fields = form.stored_fields()
+    try:
+        server = connections.server_for_unsaved(fields, form.values(), stored=str(pk) if pk else None)
+    except vault.VaultError as error:
+        return show(request, {"errors": [("", str(error))]}, status=422)
+    return result(request, server, own_sender=fields["sender"])
+
+
+@permission_required("secrets_app.use_secrets", raise_exception=True)
+@require_POST
+def stored(request: PersonRequest, connection_id: str) -> HttpResponse:
+    """Climb with a stored connection, or the environment's, that the person may use."""
+    connection = steering.connection(connection_id)
+    if connection is None or connection.id != connection_id:
+        raise Http404
+    if not vault.usable_by(connection, request.user):
+        raise PermissionDenied
+    try:
+        server = connections.server_for(connection)
+    except vault.VaultError as error:
+        return show(request, {"errors": [("", str(error))]}, status=422)
+    return result(request, server, own_sender=str(connection.fields["sender"]))
+
+
+def result(request: HttpRequest, server: SmtpServer, *, own_sender: str) -> HttpResponse:
+    """Climb, and show how it went."""
+    recipient = str(getattr(request.user, "email", ""))
+    climbed = ladder.climb(server, sender=ladder.sender_in_force(own_sender), recipient=recipient)
+    return show(request, {"ladder": climbed})
+
+
+def show(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """Show the part alone to a page that asks for it, else a page of its own."""
+    is_part = bool(getattr(request, "htmx", False))
+    name = "mailadmin/_ladder.html" if is_part else "mailadmin/ladder.html"
+    return render(request, name, context, status=status)

@@ -1,0 +1,234 @@
+"""The connection ladder: on what is typed and on what is stored, through real servers; nothing is sent or stored."""
+
+import html as html_module
+import re
+
+import pytest
+
+from maillog.models import Message
+from secrets_app.models import Secret, SecretEvent
+from tests.conftest import signed_in
+from tests.factories import make_user
+from tests.mailadmin.smtp_sending import PASSWORD, assert_no_password
+from tests.smtp_faults import reply
+
+pytestmark = pytest.mark.django_db
+
+NEW = "/mail/connection-check/unsaved/"
+RUNGS = {
+    "starttls": ["resolve", "connect", "greeting", "ehlo", "tls", "auth", "mail", "rcpt"],
+    "ssl": ["resolve", "connect", "tls", "ehlo", "auth", "mail", "rcpt"],
+    "none": ["resolve", "connect", "greeting", "ehlo", "auth", "mail", "rcpt"],
+}
+
+
+def typed(server, **changes):
+    """What the form of a secret for `server` sends."""
+    fields = {"name": "Relay", "sender": "shop@example.com", "timeout": "30", "ehlo_name": "", **server.fields}
+    limits = {"max_connections": 5, "mails_per_connection": 100}
+    rates = dict.fromkeys(("per_second", "per_minute", "per_hour", "per_day"), 0)
+    return {**fields, **limits, **rates, **changes}
+
+
+def text_of(response):
+    """The words of a page."""
+    return " ".join(html_module.unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
+
+
+def rungs_of(response):
+    return re.findall(r'<li data-state="(\w+)">\s*<div>\s*<strong>([^<]+)', response.content.decode())
+
+
+def states(response):
+    return [state for state, _ in rungs_of(response)]
+
+
+# ---------------------------------------------------------------- what is typed
+
+
+@pytest.mark.parametrize("tls", ["starttls", "ssl", "none"])
+def test_every_rung_is_climbed_and_nothing_is_sent_or_stored(admin_client, start_smtp, tls):
+    server = start_smtp(tls=tls)
+    response = admin_client.post(NEW, typed(server))
+    assert response.status_code == 200
+    assert states(response) == ["done"] * len(RUNGS[tls])
+    words = text_of(response)
+    assert f"localhost:{server.port} is ready for mail." in words
+    assert "MAIL FROM:<shop@example.com>" in words
+    assert "RCPT TO:<admin@example.com>" in words
+    assert ("TLSv1.3" in words) == (tls != "none")
+    assert ("Certificate for localhost" in words) == (tls != "none")
+    assert server.mails == []
+    assert len(server.sign_ins) == 1
+    assert not Secret.objects.exists()
+    assert not Message.objects.exists()
+    assert "RSET" in words
+    assert_no_password(response.content.decode() + str(response.headers))
+
+
+def test_a_server_that_asks_for_no_sign_in_has_no_such_rung(admin_client, start_smtp):
+    server = start_smtp(tls="none", username="", password="")
+    response = admin_client.post(NEW, typed(server))
+    assert "Sign in" not in [label for _, label in rungs_of(response)]
+    assert set(states(response)) == {"done"}
+
+
+def test_without_a_sender_nobody_is_asked_about(admin_client, start_smtp, mail_settings):
+    server = start_smtp()
+    response = admin_client.post(NEW, typed(server, sender=""))
+    assert states(response) == ["done"] * 6
+    mail_settings(from_address="news@example.com")
+    assert "MAIL FROM:<news@example.com>" in text_of(admin_client.post(NEW, typed(server, sender="")))
+
+
+def test_neither_a_name_that_is_missing_nor_one_that_is_taken_is_in_the_way(admin_client, start_smtp, secret):
+    server = start_smtp()
+    secret("Relay", server)
+    for name in ("", "Relay", "environment"):
+        assert set(states(admin_client.post(NEW, typed(server, name=name)))) == {"done"}
+
+
+def test_what_is_wrong_in_the_form_is_said_before_anything_is_tried(admin_client, start_smtp):
+    server = start_smtp()
+    response = admin_client.post(NEW, typed(server, host="", port="0"))
+    assert response.status_code == 422
+    words = text_of(response)
+    assert "Nothing was tried yet" in words
+    assert "Host: This field is required." in words
+    assert "Port: " in words
+    assert server.connections == 0
+    assert_no_password(response.content.decode())
+
+
+# ---------------------------------------------------------------- where it breaks
+
+
+def test_a_wrong_password_stops_at_the_sign_in_with_the_servers_words(admin_client, start_smtp):
+    server = start_smtp()
+    response = admin_client.post(NEW, typed(server, password="wrong-" + PASSWORD))
+    assert states(response) == ["done"] * 5 + ["failed", "missing", "missing"]
+    words = text_of(response)
+    assert "stops at “Sign in”" in words
+    assert "535 5.7.8" in words
+    assert "What to do" in words
+    assert "wrong-" not in response.content.decode()
+    assert_no_password(response.content.decode())
+
+
+@pytest.mark.parametrize(("spoken", "chosen"), [("starttls", "ssl"), ("ssl", "starttls"), ("none", "ssl")])
+def test_a_wrong_choice_of_encryption_is_recognised(admin_client, start_smtp, spoken, chosen):
+    server = start_smtp(tls=spoken)
+    response = admin_client.post(NEW, typed(server, tls=chosen, ca_pem=""))
+    assert "failed" in states(response)
+    words = text_of(response)
+    assert ("STARTTLS" if spoken != "ssl" else "TLS from the start") in words
+    assert server.sign_ins == []
+
+
+def test_a_certificate_that_nobody_vouches_for_stops_at_tls(admin_client, start_smtp):
+    server = start_smtp()
+    response = admin_client.post(NEW, typed(server, ca_pem=""))
+    assert ("failed", "Encrypt (TLS)") in rungs_of(response)
+    assert server.sign_ins == []
+
+
+def test_a_name_that_leads_nowhere_stops_at_the_first_rung(admin_client, start_smtp):
+    response = admin_client.post(NEW, typed(start_smtp(), host="nowhere.invalid"))
+    assert rungs_of(response)[0] == ("failed", "Find the host")
+    assert states(response)[1:] == ["missing"] * 7
+
+
+def test_nobody_listening_stops_at_connecting(admin_client, start_smtp):
+    server = start_smtp()
+    data = typed(server)
+    server.stop()
+    response = admin_client.post(NEW, data)
+    assert states(response)[:2] == ["done", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "label", "words"),
+    [
+        ({"mail": reply("553 5.7.1 not your address")}, "Sender accepted (MAIL FROM)", "553 5.7.1 not your address"),
+        ({"rcpt": reply("550 5.1.1 no such user")}, "Recipient accepted (RCPT TO)", "the mailbox does not exist"),
+        ({"greeting": reply("554 go away")}, "Greeting", "554"),
+    ],
+)
+def test_a_refusal_stands_at_its_rung(admin_client, start_faulty_smtp, fault, label, words):
+    server = start_faulty_smtp(faults=fault)
+    response = admin_client.post(NEW, typed(server, username="", password=""))
+    assert ("failed", label) in rungs_of(response)
+    assert words in text_of(response)
+
+
+# ---------------------------------------------------------------- what is stored
+
+
+def test_a_stored_password_is_used_where_the_server_is_the_same(admin_client, start_smtp, secret):
+    server = start_smtp()
+    kept = secret("Relay", server)
+    place = f"{NEW}{kept.pk}/"
+    data = typed(server, password="", password_action="keep", revision=99)
+    assert set(states(admin_client.post(place, data))) == {"done"}
+    assert server.sign_ins == [("PLAIN", "mailer")]
+    kept.refresh_from_db()
+    assert kept.revision == 1
+    assert SecretEvent.objects.count() == 1  # that it was made
+
+
+def test_a_stored_password_goes_to_no_other_server(admin_client, start_smtp, secret):
+    server, other = start_smtp(), start_smtp()
+    kept = secret("Relay", server)
+    data = typed(other, password="", password_action="keep")
+    response = admin_client.post(f"{NEW}{kept.pk}/", data)
+    assert response.status_code == 422
+    assert "Type the password again, because the server changed (Port)" in text_of(response)
+    assert other.connections == 0
+
+
+def test_who_may_only_use_a_secret_checks_it_as_it_is(start_smtp, secret):
+    server = start_smtp()
+    kept = secret("Relay", server)
+    client = signed_in(make_user("bob@example.com", "secrets_app.use_secrets"))
+    assert client.post(f"{NEW}{kept.pk}/", typed(server)).status_code == 403
+    response = client.post(f"/mail/connection-check/{kept.pk}/")
+    assert set(states(response)) == {"done"}
+    assert "RCPT TO:<bob@example.com>" in text_of(response)
+    kept.available_to_system = False
+    kept.save()
+    assert client.post(f"/mail/connection-check/{kept.pk}/").status_code == 403
+    assert client.post("/mail/connection-check/999/").status_code == 404
+    assert client.post(f"{NEW}999/").status_code == 404
+
+
+def test_the_connection_of_the_environment_is_checked(admin_client, start_smtp, mail_settings):
+    server = start_smtp()
+    mail_settings(**server.fields, from_address="shop@example.com")
+    response = admin_client.post("/mail/connection-check/environment/")
+    assert set(states(response)) == {"done"}
+    assert_no_password(response.content.decode())
+
+
+# ---------------------------------------------------------------- the pages
+
+
+def test_the_part_alone_is_for_a_page_that_asks_for_it(admin_client, start_smtp):
+    server = start_smtp()
+    part = admin_client.post(NEW, typed(server), headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in part
+    assert 'class="card ladder"' in part
+    assert "<html" in admin_client.post(NEW, typed(server)).content.decode()
+
+
+def test_the_button_stands_where_a_connection_is_typed_or_shown(admin_client, start_smtp, secret, mail_settings):
+    server = start_smtp()
+    kept = secret("Relay", server)
+    mail_settings(**server.fields)
+    for page, place in (
+        ("/secrets/new/smtp/", NEW),
+        (f"/secrets/{kept.pk}/", f"{NEW}{kept.pk}/"),
+        ("/secrets/environment/", "/mail/connection-check/environment/"),
+    ):
+        assert f'formaction="{place}"' in admin_client.get(page).content.decode(), page
+    client = signed_in(make_user("bob@example.com", "secrets_app.use_secrets"))
+    assert f'formaction="/mail/connection-check/{kept.pk}/"' in client.get(f"/secrets/{kept.pk}/").content.decode()
