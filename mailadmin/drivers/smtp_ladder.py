@@ -6,6 +6,7 @@ its time; what was said is kept with the credentials struck out.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -73,10 +74,12 @@ async def climb(server: SmtpServer, *, sender: str = "", recipient: str = "") ->
         session = await connect(server)
     except DeliveryError as error:
         said = error.transcript
-        times = dict.fromkeys(wanted, 0)
+        times = Counter[Phase]()
         for phase, milliseconds in said.phases if said else ():
             times[Phase(phase)] += milliseconds
-        at = wanted.index(error.phase) if error.phase in wanted else 0
+        begun = [Phase(phase) for phase, _milliseconds in said.phases] if said else []
+        broken = next((one for one in (error.phase, *reversed(begun)) if one in wanted), wanted[0])
+        at = wanted.index(broken)
         return Climb(
             endpoint=server.endpoint,
             passed=tuple((phase, times[phase]) for phase in wanted[:at]),
@@ -91,7 +94,7 @@ async def _ask(session: Session, server: SmtpServer, wanted: Sequence[Phase], *,
     """Ask about sender and recipient, and leave."""
     opening = session.opening
     lines = list(opening.lines) if opening else []
-    seconds = dict.fromkeys(wanted, 0.0)
+    seconds = defaultdict[Phase, float](float)
     for phase, took in opening.phases if opening else ():
         seconds[Phase(phase)] += took
     error: DeliveryError | None = None

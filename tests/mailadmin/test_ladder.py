@@ -5,12 +5,13 @@ import re
 
 import pytest
 
+from mailadmin.ladder import DONE, FAILED, MISSING
 from maillog.models import Message
 from secrets_app.models import Secret, SecretEvent
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.mailadmin.smtp_sending import PASSWORD, assert_no_password
-from tests.smtp_faults import reply
+from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, premature, reply, stray
 
 pytestmark = pytest.mark.django_db
 
@@ -159,6 +160,25 @@ def test_a_refusal_stands_at_its_rung(admin_client, start_faulty_smtp, fault, la
     response = admin_client.post(NEW, typed(server, username="", password=""))
     assert ("failed", label) in rungs_of(response)
     assert words in text_of(response)
+
+
+PHASES = ("greeting", "ehlo", "starttls", "handshake", "auth", "mail", "rcpt", "rset", "quit")
+
+
+@pytest.mark.parametrize("fault", [DROP, EOF, GARBAGE, HANG, stray("250 and more"), premature("250 unasked")], ids=str)
+@pytest.mark.parametrize("phase", PHASES)
+def test_whatever_a_server_does_at_a_rung_is_an_answer(admin_client, start_faulty_smtp, phase, fault):
+    server = start_faulty_smtp(tls="starttls", username="mailer", faults={phase: fault})
+    response = admin_client.post(NEW, typed(server, timeout="1"))
+    assert response.status_code == 200
+    found = states(response)
+    assert len(found) == 8
+    assert found in ([DONE] * number + [FAILED] * (number < 8) + [MISSING] * (7 - number) for number in range(9))
+    if FAILED in found:
+        assert "stops at" in text_of(response)
+        assert re.search(r'<pre class="reply" data-tone="bad">[^<]+</pre>', response.content.decode())
+    else:
+        assert phase in ("rset", "quit") or fault.kind in ("stray", "premature")
 
 
 # ---------------------------------------------------------------- what is stored
