@@ -26,7 +26,7 @@ register = template.Library()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. It is left out where its page is not installed, or for those without `permission`.
+    """One entry. It is left out where its page is not installed, or for those with none of the words of `permission`.
 
     To it belong the pages whose name begins with its own, or, with an `area`, those of apps whose name does.
     """
@@ -54,7 +54,7 @@ ENTRIES = (
     Entry("mailadmin:settings", _("Mail settings"), "settings", "mailadmin.configure_mail"),
     Entry("secrets_app:list", _("Secrets"), "key-round", "secrets_app.use_secrets", "secrets_app"),
     Entry("templates_app:list", _("Templates"), "file-pen", "templates_app.edit_templates", "templates_app"),
-    Entry("mailadmin:keys", _("API keys"), "terminal", "mailadmin.use_api", "http_api"),
+    Entry("mailadmin:keys", _("API keys"), "terminal", "mailadmin.use_api mailadmin.manage_keys", "http_api"),
     Entry("mailadmin:events", _("Events"), "file-text", "mailadmin.configure_mail"),
 )
 
@@ -70,7 +70,7 @@ def navigation(context: template.Context) -> SafeString:
     items = []
     for entry in ENTRIES:
         href = _address(entry.view, get_script_prefix(), get_urlconf())
-        if not href or (entry.permission and not user.has_perm(entry.permission)):
+        if not href or (entry.permission and not any(map(user.has_perm, entry.permission.split()))):
             continue
         current = entry.current(view, app)
         mark = f' aria-current="{current}"' if current else ""

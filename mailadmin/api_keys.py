@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.views.decorators.debug import sensitive_variables
 
 from mailadmin.key_models import ApiKey, Scope
 from prepared import Prepared
@@ -50,6 +51,7 @@ class KeyRefused(Exception):
     """The text says why a key does not open anything, for whoever holds it."""
 
 
+@sensitive_variables()
 def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) -> tuple[ApiKey, str]:
     """Return a new key as it is stored, and the key itself, which nobody can read again. Raises NameTaken."""
     key = PREFIX + secrets.token_urlsafe(32)
@@ -70,11 +72,13 @@ def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) 
     return stored, key
 
 
+@sensitive_variables()
 def digest_of(key: str) -> str:
     """Return what is kept of a key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+@sensitive_variables()
 def opened_by(key: str) -> ApiKey:
     """Return the stored key with its owner, and note that it was used. Raises KeyRefused."""
     stored = BY_DIGEST.first(digest_of(key)) if KEY.fullmatch(key) else None

@@ -29,6 +29,7 @@ MAX_RECIPIENTS = 500
 MAX_SIZE = 25 * 1024 * 1024  # octets of the finished message; what large providers accept
 MAX_HEADERS = 50
 TAG = re.compile(r"[\w.:/-]{1,50}")
+DEEPEST = 20  # levels of metadata
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
 
@@ -148,6 +149,8 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
     """Raise InvalidMail unless `metadata` is a small JSON object."""
     if not metadata:
         return
+    if is_deeper(metadata, DEEPEST):
+        raise InvalidMail("metadata", f"is nested more than {DEEPEST} levels deep")
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         size = len(text.encode())
@@ -157,6 +160,14 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
         raise InvalidMail("metadata", "holds a NUL character, which PostgreSQL does not store")
     if size > 10_000:
         raise InvalidMail("metadata", "is larger than 10,000 octets")
+
+
+def is_deeper(data: object, levels: int) -> bool:
+    """Return whether `data` has mappings or lists within one another on more than `levels` levels."""
+    if not isinstance(data, Mapping | list | tuple):
+        return False
+    inside = data.values() if isinstance(data, Mapping) else data
+    return levels == 0 or any(is_deeper(one, levels - 1) for one in inside)
 
 
 def check_size(content: bytes) -> None:
@@ -215,8 +226,8 @@ def envelope_recipients(
 
 def fingerprint(mail: Mail) -> str:
     """Return a digest of what `mail` says and to whom, by which a repeat is told from a reused idempotency key."""
-    if not mail.idempotency_key:
-        return ""
+    if not mail.idempotency_key or mail.fingerprint:
+        return mail.fingerprint
     digest = hashlib.sha256()
     parts = (mail.from_, list(mail.to), list(mail.cc), list(mail.bcc), list(mail.reply_to), mail.subject, mail.text)
     digest.update(repr((*parts, mail.html, sorted(mail.headers.items()))).encode("utf-8", "surrogatepass"))

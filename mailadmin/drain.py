@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin import circuit, incidents, loop, rates, retry
-from mailadmin.drivers import pool
+from mailadmin.drivers import pool, registry
 from mailadmin.drivers.base import Envelope, Result
 from mailadmin.drivers.pool import Stopped
 from mailadmin.errors import Phase
@@ -106,6 +106,8 @@ class Drain:
         """Let what has begun end within STOP_SECONDS; everything else lands at once as Stopped."""
         if not self.called_back.is_set():
             self.called_back.set()
+            for driver in registry.drivers():
+                driver.call_back()
             asyncio.run_coroutine_threadsafe(pool.close_all(STOP_SECONDS), loop.process_loop())
 
     def has_room(self) -> bool:

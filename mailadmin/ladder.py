@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.core.cache import cache
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp_ladder import Certificate, Climb
     from mailadmin.drivers.transcript import Line
 
-PATIENCE = 10.0  # seconds for each step at most: somebody is looking at the page
+PATIENCE = 8.0  # seconds for each step at most: somebody is waiting, but some servers greet after 6 only
+AT_ONCE = 2  # checks in a process; the others of its threads answer pages meanwhile
+A_MINUTE = 20  # checks of one person
 SOON = 21  # days before a certificate's end in which it is said
 
 LABELS: dict[Phase, _StrPromise] = {
@@ -39,7 +44,35 @@ LABELS: dict[Phase, _StrPromise] = {
     Phase.MAIL: _("Sender accepted (MAIL FROM)"),
     Phase.RCPT: _("Recipient accepted (RCPT TO)"),
 }
+ASKED = (Phase.MAIL, Phase.RCPT)
+CLOSING = 421  # RFC 5321 3.8
 DONE, FAILED, MISSING = "done", "failed", "missing"
+
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+class TooManyChecks(Exception):
+    """The text says to wait."""
+
+
+@contextmanager
+def turn(person: int) -> Iterator[None]:
+    """Let one check of `person` run. Raises TooManyChecks: too many run in this process, or were asked for."""
+    key = f"mailadmin.ladder.{person}"
+    cache.add(key, 0, timeout=60)
+    try:
+        count = cache.incr(key)
+    except ValueError:  # the minute has just ended
+        count = 1
+    if count > A_MINUTE:
+        raise TooManyChecks(gettext("That were %d checks within a minute. Wait a moment.") % A_MINUTE)
+    if not _turns.acquire(blocking=False):
+        raise TooManyChecks(gettext("Other checks are running at the moment. Try again in some seconds."))
+    try:
+        yield
+    finally:
+        _turns.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +151,7 @@ def sentence(went: Climb) -> str:
     if error is None:
         return gettext("%s is ready for mail.") % went.endpoint
     meant = meaning(error.code, error.enhanced_code, error.reply) if error.code else ""
-    label = str(LABELS[error.phase]) if error.phase in LABELS else str(error.phase)
+    label = str(LABELS[went.missing[0]])
     facts = {"endpoint": went.endpoint, "step": label, "meant": meant}
     if meant:
         return gettext("%(endpoint)s stops at “%(step)s”: %(meant)s.") % facts
@@ -128,7 +161,11 @@ def sentence(went: Climb) -> str:
 def steps(went: Climb) -> Sequence[str]:
     """Return what to do about what broke."""
     error = went.error
-    return steps_of(str(error.phase), error.code, error.enhanced_code, error.reply) if error else []
+    if error is None:
+        return []
+    if went.missing[0] in ASKED and (error.code is None or error.code == CLOSING):
+        return [gettext("The server ended the conversation. Try again in a while; its own log says why it did.")]
+    return steps_of(str(error.phase), error.code, error.enhanced_code, error.reply)
 
 
 def certificate_text(certificate: Certificate | None, now: datetime) -> str:

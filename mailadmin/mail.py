@@ -80,7 +80,8 @@ class Mail:
     that the builder owns. `tags`, `metadata`: kept with the log entry. `connection_hint`: name of a connection to
     prefer. `language`: of the template. `sensitive`: the body is not kept after delivery. `send_at`: aware time before
     which it does not leave. `mode`: `instant`, `background` or None for the configured one. `idempotency_key`: a second
-    mail with the same key is not sent. `template`, `template_version`: what it was made from, for the log; see
+    mail with the same key is not sent; `fingerprint` tells whether it is the same one, if left out by what it says and
+    to whom. `template`, `template_version`: what it was made from, for the log; see
     `api.template_mail`. Raises InvalidMail naming the field.
     """
 
@@ -102,6 +103,7 @@ class Mail:
     send_at: datetime | None = None
     mode: str | None = None
     idempotency_key: str = ""
+    fingerprint: str = ""
     template: str = ""
     template_version: int | None = None
 
@@ -109,7 +111,17 @@ class Mail:
         """Copy lists and mappings, so that later changes by the caller change nothing, and refuse wrong shapes."""
         for name in ("to", "cc", "bcc", "reply_to", "tags"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
-        for name in ("subject", "text", "html", "from_", "connection_hint", "language", "idempotency_key", "template"):
+        for name in (
+            "subject",
+            "text",
+            "html",
+            "from_",
+            "connection_hint",
+            "language",
+            "idempotency_key",
+            "fingerprint",
+            "template",
+        ):
             value = getattr(self, name)
             if type(value) is not str:
                 object.__setattr__(self, name, _text(name, value))

@@ -36,3 +36,8 @@ def form_for(data: Mapping[str, Any], *, pk: int | None, person: Person) -> Secr
         raise PermissionDenied
     unnamed = {**typed, "name": secret.name, "revision": secret.revision}
     return kind(secret.kind)(unnamed, secret=secret, stored=vault.connection(secret).has)
+
+
+def is_current(form: SecretForm) -> bool:
+    """Whether the secret that `form` was judged against is still what is stored; a new one always is."""
+    return form.secret is None or Secret.objects.filter(pk=form.secret.pk, revision=form.secret.revision).exists()

@@ -91,6 +91,9 @@ class Driver(ABC):
         """Return why nothing can be sent, whatever the mail and the connection, or nothing."""
         return ""
 
+    def call_back(self) -> None:  # noqa: B027  (most have nothing under way)
+        """Begin nothing more of the calls that are under way: their other mails have the error Stopped. Any thread."""
+
     @abstractmethod
     async def send(
         self,

@@ -13,6 +13,8 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -23,6 +25,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.drivers.base import Driver, Envelope, RecipientResult, Result
+from mailadmin.drivers.pool import Stopped
 from mailadmin.drivers.replies import harmless
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase
 
@@ -65,6 +68,9 @@ class SendmailDriver(Driver):
     needs_connection: ClassVar[bool] = False
     delivers: ClassVar[bool] = True
 
+    def __init__(self) -> None:
+        self._calls: set[threading.Event] = set()  # one for each `send` under way: whether it is called back
+
     def trouble(self) -> str:
         """Return what is wrong with the program, or nothing."""
         path = Path(settings.MAIL.sendmail_path)
@@ -82,23 +88,43 @@ class SendmailDriver(Driver):
         *,
         on_result: Callable[[Envelope, Result], None] | None = None,
     ) -> list[Result]:
-        """Call the program once for each envelope, a few at a time."""
+        """Call the program once for each envelope, a few at a time; what goes wrong concerns one mail alone."""
         path, free = Path(settings.MAIL.sendmail_path), asyncio.Semaphore(AT_ONCE)
+        is_over = threading.Event()
+        self._calls.add(is_over)
 
         async def hand_over(envelope: Envelope) -> Result:
             async with free:
-                result = await asyncio.to_thread(call, path, envelope)
+                stopped = Stopped(gettext("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
+                if is_over.is_set():
+                    result = result_of(envelope, path, stopped)
+                else:
+                    result = await asyncio.to_thread(call, path, envelope)
             if on_result:
                 on_result(envelope, result)
             return result
 
-        return list(await asyncio.gather(*map(hand_over, envelopes)))
+        try:
+            return list(await asyncio.gather(*map(hand_over, envelopes)))
+        finally:
+            self._calls.discard(is_over)
+
+    def call_back(self) -> None:
+        """Let the programs that run come to their end, and begin no other."""
+        for is_over in list(self._calls):
+            is_over.set()
 
 
 def call(path: Path, envelope: Envelope, *, timeout: float = TIMEOUT) -> Result:
     """Hand one mail over and return what came of it."""
     started_at, started = datetime.now(UTC), monotonic()
     error = _run(path, envelope, timeout=timeout)
+    result = result_of(envelope, path, error)
+    return replace(result, started_at=started_at, duration_ms=round((monotonic() - started) * 1000))
+
+
+def result_of(envelope: Envelope, path: Path, error: DeliveryError | None) -> Result:
+    """Return the result for all recipients alike."""
     outcome, each = "sent", RecipientResult(outcome="accepted")
     if error is not None:
         outcome = "uncertain" if error.uncertain else "failed" if error.permanent else "deferred"
@@ -115,8 +141,8 @@ def call(path: Path, envelope: Envelope, *, timeout: float = TIMEOUT) -> Result:
         enhanced_code=each.enhanced_code,
         reply=each.reply,
         host=str(path),
-        started_at=started_at,
-        duration_ms=round((monotonic() - started) * 1000),
+        started_at=datetime.now(UTC),
+        duration_ms=0,
         error=error,
     )
 
@@ -125,22 +151,23 @@ def _run(path: Path, envelope: Envelope, *, timeout: float) -> DeliveryError | N
     """Run the program and return why it did not take the mail, None if it did."""
     # Neither a lone dot (-i) nor an address that begins with a minus (--) is a command; <> is the empty sender.
     arguments = [str(path), "-i", "-f", envelope.sender or "<>", "--", *envelope.recipients]
-    with tempfile.TemporaryFile() as words:  # no pipe: a child that delivers in the background may keep it open
-        try:
-            process = subprocess.Popen(  # noqa: S603  (the program of the configuration, no shell, parsed addresses)
-                arguments,
-                stdin=subprocess.PIPE,
-                stdout=words,
-                stderr=words,
-                cwd="/",
-                # Nothing of our own secrets, which are in our environment.
-                env={"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/")},
-                start_new_session=True,
-            )
-        except OSError as trouble:
-            why = {"path": path, "why": trouble.strerror or type(trouble).__name__}
-            text = gettext("The program %(path)s cannot be run: %(why)s.") % why
-            return ConnectFailed(text, permanent=False, phase=Phase.CONNECT)
+    try:
+        words = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; no pipe, which a child in the background may keep)
+        process = subprocess.Popen(  # noqa: S603  (the program of the configuration, no shell, parsed addresses)
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=words,
+            stderr=words,
+            cwd="/",
+            # Nothing of our own secrets, which are in our environment.
+            env={"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/")},
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as trouble:
+        why = {"path": path, "why": getattr(trouble, "strerror", "") or type(trouble).__name__}
+        text = gettext("The program %(path)s cannot be run: %(why)s.") % why
+        return ConnectFailed(text, permanent=False, phase=Phase.CONNECT)
+    with words:
         try:
             process.communicate(envelope.content.replace(b"\r\n", b"\n"), timeout=timeout)
         except subprocess.TimeoutExpired:

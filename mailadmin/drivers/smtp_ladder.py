@@ -77,9 +77,9 @@ async def climb(server: SmtpServer, *, sender: str = "", recipient: str = "") ->
         times = Counter[Phase]()
         for phase, milliseconds in said.phases if said else ():
             times[Phase(phase)] += milliseconds
-        begun = [Phase(phase) for phase, _milliseconds in said.phases] if said else []
-        broken = next((one for one in (error.phase, *reversed(begun)) if one in wanted), wanted[0])
-        at = wanted.index(broken)
+        begun = [wanted.index(Phase(phase)) for phase, _took in said.phases if phase in wanted] if said else []
+        # The furthest that it got: EHLO is said once more after STARTTLS, and what is wrong may be known early.
+        at = max(begun, default=0)
         return Climb(
             endpoint=server.endpoint,
             passed=tuple((phase, times[phase]) for phase in wanted[:at]),
@@ -148,7 +148,8 @@ def read(der: bytes) -> Certificate | None:
         certificate = x509.load_der_x509_certificate(der)
         try:
             found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            names = found.get_values_for_type(x509.DNSName)
+            addresses = [str(one) for one in found.get_values_for_type(x509.IPAddress)]
+            names = [*found.get_values_for_type(x509.DNSName), *addresses]
         except x509.ExtensionNotFound:
             names = []
         issuer = certificate.issuer
@@ -160,5 +161,5 @@ def read(der: bytes) -> Certificate | None:
             issuer=harmless(str(who[0].value) if who else issuer.rfc4514_string(), limit=200),
             expires_at=certificate.not_valid_after_utc.astimezone(UTC),
         )
-    except ValueError:
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion):
         return None

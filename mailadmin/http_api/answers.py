@@ -58,7 +58,7 @@ class MailAnswer(Stored):
     language: str
     """In which the template was rendered."""
     driver: str
-    """What sent it, or tried to: `smtp`, `log`, `silent` or `disabled`."""
+    """What sent it, or tried to: `smtp`, `sendmail`, `log`, `silent` or `disabled`."""
     connection: str
     """The name of the SMTP secret that it took."""
     sent_by: str

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.translation import gettext
+from django.views.decorators.debug import sensitive_variables
 
 from mailadmin import api_keys
 from mailadmin.composing import MAX_SIZE
@@ -50,6 +51,7 @@ class Key:
         return key
 
 
+@sensitive_variables()
 def opened(request: HttpRequest) -> ApiKey:
     """Return the key that `request` names. Raises Problem."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict
 
 from mailadmin.api import CHUNK, Attachment, InvalidMail, Mail, template_mail
+from mailadmin.composing import DEEPEST, is_deeper
 from mailadmin.http_api.problems import Problem, wrong
 from mailadmin.models import SendMode
 
@@ -108,6 +111,9 @@ class MailBody(Body):
         if key and self.idempotency_key not in ("", key):
             raise wrong("idempotency_key", "is not the one of the header Idempotency-Key")
         key = key or self.idempotency_key
+        for name in ("values", "metadata"):
+            if is_deeper(getattr(self, name), DEEPEST):
+                raise wrong(name, f"is nested more than {DEEPEST} levels deep")
         common: dict[str, Any] = {
             "cc": self.cc,
             "bcc": self.bcc,
@@ -122,6 +128,7 @@ class MailBody(Body):
             "send_at": self.send_at,
             "mode": self.mode and SendMode(self.mode).value,
             "idempotency_key": f"{owner}:{key}" if key else "",
+            "fingerprint": self.digest() if key else "",
         }
         if not self.template:
             if self.values:
@@ -138,6 +145,11 @@ class MailBody(Body):
             if getattr(self, name):
                 raise wrong(name, "comes from the template; leave it out")
         return template_mail(self.template, to=self.to, values=self.values, language=self.language, **common)
+
+    def digest(self) -> str:
+        """Return what tells this request from another: all of it, as it was sent, so that no template changes it."""
+        text = json.dumps(self.model_dump(exclude={"idempotency_key"}), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class BatchBody(Body):

@@ -16,7 +16,7 @@ from mailadmin.addresses import AddressError, parse_address
 from mailadmin.errors import InvalidMail
 from mailadmin.http_api.answers import MailPage, MailWithAttempts, Stored, StoredMails, listed, whole
 from mailadmin.http_api.auth import ApiRequest, needs, only
-from mailadmin.http_api.bodies import LONGEST_KEY, BatchBody, MailBody, ResendBody, problem_of
+from mailadmin.http_api.bodies import LONGEST_KEY, BatchBody, Body, MailBody, ResendBody, problem_of
 from mailadmin.http_api.problems import Problem, from_fields, wrong
 from mailadmin.key_models import Scope
 from maillog import lookup
@@ -47,6 +47,7 @@ def send(request: ApiRequest, response: HttpResponse, mail: MailBody, idempotenc
     With an `Idempotency-Key` the request can be repeated: the mail is sent once, and its number told again. The same
     key with another mail is refused. Keys are yours: other people's do not matter.
     """
+    only(request)
     owner = request.auth.owner
     try:
         number = api.send(mail.made(owner=owner.pk, key=unquoted(idempotency_key)), actor=owner)
@@ -68,6 +69,7 @@ def send_batch(request: ApiRequest, batch: BatchBody) -> StoredMails:
 
     Each mail may have an `idempotency_key` of its own.
     """
+    only(request)
     owner = request.auth.owner
     mails = []
     for position, one in enumerate(batch.mails):
@@ -120,7 +122,8 @@ def mails(
 ) -> MailPage:
     """Return mails, newest first; with `after`, oldest first, which is how a program follows the log.
 
-    Days in `q` (`before:2026-01-01`) are days in UTC.
+    Days in `q` (`before:2026-01-01`) are days in UTC. On PostgreSQL, mails of a transaction that is committed late
+    appear below numbers that were there already.
     """
     only(request, "q", "limit", "before", "after")
     if before is not None and after is not None:
@@ -152,6 +155,7 @@ def mails(
 )
 def mail(request: ApiRequest, mail_id: int) -> MailWithAttempts:
     """Return everything about a mail but what it says: its state, its recipients, each attempt."""
+    only(request)
     return whole(found(mail_id))
 
 
@@ -179,6 +183,7 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     In place of a mail that held a link or a code, a fresh one is made, where whoever made the first can do that.
     To another address only if the owner of the key may see what mails say.
     """
+    only(request)
     old, owner = found(mail_id), request.auth.owner
     other = body.to if body else ""
     if other and not owner.has_perm("maillog.view_body"):
@@ -207,8 +212,9 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     operation_id="cancelMail",
     summary="Cancel it",
 )
-def cancel(request: ApiRequest, mail_id: int) -> Stored:
+def cancel(request: ApiRequest, mail_id: int, body: Body | None = None) -> Stored:
     """Cancel a mail that waits. One that is being sent, or has ended, stays as it is, and the answer says so."""
+    only(request)
     one, owner = found(mail_id), request.auth.owner
     if not steering.cancel([one.pk], by=str(owner), actor=owner):
         raise Problem(HTTPStatus.CONFLICT, gettext("This mail is being sent, or has ended."))

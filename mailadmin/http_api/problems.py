@@ -58,9 +58,7 @@ class Problem(Exception):
         }
         if self.errors:
             body["errors"] = [{"field": field, "detail": reason} for field, reason in self.errors]
-        return HttpResponse(
-            json.dumps(body, ensure_ascii=False), status=self.status, content_type=MEDIA_TYPE, headers=self.headers
-        )
+        return HttpResponse(json.dumps(body), status=self.status, content_type=MEDIA_TYPE, headers=self.headers)
 
 
 def sentence(field: str, reason: str) -> str:

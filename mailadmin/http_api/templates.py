@@ -15,6 +15,7 @@ from mailadmin.http_api.bodies import RenderBody
 from mailadmin.http_api.problems import Problem, wrong
 from mailadmin.key_models import Scope
 from templates_app import trials
+from templates_app.content import key_parts
 from templates_app.rendering import TemplateError, UnknownTemplateError
 
 router = Router(tags=["Templates"])
@@ -34,6 +35,8 @@ def templates(
 ) -> TemplatePage:
     """Return the published templates by key, with the values that they take."""
     only(request, "limit", "after")
+    if after and key_parts(after) is None:
+        raise wrong("after", "is not a template key such as account/welcome")
     found = trials.published(limit + 1, after=after)
     onward = None
     if len(found) > limit:
@@ -50,6 +53,7 @@ def templates(
 )
 def render(request: ApiRequest, key: str, body: RenderBody) -> RenderedAnswer:
     """Return what a mail from this template would say. Nothing is sent."""
+    only(request)
     try:
         rendered = trials.render_published(key, body.values, language=body.language)
     except UnknownTemplateError as error:

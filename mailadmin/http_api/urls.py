@@ -25,7 +25,11 @@ def for_programs(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
 
     @wraps(view)
     def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        asked = request.method
+        if asked == "HEAD":  # whatever answers GET answers it, too (RFC 9110 9.3.2); the server drops the body
+            request.method = "GET"
         response: HttpResponse = view(request, *args, **kwargs)
+        request.method = asked
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         allowed = response["Allow"]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailadmin import api_keys
@@ -20,6 +25,18 @@ from mailadmin.models import ApiKey
 from maillog.views.requests import PersonRequest
 
 SOON = 14  # days before a key ends in which the page says so
+
+
+def looks_at_keys(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Open `view` to those who have keys of their own, and to those who look after everybody's."""
+
+    @wraps(view)
+    def guarded(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not (request.user.has_perm(api_keys.USE) or request.user.has_perm(api_keys.MANAGE)):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,7 @@ class Row:
     is_over: bool
 
 
-@permission_required(api_keys.USE, raise_exception=True)
+@looks_at_keys
 @require_safe
 def listing(request: PersonRequest) -> HttpResponse:
     """Show the person's keys; to those who look after keys, everybody's."""
@@ -58,6 +75,7 @@ def row(key: ApiKey) -> Row:
 
 @permission_required(api_keys.USE, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables()
 def new(request: PersonRequest) -> HttpResponse:
     """Ask what the key is for, make it, and show it in the answer: it is stored nowhere, not even for a redirect.
 
@@ -80,7 +98,7 @@ def new(request: PersonRequest) -> HttpResponse:
     return render(request, "mailadmin/key_new.html", context, status=422 if form.errors else 200)
 
 
-@permission_required(api_keys.USE, raise_exception=True)
+@looks_at_keys
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     """Ask before revoking, and revoke."""

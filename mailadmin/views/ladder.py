@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from mailadmin import connections, ladder, steering
@@ -40,6 +41,9 @@ def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         server = connections.server_for_unsaved(fields, form.values(), stored=str(pk) if pk else None)
     except vault.VaultError as error:
         return show(request, {"errors": [("", str(error))]}, status=422)
+    if not checking.is_current(form):  # or a password that was stored since could go to the server that was before
+        text = gettext("Somebody else saved this secret in the meantime. Open it again.")
+        return show(request, {"errors": [("", text)]}, status=422)
     return result(request, server, own_sender=fields["sender"])
 
 
@@ -62,7 +66,11 @@ def stored(request: PersonRequest, connection_id: str) -> HttpResponse:
 def result(request: HttpRequest, server: SmtpServer, *, own_sender: str) -> HttpResponse:
     """Climb, and show how it went."""
     recipient = str(getattr(request.user, "email", ""))
-    climbed = ladder.climb(server, sender=ladder.sender_in_force(own_sender), recipient=recipient)
+    try:
+        with ladder.turn(request.user.pk or 0):
+            climbed = ladder.climb(server, sender=ladder.sender_in_force(own_sender), recipient=recipient)
+    except ladder.TooManyChecks as error:
+        return show(request, {"errors": [("", str(error))]}, status=422)
     return show(request, {"ladder": climbed})
 
 

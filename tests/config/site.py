@@ -35,7 +35,7 @@ from users.models import User
 
 USE, TEST, CONFIGURE = "secrets_app.use_secrets", "mailadmin.send_test", "mailadmin.configure_mail"
 LOG, BODY = "maillog.view_log", "maillog.view_body"
-STEER, API = "mailadmin.manage_queue", "mailadmin.use_api"
+STEER, API, KEYS = "mailadmin.manage_queue", "mailadmin.use_api", "mailadmin.manage_keys"
 RESEND, DELETE = "maillog.resend_mail", "maillog.delete_mail"
 SUPPRESS = "maillog.suppress_address"
 EDIT = "templates_app.edit_templates"
@@ -52,7 +52,7 @@ PERMISSIONS = (
     DELETE,
     SUPPRESS,
     API,
-    "mailadmin.manage_keys",
+    KEYS,
     "mailadmin.send_mail",
     "users.manage_users",
 )
@@ -86,6 +86,7 @@ class Page:
     administrator: bool = False
     reads: bool = True
     acts: bool = False
+    or_with: str = ""  # this permission alone opens it, too
 
 
 DOCUMENT = "templates/<slug:project>/<kind:kind>/<slug:key>/"
@@ -141,9 +142,9 @@ PAGES = (
         reads=False,
         acts=True,
     ),
-    Page("mail/api-keys/", "/mail/api-keys/", (API,)),
+    Page("mail/api-keys/", "/mail/api-keys/", (API,), or_with=KEYS),
     Page("mail/api-keys/new/", "/mail/api-keys/new/", (API,), acts=True),
-    Page("mail/api-keys/<int:pk>/revocation/", "/mail/api-keys/{api_key}/revocation/", (API,), acts=True),
+    Page("mail/api-keys/<int:pk>/revocation/", "/mail/api-keys/{api_key}/revocation/", (API,), acts=True, or_with=KEYS),
     Page("api/v1/docs", "/api/v1/docs"),
     Page("api/v1/openapi.json", "/api/v1/openapi.json"),
     Page("secrets/", "/secrets/", (USE,)),

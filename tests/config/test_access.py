@@ -143,7 +143,7 @@ def test_a_colleague_without_permissions_is_refused(place, site):
 @each(GUARDED)
 def test_every_other_permission_together_does_not_open_it(place, site):
     for missing in place.needs:
-        user = site.person(*(set(PERMISSIONS) - {missing}))
+        user = site.person(*(set(PERMISSIONS) - {missing, place.or_with}))
         path, client = site.path(place, user), signed_in(user)
         before = stored()
         for method in methods_of(place):

@@ -92,6 +92,17 @@ def test_a_person_sees_and_revokes_only_keys_of_their_own(admin, admin_client):
     assert "by admin@example.com" in html_of(client.get(KEYS))
 
 
+def test_who_looks_after_keys_needs_none_of_their_own(admin):
+    theirs, _ = api_keys.make(admin, name="Hers", scopes=["mails:read"], lifetime=timedelta(days=30))
+    client = signed_in(make_user("guard@example.com", "mailadmin.manage_keys"))
+    html = html_of(client.get(KEYS))
+    assert "Hers" in html
+    assert "New key" not in html
+    assert 'aria-current="page"' in html
+    assert client.post(f"{KEYS}{theirs.pk}/revocation/").status_code == 302
+    assert client.get(NEW).status_code == 403
+
+
 def test_revoking_asks_first_says_what_it_did_and_frees_the_name(admin, admin_client):
     admin_client.post(NEW, FORM)
     place = f"{KEYS}{ApiKey.objects.get().pk}/revocation/"

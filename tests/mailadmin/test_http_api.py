@@ -4,6 +4,7 @@ import base64
 import json
 from datetime import timedelta
 from email import message_from_bytes, policy
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
@@ -15,6 +16,7 @@ from mailadmin.key_models import ApiKey, Scope
 from maillog.content import unpack
 from maillog.models import Content, Message
 from maillog.recording import RecipientOutcome, claim_these, settle
+from templates_app.rendering import RenderedMail
 from tests.factories import make_admin, make_user
 from tests.mailadmin.programs import program
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement
@@ -141,6 +143,9 @@ def test_a_template_is_rendered_in_the_language_that_was_asked_for(shop):
         ({"metadata": {"a": "\x00"}}, "metadata", "holds a NUL character, which PostgreSQL does not store"),
         ({"send_at": "tomorrow"}, "send_at", "must be a moment such as 2026-11-26T08:00:00Z"),
         ({"send_at": "2026-11-26T08:00:00"}, "send_at", "must be a time with a time zone"),
+        ({"metadata": json.loads('{"a":' * 21 + "1" + "}" * 21)}, "metadata", "is nested more than 20 levels deep"),
+        ({"metadata": {"a": json.loads("[" * 400 + "]" * 400)}}, "metadata", "is nested more than 20 levels deep"),
+        ({"template": "\ud800", "subject": "", "text": ""}, "template", ""),
         ({"mode": "later"}, "mode", "must be 'instant' or 'background'"),
         ({"sensitive": "yes"}, "sensitive", "must be true or false"),
         ({"values": {"a": 1}}, "values", "are for a template, and none is named"),
@@ -183,6 +188,23 @@ def test_a_key_of_another_mail_is_refused(shop):
     assert Message.objects.count() == 1
     two = shop.post("/mails", {**MAIL, "idempotency_key": "b"}, idempotency_key="a")
     assert fields(two) == [("idempotency_key", "is not the one of the header Idempotency-Key")]
+
+
+def test_a_key_of_a_mail_that_is_to_leave_at_another_time_is_refused(shop):
+    shop.post("/mails", MAIL, idempotency_key="1")
+    for change in ({"send_at": "2026-12-24T08:00:00Z"}, {"tags": ["a"]}, {"sensitive": True}, {"metadata": {"a": 1}}):
+        refused = shop.post("/mails", {**MAIL, **change}, idempotency_key="1")
+        assert fields(refused) == [("idempotency_key", "was used before, for another mail")], change
+
+
+def test_a_template_that_is_published_meanwhile_does_not_make_a_repetition_another_mail(shop, monkeypatch):
+    values = {"email": "ann@example.com", "sign_in_url": "https://example.com/"}
+    body = {"to": ["ann@example.com"], "template": "account/welcome", "values": values}
+    first = shop.post("/mails", body, idempotency_key="1").json()
+    monkeypatch.setattr(
+        "mailadmin.api.render", lambda key, values, language: RenderedMail(key, "en", "Other", "Other", "", 2)
+    )
+    assert shop.post("/mails", body, idempotency_key="1").json() == first
 
 
 def test_keys_of_different_people_are_apart(shop):
@@ -543,6 +565,43 @@ def test_a_mail_may_be_larger_than_a_form(shop):
     content = base64.b64encode(bytes(25_000_000)).decode()
     response = shop.post("/mails", {**MAIL, "attachments": [{"filename": "a.bin", "content": content}]})
     assert fields(response)[0][0] == "attachments"
+
+
+def test_parameters_that_are_not_known_are_refused_and_nothing_is_done(shop):
+    number = queued()
+    for method, path in (
+        ("post", "/mails?send_at=2027-01-01"),
+        ("post", "/mails/batch?dry=1"),
+        ("get", f"/mails/{number}?fields=all"),
+        ("post", f"/mails/{number}/resend?dry=1"),
+        ("post", f"/mails/{number}/cancel?dry=1"),
+        ("get", "/templates?q=welcome"),
+        ("post", "/templates/account/welcome/render?language=de"),
+    ):
+        body = {"/mails/batch?dry=1": {"mails": [MAIL]}, "/mails?send_at=2027-01-01": MAIL}.get(path, {})
+        response = shop.post(path, body) if method == "post" else shop.get(path)
+        assert fields(response)[0][1] == "is not known here", path
+    assert fields(shop.post(f"/mails/{number}/cancel", {"dry": True})) == [("dry", "is not known here")]
+    assert list(Message.objects.values_list("pk", "status")) == [(number, "queued")]
+    assert fields(shop.get("/templates", after="\x00")) == [("after", "is not a template key such as account/welcome")]
+
+
+def test_what_answers_get_answers_head(shop):
+    for path in ("/mails", f"/mails/{queued()}", "/templates"):
+        response = shop.client.head(f"/api/v1{path}", headers=shop.headers)
+        assert (response.status_code, response.content) == (200, b"")
+
+
+def test_a_key_stands_in_no_error_page(shop, monkeypatch, settings):
+    def crash(*args):
+        raise RuntimeError("on purpose")
+
+    settings.DEBUG = True
+    shop.client.raise_request_exception = False
+    monkeypatch.setattr("mailadmin.api_keys.OWNERS", SimpleNamespace(first=crash))
+    page = shop.get("/mails").content.decode()
+    assert "on purpose" in page
+    assert shop.key[7:] not in page
 
 
 def test_other_methods_and_addresses_are_refused_in_json(shop):

@@ -4,9 +4,12 @@ import html as html_module
 import re
 
 import pytest
+from django.core.cache import cache
 
+from mailadmin import ladder
 from mailadmin.ladder import DONE, FAILED, MISSING
 from maillog.models import Message
+from secrets_app import vault
 from secrets_app.models import Secret, SecretEvent
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -181,6 +184,21 @@ def test_whatever_a_server_does_at_a_rung_is_an_answer(admin_client, start_fault
         assert phase in ("rset", "quit") or fault.kind in ("stray", "premature")
 
 
+def test_ehlo_that_is_refused_after_starttls_leaves_tls_on_its_rung(admin_client, start_faulty_smtp):
+    server = start_faulty_smtp(tls="starttls", username="mailer", faults={"ehlo": [None, reply("502 not now")]})
+    found = rungs_of(admin_client.post(NEW, typed(server)))
+    assert [state for state, _ in found] == [DONE] * 4 + [FAILED] + [MISSING] * 3
+    assert found[4] == (FAILED, "Encrypt (TLS)")
+
+
+@pytest.mark.parametrize("fault", [DROP, reply("421 4.3.2 going down")], ids=str)
+def test_a_conversation_that_ends_is_not_blamed_on_the_addresses(admin_client, start_faulty_smtp, fault):
+    server = start_faulty_smtp(faults={"rcpt": fault})
+    words = text_of(admin_client.post(NEW, typed(server, username="", password="")))
+    assert "The server ended the conversation." in words
+    assert "typing" not in words
+
+
 # ---------------------------------------------------------------- what is stored
 
 
@@ -227,6 +245,35 @@ def test_the_connection_of_the_environment_is_checked(admin_client, start_smtp, 
     response = admin_client.post("/mail/connection-check/environment/")
     assert set(states(response)) == {"done"}
     assert_no_password(response.content.decode())
+
+
+def test_a_secret_that_was_saved_meanwhile_is_not_tried(admin_client, start_smtp, secret, monkeypatch):
+    """Its new password belongs to a new server, and would go to the one that was typed."""
+    server = start_smtp()
+    kept = secret("Relay", server)
+    reveal = vault.reveal
+
+    def saved_meanwhile(number):
+        Secret.objects.filter(pk=kept.pk).update(revision=2)
+        return reveal(number)
+
+    monkeypatch.setattr("mailadmin.connections.reveal", saved_meanwhile)
+    data = typed(server, password="", password_action="keep")
+    response = admin_client.post(f"{NEW}{kept.pk}/", data)
+    assert response.status_code == 422
+    assert "saved this secret in the meantime" in text_of(response)
+    assert server.connections == 0
+
+
+def test_only_a_few_checks_run_at_a_time_and_a_person_has_so_many_a_minute(admin_client, start_smtp, monkeypatch):
+    server = start_smtp(tls="none", username="", password="")
+    with ladder.turn(1), ladder.turn(2):
+        response = admin_client.post(NEW, typed(server))
+        assert "Other checks are running" in text_of(response)
+    cache.clear()
+    monkeypatch.setattr(ladder, "A_MINUTE", 2)
+    codes = [admin_client.post(NEW, typed(server)).status_code for _ in range(4)]
+    assert codes == [200, 200, 422, 422]
 
 
 # ---------------------------------------------------------------- the pages

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sys
+import tempfile
+import threading
 import time
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from mailadmin import configuration, delivery
 from mailadmin.api import Mail, send
 from mailadmin.drivers import sendmail
+from mailadmin.drivers.pool import Stopped
 from mailadmin.drivers.sendmail import SendmailDriver
 from maillog.models import Attempt, Message, Recipient
 from tests.mailadmin.test_other_drivers import ANN, BEN, envelope
@@ -168,6 +171,32 @@ def test_many_mails_are_told_one_by_one(program):
     assert len(program.told) == 10
 
 
+def test_trouble_over_one_mail_is_not_that_of_the_others(program, monkeypatch):
+    real, calls = tempfile.TemporaryFile, iter(range(100))
+
+    def fails_once():
+        if next(calls) == 2:
+            raise OSError(24, "Too many open files")
+        return real()
+
+    monkeypatch.setattr("tempfile.TemporaryFile", fails_once)
+    results = hand_over(*map(envelope, range(6)))
+    assert sorted(result.outcome for result in results) == ["deferred"] + ["sent"] * 5
+    assert len(program.told) == 5
+
+
+def test_called_back_it_begins_no_other_program(program):
+    program.then("time.sleep(1)")
+    driver = SendmailDriver()
+    threading.Timer(0.5, driver.call_back).start()
+    results = asyncio.run(driver.send(list(map(envelope, range(12))), None))
+    begun = [result for result in results if result.outcome == "sent"]
+    assert 0 < len(begun) <= 8
+    assert len(program.told) == len(begun)
+    assert {type(result.error) for result in results if result.error} == {Stopped}
+    assert asyncio.run(driver.send([envelope()], None))[0].outcome == "sent"
+
+
 # ---------------------------------------------------------------- within Mailadmin
 
 
@@ -214,6 +243,18 @@ def test_the_answer_of_a_server_behind_the_program_is_understood(program, sender
     html = admin_client.get(f"/log/{number}/").content.decode()
     assert "the mailbox does not exist" in html
     assert "without TLS" not in html
+
+
+@pytest.mark.django_db
+def test_a_worker_that_is_asked_to_stop_gives_the_rest_back(program, sender):
+    program.then("time.sleep(0.5)")
+    for _ in range(40):
+        send(Mail(to=["ann@example.com"], subject="Hi", text="Hello"))
+    began = time.monotonic()
+    delivery.deliver_due(should_stop=lambda: time.monotonic() > began + 0.5)
+    states = list(Message.objects.values_list("status", flat=True))
+    assert states.count("sent") == len(program.told)
+    assert states.count("queued") == 40 - len(program.told) > 10
 
 
 @pytest.mark.django_db
