@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin import configuration, loop
 from mailadmin.addresses import AddressError, parse_address
 from mailadmin.drivers import smtp_ladder
+from mailadmin.drivers.replies import harmless
 from mailadmin.errors import Phase
 from maillog.meaning import meaning
 from maillog.next_steps import steps_of
@@ -110,7 +111,9 @@ def climb(server: SmtpServer, *, sender: str, recipient: str) -> Ladder:
     quick = replace(server, timeout=min(server.timeout, PATIENCE))
     sender, recipient = plain(sender), plain(recipient)
     went = loop.run(smtp_ladder.climb(quick, sender=sender, recipient=recipient))
+    offers = harmless(", ".join(went.extensions), limit=200)
     notes = {
+        Phase.EHLO: gettext("offers %s") % offers if offers else "",
         Phase.TLS: ". ".join(filter(None, [went.tls, certificate_text(went.certificate, timezone.now())])),
         Phase.AUTH: gettext("as %s") % server.username,
         Phase.MAIL: sender,

@@ -152,7 +152,7 @@ def _run(path: Path, envelope: Envelope, *, timeout: float) -> DeliveryError | N
     # Neither a lone dot (-i) nor an address that begins with a minus (--) is a command; <> is the empty sender.
     arguments = [str(path), "-i", "-f", envelope.sender or "<>", "--", *envelope.recipients]
     try:
-        words = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; no pipe, which a child in the background may keep)
+        words = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; a pipe could be kept open by a child of its own)
         process = subprocess.Popen(  # noqa: S603  (the program of the configuration, no shell, parsed addresses)
             arguments,
             stdin=subprocess.PIPE,

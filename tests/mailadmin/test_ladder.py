@@ -67,6 +67,7 @@ def test_every_rung_is_climbed_and_nothing_is_sent_or_stored(admin_client, start
     assert not Secret.objects.exists()
     assert not Message.objects.exists()
     assert "RSET" in words
+    assert "offers SIZE, 8BITMIME, SMTPUTF8, AUTH" in words
     assert_no_password(response.content.decode() + str(response.headers))
 
 
