@@ -13,6 +13,8 @@ from mailadmin import api_keys
 from mailadmin.key_models import ApiKey, Scope
 from users.models import User
 
+MAIL: dict[str, Any] = {"to": ["Ann <ann@example.com>"], "subject": "Hi", "text": "Hello"}
+
 
 @dataclass
 class Program:
@@ -49,3 +51,19 @@ def program(owner: User, *, scopes: Iterable[Scope] = tuple(Scope)) -> Program:
     name = f"Program {ApiKey.objects.count()}"
     stored, key = api_keys.make(owner, name=name, scopes=scopes, lifetime=timedelta(days=30))
     return Program(owner, stored, key)
+
+
+def problem(response: Any, status: int) -> Any:
+    """Return what a refusal says, which is a problem detail."""
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    found = response.json()
+    assert found["status"] == status
+    assert found["title"]
+    assert found["detail"].endswith((".", "!", "?", "…")), found["detail"]
+    return found
+
+
+def fields(response: Any) -> list[tuple[str, str]]:
+    """Return the fields that a refusal names, and what is wrong with each."""
+    return [(one["field"], one["detail"]) for one in problem(response, 422)["errors"]]
