@@ -15,13 +15,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin import configuration, loop
+from mailadmin import configuration, connections, loop
 from mailadmin.addresses import AddressError, parse_address
 from mailadmin.drivers import smtp_ladder
 from mailadmin.drivers.replies import harmless
 from mailadmin.errors import Phase
 from maillog.meaning import meaning
 from maillog.next_steps import steps_of
+from secrets_app import checking
+from secrets_app.vault import EditedMeanwhile
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp import SmtpServer
     from mailadmin.drivers.smtp_ladder import Certificate, Climb
     from mailadmin.drivers.transcript import Line
+    from secrets_app.kinds.base import SecretForm
+    from secrets_app.vault import Connection
 
 PATIENCE = 8.0  # seconds for each step at most: somebody is waiting, but some servers greet after 6 only
 AT_ONCE = 2  # checks in a process; the others of its threads answer pages meanwhile
@@ -103,13 +107,33 @@ class Ladder:
         return all(rung.state == DONE for rung in self.rungs)
 
 
-def climb(server: SmtpServer, *, sender: str, recipient: str) -> Ladder:
+def of_connection(connection: Connection, *, recipient: str) -> Ladder:
+    """Climb with a stored connection, or the environment's. Raises VaultError if its password cannot be read."""
+    server = connections.server_for(connection)
+    return climb(server, own_sender=str(connection.fields["sender"]), recipient=recipient)
+
+
+def of_form(form: SecretForm, *, recipient: str) -> Ladder:
+    """Climb with what a valid form of an SMTP secret says, nothing of which is stored. Raises VaultError.
+
+    A password that is to be kept goes to the server that it was stored for: whatever was saved since the form was
+    judged is refused (EditedMeanwhile).
+    """
+    fields, stored = form.stored_fields(), str(form.secret.pk) if form.secret else None
+    server = connections.server_for_unsaved(fields, form.values(), stored=stored)
+    if not checking.is_current(form):
+        raise EditedMeanwhile(gettext("Somebody else saved this secret in the meantime. Open it again."))
+    return climb(server, own_sender=str(fields["sender"]), recipient=recipient)
+
+
+def climb(server: SmtpServer, *, own_sender: str, recipient: str) -> Ladder:
     """Climb to `server` now and return how it went, after up to a minute; nothing is sent.
 
-    It is asked whether `sender` may send and `recipient` would be taken, where they are given and plain ASCII.
+    It is asked whether `own_sender`, or else the address of the mail settings, may send, and whether `recipient` would
+    be taken, where they are given and plain ASCII.
     """
     quick = replace(server, timeout=min(server.timeout, PATIENCE))
-    sender, recipient = plain(sender), plain(recipient)
+    sender, recipient = plain(own_sender or str(configuration.current().from_address)), plain(recipient)
     went = loop.run(smtp_ladder.climb(quick, sender=sender, recipient=recipient))
     offers = harmless(", ".join(went.extensions), limit=200)
     notes = {
@@ -132,11 +156,6 @@ def climb(server: SmtpServer, *, sender: str, recipient: str) -> Ladder:
         steps=tuple(steps(went)),
         lines=went.lines,
     )
-
-
-def sender_in_force(own: str) -> str:
-    """Return the address that mails through a connection come from: its own, else the one of the mail settings."""
-    return own or str(configuration.current().from_address)
 
 
 def plain(address: str) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from mailadmin import connections, ladder, steering
-from mailadmin.drivers.smtp import SmtpServer
+from mailadmin import ladder, steering
 from maillog.views.requests import PersonRequest
 from secrets_app import checking, vault
 from secrets_app.redaction import takes_secrets
@@ -36,15 +36,7 @@ def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
             for text in texts
         ]
         return show(request, {"errors": errors}, status=422)
-    fields = form.stored_fields()
-    try:
-        server = connections.server_for_unsaved(fields, form.values(), stored=str(pk) if pk else None)
-    except vault.VaultError as error:
-        return show(request, {"errors": [("", str(error))]}, status=422)
-    if not checking.is_current(form):  # or a password that was stored since could go to the server that was before
-        text = gettext("Somebody else saved this secret in the meantime. Open it again.")
-        return show(request, {"errors": [("", text)]}, status=422)
-    return result(request, server, own_sender=fields["sender"])
+    return result(request, partial(ladder.of_form, form))
 
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
@@ -56,20 +48,15 @@ def stored(request: PersonRequest, connection_id: str) -> HttpResponse:
         raise Http404
     if not vault.usable_by(connection, request.user):
         raise PermissionDenied
-    try:
-        server = connections.server_for(connection)
-    except vault.VaultError as error:
-        return show(request, {"errors": [("", str(error))]}, status=422)
-    return result(request, server, own_sender=str(connection.fields["sender"]))
+    return result(request, partial(ladder.of_connection, connection))
 
 
-def result(request: HttpRequest, server: SmtpServer, *, own_sender: str) -> HttpResponse:
-    """Climb, and show how it went."""
-    recipient = str(getattr(request.user, "email", ""))
+def result(request: HttpRequest, check: Callable[..., ladder.Ladder]) -> HttpResponse:
+    """Climb, and show how it went; the person's own address is asked about as the recipient."""
     try:
         with ladder.turn(request.user.pk or 0):
-            climbed = ladder.climb(server, sender=ladder.sender_in_force(own_sender), recipient=recipient)
-    except ladder.TooManyChecks as error:
+            climbed = check(recipient=str(getattr(request.user, "email", "")))
+    except (vault.VaultError, ladder.TooManyChecks) as error:
         return show(request, {"errors": [("", str(error))]}, status=422)
     return show(request, {"ladder": climbed})
 

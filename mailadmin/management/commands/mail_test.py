@@ -103,12 +103,10 @@ class Command(BaseCommand):
             message = "There is no connection that the system may use."
             raise CommandError(message)
         try:
-            server = connections.server_for(connection)
+            climbed = ladder.of_connection(connection, recipient=recipient)
         except VaultError as error:
             message = f"{connection.name}: {error}"
             raise CommandError(message) from error
-        sender = ladder.sender_in_force(str(connection.fields["sender"]))
-        climbed = ladder.climb(server, sender=sender, recipient=recipient)
         if as_json:
             facts = {
                 "connection": connection.name,
