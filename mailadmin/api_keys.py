@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
@@ -114,8 +114,3 @@ def revoke(key: ApiKey, *, by: User) -> bool:
     """Let the key open nothing any more, from the next request on. Returns False if it was revoked already."""
     still = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
     return bool(still.update(revoked_at=timezone.now(), revoked_by=str(by)[:254]))
-
-
-def is_over(key: ApiKey, now: datetime) -> bool:
-    """Whether the key opens nothing any more."""
-    return key.revoked_at is not None or key.expires_at <= now

@@ -46,7 +46,6 @@ class Row:
     key: ApiKey
     state: str
     tone: str
-    is_over: bool
 
 
 @looks_at_keys
@@ -64,13 +63,13 @@ def row(key: ApiKey) -> Row:
     """Return one key with its state in words."""
     now = timezone.now()
     if key.revoked_at is not None:
-        return Row(key, gettext("Revoked"), "muted", is_over=True)
+        return Row(key, gettext("Revoked"), "muted")
     left = (key.expires_at - now).days
     if key.expires_at <= now:
-        return Row(key, gettext("Expired"), "bad", is_over=True)
+        return Row(key, gettext("Expired"), "bad")
     if left < SOON:
-        return Row(key, ngettext("%d day left", "%d days left", left) % left, "warn", is_over=False)
-    return Row(key, gettext("Valid"), "good", is_over=False)
+        return Row(key, ngettext("%d day left", "%d days left", left) % left, "warn")
+    return Row(key, gettext("Valid"), "good")
 
 
 @permission_required(api_keys.USE, raise_exception=True)
