@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mailadmin.encodings import encode_text, seven_bit
 from mailadmin.errors import InvalidMail
 from mailadmin.mail import Attachment
+from tests.cases import case
 from tests.mailadmin.built_mail import built, read, text_of
 
 PURE = settings(max_examples=150, deadline=None)
@@ -54,9 +55,8 @@ class TestBodies:
         for part, given_text in ((plain, text or "x"), (rich, html or "x")):
             assert as_sent(text_of(part)) in (as_sent(given_text), as_sent(given_text).removesuffix("\r\n"))
 
-    @pytest.mark.parametrize(
-        ("text", "encoding"),
-        [
+    def test_take_the_encoding_that_is_plainest_or_shortest(self) -> None:
+        for text, encoding in (
             ("", "7bit"),
             ("plain\nASCII\x1b", "7bit"),
             ("x" * 998, "7bit"),
@@ -66,10 +66,9 @@ class TestBodies:
             ("a NUL \0 within", "quoted-printable"),
             ("mostly ASCII, one ü", "quoted-printable"),
             ("漢字ばかり", "base64"),
-        ],
-    )
-    def test_take_the_encoding_that_is_plainest_or_shortest(self, text: str, encoding: str) -> None:
-        assert encode_text(text)[0].decode() == encoding
+        ):
+            with case(text):
+                assert encode_text(text)[0].decode() == encoding
 
     @PURE
     @given(bodies)
@@ -81,10 +80,10 @@ class TestBodies:
         else:
             assert len(body) <= len(base64.encodebytes(data)) * 1.05 + 20
 
-    @pytest.mark.parametrize("field", ["text", "html"])
-    def test_half_a_character_is_refused_naming_the_field(self, field: str) -> None:
-        with pytest.raises(InvalidMail, match=f"^{field}: "):
-            built(**{field: "a\ud800b"})
+    def test_half_a_character_is_refused_naming_the_field(self) -> None:
+        for field in ("text", "html"):
+            with case(field), pytest.raises(InvalidMail, match=f"^{field}: "):
+                built(**{field: "a\ud800b"})
 
 
 class TestAttachments:
@@ -128,12 +127,13 @@ class TestAttachments:
         assert part["Content-Transfer-Encoding"] == "7bit"
         assert part.get_content().as_bytes(policy=default.clone(linesep="\r\n")) == inner
 
-    @pytest.mark.parametrize("inner", [b"Subject: \xfc\r\n\r\nx", b"Subject: x\n\n" + b"x" * 999, b"Subject: x\n\n\0"])
-    def test_a_message_that_is_not_seven_bit_travels_as_a_file(self, inner: bytes) -> None:
-        file = Attachment(filename="mail.eml", content=inner, content_type="message/rfc822")
-        (part,) = read(built(attachments=[file])).iter_attachments()
-        assert part.get_content_type() == "application/octet-stream"
-        assert part.get_payload(decode=True) == inner
+    def test_a_message_that_is_not_seven_bit_travels_as_a_file(self) -> None:
+        for inner in (b"Subject: \xfc\r\n\r\nx", b"Subject: x\n\n" + b"x" * 999, b"Subject: x\n\n\0"):
+            with case(inner):
+                file = Attachment(filename="mail.eml", content=inner, content_type="message/rfc822")
+                (part,) = read(built(attachments=[file])).iter_attachments()
+                assert part.get_content_type() == "application/octet-stream"
+                assert part.get_payload(decode=True) == inner
 
     @PURE
     @given(st.binary(max_size=200) | st.text("a: \r\n.", max_size=100).map(str.encode))
