@@ -21,10 +21,10 @@ help:
 	@echo "make lock     renew the pinned versions in requirements/"
 
 run: .venv/.run
-	@exec $(BIN)/python -m config.serve
+	@exec $(BIN)/python -m config.startup.serve
 
 worker: .venv/.run
-	@exec $(BIN)/python -m config.serve --worker-only
+	@exec $(BIN)/python -m config.startup.serve --worker-only
 
 test: .venv/.test
 	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)

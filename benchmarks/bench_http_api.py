@@ -38,9 +38,9 @@ FROM_TEMPLATE: dict[str, Any] = {
 def main() -> None:
     """Measure, and print one JSON line a figure."""
     set_up(driver="silent", from_address="shop@example.com")
-    from mailadmin import api_keys
     from mailadmin.api import Mail, send, send_many, send_template
-    from mailadmin.key_models import Scope
+    from mailadmin.http_api import api_keys
+    from mailadmin.models.api_key import Scope
     from users.models import User
 
     owner = User.objects.create_superuser("admin@example.com", "correct-horse-battery")

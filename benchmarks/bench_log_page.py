@@ -54,14 +54,14 @@ def run(count: int) -> None:
     """Fill, measure, print."""
     set_up()
     from benchmarks.log_data import fill
-    from maillog.asking import asked as understood
-    from maillog.columns import USUAL, layout
-    from maillog.controls import chips
+    from maillog.listing.columns import USUAL, layout
+    from maillog.listing.list_request import asked as understood
+    from maillog.listing.rows import rows, texts_of
+    from maillog.listing.widgets import chips
     from maillog.models import Message
-    from maillog.rows import rows, texts_of
-    from maillog.search import Count as Counted
-    from maillog.search import Page
-    from maillog.views.mails import around, listing
+    from maillog.search.counts import Count as Counted
+    from maillog.search.paging import Page
+    from maillog.views.message_list import around, listing
     from users.models import User
 
     start = time.perf_counter()

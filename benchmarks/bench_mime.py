@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
-from mailadmin.addresses import Address
-from mailadmin.mime import build
+from mailadmin.message.addresses import Address
+from mailadmin.message.mime import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def samples() -> list[Sample]:
 
 
 def ours(mail: Sample) -> bytes:
-    """Build with `mailadmin.mime`."""
+    """Build with `mailadmin.message.mime`."""
     return build(
         sender=mail.sender,
         to=(mail.to,),

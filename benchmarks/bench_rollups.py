@@ -31,15 +31,9 @@ def one_batch() -> list[Any]:
     """Return the settlements of 50 mails that were accepted."""
     from django.utils import timezone
 
-    from maillog.recording import (
-        AttemptRecord,
-        NewMessage,
-        NewRecipient,
-        RecipientOutcome,
-        Settlement,
-        claim_these,
-        enqueue,
-    )
+    from maillog.queue.claiming import claim_these
+    from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue
+    from maillog.queue.settling import AttemptRecord, RecipientOutcome, Settlement
 
     mails = [
         NewMessage(
@@ -71,8 +65,8 @@ def measure(rounds: int) -> None:
     """Settle one batch after the other and print what one took, at best and in the middle."""
     from django.db import connection
 
-    from maillog import rollups
-    from maillog.recording import settle
+    from maillog.queue.settling import settle
+    from maillog.statistics import rollups
 
     without = mock.patch.object(rollups, "settled", return_value=None)
     times: dict[str, list[float]] = {"with": [], "without": []}
@@ -96,9 +90,9 @@ def fill_sums() -> None:
     """Store forty days of sums in which every hour has everything, and differences of the running hour."""
     from django.utils import timezone
 
-    from maillog import rollups
     from maillog.labels import labels
     from maillog.models import Tally, TallyDelta, WaitingHour
+    from maillog.statistics import rollups
 
     templates = labels("template", [f"shop/t{number}" for number in range(50)]).values()
     connections = labels("connection", [f"Relay {number}" for number in range(5)]).values()

@@ -44,7 +44,7 @@ def tell(figure: str, found: list[float], unit: str = "ms", **more: object) -> N
 
 def rendering(count: int) -> None:
     """The built-in password reset, warm, in this process; then post_office in its own."""
-    from templates_app import inlining
+    from templates_app.engine import css_inlining
     from templates_app.rendering import forget, render
 
     start = time.perf_counter()
@@ -53,10 +53,10 @@ def rendering(count: int) -> None:
     found = timed(lambda number: render(KEY, values(number)), count)
     tell("render_warm", found["milliseconds"])
     report(BENCH, "render_warm_rate", count / found["cpu"], "mails a second of processor time")
-    plain = inlining.inline
-    inlining.inline = lambda chunks, _=(): inlining.inline_whole("".join(chunks))  # type: ignore[assignment]
+    plain = css_inlining.inline
+    css_inlining.inline = lambda chunks, _=(): css_inlining.inline_whole("".join(chunks))  # type: ignore[assignment]
     uncached = timed(lambda number: render(KEY, values(number)), count)
-    inlining.inline = plain
+    css_inlining.inline = plain
     tell("render_without_kept_css", uncached["milliseconds"])
     forget()
     if not peer.installed():
@@ -88,9 +88,9 @@ def timed(work: Any, count: int) -> dict[str, Any]:
 
 def previews(count: int) -> None:
     """A draft put together with its parts and tried out in the workshop, as the editor's preview does it."""
-    from templates_app import workshop
     from templates_app.models import Document
     from templates_app.rendering import bundle_of
+    from templates_app.sandbox import client as workshop
 
     document = Document.objects.select_related("project", "published").get(
         kind="template", project__key="account", key="password_reset"
@@ -113,7 +113,7 @@ def previews(count: int) -> None:
 
 def hostile_ones() -> None:
     """Every hostile template, two at a time, while other pages are asked for in the same process."""
-    from templates_app import workshop
+    from templates_app.sandbox import client as workshop
     from tests.templates_app import hostile
     from tests.templates_app.bundles import bundle_of
 

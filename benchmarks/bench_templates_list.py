@@ -27,7 +27,7 @@ PARAGRAPH = "<p>Hello {{ name }}, this is a paragraph of an ordinary mail, with 
 
 def fill(count: int) -> None:
     """Store `count` templates with versions, every tenth with a draft."""
-    from templates_app.content import Content, Texts, Variable
+    from templates_app.content.content import Content, Texts, Variable
     from templates_app.models import Document, Draft, Project, Version
     from users.models import User
 

@@ -1,8 +1,8 @@
 """Fills the log with mails of realistic shape (`benchmarks.log.mails`): rows, recipients, attempts, contents, index.
 
 ``python -m benchmarks.log_data 20000`` fills the database that the settings name, to look at the pages. The entries of
-the search index are made by `maillog.indexing`; only how all of it is written is the benchmark's own, because a million
-mails must be there within two minutes.
+the search index are made by `maillog.index.writing`; only how all of it is written is the benchmark's own, because a
+million mails must be there within two minutes.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Writer:
     def __init__(self, count: int, *, now: datetime, seed: int, bodies: bool) -> None:
         from django.db import connection
 
-        from maillog.content import pack
+        from maillog.content.storage import pack
         from maillog.labels import labels
         from maillog.models import Message
 
@@ -139,7 +139,7 @@ class Writer:
 
     def tables(self, first: int) -> Tables:
         """Return the rows, table by table, of the mails that are made up together from number `first` on."""
-        from maillog.indexing import entry_of
+        from maillog.index.writing import entry_of
         from maillog.models import Attempt, Content, Message, Recipient
 
         made = chunk(first, self.count, now=self.now, seed=self.seed)
@@ -183,7 +183,7 @@ class Writer:
         }
 
     def _indexed(self, pk: int, mail: Mail) -> Any:
-        from maillog.indexing import Indexed
+        from maillog.index.writing import Indexed
 
         return Indexed(
             id=pk,
@@ -248,10 +248,10 @@ def rows_of(model: Any, rows: list[dict[str, Any]]) -> tuple[str, list[str], lis
 
 
 def entries_of(entries: Sequence[Any]) -> tuple[str, list[str], list[Row]]:
-    """Return entries of the search index as `maillog.indexing.add` writes them."""
+    """Return entries of the search index as `maillog.index.writing.add` writes them."""
     from django.db import connection
 
-    from maillog.indexing import COLUMNS, TABLE, vector
+    from maillog.index.writing import COLUMNS, TABLE, vector
 
     if connection.vendor == "postgresql":
         return TABLE, ["id", "words"], [(entry.id, vector(entry)) for entry in entries]
@@ -298,7 +298,7 @@ if __name__ == "__main__":
     django.setup()
     from django.utils import timezone
 
-    from maillog import recounting
+    from maillog.statistics import rebuild
 
     fill(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000, now=timezone.now())
-    recounting.rebuild()  # the overview shows what the log's sums say
+    rebuild.rebuild()  # the overview shows what the log's sums say

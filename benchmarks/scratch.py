@@ -11,7 +11,7 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 
-from config.env import MailEnvironment
+from config.environment.reader import MailEnvironment
 
 
 def set_up(**mail: Any) -> Path:

@@ -29,7 +29,7 @@ def open_queue(url: str, secret: str) -> Huey:
 
 
 def open_store(url: str, secret: str) -> Huey:
-    """Return the queue at `url` (as `config.values.queue` returns it). Raises ImproperlyConfigured if it does not open.
+    """Return the queue at `url`, as `parsers.queue` returns it. Raises ImproperlyConfigured if it does not open.
 
     Jobs are pickled, so they are signed with `secret`: whoever can write to the store cannot run code here. Results are
     not kept, because the jobs are only wake-ups.

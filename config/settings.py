@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from config import env as reading
-from config import keys, values
+from config.environment import key_files, parsers
+from config.environment import reader as reading
 from config.queue import open_queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,11 +19,11 @@ env = reading.Environment(reading.read_dotenv(BASE_DIR / ".env", os.environ))
 # ---------------------------------------------------------------- the site
 
 DEBUG = env.boolean("DEBUG", default=False)
-SECRET_KEY = env.parsed("SECRET_KEY", keys.secret_key, "", secret=True)
+SECRET_KEY = env.parsed("SECRET_KEY", key_files.secret_key, "", secret=True)
 PORT = int(env.number("PORT", lowest=1, highest=65535) or 8000)
-BASE_URL = env.parsed("BASE_URL", values.base_url, f"http://127.0.0.1:{PORT}")
+BASE_URL = env.parsed("BASE_URL", parsers.base_url, f"http://127.0.0.1:{PORT}")
 ALLOWED_HOSTS = [
-    *env.parsed("ALLOWED_HOSTS", values.host_list, ["localhost", "127.0.0.1", "[::1]"]),
+    *env.parsed("ALLOWED_HOSTS", parsers.host_list, ["localhost", "127.0.0.1", "[::1]"]),
     urlsplit(BASE_URL).netloc.removesuffix(f":{urlsplit(BASE_URL).port}"),
 ]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
@@ -34,6 +34,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "users",
     "mailadmin",
+    "mailadmin.shell",
     "secrets_app",
     "templates_app",
     "maillog",
@@ -60,8 +61,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.middleware.NoCopiesMiddleware",
-    "config.middleware.DatabaseTroubleMiddleware",
+    "config.web.middleware.NoCopiesMiddleware",
+    "config.web.middleware.DatabaseTroubleMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -79,10 +80,14 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["django.templatetags.i18n", "config.navigation", "config.fixed_tags"],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "mailadmin.shell.icons",
+                "mailadmin.shell.navigation",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -99,8 +104,8 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 DATABASES = {
     "default": env.parsed(
         "DATABASE_URL",
-        lambda raw: values.database(raw, BASE_DIR),
-        values.database("sqlite:///var/mailadmin.sqlite3", BASE_DIR),
+        lambda raw: parsers.database(raw, BASE_DIR),
+        parsers.database("sqlite:///var/mailadmin.sqlite3", BASE_DIR),
         secret=True,
     )
 }
@@ -125,11 +130,11 @@ else:
 
 QUEUE_URL = env.parsed(
     "QUEUE_URL",
-    lambda raw: values.queue(raw, BASE_DIR),
-    values.queue("sqlite:///var/queue.sqlite3", BASE_DIR),
+    lambda raw: parsers.queue(raw, BASE_DIR),
+    parsers.queue("sqlite:///var/queue.sqlite3", BASE_DIR),
     secret=True,
 )
-SECRETS_KEYS: tuple[str, ...] = env.parsed("SECRETS_KEYS", keys.fernet_keys, (), secret=True)
+SECRETS_KEYS: tuple[str, ...] = env.parsed("SECRETS_KEYS", key_files.fernet_keys, (), secret=True)
 WEBHOOK_SECRET = env.text("MAILADMIN_WEBHOOK_SECRET")  # signs what is told of incidents; kept nowhere else
 MAIL = reading.read_mail(env, BASE_DIR, drivers=("smtp", "sendmail", "log", "silent", "disabled"))
 EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
@@ -138,7 +143,7 @@ DEFAULT_FROM_EMAIL = ""  # composing fills in the configured sender
 # ---------------------------------------------------------------- people
 
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = ["users.backends.Backend"]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -150,7 +155,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
-ADMIN_EMAIL = env.parsed("MAILADMIN_ADMIN_EMAIL", values.address, "")
+ADMIN_EMAIL = env.parsed("MAILADMIN_ADMIN_EMAIL", parsers.address, "")
 ADMIN_PASSWORD = env.text("MAILADMIN_ADMIN_PASSWORD", strip=False)
 if env.is_set("MAILADMIN_ADMIN_EMAIL") != env.is_set("MAILADMIN_ADMIN_PASSWORD"):
     env.refuse("MAILADMIN_ADMIN_EMAIL", "and MAILADMIN_ADMIN_PASSWORD are set together or not at all")
@@ -178,7 +183,7 @@ if BASE_URL.startswith("https://"):
     SECURE_HSTS_SECONDS = 31536000
 # Other host names of the domain, and plain HTTP in front of the proxy that ends TLS, are not this program's to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
-SESSION_ENGINE = "config.sessions"
+SESSION_ENGINE = "config.web.sessions"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # pages carry the token in their forms and for htmx
 DEFAULT_EXCEPTION_REPORTER_FILTER = "secrets_app.redaction.RedactingFilter"  # holds under DEBUG, too
 X_FRAME_OPTIONS = "DENY"
@@ -209,8 +214,7 @@ USE_TZ = True
 USE_I18N = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
-STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder", "config.static_files.AppFinder"]
+STATICFILES_FINDERS = ["config.web.static_files.AppFinder"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -234,8 +238,8 @@ env.raise_problems()
 UNKNOWN_MAIL_NAMES = reading.unknown_mail_names(env)
 
 # Last, because they touch the disk or the network, which a wrong setting above must not.
-SECRET_KEY = SECRET_KEY or keys.kept_secret_key(VAR_DIR / "secret.key")
-SECRETS_KEYS = SECRETS_KEYS or keys.kept_fernet_keys(VAR_DIR / "secrets.key")
+SECRET_KEY = SECRET_KEY or key_files.kept_secret_key(VAR_DIR / "secret.key")
+SECRETS_KEYS = SECRETS_KEYS or key_files.kept_fernet_keys(VAR_DIR / "secrets.key")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    keys.make_folder("DATABASE_URL", Path(DATABASES["default"]["NAME"]).parent)
+    key_files.make_folder("DATABASE_URL", Path(DATABASES["default"]["NAME"]).parent)
 HUEY = open_queue(QUEUE_URL, SECRET_KEY)

@@ -2,9 +2,9 @@
 
 from django.urls import include, path
 
-from config import error_views
-from config.health import healthz
-from mailadmin.views.overview import overview
+from config.web import error_views
+from config.web.healthz import healthz
+from mailadmin.views.overview_page import overview
 
 urlpatterns = [
     path("", overview, name="overview"),
@@ -13,7 +13,7 @@ urlpatterns = [
     path("secrets/", include("secrets_app.urls")),
     path("templates/", include("templates_app.urls")),
     path("log/", include("maillog.urls")),
-    path("log/", include("mailadmin.log_urls")),
+    path("log/", include("mailadmin.log_action_urls")),
     path("account/", include("allauth.urls")),
     path("api/v1/", include("mailadmin.http_api.urls")),
     path("healthz", healthz, name="healthz"),

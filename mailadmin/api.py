@@ -21,16 +21,18 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin import composing, configuration, connections, outbox
+from mailadmin.configuration import effective
+from mailadmin.connections import selection
 from mailadmin.errors import InvalidMail
-from mailadmin.mail import Attachment, Mail
+from mailadmin.message.mail import Attachment, Mail
+from mailadmin.outbox import accepting, composing
 from secrets_app import vault
 from templates_app.rendering import TemplateError, UnknownTemplateError, render
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
-    from maillog.recording import NewMessage
+    from maillog.queue.enqueueing import NewMessage
 
 __all__ = ["Attachment", "InvalidMail", "Mail", "send", "send_many", "send_template", "template_mail"]
 
@@ -136,7 +138,7 @@ def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
     """Check, build and store `mails` in one transaction."""
     for mail in mails:
         check_permission(mail, actor)
-    current = configuration.current()
+    current = effective.current()
     senders: dict[str, str] = {}  # by connection hint
     now = timezone.localtime()
     messages: list[NewMessage] = []
@@ -150,7 +152,7 @@ def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
             error.position = position
             raise
         messages.append(
-            outbox.entry(
+            accepting.entry(
                 composed,
                 configuration=current,
                 actor=actor,
@@ -164,22 +166,22 @@ def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
                 idempotency_key=mail.idempotency_key,
             )
         )
-    return outbox.put(messages)
+    return accepting.put(messages)
 
 
 def check_permission(mail: Mail, actor: User | None) -> None:
     """Raise PermissionDenied unless `actor` may send `mail`; test mails have a permission of their own."""
     if actor is None or actor.has_perm("mailadmin.send_mail"):
         return
-    if outbox.TEST_TAG in mail.tags and actor.has_perm("mailadmin.send_test"):
+    if accepting.TEST_TAG in mail.tags and actor.has_perm("mailadmin.send_test"):
         return
     raise PermissionDenied(gettext("You may not send mails."))
 
 
-def default_sender(current: configuration.Configuration, *, hint: str, actor: User | None) -> str:
+def default_sender(current: effective.Configuration, *, hint: str, actor: User | None) -> str:
     """Return the sender address of the connection that a mail would take, or "" where another one applies."""
     if str(current.from_address):
         return ""
     primary = str(current.primary_connection)
-    connection = connections.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
+    connection = selection.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
     return str(connection.fields["sender"]) if connection else ""

@@ -13,13 +13,13 @@ class MailadminConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, and make the templates and the log, which do not know each other, acquainted."""
         from mailadmin import checks  # noqa: F401, PLC0415  (Django registers checks and drivers when apps are ready)
-        from mailadmin.issuing import is_issued_anew  # noqa: PLC0415
-        from mailadmin.revisions import revision  # noqa: PLC0415
-        from mailadmin.template_usage import use_of  # noqa: PLC0415
-        from maillog.asked_of_others import answer  # noqa: PLC0415
-        from maillog.made_from import set_finder  # noqa: PLC0415
-        from templates_app.finding import version_url  # noqa: PLC0415
-        from templates_app.usage import set_counter  # noqa: PLC0415
+        from mailadmin.hooks.settings_revision import revision  # noqa: PLC0415
+        from mailadmin.hooks.template_usage import use_of  # noqa: PLC0415
+        from mailadmin.outbox.reissuing import is_issued_anew  # noqa: PLC0415
+        from maillog.content.template_link import set_finder  # noqa: PLC0415
+        from maillog.hooks import answer  # noqa: PLC0415
+        from templates_app.library.mail_counts import set_counter  # noqa: PLC0415
+        from templates_app.library.version_links import version_url  # noqa: PLC0415
 
         set_counter(use_of)
         set_finder(version_url)

@@ -2,7 +2,7 @@
 
 ``EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"`` is all that a project sets.
 
-It carries whatever an `EmailMessage` can carry (see `mailadmin.django_messages`).
+It carries whatever an `EmailMessage` can carry (see `mailadmin.outbox.django_email`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
-from mailadmin import configuration, outbox
 from mailadmin.api import default_sender
-from mailadmin.django_messages import compose_django
+from mailadmin.configuration import effective
 from mailadmin.errors import InvalidMail
+from mailadmin.outbox import accepting
+from mailadmin.outbox.django_email import compose_django
 
 
 class OutboxBackend(BaseEmailBackend):
@@ -24,11 +25,11 @@ class OutboxBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Store every message and return how many there were; all or none of them."""
-        current = configuration.current()
+        current = effective.current()
         now = timezone.now()
         try:
             entries = [
-                outbox.entry(
+                accepting.entry(
                     compose_django(
                         message,
                         configuration=current,
@@ -44,4 +45,4 @@ class OutboxBackend(BaseEmailBackend):
             if self.fail_silently:
                 return 0
             raise
-        return len(outbox.put(entries))
+        return len(accepting.put(entries))

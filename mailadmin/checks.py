@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
 from mailadmin.backends import OutboxBackend
-from templates_app.delivered import builtin_problems
+from templates_app.library.builtin_checks import builtin_problems
 
 
 @register(Tags.compatibility)

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext, ngettext
 
-from mailadmin import configuration
-from mailadmin.configuration import Problem
-from mailadmin.incident_rows import Row, open_ones, rows
-from mailadmin.pulse import Pulse, pulse
+from mailadmin.configuration import effective
+from mailadmin.configuration.effective import Problem
+from mailadmin.delivery.status import Pulse, pulse
+from mailadmin.incidents.incident_list import Row, open_ones, rows
 from maillog.durations import age
 
 MOST_SHOWN = 3
@@ -34,7 +34,7 @@ def mail(request: HttpRequest) -> dict[str, object]:
     now = cache(pulse)
 
     def found() -> list[Banner]:
-        return banners(request, now(), configuration.problem(configuration.current()))
+        return banners(request, now(), effective.problem(effective.current()))
 
     return {
         "mail_incidents": SimpleLazyObject(lambda: open_incidents(request)),

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailadmin.drivers.transcript import Transcript
+    from mailadmin.drivers.smtp.transcribing import Transcript
 
 
 class Phase(StrEnum):

@@ -2,18 +2,18 @@
 
 from django.urls import path
 
-from mailadmin.views import bulk, person, resending, suppressions
+from mailadmin.views import bulk_pages, recipient_pages, resend_pages, suppression_pages
 
 app_name = "maillog_actions"
 urlpatterns = [
-    path("<int:mail_id>/resending/", resending.resend, name="resend"),
-    path("actions/", bulk.listing, name="bulk_list"),
-    path("actions/new/", bulk.new, name="bulk_new"),
-    path("actions/<int:pk>/", bulk.progress, name="bulk"),
-    path("actions/<int:pk>/stop/", bulk.stop, name="bulk_stop"),
-    path("people/", person.person, name="person"),
-    path("people/search/", person.search, name="person_search"),
-    path("suppressions/", suppressions.listing, name="suppressions"),
-    path("suppressions/new/", suppressions.new, name="suppress"),
-    path("suppressions/<int:pk>/removal/", suppressions.removal, name="suppression_removal"),
+    path("<int:mail_id>/resending/", resend_pages.resend, name="resend"),
+    path("actions/", bulk_pages.listing, name="bulk_list"),
+    path("actions/new/", bulk_pages.new, name="bulk_new"),
+    path("actions/<int:pk>/", bulk_pages.progress, name="bulk"),
+    path("actions/<int:pk>/stop/", bulk_pages.stop, name="bulk_stop"),
+    path("people/", recipient_pages.person, name="person"),
+    path("people/search/", recipient_pages.search, name="person_search"),
+    path("suppressions/", suppression_pages.listing, name="suppressions"),
+    path("suppressions/new/", suppression_pages.new, name="suppress"),
+    path("suppressions/<int:pk>/removal/", suppression_pages.removal, name="suppression_removal"),
 ]

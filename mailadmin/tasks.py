@@ -13,8 +13,10 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from huey.contrib.djhuey import db_task, on_startup
 
-from mailadmin import alarms, beats, bulk, delivery
-from maillog import pruning
+from mailadmin.alarms import raising
+from mailadmin.delivery import deliver, heartbeats
+from mailadmin.operations import bulk
+from maillog.retention import pruning
 
 BEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of its lease
 
@@ -25,13 +27,13 @@ beating = threading.Lock()
 @db_task()  # type: ignore[untyped-decorator]
 def deliver_due_mails() -> None:
     """Deliver what is due."""
-    delivery.deliver_due(should_stop=settings.HUEY.stopping.is_set, call_others=deliver_due_mails)
+    deliver.deliver_due(should_stop=settings.HUEY.stopping.is_set, call_others=deliver_due_mails)
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def probe_connections() -> None:
     """Look after unreachable connections."""
-    delivery.probe_connections()
+    deliver.probe_connections()
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -43,14 +45,14 @@ def run_bulk_actions() -> None:
 @db_task()  # type: ignore[untyped-decorator]
 def send_alarms() -> None:
     """Tell of incidents."""
-    alarms.send_waiting()
+    raising.send_waiting()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def prune_log() -> None:
     """Remove what is too old, if nobody did within the hour."""
     pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
-    alarms.tidy(timezone.now())
+    raising.tidy(timezone.now())
 
 
 def hand_over(task: Callable[[], object]) -> None:
@@ -70,20 +72,20 @@ def start_beating() -> None:
 
 def beat() -> None:
     """Beat until the worker stops."""
-    name = delivery.worker_name()
+    name = deliver.worker_name()
     while not settings.HUEY.stopping.is_set():
         try:
-            beats.note(name)
-            if beats.look():
+            heartbeats.note(name)
+            if heartbeats.look():
                 deliver_due_mails()
-            if beats.probe_is_due():
+            if heartbeats.probe_is_due():
                 probe_connections()
             if bulk.anything_waits():
                 run_bulk_actions()
             if pruning.due(timezone.now()):
                 prune_log()
-            beats.keep_figures()
-            if alarms.look():
+            heartbeats.keep_figures()
+            if raising.look():
                 send_alarms()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", error)
@@ -92,4 +94,4 @@ def beat() -> None:
         finally:
             close_old_connections()
         settings.HUEY.stopping.wait(BEAT_SECONDS)
-    beats.leave(name)
+    heartbeats.leave(name)

@@ -16,7 +16,7 @@ class MaillogConfig(AppConfig):
 
     def ready(self) -> None:
         """Forget the ids of labels, and entries of the index, whenever tables were emptied (``migrate``, ``flush``)."""
-        from maillog import indexing  # noqa: PLC0415  (imports the models, which are not there before)
+        from maillog.index import writing  # noqa: PLC0415  (imports the models, which are not there before)
 
         post_migrate.connect(labels.forget, sender=self, dispatch_uid="maillog.labels.forget")
-        post_migrate.connect(indexing.forget_if_empty, sender=self, dispatch_uid="maillog.indexing.forget_if_empty")
+        post_migrate.connect(writing.forget_if_empty, sender=self, dispatch_uid="maillog.index.writing.forget_if_empty")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from maillog.bulk import insert_rows
 from maillog.models import MailEvent
+from maillog.sql.batches import insert_rows
 from maillog.text import fit
 
 if TYPE_CHECKING:

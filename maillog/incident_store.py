@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest, Least
 
-from maillog.bulk import insert_rows
 from maillog.models import Incident, IncidentMail, Message, Status
+from maillog.sql.batches import insert_rows
 from maillog.text import fit
 
 AT_ONCE = 1_000  # mails in one statement

@@ -5,7 +5,8 @@ attempt already counted; `settle` writes what became of it, if the claim still h
 on that waited for a connection. Until it has ended, people may `cancel` it or ask to `retry_now`.
 """
 
-from maillog.acting import (
+from maillog.labels import label
+from maillog.queue.actions import (
     CANCELLABLE,
     RETRIABLE,
     RETRIED_UNASKED,
@@ -17,7 +18,7 @@ from maillog.acting import (
     retry_all,
     retry_now,
 )
-from maillog.claiming import (
+from maillog.queue.claiming import (
     MOST_OCTETS,
     Claimed,
     OpenRecipient,
@@ -28,9 +29,8 @@ from maillog.claiming import (
     recover_expired,
     renew,
 )
-from maillog.labels import label
-from maillog.queueing import IdempotencyConflictError, NewMessage, NewRecipient, enqueue
-from maillog.settling import (
+from maillog.queue.enqueueing import IdempotencyConflictError, NewMessage, NewRecipient, enqueue
+from maillog.queue.settling import (
     AttemptRecord,
     HeldKind,
     RecipientOutcome,

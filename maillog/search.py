@@ -1,12 +1,6 @@
 """The door through which the log is read in lists: filters, pages, counts, the figures of the overview, the queue."""
 
-from maillog.counts import Count, made_from, newest_id, status_counts, unfinished
-from maillog.filters import MailFilter
-from maillog.matching import Found
-from maillog.paging import Page, page_of
-from maillog.query import QueryError
-from maillog.suggestions import suggestions
-from maillog.waiting import (
+from maillog.queue.waiting import (
     SHOWN,
     QueuePage,
     Waiting,
@@ -16,6 +10,12 @@ from maillog.waiting import (
     waiting,
     waiting_counts,
 )
+from maillog.search.counts import Count, made_from, newest_id, status_counts, unfinished
+from maillog.search.filters import MailFilter
+from maillog.search.paging import Page, page_of
+from maillog.search.query import QueryError
+from maillog.search.results import Found
+from maillog.search.suggestions import suggestions
 
 __all__ = [
     "SHOWN",

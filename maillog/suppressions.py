@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 
-from maillog.bulk import among_given, as_one
 from maillog.models import Status, Suppression
-from maillog.paging import Page, slice_of
+from maillog.search.paging import Page, slice_of
+from maillog.sql.batches import among_given, as_one
+from maillog.sql.prepared import Given, Prepared
 from maillog.text import fit
-from prepared import Given, Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-    from maillog.queueing import NewMessage
+    from maillog.queue.enqueueing import NewMessage
 
 
 # ---------------------------------------------------------------- asking

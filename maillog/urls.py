@@ -2,24 +2,34 @@
 
 from django.urls import path
 
-from maillog.views import columns, export, live, mail, mails, removal, retention, searches, trail
+from maillog.views import (
+    audit_pages,
+    column_choice,
+    deletion_page,
+    export_downloads,
+    live_updates,
+    message_list,
+    message_page,
+    retention_pages,
+    saved_search_pages,
+)
 
 app_name = "maillog"
 urlpatterns = [
-    path("", mails.listing, name="list"),
-    path("suggestions/", mails.suggested, name="suggestions"),
-    path("live/", live.live, name="live"),
-    path("columns/", columns.choose, name="columns"),
-    path("searches/", searches.searches, name="searches"),
-    path("searches/<int:pk>/", searches.rename, name="search_rename"),
-    path("searches/<int:pk>/deletion/", searches.delete, name="search_delete"),
-    path("export.csv", export.export, {"form": "csv"}, name="export_csv"),
-    path("export.jsonl", export.export, {"form": "jsonl"}, name="export_jsonl"),
-    path("retention/", retention.overview, name="retention"),
-    path("retention/rules/", retention.edit, name="retention_rules"),
-    path("trail/", trail.listing, name="trail"),
-    path("<int:mail_id>/deletion/", removal.deletion, name="delete"),
-    path("<int:mail_id>/", mail.detail, name="detail"),
-    path("<int:mail_id>/preview/", mail.preview, name="preview"),
-    path("<int:mail_id>/source/", mail.source, name="source"),
+    path("", message_list.listing, name="list"),
+    path("suggestions/", message_list.suggested, name="suggestions"),
+    path("live/", live_updates.live, name="live"),
+    path("columns/", column_choice.choose, name="columns"),
+    path("searches/", saved_search_pages.searches, name="searches"),
+    path("searches/<int:pk>/", saved_search_pages.rename, name="search_rename"),
+    path("searches/<int:pk>/deletion/", saved_search_pages.delete, name="search_delete"),
+    path("export.csv", export_downloads.export, {"form": "csv"}, name="export_csv"),
+    path("export.jsonl", export_downloads.export, {"form": "jsonl"}, name="export_jsonl"),
+    path("retention/", retention_pages.overview, name="retention"),
+    path("retention/rules/", retention_pages.edit, name="retention_rules"),
+    path("trail/", audit_pages.listing, name="trail"),
+    path("<int:mail_id>/deletion/", deletion_page.deletion, name="delete"),
+    path("<int:mail_id>/", message_page.detail, name="detail"),
+    path("<int:mail_id>/preview/", message_page.preview, name="preview"),
+    path("<int:mail_id>/source/", message_page.source, name="source"),
 ]

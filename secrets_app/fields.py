@@ -22,8 +22,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from email_validator import EmailNotValidError, validate_email
 
+from secrets_app.egress_rules import check_host, check_port
 from secrets_app.models import MAX_NAME, name_key
-from secrets_app.targets import check_host, check_port
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

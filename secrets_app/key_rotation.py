@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.keeping import note
+from secrets_app.encryption import SealBroken, is_sealed_with_first_key, seal, unseal
 from secrets_app.models import Secret, SecretEvent, SecretValue
-from secrets_app.sealing import SealBroken, is_sealed_with_first_key, seal, unseal
+from secrets_app.storing import note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,9 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from secrets_app.encryption import seal
 from secrets_app.kinds.base import kind as kind_of
 from secrets_app.models import Secret, SecretEvent, SecretValue, name_key
-from secrets_app.sealing import seal
 from secrets_app.vault import EditedMeanwhile, NameTaken, ReentryNeeded, SecretGone
 
 if TYPE_CHECKING:

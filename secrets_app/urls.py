@@ -2,16 +2,16 @@
 
 from django.urls import path
 
-from secrets_app.views import keeping, listing, sharing
+from secrets_app.views import secret_form_pages, secret_list_pages, sharing_pages
 
 app_name = "secrets_app"
 urlpatterns = [
-    path("", listing.secret_list, name="list"),
-    path("environment/", listing.environment, name="environment"),
-    path("trail/", listing.trail, name="trail"),
-    path("new/", keeping.new, name="new"),
-    path("new/<slug:kind>/", keeping.new, name="new"),
-    path("<int:pk>/", keeping.detail, name="detail"),
-    path("<int:pk>/sharing/", sharing.share, name="sharing"),
-    path("<int:pk>/deletion/", keeping.delete, name="delete"),
+    path("", secret_list_pages.secret_list, name="list"),
+    path("environment/", secret_list_pages.environment, name="environment"),
+    path("trail/", secret_list_pages.trail, name="trail"),
+    path("new/", secret_form_pages.new, name="new"),
+    path("new/<slug:kind>/", secret_form_pages.new, name="new"),
+    path("<int:pk>/", secret_form_pages.detail, name="detail"),
+    path("<int:pk>/sharing/", sharing_pages.share, name="sharing"),
+    path("<int:pk>/deletion/", secret_form_pages.delete, name="delete"),
 ]

@@ -1,6 +1,6 @@
 """The door to the secrets: which connections there are, who may use them, and their passwords.
 
-Owns every reading; the writes are in `secrets_app.keeping`. A value leaves only through `reveal`, which is imported by
+Owns every reading; the writes are in `secrets_app.storing`. A value leaves only through `reveal`, which is imported by
 the drivers' connection factory alone.
 
     VaultError
@@ -19,15 +19,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import CharField, Value
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from prepared import Prepared
+from secrets_app.encryption import SealBroken, unseal
 from secrets_app.kinds.base import kind as kind_of
 from secrets_app.kinds.base import kinds
 from secrets_app.models import Secret, SecretEvent, SecretValue
-from secrets_app.sealing import SealBroken, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -35,20 +33,6 @@ if TYPE_CHECKING:
     from secrets_app.models import Person
 
 ENVIRONMENT = "environment"
-# Every page asks for the connections, to say what is missing.
-SECRETS: Prepared[Secret] = Prepared(lambda kind: Secret.objects.filter(kind=kind).order_by("pk"))
-FIELDS: Prepared[tuple[int, str]] = Prepared(
-    lambda kind: SecretValue.objects.filter(secret__kind=kind).values_list("secret_id", "field")
-)
-PEOPLE: Prepared[tuple[int, int, str]] = Prepared(
-    lambda kind: [
-        through.objects.filter(secret__kind=kind).values_list("secret_id", who, Value(role, CharField()))
-        for through, who, role in (
-            (Secret.owners.through, "user_id", "owner"),
-            (Secret.groups.through, "group_id", "group"),
-        )
-    ]
-)
 Change = SecretEvent.Action
 
 
@@ -92,8 +76,8 @@ class Connection:
 
 
 def connections(kind: str = "smtp") -> list[Connection]:
-    """Return every connection of a kind, the environment's first, then oldest first. Three queries, no decryption."""
-    secrets = SECRETS.all(kind)
+    """Return every connection of a kind, the environment's first, then oldest first. Four queries, no decryption."""
+    secrets = list(Secret.objects.filter(kind=kind).order_by("pk"))
     first = environment_connection() if kind == "smtp" else None
     return [*([first] if first else []), *_described(secrets, kind)]
 
@@ -106,11 +90,13 @@ def connection(secret: Secret) -> Connection:
 def _described(secrets: list[Secret], kind: str) -> list[Connection]:
     if not secrets:
         return []
-    has, owners, groups = (defaultdict(set) for _set in range(3))  # type: ignore[var-annotated]
-    for pk, name in FIELDS.all(kind):
+    has, owners, groups = (defaultdict(set) for _set in range(3))
+    for pk, name in SecretValue.objects.filter(secret__kind=kind).values_list("secret_id", "field"):
         has[pk].add(name)
-    for pk, who, role in PEOPLE.all(kind):
-        (owners if role == "owner" else groups)[pk].add(who)
+    for pk, who in Secret.owners.through.objects.filter(secret__kind=kind).values_list("secret_id", "user_id"):
+        owners[pk].add(who)
+    for pk, who in Secret.groups.through.objects.filter(secret__kind=kind).values_list("secret_id", "group_id"):
+        groups[pk].add(who)
     defaults = {form.key: form.defaults for form in kinds()}
     return [
         Connection(

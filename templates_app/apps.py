@@ -13,6 +13,8 @@ class TemplatesConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the built-in templates whenever tables were made or emptied (``migrate``, ``flush``)."""
-        from templates_app import seeding  # noqa: PLC0415  (needs the models)
+        from templates_app.library import builtin_seeding  # noqa: PLC0415  (needs the models)
 
-        post_migrate.connect(seeding.seed_after_migrate, sender=self, dispatch_uid="templates_app.seeding")
+        post_migrate.connect(
+            builtin_seeding.seed_after_migrate, sender=self, dispatch_uid="templates_app.library.builtin_seeding"
+        )

@@ -10,9 +10,9 @@ from django.core import signing
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from templates_app.archives import MAX_ARCHIVE
-from templates_app.cataloguing import ChangedMeanwhile, Invalid
-from templates_app.keeping import NOTE_LENGTH, KeepingError
+from templates_app.files.archives import MAX_ARCHIVE
+from templates_app.library.catalogue import ChangedMeanwhile, Invalid
+from templates_app.library.publishing import NOTE_LENGTH, KeepingError
 from templates_app.models import Project
 
 SALT = "templates_app.was"

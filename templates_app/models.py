@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from templates_app.content import Content, from_json
+from templates_app.content.content import Content, from_json
 
 
 class Project(models.Model):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from templates_app.engine.parts import used_in_texts
 from templates_app.models import Document, Version
-from templates_app.parts import used_in_texts
 
 MOST_READ = 20_000  # contents whose parts a process remembers
 

@@ -24,12 +24,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from templates_app.content import Content, key_parts
-from templates_app.engine import Bundle, Compiled, Problem, RenderError
-from templates_app.folders import DocumentFiles, ProjectFiles, read_folder
+from templates_app.content.content import Content, key_parts
+from templates_app.engine.engine import Bundle, Compiled, Problem, RenderError
+from templates_app.engine.parts import used_in
+from templates_app.files.folders import DocumentFiles, ProjectFiles, read_folder
 from templates_app.models import Change, Document, SharedValue
-from templates_app.parts import used_in
-from templates_app.uses import templates_using
+from templates_app.part_usage import templates_using
 
 __all__ = [
     "RenderedMail",

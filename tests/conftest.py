@@ -17,8 +17,8 @@ from huey.storage import MemoryStorage
 from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
-from config.env import MailEnvironment
-from mailadmin import recovery
+from config.environment.reader import MailEnvironment
+from mailadmin.delivery import expired_leases
 from maillog import labels
 from templates_app import rendering
 from tests.factories import make_admin, make_user
@@ -128,7 +128,9 @@ def mail_settings(settings, tmp_path):
 @pytest.fixture(autouse=True)
 def clean_start(mail_settings, settings, monkeypatch):
     """No MAIL_* variable is set, caches are empty, and mail takes Mailadmin's backend (pytest-django swaps it)."""
-    monkeypatch.setattr(recovery, "watch", recovery.Watch())  # or a test would see the clocks of the one before
+    monkeypatch.setattr(
+        expired_leases, "watch", expired_leases.Watch()
+    )  # or a test would see the clocks of the one before
     mail_settings()
     settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
     cache.clear()
@@ -189,7 +191,7 @@ def colleague(db):
 
 def signed_in(user) -> Client:
     client = Client()
-    client.force_login(user, backend=django_settings.AUTHENTICATION_BACKENDS[0])
+    client.force_login(user)
     return client
 
 

@@ -5,16 +5,8 @@ import os
 
 import pytest
 
-from mailadmin import loop
-from mailadmin.drivers import (
-    pool,
-    pool_calls,
-    pool_lane,
-    smtp_connecting,
-    smtp_conversation,
-    smtp_session,
-    smtp_transaction,
-)
+from mailadmin.drivers import event_loop
+from mailadmin.drivers.smtp import connecting, pool, pool_batches, pool_connection, protocol, session, transaction
 from tests import patience
 from tests.smtp_faults import FaultyServer
 from tests.smtp_server import SmtpServer
@@ -65,9 +57,9 @@ def start_faulty_smtp():
 def patient(monkeypatch):
     """Let everything that this process sends wait by the clock of `tests/patience.py`."""
     with patience.running() as own:
-        monkeypatch.setitem(loop.loops, os.getpid(), own)
+        monkeypatch.setitem(event_loop.loops, os.getpid(), own)
         yield
-        loop.run(pool.close_all())
+        event_loop.run(pool.close_all())
 
 
 @pytest.fixture
@@ -75,11 +67,11 @@ def client_clock(monkeypatch):
     """Let the whole driver read the time from the clock of its loop: deadlines and durations, too."""
     for module in (
         pool,
-        pool_calls,
-        pool_lane,
-        smtp_connecting,
-        smtp_conversation,
-        smtp_session,
-        smtp_transaction,
+        pool_batches,
+        pool_connection,
+        connecting,
+        protocol,
+        session,
+        transaction,
     ):
         monkeypatch.setattr(module, "monotonic", lambda: asyncio.get_running_loop().time())

@@ -1,8 +1,8 @@
-"""Tells the mail pages what is known of the account of an address, see `mailadmin.accounts`."""
+"""Tells the mail pages what is known of the account of an address, see `mailadmin.hooks.account_lookup`."""
 
 from __future__ import annotations
 
-from mailadmin.accounts import Account
+from mailadmin.hooks.account_lookup import Account
 from users.models import User
 
 

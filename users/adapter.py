@@ -17,9 +17,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from mailadmin.addresses import CONTROL_CHARACTERS
 from mailadmin.api import send_template
 from mailadmin.errors import MailadminError
+from mailadmin.message.addresses import CONTROL_CHARACTERS
 from mailadmin.models import SendMode
 from users import account_mails
 from users.account_mails import Visit

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin.api import send_template
-from mailadmin.issuing import NotIssued
 from mailadmin.models import SendMode
+from mailadmin.outbox.reissuing import NotIssued
 from maillog.models import Message, Recipient
 from users import account_mails
 from users.middleware import zone_of

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.addresses import CONTROL_CHARACTERS, AddressError, parse_address
+from mailadmin.message.addresses import CONTROL_CHARACTERS, AddressError, parse_address
 
 
 @functools.cache

@@ -15,14 +15,14 @@ from django.core.management import call_command  # noqa: E402
 from django.db.models import Count  # noqa: E402
 
 from mailadmin.api import Mail, send, send_many, template_mail  # noqa: E402
-from mailadmin.delivery import deliver_due  # noqa: E402
-from maillog import indexing  # noqa: E402
+from mailadmin.delivery.deliver import deliver_due  # noqa: E402
+from maillog.index import writing  # noqa: E402
 from maillog.models import Message, Status  # noqa: E402
-from templates_app import cataloguing, keeping  # noqa: E402
-from templates_app.content import Content, Texts, Variable  # noqa: E402
+from templates_app.content.content import Content, Texts, Variable  # noqa: E402
+from templates_app.library import catalogue, publishing  # noqa: E402
 
 if os.environ.get("BENCH_INDEX") == "0":  # to measure what the search index costs
-    indexing.add = lambda mails: None
+    writing.add = lambda mails: None
 
 IN_HAND = (Status.QUEUED, Status.SENDING)
 LOOK_AGAIN = 0.005  # seconds between two looks whether the other worker has finished
@@ -38,9 +38,9 @@ def prepare(_: int) -> steps.Result:
     variables = tuple(Variable(name, sample=value) for name, value in parcel.values(0).items())
     texts = Texts(subject=parcel.SUBJECT, html=parcel.HTML, text=parcel.TEXT)
     content = Content(languages={"en": texts}, variables=variables)
-    project = cataloguing.create_project(key="bench", name="Benchmark")
-    document = cataloguing.create_document(project, "template", key="parcel", name="Parcel")
-    keeping.publish(document, None, content, "For the benchmark", None)
+    project = catalogue.create_project(key="bench", name="Benchmark")
+    document = catalogue.create_document(project, "template", key="parcel", name="Parcel")
+    publishing.publish(document, None, content, "For the benchmark", None)
     return {}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.drain.parcel import SENDER
 from benchmarks.drain.scratch import ROOT, stop
-from config.supervise import WORKER
+from config.startup.supervise import WORKER
 
 if TYPE_CHECKING:
     import subprocess

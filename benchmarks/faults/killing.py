@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks.faults import mails as log
-from mailadmin import drain
+from mailadmin.delivery import drain
 
 if TYPE_CHECKING:
     from benchmarks.faults.lab import CountingServer, Event, Lab, Worker

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from config.supervise import end_with
+from config.startup.supervise import end_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.faults import mails as log
 from benchmarks.faults.killing import at_work, stop
-from config.supervise import WORKER_SECONDS
+from config.startup.supervise import WORKER_SECONDS
 
 if TYPE_CHECKING:
     from benchmarks.faults.lab import Lab

@@ -15,7 +15,7 @@ from huey.serializer import SignedSerializer
 from psycopg import sql
 
 from benchmarks.faults.lab import SECRET_KEY, SENDER, Lab
-from config.env import MailEnvironment
+from config.environment.reader import MailEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

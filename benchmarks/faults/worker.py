@@ -1,4 +1,4 @@
-"""The worker as `config.supervise` starts it, with a lease, a beat or a driver of an experiment: in FAULTS_* variables.
+"""The worker as `config.startup.supervise` starts it, with an experiment's lease, heartbeat or driver (FAULTS_*).
 
 FAULTS_LEASE, FAULTS_BEAT and FAULTS_PROBE (the first interval between two probes) are seconds; FAULTS_BUSY how many
 seconds SQLite waits for a lock; FAULTS_POISON is text: a mail that holds it in its subject ends the process at once, as
@@ -14,7 +14,7 @@ from datetime import timedelta
 import django
 from django.core.management import execute_from_command_line
 
-from config.supervise import WORKER
+from config.startup.supervise import WORKER
 
 DIED_OF_POISON = 9
 
@@ -26,13 +26,13 @@ def main() -> None:
         database = importlib.import_module("config.settings").DATABASES["default"]
         database["OPTIONS"]["init_command"] += f"; PRAGMA busy_timeout={int(float(busy) * 1000)}"
     django.setup()
-    drain = importlib.import_module("mailadmin.drain")
+    drain = importlib.import_module("mailadmin.delivery.drain")
     if lease := float(os.environ.get("FAULTS_LEASE", "0")):
         change(drain, LEASE=timedelta(seconds=lease), RENEW_SECONDS=lease / 3)
     if beat := float(os.environ.get("FAULTS_BEAT", "0")):
         change(importlib.import_module("mailadmin.tasks"), BEAT_SECONDS=beat)
     if probe := float(os.environ.get("FAULTS_PROBE", "0")):
-        change(importlib.import_module("mailadmin.circuit"), FIRST_PROBE=timedelta(seconds=probe))
+        change(importlib.import_module("mailadmin.connections.circuit_breaker"), FIRST_PROBE=timedelta(seconds=probe))
     if poison := os.environ.get("FAULTS_POISON"):
         put_poison(poison)
     execute_from_command_line(WORKER)
@@ -47,7 +47,7 @@ def change(module: object, **values: object) -> None:
 
 def put_poison(text: str) -> None:
     """Let the process die of a mail with `text` in its subject when that mail's turn comes, after those before it."""
-    driver = importlib.import_module("mailadmin.drivers.smtp").SmtpDriver
+    driver = importlib.import_module("mailadmin.drivers.smtp.driver").SmtpDriver
     base = importlib.import_module("mailadmin.drivers.base")
     usual = driver.send
 

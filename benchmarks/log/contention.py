@@ -12,7 +12,7 @@ from benchmarks.drain.products import surroundings
 from benchmarks.drain.scratch import stop
 from benchmarks.log.measures import reached
 from benchmarks.log.stores import Child
-from config.supervise import WORKER
+from config.startup.supervise import WORKER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,9 +26,10 @@ from django.utils import timezone  # noqa: E402
 from benchmarks import log_data  # noqa: E402
 from benchmarks.log import mails, queries  # noqa: E402
 from benchmarks.log.plans import scans, short  # noqa: E402
-from maillog import pruning, retention  # noqa: E402
 from maillog.models import Message  # noqa: E402
-from maillog.search import status_counts  # noqa: E402
+from maillog.retention import pruning  # noqa: E402
+from maillog.retention import rules as retention  # noqa: E402
+from maillog.search.counts import status_counts  # noqa: E402
 from users.models import User  # noqa: E402
 
 EMAIL = "admin@example.com"

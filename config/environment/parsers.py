@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import environ
 
-from mailadmin.addresses import AddressError, parse_address, parse_pattern
+from mailadmin.message.addresses import AddressError, parse_address, parse_pattern
 
 HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 

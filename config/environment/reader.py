@@ -17,7 +17,7 @@ from typing import TypeVar
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config import values
+from config.environment import parsers
 
 T = TypeVar("T")
 
@@ -233,23 +233,23 @@ def read_mail(env: Environment, base: Path, drivers: tuple[str, ...]) -> MailEnv
         env.refuse("MAIL_LOG_FILE", "is a folder, not a file")
     return MailEnvironment(
         driver=driver or alias,
-        host=env.parsed("MAIL_HOST", values.host, "").strip("[]"),
+        host=env.parsed("MAIL_HOST", parsers.host, "").strip("[]"),
         port=int(port) if port else None,
         username=username,
         password=password,
         tls=encryption,
-        from_address=env.parsed("MAIL_FROM_ADDRESS", values.address, ""),
+        from_address=env.parsed("MAIL_FROM_ADDRESS", parsers.address, ""),
         from_name=env.text("MAIL_FROM_NAME", max_length=200),
-        reply_to=env.parsed("MAIL_REPLY_TO", values.address, ""),
+        reply_to=env.parsed("MAIL_REPLY_TO", parsers.address, ""),
         send_mode=env.choice("MAIL_SEND_MODE", ("instant", "background")),
         timeout=env.number("MAIL_TIMEOUT", lowest=1, highest=600, whole=False),
-        ehlo_name=env.parsed("MAIL_EHLO_NAME", values.host, ""),
+        ehlo_name=env.parsed("MAIL_EHLO_NAME", parsers.host, ""),
         ca_pem=env.parsed("MAIL_CA_FILE", lambda name: certificates(base / name), ""),
         private_hosts=env.boolean("MAIL_PRIVATE_HOSTS", default=True),
-        always_to=env.parsed("MAIL_ALWAYS_TO", values.address, ""),
-        allowed_recipients=env.parsed("MAIL_ALLOWED_RECIPIENTS", values.patterns, ()),
+        always_to=env.parsed("MAIL_ALWAYS_TO", parsers.address, ""),
+        allowed_recipients=env.parsed("MAIL_ALLOWED_RECIPIENTS", parsers.patterns, ()),
         log_file=log_file,
-        sendmail_path=env.parsed("MAIL_SENDMAIL_PATH", values.absolute_path, Path("/usr/sbin/sendmail")),
+        sendmail_path=env.parsed("MAIL_SENDMAIL_PATH", parsers.absolute_path, Path("/usr/sbin/sendmail")),
         locked=env.boolean("MAIL_LOCKED", default=False),
     )
 

@@ -1,8 +1,8 @@
-"""Starts Mailadmin: prepares the database and the static files, then hands over to `config.supervise`.
+"""Starts Mailadmin: prepares the database and the static files, then hands over to `config.startup.supervise`.
 
-``python -m config.serve`` is what ``make run`` ends in; ``--worker-only`` starts one more worker and no web server.
-Preparing needs all of Django, supervising needs none of it, so the process replaces itself in between: what stays in
-memory beside the web server and the worker is small.
+``python -m config.startup.serve`` is what ``make run`` ends in; ``--worker-only`` starts one more worker and no web
+server. Preparing needs all of Django, supervising needs none of it, so the process replaces itself in between: what
+stays in memory beside the web server and the worker is small.
 """
 
 import argparse
@@ -30,7 +30,7 @@ MIGRATION_LOCK = 6245177  # any number, the same on all machines
 
 def main() -> None:
     """Prepare, then become the supervisor. Exits with 2 for a wrong setting and 1 if something else is in the way."""
-    parser = argparse.ArgumentParser(prog="python -m config.serve", description="Start Mailadmin.")
+    parser = argparse.ArgumentParser(prog="python -m config.startup.serve", description="Start Mailadmin.")
     parser.add_argument("--worker-only", action="store_true", help="start a worker and no web server")
     worker_only = parser.parse_args().worker_only
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -55,7 +55,7 @@ def main() -> None:
     except OSError as error:
         refuse(f"The static files cannot be built: {error}")
     arguments = [] if worker_only else ["--port", str(port), *(["--first-visit"] if first_visit else [])]
-    os.execv(sys.executable, [sys.executable, "-m", "config.supervise", *arguments])  # noqa: S606  (no shell wanted)
+    os.execv(sys.executable, [sys.executable, "-m", "config.startup.supervise", *arguments])  # noqa: S606  (no shell wanted)
 
 
 def refuse(message: str, *, status: int = 1) -> None:

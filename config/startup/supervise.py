@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 START_SECONDS = 60  # for the web server to answer
 STOP_SECONDS = 25  # for both to finish what they are doing; then they are killed
@@ -27,7 +27,8 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WORKER = [
     "manage.py",
     "run_huey",
-    # `config.serve` has made Django's checks. They import all pages, which a worker would keep in its memory: 11 MB.
+    # `config.startup.serve` has made Django's checks. They import all pages, which a worker would keep in its memory:
+    # 11 MB.
     "--skip-checks",
     # One thread may be busy with a long delivery while the other keeps the periodic jobs going.
     "--workers=2",
@@ -191,8 +192,8 @@ def supervise(*, port: int, first_visit: bool) -> int:
 
 
 def main() -> None:
-    """Read the command line that `config.serve` makes."""
-    parser = argparse.ArgumentParser(prog="python -m config.supervise")
+    """Read the command line that `config.startup.serve` makes."""
+    parser = argparse.ArgumentParser(prog="python -m config.startup.supervise")
     parser.add_argument("--port", type=int, default=0, help="0: no web server")
     parser.add_argument("--first-visit", action="store_true")
     options = parser.parse_args()

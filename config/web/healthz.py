@@ -12,8 +12,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from mailadmin.delivery.status import Pulse, pulse
 from mailadmin.models import ConnectionState
-from mailadmin.pulse import Pulse, pulse
 
 logger = logging.getLogger(__name__)
 State = ConnectionState.State

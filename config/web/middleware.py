@@ -9,7 +9,7 @@ from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
-from config.error_views import database_unavailable
+from config.web.error_views import database_unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def note_database_trouble(sender: object, request: HttpRequest | None = None, **
         request.META[NOTE] = error
 
 
-got_request_exception.connect(note_database_trouble, dispatch_uid="config.middleware.note_database_trouble")
+got_request_exception.connect(note_database_trouble, dispatch_uid="config.web.middleware.note_database_trouble")
 
 
 class DatabaseTroubleMiddleware:

@@ -9,8 +9,8 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin import webhook
-from mailadmin.addresses import AddressError, parse_address
+from mailadmin.alarms import webhook
+from mailadmin.message.addresses import AddressError, parse_address
 from mailadmin.models import AlarmRules
 from secrets_app.vault import Connection
 

@@ -2,8 +2,9 @@
 
 An incident is told when it opens, once more if it is still open after some hours, and when it has ended. Booking is a
 row with a unique constraint, made before anything is sent: an alarm may be lost with a worker, it never comes twice.
-The mail goes through another connection than the one in trouble. Alarms are no part of incidents: `mailadmin.incidents`
-leaves their mails out, and an incident that nothing but an alarm has met is told to nobody.
+The mail goes through another connection than the one in trouble. Alarms are no part of incidents:
+`mailadmin.incidents.detection` leaves their mails out, and an incident that nothing but an alarm has met is told to
+nobody.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mailadmin import api, configuration, incident_words, incidents, webhook
+from mailadmin import api
+from mailadmin.alarms import webhook
+from mailadmin.configuration import effective
 from mailadmin.errors import MailadminError
-from mailadmin.mail import Mail
+from mailadmin.incidents import detection, texts
+from mailadmin.message.mail import Mail
 from mailadmin.models import Alarm, AlarmRules, ConnectionState, SendMode
 from maillog.models import Incident
 from secrets_app import vault
@@ -46,7 +50,7 @@ def look() -> bool:
     Never raises but for the database: it must not keep anything else from being done.
     """
     try:
-        incidents.look()
+        detection.look()
         book()
         return anything_waits()
     except DatabaseError:
@@ -217,8 +221,8 @@ def ended(alarm: Alarm, state: Alarm.State, result: str) -> None:
 
 def way_for(rules: AlarmRules, incident: Incident | None) -> Connection | str | None:
     """Return the connection for a mail about `incident`, None where the driver needs none, or why there is none."""
-    current = configuration.current()
-    if not configuration.driver_of(current).needs_connection:
+    current = effective.current()
+    if not effective.driver_of(current).needs_connection:
         return None
     found = usable(rules, current, besides=incident.connection_key if incident else "")
     if found:
@@ -226,7 +230,7 @@ def way_for(rules: AlarmRules, incident: Incident | None) -> Connection | str | 
     return _("No other connection is there that could send it and is not in trouble itself.")
 
 
-def usable(rules: AlarmRules, current: configuration.Configuration, *, besides: str = "") -> list[Connection]:
+def usable(rules: AlarmRules, current: effective.Configuration, *, besides: str = "") -> list[Connection]:
     """Return the connections that can send an alarm, best first: the chosen one, the backups, the others."""
     closed = set(ConnectionState.objects.exclude(state=ConnectionState.State.OPEN).values_list("connection", flat=True))
     order = [rules.connection, *str(current.backup_connections).split(",")]
@@ -246,19 +250,19 @@ def subject(alarm: Alarm, incident: Incident | None) -> str:
     if incident is None:
         return _("Test of the alarms of Mailadmin")
     before = {Occasion.OPENED: "", Occasion.REMINDER: _("Still open: "), Occasion.ENDED: _("Ended: ")}
-    return (before[Alarm.Occasion(alarm.occasion)] + incident_words.sentence(incident))[:200]
+    return (before[Alarm.Occasion(alarm.occasion)] + texts.sentence(incident))[:200]
 
 
 def text(alarm: Alarm, incident: Incident | None) -> str:
     """Return what the mail says."""
     if incident is None:
         return _("Somebody asked for this test. If you can read it, alarms by mail arrive.") + f"\n\n{url(None)}\n"
-    steps = incident_words.steps(incident) if incident.is_open else []
+    steps = texts.steps(incident) if incident.is_open else []
     parts = [
-        incident_words.sentence(incident),
-        f"{incident_words.cause(incident)} {incident_words.words(incident)}".strip(),
+        texts.sentence(incident),
+        f"{texts.cause(incident)} {texts.words(incident)}".strip(),
         "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1)),
-        incident_words.state(incident, minutes=AlarmRules.current().minutes) if not incident.is_open else "",
+        texts.state(incident, minutes=AlarmRules.current().minutes) if not incident.is_open else "",
         url(incident),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -269,7 +273,7 @@ def facts(alarm: Alarm, incident: Incident | None) -> dict[str, object]:
     return {
         "incident": incident.pk if incident else None,
         "occasion": alarm.occasion,
-        "sentence": incident_words.sentence(incident) if incident else subject(alarm, None),
+        "sentence": texts.sentence(incident) if incident else subject(alarm, None),
         "connection": incident.connection if incident else "",
         "kind": incident.kind if incident else "",
         "code": incident.code if incident else None,

@@ -22,8 +22,8 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from secrets_app import targets
-from secrets_app.targets import Target, TargetRefused
+from secrets_app import egress_rules
+from secrets_app.egress_rules import Target, TargetRefused
 
 SECONDS = 5.0
 PORTS = frozenset({80, 443})
@@ -52,8 +52,8 @@ def parsed(url: str) -> SplitResult:
     if parts.username or parts.password:
         raise WebhookRefused(_("Leave user and password out; put a key into the path instead."))
     try:
-        targets.check_port(port or default_port(parts), PORTS)
-        targets.check_host(parts.hostname, private_hosts=settings.MAIL.private_hosts)
+        egress_rules.check_port(port or default_port(parts), PORTS)
+        egress_rules.check_host(parts.hostname, private_hosts=settings.MAIL.private_hosts)
     except TargetRefused as error:
         raise WebhookRefused(str(error)) from error
     return parts
@@ -94,7 +94,7 @@ def looked_up(parts: SplitResult) -> Target:
     """Return where to connect. Raises WebhookRefused, WebhookFailed."""
     port = parts.port or default_port(parts)
     try:
-        found = targets.resolve(parts.hostname or "", port, private_hosts=settings.MAIL.private_hosts, ports=PORTS)
+        found = egress_rules.resolve(parts.hostname or "", port, private_hosts=settings.MAIL.private_hosts, ports=PORTS)
     except TargetRefused as error:
         raise WebhookRefused(str(error)) from error
     except OSError as error:

@@ -15,11 +15,11 @@ from django.db import models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin import connections
+from mailadmin.connections import selection
 from mailadmin.drivers import registry
 from mailadmin.errors import ConfigurationError
 from mailadmin.models import SendMode, SettingsRevision
-from prepared import Prepared
+from maillog.sql.prepared import Prepared
 from secrets_app import vault
 from secrets_app.vault import Connection
 
@@ -209,4 +209,4 @@ def connection_trouble(current: Configuration, connection: Connection | None) ->
 
 def system_connection(current: Configuration) -> Connection | None:
     """Return the connection that a mail of the system without a hint takes, or None."""
-    return connections.choose(vault.connections(), primary=str(current.primary_connection))
+    return selection.choose(vault.connections(), primary=str(current.primary_connection))

@@ -10,10 +10,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.addresses import AddressError, parse_address
-from mailadmin.configuration import FIELDS, Configuration, Value
+from mailadmin.configuration.effective import FIELDS, Configuration, Value
 from mailadmin.drivers import registry
-from mailadmin.headers import HeaderError, check_text
+from mailadmin.message.addresses import AddressError, parse_address
+from mailadmin.message.headers import HeaderError, check_text
 from mailadmin.models import SendMode
 
 if TYPE_CHECKING:

@@ -18,9 +18,11 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin import connections, incidents, loop
-from mailadmin.drivers import smtp
+from mailadmin.connections import selection
+from mailadmin.drivers import event_loop
+from mailadmin.drivers.smtp import driver
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
+from mailadmin.incidents import detection
 from mailadmin.models import ConnectionState
 from secrets_app import vault
 from secrets_app.vault import Connection
@@ -81,7 +83,7 @@ def note_failure(connection: Connection, error: DeliveryError) -> ConnectionStat
         "fingerprint": fingerprint(connection),
     }
     ConnectionState.objects.filter(pk=row.pk, paused_by="").update(**values)
-    incidents.connection_failed(connection, error)
+    detection.connection_failed(connection, error)
     row.refresh_from_db()
     return row
 
@@ -145,12 +147,12 @@ def probe(connection_id: str) -> bool:
         ConnectionState.objects.filter(connection=connection_id).delete()
         return False
     try:
-        loop.run(smtp.check(connections.server_for(connection)))
+        event_loop.run(driver.check(selection.server_for(connection)))
     except DeliveryError as error:
         if lasts(error):
             note_failure(connection, error)
         return False
     except vault.VaultError:
         return False
-    incidents.connection_answers(connection_id)
+    detection.connection_answers(connection_id)
     return resume(connection_id)

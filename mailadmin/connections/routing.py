@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext
 
-from mailadmin import circuit, configuration, connections
+from mailadmin.configuration import effective
+from mailadmin.connections import circuit_breaker, selection
 from mailadmin.drivers import registry
 from secrets_app import vault
 from secrets_app.vault import Connection
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
     from mailadmin.drivers.base import Driver
-    from mailadmin.drivers.smtp import SmtpServer
+    from mailadmin.drivers.smtp.driver import SmtpServer
     from mailadmin.errors import DeliveryError
     from mailadmin.models import ConnectionState
 
@@ -46,7 +47,7 @@ class Router:
     """The state of things for one batch: four queries, however many mails."""
 
     def __init__(self, mails: Collection[Routed]) -> None:
-        current = configuration.current()
+        current = effective.current()
         self.driver: Driver = registry.driver(str(current.driver))
         self.primary = str(current.primary_connection)
         self.backups = str(current.backup_connections).split(",")
@@ -58,7 +59,7 @@ class Router:
         self.servers: dict[tuple[str, float], SmtpServer] = {}
         if self.driver.needs_connection:
             self.known = vault.connections()
-            self.troubles = circuit.states(self.known)
+            self.troubles = circuit_breaker.states(self.known)
             ids = {mail.actor_id for mail in mails if mail.connection_hint and mail.actor_id}
             self.actors = dict(get_user_model().objects.in_bulk(ids)) if ids else {}
 
@@ -93,7 +94,7 @@ class Router:
 
     def _candidates(self, mail: Routed) -> list[Connection]:
         actor = self.actors.get(mail.actor_id) if mail.actor_id else None
-        first = connections.choose(self.known, primary=self.primary, hint=mail.connection_hint, actor=actor)
+        first = selection.choose(self.known, primary=self.primary, hint=mail.connection_hint, actor=actor)
         if first is None:
             return []
         by_id = {connection.id: connection for connection in self.known if vault.usable_by(connection, None)}
@@ -109,12 +110,12 @@ class Router:
         """Return the server of `connection`, its password revealed once a batch. Raises VaultError."""
         key = (connection.id, patience)
         if key not in self.servers:
-            self.servers[key] = connections.server_for(connection, content_timeout=patience)
+            self.servers[key] = selection.server_for(connection, content_timeout=patience)
         return self.servers[key]
 
     def blame(self, connection: Connection, error: DeliveryError) -> bool:
         """Pass over `connection` from now on, here and in all workers. Returns whether that was news."""
         if connection.id in self.troubles:
             return False
-        self.troubles[connection.id] = circuit.note_failure(connection, error)
+        self.troubles[connection.id] = circuit_breaker.note_failure(connection, error)
         return True

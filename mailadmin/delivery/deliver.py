@@ -1,9 +1,9 @@
 """Delivering: what is due, what somebody asked for now, and the rounds that keep both going.
 
 Book before you dial: a mail is claimed, its attempt counted and its claim's end set, before anything touches the
-network, and no transaction is open while it does. A claim that ran out cannot overwrite what the next one recorded.
-How a batch is sent is `mailadmin.drain`, what a result means `mailadmin.retry`, which connection it takes
-`mailadmin.routing`, and whether that lets mails through `mailadmin.circuit`.
+network, and no transaction is open while it does. A claim that ran out cannot overwrite what the next one recorded. How
+a batch is sent is `mailadmin.delivery.drain`, what a result means `mailadmin.delivery.retry`, which connection it takes
+`mailadmin.connections.routing`, and whether that lets mails through `mailadmin.connections.circuit_breaker`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from mailadmin import circuit, recovery
-from mailadmin.drain import Drain
-from mailadmin.routing import Router, Way
-from maillog import recording
+from mailadmin.connections import circuit_breaker
+from mailadmin.connections.routing import Router, Way
+from mailadmin.delivery import expired_leases
+from mailadmin.delivery.drain import Drain
+from maillog.queue import claiming, settling
 
 running = threading.Lock()  # one drain a process: a second one would only compete for the same database
 
@@ -37,10 +38,10 @@ def deliver_due(
     asked before more mails are taken; `call_others` is called when there is work for more than one worker.
     """
     freeze()
-    recovery.recover_expired()
+    expired_leases.recover_expired()
     release_held()
     attempts = 0
-    while recording.anything_due() and running.acquire(blocking=False):
+    while claiming.anything_due() and running.acquire(blocking=False):
         try:
             attempts += Drain(worker=worker_name(), should_stop=should_stop, call_others=call_others).run()
         finally:
@@ -67,14 +68,14 @@ def deliver_these(ids: Sequence[int]) -> int:
 
 def release_held() -> None:
     """Make the held mails due that a connection is open for again; those of another one go on waiting for it."""
-    kinds = recording.held_kinds()
+    kinds = settling.held_kinds()
     if not kinds:
         return
     router = Router(kinds)
-    recording.release_held([kind for kind in kinds if isinstance(router.way(kind, patience=0.0), Way)])
+    settling.release_held([kind for kind in kinds if isinstance(router.way(kind, patience=0.0), Way)])
 
 
 def probe_connections() -> None:
     """Look after unreachable connections whose time has come; mails that waited for one that answers are due then."""
-    if [one for one in circuit.probe_due() if circuit.probe(one)]:
+    if [one for one in circuit_breaker.probe_due() if circuit_breaker.probe(one)]:
         release_held()

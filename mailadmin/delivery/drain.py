@@ -24,18 +24,22 @@ from django.db import close_old_connections
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin import circuit, incidents, loop, rates, retry
-from mailadmin.drivers import pool, registry
+from mailadmin.connections import circuit_breaker, rate_limits
+from mailadmin.connections.rate_limits import Limit
+from mailadmin.connections.routing import Router, Way
+from mailadmin.delivery import retry
+from mailadmin.delivery.database_retry import DATABASE_AWAY, patiently
+from mailadmin.delivery.in_flight import Flight, Landing, Landings, attempt_record, crashed, envelope, patience
+from mailadmin.drivers import event_loop, registry
 from mailadmin.drivers.base import Envelope, Result
-from mailadmin.drivers.pool import Stopped
+from mailadmin.drivers.smtp import pool
+from mailadmin.drivers.smtp.pool import Stopped
 from mailadmin.errors import Phase
-from mailadmin.flights import Flight, Landing, Landings, attempt_record, crashed, envelope, patience
-from mailadmin.outages import DATABASE_AWAY, patiently
-from mailadmin.rates import Limit
-from mailadmin.routing import Router, Way
-from maillog import recording
+from mailadmin.incidents import detection
 from maillog.models import Status
-from maillog.recording import Claimed, Settlement
+from maillog.queue import claiming, settling
+from maillog.queue.claiming import Claimed
+from maillog.queue.settling import Settlement
 from secrets_app.vault import Connection
 
 T = TypeVar("T")
@@ -75,7 +79,7 @@ class Drain:
         self.put_back: dict[str, datetime] = {}  # by connection: when the last mail beyond its limits asks again
         self.again: list[Flight] = []  # to take off once more, through another connection
         self.attempts = 0
-        self.troubles = incidents.Gathering()
+        self.troubles = detection.Gathering()
         self.is_in_a_request = False
         self.called_back = threading.Event()  # from here on nothing more begins
         self.renewed = monotonic()
@@ -96,7 +100,7 @@ class Drain:
     def run_these(self, ids: Sequence[int]) -> int:
         """Deliver the waiting ones of the mails `ids` and return how many attempts were made."""
         self.is_in_a_request = True
-        self.take_off(recording.claim_these(ids, lease=LEASE, worker=self.worker))
+        self.take_off(claiming.claim_these(ids, lease=LEASE, worker=self.worker))
         while self.in_the_air:
             self.land()
         self.troubles.report()
@@ -108,13 +112,13 @@ class Drain:
             self.called_back.set()
             for driver in registry.drivers():
                 driver.call_back()
-            asyncio.run_coroutine_threadsafe(pool.close_all(STOP_SECONDS), loop.process_loop())
+            asyncio.run_coroutine_threadsafe(pool.close_all(STOP_SECONDS), event_loop.process_loop())
 
     def has_room(self) -> bool:
         """Return whether so little is in the air, in mails and in octets, that more may be claimed."""
         if len(self.in_the_air) > BATCH // 2:
             return False
-        return sum(len(flight.mail.mime) for flight in self.in_the_air) <= recording.MOST_OCTETS // 2
+        return sum(len(flight.mail.mime) for flight in self.in_the_air) <= claiming.MOST_OCTETS // 2
 
     # ------------------------------------------------------------ starting
 
@@ -130,11 +134,11 @@ class Drain:
 
     def claim(self) -> list[Claimed]:
         """Return the next mails: a batch, or, when nothing else is left, one that a worker may have died of."""
-        claimed = recording.claim_due(limit=BATCH, lease=LEASE, worker=self.worker)
+        claimed = claiming.claim_due(limit=BATCH, lease=LEASE, worker=self.worker)
         if len(claimed) == BATCH and self.call_others:
             self.call_others()
         if not claimed and not self.in_the_air:
-            claimed = recording.claim_suspect(lease=LEASE, worker=self.worker)
+            claimed = claiming.claim_suspect(lease=LEASE, worker=self.worker)
         return claimed
 
     def take_off(self, mails: Sequence[Claimed]) -> None:
@@ -165,7 +169,7 @@ class Drain:
             key = (way.connection.id if way.connection else "", seconds)
             groups.setdefault(key, (way, []))[1].append(flight)
         for way, group in groups.values():
-            limits = rates.limits_of(way.connection.fields) if way.connection else []
+            limits = rate_limits.limits_of(way.connection.fields) if way.connection else []
             if limits and way.connection:
                 self.launch_within(limits, way.connection, way, group)
             else:
@@ -178,12 +182,12 @@ class Drain:
         not claimed over and over.
         """
         now = timezone.now()
-        times = rates.reserve(connection.id, limits, len(flights), now=now, horizon=HORIZON)
+        times = rate_limits.reserve(connection.id, limits, len(flights), now=now, horizon=HORIZON)
         for flight, leaves in zip(flights, times, strict=False):
             self.launch(way, [flight], delay=(leaves - now).total_seconds())
         after = max(self.put_back.get(connection.id, now), now + HORIZON)
         for flight in flights[len(times) :]:
-            after += rates.pace(limits)
+            after += rate_limits.pace(limits)
             reason = gettext("The limits of the connection “%s” are reached.") % connection.name
             self.waiting.append(
                 Settlement(
@@ -221,7 +225,7 @@ class Drain:
             await self.time_to_leave(delay)
             return await driver.send(envelopes, way.server, on_result=landed)
 
-        asyncio.run_coroutine_threadsafe(call(), loop.process_loop()).add_done_callback(ended)
+        asyncio.run_coroutine_threadsafe(call(), event_loop.process_loop()).add_done_callback(ended)
 
     async def time_to_leave(self, delay: float) -> None:
         """Wait for `delay` seconds. Raises Stopped if nothing more is to begin."""
@@ -257,7 +261,7 @@ class Drain:
         if isinstance(result, BaseException):
             result = crashed(flight, result)
         connection = flight.connection
-        if connection and result.error and circuit.is_about_the_connection(result.error):
+        if connection and result.error and circuit_breaker.is_about_the_connection(result.error):
             error = result.error
             is_news = self.patiently(lambda: self.router.blame(connection, error))
             if not flight.mail.is_test:
@@ -306,7 +310,7 @@ class Drain:
     def write(self, settlements: Sequence[Settlement]) -> None:
         """Record in one transaction."""
         if settlements:
-            self.patiently(lambda: recording.settle(settlements))
+            self.patiently(lambda: settling.settle(settlements))
             self.troubles.add(settlements)
 
     def patiently(self, do: Callable[[], T]) -> T:
@@ -321,5 +325,5 @@ class Drain:
         if monotonic() - self.renewed < RENEW_SECONDS or not self.in_the_air:
             return
         claims = {flight.mail.claim for flight in self.in_the_air}
-        self.patiently(lambda: recording.renew(claims, lease=LEASE))
+        self.patiently(lambda: claiming.renew(claims, lease=LEASE))
         self.renewed = monotonic()

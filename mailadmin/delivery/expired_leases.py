@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 import time
 
-from mailadmin import drain
-from maillog import recording
+from mailadmin.delivery import drain
+from maillog.queue import claiming
 
 JUMP_SECONDS = 5.0  # more than clocks are corrected by without being set
 GAP_SECONDS = 45.0  # without a look: a lease is good for at least 60 seconds at any moment
@@ -42,5 +42,5 @@ watch = Watch()
 
 def recover_expired() -> int:
     """Make the mails of dead workers due, unless it is too early to say who is dead; return how many there were."""
-    recording.anything_due()  # while the database is away this raises, and what did not succeed is no look
-    return recording.recover_expired() if watch.trusts_leases() else 0
+    claiming.anything_due()  # while the database is away this raises, and what did not succeed is no look
+    return claiming.recover_expired() if watch.trusts_leases() else 0

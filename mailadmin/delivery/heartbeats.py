@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from mailadmin import delivery, recovery
+from mailadmin.delivery import deliver, expired_leases
 from mailadmin.models import ConnectionState, WorkerBeat
-from maillog import recording, rollups
-from maillog.search import unfinished
-from prepared import Prepared
+from maillog.queue import claiming
+from maillog.search.counts import unfinished
+from maillog.sql.prepared import Prepared
+from maillog.statistics import rollups
 
 FRESH = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
 KEPT = timedelta(days=1)
@@ -51,9 +52,9 @@ def workers() -> Workers:
 
 def look() -> bool:
     """Make due what waited for a dead worker or a repaired connection; return whether anything is due."""
-    recovery.recover_expired()
-    delivery.release_held()
-    return recording.anything_due()
+    expired_leases.recover_expired()
+    deliver.release_held()
+    return claiming.anything_due()
 
 
 def keep_figures() -> None:

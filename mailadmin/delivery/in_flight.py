@@ -12,13 +12,14 @@ from typing import NamedTuple
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin.addresses import parse_address
 from mailadmin.drivers.base import Envelope, RecipientResult, Result
-from mailadmin.drivers.transcript import Transcript
+from mailadmin.drivers.smtp.transcribing import Transcript
 from mailadmin.errors import DeliveryError, Phase
+from mailadmin.message.addresses import parse_address
 from mailadmin.models import SendMode
-from maillog import transcripts
-from maillog.recording import AttemptRecord, Claimed
+from maillog.content import transcripts
+from maillog.queue.claiming import Claimed
+from maillog.queue.settling import AttemptRecord
 from secrets_app.vault import Connection
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from django.utils.translation import gettext
 
 from mailadmin.drivers.base import Result
 from maillog.models import Attempt, Recipient, Status
-from maillog.recording import AttemptRecord, Claimed, RecipientOutcome, Settlement
+from maillog.queue.claiming import Claimed
+from maillog.queue.settling import AttemptRecord, RecipientOutcome, Settlement
 from maillog.text import one_line
 
 SCHEDULE = tuple(

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 from django.utils.translation import gettext
 
-from mailadmin import beats
-from mailadmin.beats import Workers
+from mailadmin.delivery import heartbeats
+from mailadmin.delivery.heartbeats import Workers
 from maillog.durations import age
-from maillog.search import Waiting, waiting
+from maillog.queue.waiting import Waiting, waiting
 
 # A worker beats every 5 s. A minute, and what a `deliver_due --once` that cron starts each minute takes to start.
 SILENT = timedelta(seconds=70)
@@ -85,4 +85,4 @@ class Pulse:
 
 def pulse() -> Pulse:
     """Return the pulse: two queries."""
-    return Pulse(beats.workers(), waiting())
+    return Pulse(heartbeats.workers(), waiting())

@@ -15,22 +15,24 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin import configuration, connections, loop
-from mailadmin.addresses import AddressError, parse_address
-from mailadmin.drivers import smtp_ladder
-from mailadmin.drivers.replies import harmless
+from mailadmin.configuration import effective
+from mailadmin.connections import selection
+from mailadmin.drivers import event_loop
+from mailadmin.drivers.smtp import check
+from mailadmin.drivers.smtp.replies import harmless
 from mailadmin.errors import Phase
-from maillog.meaning import meaning
-from maillog.next_steps import steps_of
-from secrets_app import checking
+from mailadmin.message.addresses import AddressError, parse_address
+from maillog.explanations.next_steps import steps_of
+from maillog.explanations.refusals import meaning
+from secrets_app import unsaved_check
 from secrets_app.vault import EditedMeanwhile
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-    from mailadmin.drivers.smtp import SmtpServer
-    from mailadmin.drivers.smtp_ladder import Certificate, Climb
-    from mailadmin.drivers.transcript import Line
+    from mailadmin.drivers.smtp.check import Certificate, Climb
+    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.transcribing import Line
     from secrets_app.kinds.base import SecretForm
     from secrets_app.vault import Connection
 
@@ -64,7 +66,7 @@ class TooManyChecks(Exception):
 @contextmanager
 def turn(person: int) -> Iterator[None]:
     """Let one check of `person` run. Raises TooManyChecks: too many run in this process, or were asked for."""
-    key = f"mailadmin.ladder.{person}"
+    key = f"mailadmin.diagnosis.connection_check.{person}"
     cache.add(key, 0, timeout=60)
     try:
         count = cache.incr(key)
@@ -109,7 +111,7 @@ class Ladder:
 
 def of_connection(connection: Connection, *, recipient: str) -> Ladder:
     """Climb with a stored connection, or the environment's. Raises VaultError if its password cannot be read."""
-    server = connections.server_for(connection)
+    server = selection.server_for(connection)
     return climb(server, own_sender=str(connection.fields["sender"]), recipient=recipient)
 
 
@@ -120,8 +122,8 @@ def of_form(form: SecretForm, *, recipient: str) -> Ladder:
     judged is refused (EditedMeanwhile).
     """
     fields, stored = form.stored_fields(), str(form.secret.pk) if form.secret else None
-    server = connections.server_for_unsaved(fields, form.values(), stored=stored)
-    if not checking.is_current(form):
+    server = selection.server_for_unsaved(fields, form.values(), stored=stored)
+    if not unsaved_check.is_current(form):
         raise EditedMeanwhile(gettext("Somebody else saved this secret in the meantime. Open it again."))
     return climb(server, own_sender=str(fields["sender"]), recipient=recipient)
 
@@ -133,8 +135,8 @@ def climb(server: SmtpServer, *, own_sender: str, recipient: str) -> Ladder:
     be taken, where they are given and plain ASCII.
     """
     quick = replace(server, timeout=min(server.timeout, PATIENCE))
-    sender, recipient = plain(own_sender or str(configuration.current().from_address)), plain(recipient)
-    went = loop.run(smtp_ladder.climb(quick, sender=sender, recipient=recipient))
+    sender, recipient = plain(own_sender or str(effective.current().from_address)), plain(recipient)
+    went = event_loop.run(check.climb(quick, sender=sender, recipient=recipient))
     offers = harmless(", ".join(went.extensions), limit=200)
     notes = {
         Phase.EHLO: gettext("offers %s") % offers if offers else "",

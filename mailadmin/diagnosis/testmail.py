@@ -11,18 +11,20 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin import api, configuration, connections
+from mailadmin import api
+from mailadmin.configuration import effective
+from mailadmin.connections import selection
 from mailadmin.errors import ConfigurationError
-from mailadmin.mail import Mail
-from mailadmin.outbox import TEST_TAG
+from mailadmin.message.mail import Mail
+from mailadmin.outbox.accepting import TEST_TAG
 from maillog import lookup
 from secrets_app import vault
-from templates_app import trials
+from templates_app.library import test_rendering
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
-    from templates_app.engine import Rendered
+    from templates_app.engine.engine import Rendered
 
 TEMPLATE = "mail/test"
 LIMIT = 10  # test mails that a person may ask for in a minute: a test page must not become a way to send spam
@@ -70,7 +72,7 @@ def send_from_template(
     Raises InvalidMail, PermissionDenied, TooManyTestsError; UnknownTemplateError, TemplateError, NotTriedError.
     """
     check_limit(actor)
-    rendered = trials.render_published(key, values, language=language)
+    rendered = test_rendering.render_published(key, values, language=language)
     mail = Mail(
         to=[to],
         subject=rendered.subject,
@@ -114,9 +116,9 @@ def check_limit(actor: User | None) -> None:
 
 def connection_name(actor: User | None, hint: str) -> str:
     """Return the name of the connection that the mail is going to take, or of the driver that needs none."""
-    current = configuration.current()
-    if not configuration.driver_of(current).needs_connection:
+    current = effective.current()
+    if not effective.driver_of(current).needs_connection:
         return gettext("none, the driver is “%s”") % current.driver
     primary = str(current.primary_connection)
-    connection = connections.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
+    connection = selection.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
     return connection.name if connection else gettext("none yet")

@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.forms import AddressField
-from mailadmin.test_mails import TEMPLATE as PLAIN
-from maillog.made_from import language_name
-from templates_app import plain_values, trials
+from mailadmin.configuration.forms import AddressField
+from mailadmin.diagnosis.testmail import TEMPLATE as PLAIN
+from maillog.content.template_link import language_name
+from templates_app.content import value_text
+from templates_app.library import test_rendering
 
 if TYPE_CHECKING:
     from secrets_app.vault import Connection
@@ -33,11 +34,11 @@ class Picked:
 
     def __init__(self, given: Mapping[str, Any], *, language: str) -> None:
         self.key = str(given.get("template", ""))
-        self.template = trials.testable(self.key or PLAIN)
+        self.template = test_rendering.testable(self.key or PLAIN)
         self.unknown = bool(self.key) and self.template is None
         if self.unknown:
             self.key = ""
-            self.template = trials.testable(PLAIN)
+            self.template = test_rendering.testable(PLAIN)
         wanted = (str(given.get("language", "")), language)
         self.language = next((one for one in wanted if one in self.languages), "")
         sample = str(given.get("sample", ""))
@@ -59,7 +60,7 @@ class Picked:
     @property
     def sample_json(self) -> str:
         """The values of the sample."""
-        return plain_values.as_json(dict(self.samples[self.sample])) if self.samples else ""
+        return value_text.as_json(dict(self.samples[self.sample])) if self.samples else ""
 
     @property
     def initial(self) -> dict[str, str]:
@@ -103,7 +104,7 @@ class TestMailForm(forms.Form):
             else _("Nobody receives it: the driver delivers nothing.")
         )
         self.offer("connection", [("", gettext("The usual one")), *((one.id, one.name) for one in connections)])
-        self.offer("template", [("", gettext("Plain test mail")), *trials.published_names().items()])
+        self.offer("template", [("", gettext("Plain test mail")), *test_rendering.published_names().items()])
         self.offer("language", [(one, language_label(one)) for one in picked.languages])
         self.offer("sample", [(one, one or gettext("Sample values of the variables")) for one in picked.samples])
         url = reverse("mailadmin:test")
@@ -123,7 +124,7 @@ class TestMailForm(forms.Form):
         if not self.picked.key:
             return {}
         try:
-            return plain_values.group(typed.strip() or "{}")
+            return value_text.group(typed.strip() or "{}")
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
 

@@ -10,15 +10,15 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from maillog.records import record
+from maillog.queue.fast_dataclass import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from django.utils.functional import _StrOrPromise
 
-    from mailadmin.drivers.smtp import SmtpServer
-    from mailadmin.drivers.transcript import Transcript
+    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.transcribing import Transcript
     from mailadmin.errors import DeliveryError
 
 

@@ -9,7 +9,7 @@ from mailadmin.drivers.disabled import DisabledDriver
 from mailadmin.drivers.log import LogDriver
 from mailadmin.drivers.sendmail import SendmailDriver
 from mailadmin.drivers.silent import SilentDriver
-from mailadmin.drivers.smtp import SmtpDriver
+from mailadmin.drivers.smtp.driver import SmtpDriver
 from mailadmin.errors import ConfigurationError
 
 DriverClass = TypeVar("DriverClass", bound=type[Driver])

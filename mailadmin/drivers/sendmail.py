@@ -25,8 +25,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.drivers.base import Driver, Envelope, RecipientResult, Result
-from mailadmin.drivers.pool import Stopped
-from mailadmin.drivers.replies import harmless
+from mailadmin.drivers.smtp.pool import Stopped
+from mailadmin.drivers.smtp.replies import harmless
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrOrPromise
 
-    from mailadmin.drivers.smtp import SmtpServer
+    from mailadmin.drivers.smtp.driver import SmtpServer
 
 TIMEOUT = 60.0  # seconds for one mail: handing it to the local queue takes milliseconds, a relay behind msmtp longer
 AT_ONCE = 4  # programs of this process that run at a time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 
 from mailadmin.models import SettingsRevision
-from maillog.asked_of_others import Revision
+from maillog.hooks import Revision
 
 SHOWN = 10  # revisions that the settings page lists
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from maillog.search import made_from
-from templates_app.usage import DAYS, Use
+from maillog.search.counts import made_from
+from templates_app.library.mail_counts import DAYS, Use
 
 
 def use_of(key: str) -> Use:

@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
-from mailadmin.key_models import ApiKey, Scope
-from prepared import Prepared
+from mailadmin.models.api_key import ApiKey, Scope
+from maillog.sql.prepared import Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User

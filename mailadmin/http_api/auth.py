@@ -9,10 +9,10 @@ from django.http import HttpRequest, UnreadablePostError
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
-from mailadmin import api_keys
-from mailadmin.composing import MAX_SIZE
+from mailadmin.http_api import api_keys
 from mailadmin.http_api.problems import Problem
-from mailadmin.key_models import ApiKey, Scope
+from mailadmin.models.api_key import ApiKey, Scope
+from mailadmin.outbox.composing import MAX_SIZE
 
 LARGEST_BODY = MAX_SIZE * 3 // 2  # octets: base64 takes a third more, and quoting something
 CHALLENGE = 'Bearer realm="Mailadmin"'

@@ -10,8 +10,8 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.addresses import CONTROL_CHARACTERS
-from mailadmin.key_models import Scope
+from mailadmin.message.addresses import CONTROL_CHARACTERS
+from mailadmin.models.api_key import Scope
 
 DAYS = ((30, _("30 days")), (90, _("90 days")), (365, _("1 year")), (730, _("2 years")))
 

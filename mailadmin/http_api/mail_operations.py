@@ -11,19 +11,21 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from ninja import Header, Query, Router
 
-from mailadmin import api, issuing, resending, steering
-from mailadmin.addresses import AddressError, parse_address
+from mailadmin import api
 from mailadmin.errors import InvalidMail
-from mailadmin.http_api.answers import MailPage, MailWithAttempts, Stored, StoredMails, listed, whole
 from mailadmin.http_api.auth import ApiRequest, needs, only
-from mailadmin.http_api.bodies import LONGEST_KEY, BatchBody, Body, MailBody, ResendBody, problem_of
 from mailadmin.http_api.problems import Problem, from_fields, wrong
-from mailadmin.key_models import Scope
+from mailadmin.http_api.request_bodies import LONGEST_KEY, BatchBody, Body, MailBody, ResendBody, problem_of
+from mailadmin.http_api.response_bodies import MailPage, MailWithAttempts, Stored, StoredMails, listed, whole
+from mailadmin.message.addresses import AddressError, parse_address
+from mailadmin.models.api_key import Scope
+from mailadmin.operations import control
+from mailadmin.outbox import reissuing, resending
 from maillog import lookup
 from maillog.models import Message
-from maillog.paging import LARGEST_ID
-from maillog.search import MailFilter
-from prepared import Prepared
+from maillog.search.filters import MailFilter
+from maillog.search.paging import LARGEST_ID
+from maillog.sql.prepared import Prepared
 
 router = Router(tags=["Mails"])
 
@@ -193,13 +195,13 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     except AddressError as error:
         raise wrong("to", str(error)) from error
     try:
-        if issuing.is_issued_anew(old):
+        if reissuing.is_issued_anew(old):
             if to is not None:
                 raise wrong("to", "cannot be chosen: a fresh link goes to the account's own address alone")
-            number = issuing.issue(old, actor=owner)
+            number = reissuing.issue(old, actor=owner)
         else:
             number = resending.resend(old, actor=owner, to=to)
-    except (issuing.NotIssued, resending.NotResendable) as error:
+    except (reissuing.NotIssued, resending.NotResendable) as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     response["Location"] = address_of(number)
     return stored_one(number)
@@ -216,6 +218,6 @@ def cancel(request: ApiRequest, mail_id: int, body: Body | None = None) -> Store
     """Cancel a mail that waits. One that is being sent, or has ended, stays as it is, and the answer says so."""
     only(request)
     one, owner = found(mail_id), request.auth.owner
-    if not steering.cancel([one.pk], by=str(owner), actor=owner):
+    if not control.cancel([one.pk], by=str(owner), actor=owner):
         raise Problem(HTTPStatus.CONFLICT, gettext("This mail is being sent, or has ended."))
     return stored_one(one.pk)

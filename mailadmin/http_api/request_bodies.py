@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict
 
 from mailadmin.api import CHUNK, Attachment, InvalidMail, Mail, template_mail
-from mailadmin.composing import DEEPEST, is_deeper
 from mailadmin.http_api.problems import Problem, wrong
 from mailadmin.models import SendMode
+from mailadmin.outbox.composing import DEEPEST, is_deeper
 
 LONGEST_KEY = 150  # characters of an idempotency key
 Moment = Annotated[AwareDatetime, Strict(strict=False)]  # text, in JSON

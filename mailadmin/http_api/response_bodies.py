@@ -11,7 +11,7 @@ from maillog.models import WAITING, Status
 
 if TYPE_CHECKING:
     from maillog.models import Attempt, Message, Recipient
-    from templates_app.trials import Published
+    from templates_app.library.test_rendering import Published
 
 
 class Answer(BaseModel):

@@ -14,7 +14,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
-from mailadmin.http_api import ROOT, mails, templates
+from mailadmin.http_api import ROOT, mail_operations, template_operations
 from mailadmin.http_api.problems import MEDIA_TYPE, Problem, ProblemDetail, from_checks
 
 
@@ -46,8 +46,8 @@ api = NinjaAPI(
     parser=JsonParser(),
     urls_namespace="http_api",
 )
-api.add_router("", mails.router)
-api.add_router("", templates.router)
+api.add_router("", mail_operations.router)
+api.add_router("", template_operations.router)
 
 
 @api.exception_handler(Exception)

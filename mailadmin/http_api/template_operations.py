@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from ninja import Query, Router
 
-from mailadmin.http_api.answers import RenderedAnswer, TemplatePage, template
 from mailadmin.http_api.auth import ApiRequest, needs, only
-from mailadmin.http_api.bodies import RenderBody
 from mailadmin.http_api.problems import Problem, wrong
-from mailadmin.key_models import Scope
-from templates_app import trials
-from templates_app.content import key_parts
+from mailadmin.http_api.request_bodies import RenderBody
+from mailadmin.http_api.response_bodies import RenderedAnswer, TemplatePage, template
+from mailadmin.models.api_key import Scope
+from templates_app.content.content import key_parts
+from templates_app.library import test_rendering
 from templates_app.rendering import TemplateError, UnknownTemplateError
 
 router = Router(tags=["Templates"])
@@ -37,7 +37,7 @@ def templates(
     only(request, "limit", "after")
     if after and key_parts(after) is None:
         raise wrong("after", "is not a template key such as account/welcome")
-    found = trials.published(limit + 1, after=after)
+    found = test_rendering.published(limit + 1, after=after)
     onward = None
     if len(found) > limit:
         onward = f"{reverse('http_api:templates')}?{urlencode({'limit': limit, 'after': found[limit - 1].key})}"
@@ -55,14 +55,14 @@ def render(request: ApiRequest, key: str, body: RenderBody) -> RenderedAnswer:
     """Return what a mail from this template would say. Nothing is sent."""
     only(request)
     try:
-        rendered = trials.render_published(key, body.values, language=body.language)
+        rendered = test_rendering.render_published(key, body.values, language=body.language)
     except UnknownTemplateError as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     except TemplateError as error:
         if error.is_about_values:
             raise wrong("values", " ".join(problem.message for problem in error.problems)) from error
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    except trials.NotTriedError as error:
+    except test_rendering.NotTriedError as error:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"}) from error
     return RenderedAnswer(
         subject=rendered.subject,

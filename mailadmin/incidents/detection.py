@@ -13,13 +13,13 @@ from time import monotonic
 
 from django.utils import timezone
 
-from mailadmin import incident_causes, incident_kinds
 from mailadmin.errors import DeliveryError
+from mailadmin.incidents import kinds, recent_changes
 from mailadmin.models import Alarm, AlarmRules, ConnectionState
-from maillog import incidents as kept
-from maillog.incidents import Finding
+from maillog import incident_store as kept
+from maillog.incident_store import Finding
 from maillog.models import Attempt, Incident, Recipient, Status
-from maillog.recording import AttemptRecord, Settlement
+from maillog.queue.settling import AttemptRecord, Settlement
 from maillog.text import fit
 from secrets_app import vault
 from secrets_app.vault import Connection
@@ -55,16 +55,16 @@ class Gathering:
             if one.connection:
                 self.waiting.setdefault(one.connection, set()).add(one.id)
         elif one.attempt and one.attempt.outcome != Attempt.Outcome.SENT and one.status in TROUBLE:
-            self.found(one, one.attempt, about_connection=incident_kinds.is_about_connection(one.attempt.phase))
+            self.found(one, one.attempt, about_connection=kinds.is_about_connection(one.attempt.phase))
         elif one.status == Status.FAILED and not one.attempt and not one.hops:
-            self.of("", incident_kinds.WORKER, about_connection=True, words=one.reason).mails.add(one.id)
+            self.of("", kinds.WORKER, about_connection=True, words=one.reason).mails.add(one.id)
 
     def found(self, one: Settlement, attempt: AttemptRecord, *, about_connection: bool) -> None:
         """Add the mail to what it met in `attempt`."""
         code, enhanced, words = (attempt.code, attempt.enhanced_code, attempt.reply)
         if not about_connection:
             code, enhanced, words = answer(one) or (code, enhanced, words)
-        kind = incident_kinds.kind_of(
+        kind = kinds.kind_of(
             attempt.phase, code, enhanced, words, uncertain=one.status == Status.UNCERTAIN and not about_connection
         )
         finding = self.of(attempt.connection, kind, about_connection=about_connection, words=words)
@@ -107,7 +107,7 @@ def write(findings: Iterable[Finding], waiting: dict[str, set[int]]) -> None:
         only_alarms = bool(one.mails) and one.mails <= alarms
         one.mails -= alarms
         if not only_alarms:
-            kept.note(one, now=now, most=rules.mails, within=rules.window, before=incident_causes.before)
+            kept.note(one, now=now, most=rules.mails, within=rules.window, before=recent_changes.before)
     for connection, mails in sorted(waiting.items()):
         if mails - alarms:
             kept.add_waiting(connection, mails - alarms, now=now)
@@ -130,7 +130,7 @@ def connection_failed(connection: Connection, error: DeliveryError) -> None:
     finding = Finding(
         connection=connection.name,
         connection_key=connection.id,
-        kind=incident_kinds.kind_of(error.phase, error.code, error.enhanced_code, words),
+        kind=kinds.kind_of(error.phase, error.code, error.enhanced_code, words),
         phase=error.phase,
         is_about_connection=True,
         code=error.code,

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from mailadmin import incident_words
+from mailadmin.incidents import texts
 from maillog.models import Incident
-from prepared import Prepared
+from maillog.sql.prepared import Prepared
 
 MOST_OPEN = 200
 OPEN: Prepared[Incident] = Prepared(
@@ -43,9 +43,9 @@ def rows(found: Iterable[Incident]) -> list[Row]:
     return [
         Row(
             pk=one.pk,
-            sentence=incident_words.sentence(one, now=now),
-            cause=incident_words.cause(one) if one.code else "",
-            words=incident_words.words(one),
+            sentence=texts.sentence(one, now=now),
+            cause=texts.cause(one) if one.code else "",
+            words=texts.words(one),
             is_open=one.is_open,
             last_at=one.last_at,
             ended_at=one.ended_at,

@@ -1,7 +1,7 @@
 """Which failures are of one kind: stable keys by where a delivery ended and what was answered, and their labels. Pure.
 
 Before the mail itself is handed over, the phase of the conversation is the kind; it then concerns the connection.
-After that a refusal is of the kind that its codes and words mean (`maillog.meaning`).
+After that a refusal is of the kind that its codes and words mean (`maillog.explanations.refusals`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.errors import Phase
-from maillog import meaning
-from maillog.error_words import PHASES
-from maillog.next_steps import CONNECTION_PHASES
+from maillog.explanations import refusals
+from maillog.explanations.error_kinds import PHASES
+from maillog.explanations.next_steps import CONNECTION_PHASES
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -35,7 +35,7 @@ LABELS: dict[str, _StrPromise] = {
 
 def label(kind: str) -> str:
     """Return what `kind` says, e.g. "the sign-in fails"."""
-    return str(LABELS.get(kind) or meaning.WORDS.get(kind) or kind)
+    return str(LABELS.get(kind) or refusals.WORDS.get(kind) or kind)
 
 
 def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, uncertain: bool = False) -> str:
@@ -47,7 +47,7 @@ def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, unc
         return phase
     if uncertain:
         return UNCERTAIN
-    if known := meaning.kind(code, enhanced_code, words):
+    if known := refusals.kind(code, enhanced_code, words):
         return known
     if number >= 500:
         return REFUSED

@@ -14,7 +14,7 @@ from secrets_app import vault
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maillog.incidents import Finding
+    from maillog.incident_store import Finding
 
 SUSPECT = timedelta(hours=24)  # a change that is older is not named in the sentence
 

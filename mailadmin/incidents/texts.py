@@ -8,12 +8,12 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
-from mailadmin import incident_kinds
-from mailadmin.incident_causes import suspect
-from maillog import next_steps
+from mailadmin.incidents import kinds
+from mailadmin.incidents.recent_changes import suspect
+from maillog.explanations import next_steps
+from maillog.explanations.verdict import moment
 from maillog.models import Incident
 from maillog.text import one_line
-from maillog.verdict import moment
 
 Ending = Incident.Ending
 
@@ -53,15 +53,15 @@ def between(first: datetime, last: datetime, now: datetime) -> str:
 def head(incident: Incident) -> str:
     """Return what happens and where: “535 on relay A”, or the kind in words where the server gave no code."""
     if not incident.connection:
-        return str(incident.code or capfirst(incident_kinds.label(incident.kind)))
+        return str(incident.code or capfirst(kinds.label(incident.kind)))
     if incident.code:
         return gettext("%(code)s on %(connection)s") % {"code": incident.code, "connection": incident.connection}
-    return f"{capfirst(incident_kinds.label(incident.kind))} ({incident.connection})"
+    return f"{capfirst(kinds.label(incident.kind))} ({incident.connection})"
 
 
 def cause(incident: Incident) -> str:
     """Return what the code means, e.g. “The sign-in fails” with a full stop."""
-    return f"{capfirst(incident_kinds.label(incident.kind))}."
+    return f"{capfirst(kinds.label(incident.kind))}."
 
 
 def words(incident: Incident) -> str:
@@ -72,14 +72,14 @@ def words(incident: Incident) -> str:
 def steps(incident: Incident) -> list[str]:
     """Return what to do, in order."""
     code = incident.code or 0
-    if incident.kind == incident_kinds.WORKER:
+    if incident.kind == kinds.WORKER:
         return [
             gettext("Look at the mail: something in it, or its size, ends whoever sends it."),
             gettext("Look at the log of the worker and at the machine's memory at that time."),
         ]
-    if incident.kind == incident_kinds.PROGRAM:
+    if incident.kind == kinds.PROGRAM:
         return [gettext("Look at the log of the worker: it names the error. The mails are tried again by themselves.")]
-    if incident.kind == incident_kinds.UNCERTAIN:
+    if incident.kind == kinds.UNCERTAIN:
         return [
             gettext("Ask some of the recipients whether the mails arrived."),
             gettext("The server ends the conversation late: ask whoever runs it, or give the connection more time."),

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from django.core.management.base import CommandError
 
-from maillog.paging import LARGEST_ID
+from maillog.search.paging import LARGEST_ID
 
 
 def number_in(text: str) -> int | None:

@@ -12,13 +12,13 @@ import time
 from os import urandom
 from typing import TYPE_CHECKING
 
-from mailadmin.addresses import CONTROL_CHARACTERS, AddressError, a_labels
-from mailadmin.encodings import MAX_LINE, MIN_WORD_ROOM, encoded_words, quoted_string
+from mailadmin.message.addresses import CONTROL_CHARACTERS, AddressError, a_labels
+from mailadmin.message.encodings import MAX_LINE, MIN_WORD_ROOM, encoded_words, quoted_string
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailadmin.addresses import Address
+    from mailadmin.message.addresses import Address
 
 FOLD_AT = 76  # octets of a line, RFC 2047 2; RFC 5322 2.1.1 would allow 78
 MAX_NAME = 76  # octets of a field name

@@ -15,8 +15,8 @@ from typing import Any
 
 from django.utils.functional import Promise
 
-from mailadmin.addresses import CONTROL_CHARACTERS
 from mailadmin.errors import InvalidMail
+from mailadmin.message.addresses import CONTROL_CHARACTERS
 
 MAX_FILENAME = 255  # characters
 DEFAULT_CONTENT_TYPE = "application/octet-stream"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailadmin.encodings import base64_lines, encode_text, parameter, quoted_string, seven_bit
 from mailadmin.errors import InvalidMail
-from mailadmin.headers import (
+from mailadmin.message.encodings import base64_lines, encode_text, parameter, quoted_string, seven_bit
+from mailadmin.message.headers import (
     HeaderError,
     check_block,
     check_name,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from mailadmin.addresses import Address
-    from mailadmin.mail import Attachment
+    from mailadmin.message.addresses import Address
+    from mailadmin.message.mail import Attachment
 
 MAX_HEADER_VALUE = 10_000  # characters of a caller's own field, e.g. References of a long thread; folded
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -21,13 +21,15 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from mailadmin import resending, steering
 from mailadmin.models import BulkAction
-from maillog import removing
+from mailadmin.operations import control
+from mailadmin.outbox import resending
 from maillog.models import Message, Status
-from maillog.paging import LARGEST_ID
-from maillog.recording import CANCELLABLE, RETRIABLE, newest_id
-from maillog.search import Found, MailFilter
+from maillog.queue.actions import CANCELLABLE, RETRIABLE, newest_id
+from maillog.retention import deletion
+from maillog.search.filters import MailFilter
+from maillog.search.paging import LARGEST_ID
+from maillog.search.results import Found
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -99,9 +101,9 @@ def eligible(action: str, found: Found) -> Found:
         case Action.CANCEL:
             return _waiting(found, CANCELLABLE)
         case Action.RESEND:
-            return replace(found, rows=removing.removable(found.rows).filter(is_sensitive=False))
+            return replace(found, rows=deletion.removable(found.rows).filter(is_sensitive=False))
         case _:
-            return replace(found, rows=removing.removable(found.rows))
+            return replace(found, rows=deletion.removable(found.rows))
 
 
 def _waiting(found: Found, statuses: Sequence[Status]) -> Found:
@@ -240,13 +242,13 @@ def _act(one: BulkAction, ids: Sequence[int]) -> Done:
             made = resending.resend_all(ids, actor=actor)
             count, reasons = len(made.new), {reason: len(which) for reason, which in made.refused.items()}
         case Action.RETRY:
-            retried = steering.retry(ids, actor=actor)
+            retried = control.retry(ids, actor=actor)
             count = retried.due
             reasons = {NOBODY_LEFT: retried.nobody_left, resending.GONE: retried.content_gone}
         case Action.CANCEL:
-            count = steering.cancel(ids, by=one.actor_name, actor=actor)
+            count = control.cancel(ids, by=one.actor_name, actor=actor)
         case _:
-            count = len(removing.delete(ids, actor=actor))
+            count = len(deletion.delete(ids, actor=actor))
     reasons = {reason: number for reason, number in reasons.items() if number}
     if others := len(ids) - count - sum(reasons.values()):
         reasons[STATE_CHANGED] = others

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
-from mailadmin import circuit, delivery, outbox
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver
 from mailadmin.models import ConnectionState
-from maillog import recording
+from mailadmin.outbox import accepting
 from maillog.models import Status
-from maillog.recording import Retried, Selection
-from maillog.search import Count, held_by_connection
+from maillog.queue import actions
+from maillog.queue.actions import Retried, Selection
+from maillog.queue.waiting import held_by_connection
+from maillog.search.counts import Count
 from secrets_app import vault
 from secrets_app.vault import Connection
 
@@ -91,11 +94,11 @@ def retry(which: Sequence[int] | Selection, *, most: int | None = None, actor: U
     """Make mails due now and wake the worker; of a whole selection about `most`, oldest first. The trail tells."""
     match which:
         case Selection():
-            done = recording.retry_all(which, most=most, actor=actor)
+            done = actions.retry_all(which, most=most, actor=actor)
         case _:
-            done = recording.retry_now(which, actor=actor)
+            done = actions.retry_now(which, actor=actor)
     if done.due:
-        outbox.wake_worker()
+        accepting.wake_worker()
     return done
 
 
@@ -103,21 +106,21 @@ def cancel(which: Sequence[int] | Selection, *, by: str, most: int | None = None
     """Cancel mails and return how many; of a whole selection about `most`, oldest first. The trail tells."""
     reason = gettext("Cancelled by %s.") % by
     if isinstance(which, Selection):
-        return recording.cancel_all(which, reason=reason, most=most, actor=actor)
-    return recording.cancel(which, reason=reason, actor=actor)
+        return actions.cancel_all(which, reason=reason, most=most, actor=actor)
+    return actions.cancel(which, reason=reason, actor=actor)
 
 
 def pause(connection: Connection, *, by: str) -> bool:
     """Let no mail through until somebody resumes. Returns False if somebody had paused it already."""
     if ConnectionState.objects.filter(connection=connection.id, state=State.PAUSED).exclude(paused_by="").exists():
         return False
-    circuit.pause(connection, by=by[:254])
+    circuit_breaker.pause(connection, by=by[:254])
     return True
 
 
 def resume(connection: Connection) -> bool:
     """Open the connection, whatever closed it, and let its mails go on. Returns False if it was open."""
-    was_closed = circuit.resume(connection.id)
+    was_closed = circuit_breaker.resume(connection.id)
     go_on(connection)
     return was_closed
 
@@ -130,7 +133,7 @@ def probe(connection: Connection) -> Line:
     before = line(connection, state_of(connection), None)
     if not before.can_be_probed:
         return before
-    if circuit.probe(connection.id):
+    if circuit_breaker.probe(connection.id):
         go_on(connection)
     return line(connection, state_of(connection), None)
 
@@ -142,6 +145,6 @@ def state_of(connection: Connection) -> ConnectionState | None:
 
 def go_on(connection: Connection) -> None:
     """Make due what was held for the connection, and wake the worker."""
-    delivery.release_held()
-    recording.retry_all(Selection(statuses=(Status.HELD,), connection=connection.name))
-    outbox.wake_worker()
+    deliver.release_held()
+    actions.retry_all(Selection(statuses=(Status.HELD,), connection=connection.name))
+    accepting.wake_worker()

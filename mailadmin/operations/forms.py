@@ -11,9 +11,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from maillog.models import Status
-from maillog.paging import LARGEST_ID
-from maillog.recording import CANCELLABLE, RETRIED_UNASKED, Selection
-from maillog.search import SHOWN, connection_names
+from maillog.queue.actions import CANCELLABLE, RETRIED_UNASKED, Selection
+from maillog.queue.waiting import SHOWN, connection_names
+from maillog.search.paging import LARGEST_ID
 
 MOST_CHOSEN = 500
 

@@ -8,9 +8,9 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.addresses import MAX_TEXT, AddressError, parse_address
-from mailadmin.forms import HeaderTextField
-from maillog.paging import LARGEST_ID
+from mailadmin.configuration.forms import HeaderTextField
+from mailadmin.message.addresses import MAX_TEXT, AddressError, parse_address
+from maillog.search.paging import LARGEST_ID
 
 
 class MailboxField(forms.CharField):

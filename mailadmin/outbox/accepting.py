@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from mailadmin import delivery
+from mailadmin.delivery import deliver
 from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
 from mailadmin.tasks import deliver_due_mails, hand_over
-from maillog import recording
 from maillog.models import Status
-from maillog.recording import NewMessage
+from maillog.queue import enqueueing
+from maillog.queue.enqueueing import NewMessage
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
-    from mailadmin.composing import Composed
-    from mailadmin.configuration import Configuration
+    from mailadmin.configuration.effective import Configuration
+    from mailadmin.outbox.composing import Composed
 
 # An instant mail is due for the worker only after this time, in which its own process delivers it; if that process
 # dies, the worker takes over.
@@ -80,14 +80,14 @@ def put(messages: Sequence[NewMessage]) -> list[int]:
     rollback leaves nothing. Raises InvalidMail for an idempotency key that belongs to another mail.
     """
     try:
-        ids = recording.enqueue(messages)
-    except recording.IdempotencyConflict as error:
+        ids = enqueueing.enqueue(messages)
+    except enqueueing.IdempotencyConflictError as error:
         refused = InvalidMail("idempotency_key", "was used before, for another mail")
         refused.position = max(place for place, one in enumerate(messages) if one.idempotency_key == error.key)
         raise refused from error
     instant = [number for number, message in zip(ids, messages, strict=True) if message.mode == SendMode.INSTANT]
     if instant:
-        transaction.on_commit(lambda: delivery.deliver_these(instant), robust=True)
+        transaction.on_commit(lambda: deliver.deliver_these(instant), robust=True)
     if len(instant) < len(ids):
         transaction.on_commit(wake_worker, robust=True)
     return ids

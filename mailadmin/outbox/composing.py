@@ -15,15 +15,15 @@ from typing import Any
 
 from django.conf import settings
 
-from mailadmin import mime
-from mailadmin.addresses import Address, AddressError, matches, parse_address, parse_addresses
-from mailadmin.configuration import Configuration
+from mailadmin.configuration.effective import Configuration
 from mailadmin.errors import InvalidMail
-from mailadmin.headers import HeaderError, check_text, make_message_id
-from mailadmin.mail import Mail
+from mailadmin.message import mime
+from mailadmin.message.addresses import Address, AddressError, matches, parse_address, parse_addresses
+from mailadmin.message.headers import HeaderError, check_text, make_message_id
+from mailadmin.message.mail import Mail
 from mailadmin.models import SendMode
 from maillog.models import Recipient
-from maillog.recording import NewRecipient
+from maillog.queue.enqueueing import NewRecipient
 
 MAX_RECIPIENTS = 500
 MAX_SIZE = 25 * 1024 * 1024  # octets of the finished message; what large providers accept

@@ -11,12 +11,12 @@ from datetime import datetime
 
 from django.core.mail import EmailMessage
 
-from mailadmin import composing
-from mailadmin.addresses import split_addresses
-from mailadmin.composing import Composed
-from mailadmin.configuration import Configuration
+from mailadmin.configuration.effective import Configuration
 from mailadmin.errors import InvalidMail
-from mailadmin.headers import HeaderError, check_block, make_message_id
+from mailadmin.message.addresses import split_addresses
+from mailadmin.message.headers import HeaderError, check_block, make_message_id
+from mailadmin.outbox import composing
+from mailadmin.outbox.composing import Composed
 
 ADDRESS_HEADERS = frozenset({"from", "to", "cc", "reply-to", "sender"})
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils.translation import gettext
 
-from mailadmin import resending
 from mailadmin.errors import InvalidMail
-from maillog import repeating, trail
+from mailadmin.outbox import resending
+from maillog import audit_log, resends
 from maillog.models import Message
-from maillog.removing import REMOVABLE
+from maillog.retention.deletion import REMOVABLE
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -62,8 +62,8 @@ def issue(mail: Message, *, actor: User) -> int:
     try:
         with transaction.atomic():
             new = _issuers[mail.template.text](mail)
-            repeating.note(new, repeats=mail.pk)
-            trail.note(trail.Action.RESENT, [mail.pk], actor=actor, others={mail.pk: new})
+            resends.note(new, repeats=mail.pk)
+            audit_log.note(audit_log.Action.RESENT, [mail.pk], actor=actor, others={mail.pk: new})
     except InvalidMail as error:
         raise NotIssued(gettext("The new mail cannot be made: %s") % error.reason) from error
     return new

@@ -16,24 +16,25 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from mailadmin import composing, configuration, outbox
-from mailadmin.addresses import Address, AddressError, parse_address
+from mailadmin.configuration import effective
 from mailadmin.errors import InvalidMail
-from mailadmin.headers import HeaderError, check_block, encode_addresses, make_message_id
-from mailadmin.mime import header_date
+from mailadmin.message.addresses import Address, AddressError, parse_address
+from mailadmin.message.headers import HeaderError, check_block, encode_addresses, make_message_id
+from mailadmin.message.mime import header_date
 from mailadmin.models import SendMode
-from maillog import trail
-from maillog.content import ContentDamagedError, unpack
+from mailadmin.outbox import accepting, composing
+from maillog import audit_log
+from maillog.content.storage import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status
-from maillog.recording import NewMessage, NewRecipient
-from maillog.removing import REMOVABLE
+from maillog.queue.enqueueing import NewMessage, NewRecipient
+from maillog.retention.deletion import REMOVABLE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.contrib.auth.models import _User as User
 
-    from mailadmin.configuration import Configuration
+    from mailadmin.configuration.effective import Configuration
 
 SENSITIVE = gettext_noop(
     "This mail holds a link or a code. Its link may be used once; ask the person to request a new one."
@@ -93,7 +94,7 @@ def resend_all(ids: Sequence[int], *, actor: User | None) -> Resent:
 def _resend(
     ids: Sequence[int], *, actor: User | None, to: Address | None, keep_to: bool, mode: SendMode | None
 ) -> Resent:
-    current, now = configuration.current(), timezone.now()
+    current, now = effective.current(), timezone.now()
     mails = Message.objects.select_related("sender", "template").prefetch_related("recipients").filter(id__in=ids)
     contents = {one.pk: one for one in Content.objects.filter(message_id__in=ids)}
     entries: dict[int, NewMessage] = {}
@@ -115,8 +116,8 @@ def _resend(
             refused.setdefault(error.reason, []).append(mail.pk)
         except (InvalidMail, AddressError, HeaderError):
             refused.setdefault(ODD, []).append(mail.pk)
-    made = dict(zip(entries, outbox.put(list(entries.values())), strict=True)) if entries else {}
-    trail.note(trail.Action.RESENT, made, actor=actor, others=made)
+    made = dict(zip(entries, accepting.put(list(entries.values())), strict=True)) if entries else {}
+    audit_log.note(audit_log.Action.RESENT, made, actor=actor, others=made)
     return Resent(made, refused)
 
 
@@ -164,7 +165,7 @@ def _entry(
         ),
         message_id=message_id,
         mode=mode,
-        due=now + outbox.INSTANT_GRACE if mode == SendMode.INSTANT else now,
+        due=now + accepting.INSTANT_GRACE if mode == SendMode.INSTANT else now,
         template=mail.template.text if mail.template else "",
         template_version=mail.template_version,
         language=mail.language,

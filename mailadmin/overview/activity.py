@@ -17,14 +17,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin import charting
-from mailadmin.charting import Drawing, Place, Rect
-from maillog import figures
-from maillog.counts import CAP
+from mailadmin.overview import bar_chart
+from mailadmin.overview.bar_chart import Drawing, Place, Rect
 from maillog.durations import duration
-from maillog.error_words import described, is_of_a_server
-from maillog.figures import Leaders, Share, Slot
+from maillog.explanations.error_kinds import described, is_of_a_server
 from maillog.models import FINAL, Status
+from maillog.search.counts import CAP
+from maillog.statistics import queries
+from maillog.statistics.queries import Leaders, Share, Slot
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -45,8 +45,8 @@ class Range:
 
 
 RANGES = {
-    HOURS: Range(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, figures.hours_before),
-    DAYS: Range(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, figures.days_before),
+    HOURS: Range(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, queries.hours_before),
+    DAYS: Range(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, queries.days_before),
 }
 
 
@@ -104,10 +104,10 @@ def activity(key: str, *, now: datetime) -> Activity:
     """Return what became of mails in the range of this key: two queries, one more for names not met before."""
     chosen = RANGES[key]
     bounds = chosen.bounds(now)
-    slots, last_day = figures.slots(bounds, now)
-    behind = figures.leaders(bounds[0], bounds[-1])
-    drawn = charting.drawing(
-        [charting.Figures(one.sent, one.failed, one.other, one.waiting or 0) for one in slots],
+    slots, last_day = queries.slots(bounds, now)
+    behind = queries.leaders(bounds[0], bounds[-1])
+    drawn = bar_chart.drawing(
+        [bar_chart.Figures(one.sent, one.failed, one.other, one.waiting or 0) for one in slots],
         tick_every=chosen.tick_every,
     )
     span = _search_span(bounds[0], bounds[-1])

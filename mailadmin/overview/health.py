@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext
 
-from mailadmin import configuration, pulse
-from mailadmin.pulse import Pulse
+from mailadmin.configuration import effective
+from mailadmin.delivery import status
+from mailadmin.delivery.status import Pulse
 from maillog import lookup
 from maillog.durations import age
 from maillog.models import Status
-from maillog.search import unfinished
+from maillog.search.counts import unfinished
 
 if TYPE_CHECKING:
-    from mailadmin.configuration import Configuration, Problem
+    from mailadmin.configuration.effective import Configuration, Problem
     from mailadmin.drivers.base import Driver
     from secrets_app.vault import Connection
 
@@ -62,9 +63,9 @@ class Step:
 
 def situation() -> Situation:
     """Look up how things are now."""
-    current = configuration.current()
-    connection = configuration.system_connection(current)
-    return Situation(pulse.pulse(), current, connection, configuration.problem_with(current, connection))
+    current = effective.current()
+    connection = effective.system_connection(current)
+    return Situation(status.pulse(), current, connection, effective.problem_with(current, connection))
 
 
 def state(now: Situation, ended: Counter[str]) -> State:
@@ -81,7 +82,7 @@ def said_of(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -
         return alarm
     if now.problem:
         return gettext("No mail can leave now."), "warn", ""  # the banner of every page says why
-    if not configuration.driver_of(now.current).delivers:
+    if not effective.driver_of(now.current).delivers:
         return without_delivery(now.current), "warn", ""
     if now.pulse.waiting.held_for is not None:
         return working, "warn", gettext("Some mails are held: they wait for a connection.")
@@ -144,7 +145,7 @@ def capped(count: int) -> str:
 def checklist(now: Situation) -> list[Step]:
     """Return what a working set-up needs, in the order in which it is done."""
     current, connection = now.current, now.connection
-    driver = configuration.driver_of(current)
+    driver = effective.driver_of(current)
     sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
     tested = lookup.test_mail_was_finished(undelivered_too=not driver.delivers)
     return [

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from config.icons import icon
+from mailadmin.shell.icons import icon
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise

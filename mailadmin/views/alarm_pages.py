@@ -12,12 +12,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from mailadmin import alarms, configuration
-from mailadmin.alarm_forms import AlarmForm
+from mailadmin.alarms import raising
+from mailadmin.alarms.forms import AlarmForm
+from mailadmin.configuration import effective
 from mailadmin.models import Alarm, AlarmRules
 from mailadmin.tasks import hand_over, send_alarms
 from maillog.models import Message, Status
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
 from secrets_app import vault
 
 NEEDS = ["maillog.view_log", "mailadmin.configure_mail"]
@@ -64,7 +65,7 @@ def edit(request: PersonRequest) -> HttpResponse:
 @require_POST
 def test(request: PersonRequest) -> HttpResponse:
     """Book a test for every channel; the worker sends it, and the page shows what came of it."""
-    if booked := alarms.book_test():
+    if booked := raising.book_test():
         hand_over(send_alarms)
         text = ngettext("%d test is with the worker.", "%d tests are with the worker.", booked) % booked
         messages.info(request, f"{text} {gettext('What becomes of it stands below; load the page again in a moment.')}")
@@ -95,13 +96,13 @@ def no_way(rules: AlarmRules) -> str:
     """Return why an alarm mail could not leave now, or nothing."""
     if not rules.recipients:
         return ""
-    way = alarms.way_for(rules, None)
+    way = raising.way_for(rules, None)
     return way if isinstance(way, str) else ""
 
 
 def only_one(rules: AlarmRules) -> bool:
     """Return whether there is but one connection, so that its own trouble cannot be told by mail."""
-    current = configuration.current()
-    if not rules.recipients or not configuration.driver_of(current).needs_connection:
+    current = effective.current()
+    if not rules.recipients or not effective.driver_of(current).needs_connection:
         return False
-    return len(alarms.usable(rules, current)) == 1
+    return len(raising.usable(rules, current)) == 1

@@ -18,11 +18,10 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from mailadmin import api_keys
-from mailadmin.http_api import ROOT
-from mailadmin.key_forms import KeyForm
+from mailadmin.http_api import ROOT, api_keys
+from mailadmin.http_api.key_forms import KeyForm
 from mailadmin.models import ApiKey
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
 
 SOON = 14  # days before a key ends in which the page says so
 

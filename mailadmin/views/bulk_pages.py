@@ -15,14 +15,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mailadmin import bulk
 from mailadmin.models import BulkAction
-from mailadmin.queue_forms import NumbersField
+from mailadmin.operations import bulk
+from mailadmin.operations.forms import NumbersField
 from mailadmin.tasks import hand_over, run_bulk_actions
-from maillog.paging import LARGEST_ID
-from maillog.query import LONGEST
-from maillog.search import MailFilter
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
+from maillog.search.filters import MailFilter
+from maillog.search.paging import LARGEST_ID
+from maillog.search.query import LONGEST
 
 OWN = frozenset({"do", "ids", "all", "up_to", "csrfmiddlewaretoken", "before", "after"})
 LONGEST_FILTER = 20 * LONGEST  # characters of a stored query string

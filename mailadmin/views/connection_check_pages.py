@@ -12,9 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from mailadmin import ladder, steering
-from maillog.views.requests import PersonRequest
-from secrets_app import checking, vault
+from mailadmin.diagnosis import connection_check
+from mailadmin.operations import control
+from maillog.requests import PersonRequest
+from secrets_app import unsaved_check, vault
 from secrets_app.redaction import takes_secrets
 
 
@@ -26,7 +27,7 @@ def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 
     A stored password goes only where the form could be saved without typing it again: not to another server.
     """
-    form = checking.form_for(request.POST, pk=pk, person=request.user)
+    form = unsaved_check.form_for(request.POST, pk=pk, person=request.user)
     if form is None:
         raise Http404
     if not form.is_valid():
@@ -36,27 +37,27 @@ def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
             for text in texts
         ]
         return show(request, {"errors": errors}, status=422)
-    return result(request, partial(ladder.of_form, form))
+    return result(request, partial(connection_check.of_form, form))
 
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
 def stored(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Climb with a stored connection, or the environment's, that the person may use."""
-    connection = steering.connection(connection_id)
+    connection = control.connection(connection_id)
     if connection is None or connection.id != connection_id:
         raise Http404
     if not vault.usable_by(connection, request.user):
         raise PermissionDenied
-    return result(request, partial(ladder.of_connection, connection))
+    return result(request, partial(connection_check.of_connection, connection))
 
 
-def result(request: HttpRequest, check: Callable[..., ladder.Ladder]) -> HttpResponse:
+def result(request: HttpRequest, check: Callable[..., connection_check.Ladder]) -> HttpResponse:
     """Climb, and show how it went; the person's own address is asked about as the recipient."""
     try:
-        with ladder.turn(request.user.pk or 0):
+        with connection_check.turn(request.user.pk or 0):
             climbed = check(recipient=str(getattr(request.user, "email", "")))
-    except (vault.VaultError, ladder.TooManyChecks) as error:
+    except (vault.VaultError, connection_check.TooManyChecks) as error:
         return show(request, {"errors": [("", str(error))]}, status=422)
     return show(request, {"ladder": climbed})
 

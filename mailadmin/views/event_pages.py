@@ -6,9 +6,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from mailadmin import configuration
+from mailadmin.configuration import effective
 from mailadmin.drivers.log import read_tail
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
 
 SHOWN = 50
 
@@ -19,7 +19,7 @@ def entries(request: PersonRequest) -> HttpResponse:
     """Show the newest mails in the log file, newest first."""
     context = {
         "entries": read_tail(settings.MAIL.log_file, SHOWN),
-        "driver": str(configuration.current().driver),
+        "driver": str(effective.current().driver),
         "shown": SHOWN,
     }
     return render(request, "mailadmin/events.html", context)

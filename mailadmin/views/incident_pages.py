@@ -12,15 +12,16 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
-from mailadmin import bulk, incident_causes, incident_words, incidents, steering
-from mailadmin.incident_rows import open_ones, rows
+from mailadmin.incidents import detection, recent_changes, texts
+from mailadmin.incidents.incident_list import open_ones, rows
 from mailadmin.models import Alarm, AlarmRules, BulkAction
-from mailadmin.views.alarms import lines
+from mailadmin.operations import bulk, control
+from mailadmin.views.alarm_pages import lines
 from mailadmin.views.queue_actions import may_steer
 from maillog.models import Incident
-from maillog.paging import SIZE, PlaceForm
-from maillog.search import Count
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
+from maillog.search.counts import Count
+from maillog.search.paging import SIZE, PlaceForm
 
 MOST_COUNTED = 10_000
 LOG, STEER = "maillog.view_log", "mailadmin.manage_queue"
@@ -52,16 +53,16 @@ def detail(request: PersonRequest, pk: int) -> HttpResponse:
     """Show one incident."""
     incident = existing(pk)
     query = mails_query(incident)
-    closed = {line.id: line for line in steering.closed()} if incident.is_open else {}
+    closed = {line.id: line for line in control.closed()} if incident.is_open else {}
     line = closed.get(incident.connection_key)
     context = {
         "incident": incident,
-        "sentence": incident_words.sentence(incident),
-        "cause": incident_words.cause(incident),
-        "words": incident_words.words(incident),
-        "steps": incident_words.steps(incident) if incident.is_open else [],
-        "state": incident_words.state(incident, closed=line is not None, minutes=AlarmRules.current().minutes),
-        "changes": incident_causes.changes(incident.before),
+        "sentence": texts.sentence(incident),
+        "cause": texts.cause(incident),
+        "words": texts.words(incident),
+        "steps": texts.steps(incident) if incident.is_open else [],
+        "state": texts.state(incident, closed=line is not None, minutes=AlarmRules.current().minutes),
+        "changes": recent_changes.changes(incident.before),
         "line": line,
         "mails_url": f"{reverse('maillog:list')}?{query}",
         "retry_url": f"{reverse('maillog_actions:bulk_new')}?{urlencode({'all': 1, 'do': 'retry'})}&{query}",
@@ -76,7 +77,7 @@ def detail(request: PersonRequest, pk: int) -> HttpResponse:
 @require_POST
 def end(request: PersonRequest, pk: int) -> HttpResponse:
     """End one by somebody's decision."""
-    if incidents.end(existing(pk), by=str(request.user)):
+    if detection.end(existing(pk), by=str(request.user)):
         messages.success(request, gettext("Incident %d was ended. The same trouble opens a new one.") % pk)
     else:
         messages.info(request, gettext("Incident %d had ended already.") % pk)

@@ -7,13 +7,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from mailadmin import health, steering
-from mailadmin.activity import HOURS, RANGES, activity, search_url
 from mailadmin.context_processors import banners
-from mailadmin.health import Step
-from maillog import figures
+from mailadmin.operations import control
+from mailadmin.overview import health
+from mailadmin.overview.activity import HOURS, RANGES, activity, search_url
+from mailadmin.overview.health import Step
 from maillog.durations import age
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
+from maillog.statistics import queries
 
 
 @require_safe
@@ -23,7 +24,7 @@ def overview(request: PersonRequest) -> HttpResponse:
     wanted = request.GET.get("range", HOURS)
     shown = activity(wanted if wanted in RANGES else HOURS, now=timezone.now()) if may_see_log else None
     now = health.situation()
-    state = health.state(now, shown.last_day if shown else figures.ended(timezone.now()))
+    state = health.state(now, shown.last_day if shown else queries.ended(timezone.now()))
     steps = health.checklist(now)
     lines = [line(step, request) for step in steps]
     context = {
@@ -35,7 +36,7 @@ def overview(request: PersonRequest) -> HttpResponse:
             "waiting": health.capped(state.waiting),
             "oldest": "" if state.oldest_seconds is None else age(state.oldest_seconds),
         },
-        "closed": steering.closed() if may_see_log else [],
+        "closed": control.closed() if may_see_log else [],
         "activity": shown,
         "ranges": RANGES.values(),
         "unknown_range": wanted[:40] if wanted not in RANGES else "",

@@ -15,12 +15,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from mailadmin import steering
-from mailadmin.queue_forms import ChosenForm, QueueFilter
+from mailadmin.operations import control
+from mailadmin.operations.forms import ChosenForm, QueueFilter
 from maillog import lookup
 from maillog.models import Message, Status
-from maillog.recording import Retried, Selection, newest_id
-from maillog.views.requests import PersonRequest
+from maillog.queue.actions import Retried, Selection, newest_id
+from maillog.requests import PersonRequest
 from secrets_app.vault import Connection
 
 NEEDS = ["maillog.view_log", "mailadmin.manage_queue"]
@@ -45,7 +45,7 @@ def may_steer(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 @require_POST
 def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Make one mail due now."""
-    tell_retried(request, steering.retry([existing(mail_id)], actor=request.user), asked=1)
+    tell_retried(request, control.retry([existing(mail_id)], actor=request.user), asked=1)
     return back(request)
 
 
@@ -53,7 +53,7 @@ def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
 @require_POST
 def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Cancel one mail."""
-    tell_cancelled(request, steering.cancel([existing(mail_id)], by=str(request.user), actor=request.user), asked=1)
+    tell_cancelled(request, control.cancel([existing(mail_id)], by=str(request.user), actor=request.user), asked=1)
     return back(request)
 
 
@@ -65,7 +65,7 @@ def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
 def retry_chosen(request: PersonRequest) -> HttpResponse:
     """Make the ticked mails due now."""
     if ids := chosen(request):
-        tell_retried(request, steering.retry(ids, actor=request.user), asked=len(ids))
+        tell_retried(request, control.retry(ids, actor=request.user), asked=len(ids))
     return back(request)
 
 
@@ -74,7 +74,7 @@ def retry_chosen(request: PersonRequest) -> HttpResponse:
 def cancel_chosen(request: PersonRequest) -> HttpResponse:
     """Cancel the ticked mails."""
     if ids := chosen(request):
-        tell_cancelled(request, steering.cancel(ids, by=str(request.user), actor=request.user), asked=len(ids))
+        tell_cancelled(request, control.cancel(ids, by=str(request.user), actor=request.user), asked=len(ids))
     return back(request)
 
 
@@ -89,7 +89,7 @@ def retry_all(request: PersonRequest) -> HttpResponse:
     if request.method != "POST" or not confirmed(form):
         return ask(request, form, "retry")
     selection = form.retried()
-    tell_retried(request, steering.retry(selection, most=steering.AT_ONCE, actor=request.user))
+    tell_retried(request, control.retry(selection, most=control.AT_ONCE, actor=request.user))
     return onward(form, selection, "mailadmin:queue_retry_all", waits=Status.QUEUED not in selection.statuses)
 
 
@@ -101,7 +101,7 @@ def cancel_all(request: PersonRequest) -> HttpResponse:
     if request.method != "POST" or not confirmed(form):
         return ask(request, form, "cancel")
     selection = form.cancelled()
-    tell_cancelled(request, steering.cancel(selection, by=str(request.user), most=steering.AT_ONCE, actor=request.user))
+    tell_cancelled(request, control.cancel(selection, by=str(request.user), most=control.AT_ONCE, actor=request.user))
     return onward(form, selection, "mailadmin:queue_cancel_all", waits=True)
 
 
@@ -114,7 +114,7 @@ def confirmed(form: QueueFilter) -> bool:
 
 def ask(request: PersonRequest, form: QueueFilter, action: str) -> HttpResponse:
     """Show the page that says how many mails `action` would touch."""
-    context: dict[str, object] = {"form": form, "action": action, "at_once": steering.AT_ONCE}
+    context: dict[str, object] = {"form": form, "action": action, "at_once": control.AT_ONCE}
     if form.is_valid():
         selection = form.retried() if action == "retry" else form.cancelled()
         context |= {
@@ -142,7 +142,7 @@ def onward(form: QueueFilter, selection: Selection, again: str, *, waits: bool) 
 def pause(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Let no mail through this connection until somebody resumes it."""
     one = connection(connection_id)
-    if steering.pause(one, by=str(request.user)):
+    if control.pause(one, by=str(request.user)):
         messages.success(request, gettext("“%s” is paused. Its mails wait until somebody resumes it.") % one.name)
     else:
         messages.info(request, gettext("“%s” was paused already.") % one.name)
@@ -154,7 +154,7 @@ def pause(request: PersonRequest, connection_id: str) -> HttpResponse:
 def resume(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Open this connection again and let its mails go on."""
     one = connection(connection_id)
-    if steering.resume(one):
+    if control.resume(one):
         messages.success(request, gettext("“%s” is open again. What it held goes on.") % one.name)
     else:
         messages.info(request, gettext("“%s” was open already.") % one.name)
@@ -165,7 +165,7 @@ def resume(request: PersonRequest, connection_id: str) -> HttpResponse:
 @require_POST
 def probe(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Look now whether this connection answers and signs in."""
-    line = steering.probe(connection(connection_id))
+    line = control.probe(connection(connection_id))
     if line.is_open:
         messages.success(request, gettext("“%s” answers: it is open. What it held goes on.") % line.name)
     elif line.paused_by:
@@ -189,7 +189,7 @@ def existing(mail_id: int) -> int:
 
 def connection(connection_id: str) -> Connection:
     """Return the connection of that id. Raises Http404."""
-    found = steering.connection(connection_id)
+    found = control.connection(connection_id)
     if found is None or found.id != connection_id:
         raise Http404
     return found

@@ -16,13 +16,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
-from mailadmin import configuration, steering
-from mailadmin.queue_forms import QueueFilter
+from mailadmin.configuration import effective
+from mailadmin.operations import control
+from mailadmin.operations.forms import QueueFilter
 from maillog.durations import age
 from maillog.models import Message, Status
-from maillog.recording import CANCELLABLE, Selection
-from maillog.search import Count, QueuePage, queue_page, waiting_counts
-from maillog.views.requests import PersonRequest
+from maillog.queue.actions import CANCELLABLE, Selection
+from maillog.queue.waiting import QueuePage, queue_page, waiting_counts
+from maillog.requests import PersonRequest
+from maillog.search.counts import Count
 
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.DEFERRED, Status.HELD})
 
@@ -100,14 +102,14 @@ def state(request: PersonRequest) -> HttpResponse:
 
 def state_of(form: QueueFilter, counts: dict[str, Count]) -> dict[str, Any]:
     """Return what the part that renews itself shows."""
-    driver = configuration.driver_of(configuration.current())
+    driver = effective.driver_of(effective.current())
     return {
         "chips": chips(form, counts),
         "connection_chosen": form.connection_name,
         "without_connection": form.query(connection=None),
         "query": form.query(),
         "driver": driver,
-        "lines": steering.lines() if driver.needs_connection else [],
+        "lines": control.lines() if driver.needs_connection else [],
     }
 
 

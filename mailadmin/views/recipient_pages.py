@@ -17,17 +17,19 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from mailadmin import accounts
-from mailadmin.addresses import AddressError
-from mailadmin.person_forms import PersonForm, key_of
-from maillog import duplicates, people, suppressing
+from mailadmin.hooks import account_lookup
+from mailadmin.message.addresses import AddressError
+from mailadmin.operations.recipient_forms import PersonForm, key_of
+from maillog import suppressions as suppressing
+from maillog.content.template_link import language_name
 from maillog.durations import age
-from maillog.made_from import language_name
-from maillog.meaning import meaning
-from maillog.people import Delivery, Fate
-from maillog.person_steps import looks_gone, person_steps
-from maillog.person_verdict import TONES, PersonCase, person_verdict
-from maillog.views.requests import PersonRequest
+from maillog.explanations.refusals import meaning
+from maillog.recipients import duplicates
+from maillog.recipients import history as people
+from maillog.recipients.history import Delivery, Fate
+from maillog.recipients.recipient_steps import looks_gone, person_steps
+from maillog.recipients.recipient_verdict import TONES, PersonCase, person_verdict
+from maillog.requests import PersonRequest
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -106,7 +108,7 @@ def about(address: str, request: PersonRequest) -> dict[str, Any]:
         context["page"] = people.page_to(address, request.GET)
     except ValueError:
         context["misplaced"] = True
-    account = accounts.account_of(address)
+    account = account_lookup.account_of(address)
     newest = case.newest
     return context | {
         "address": address,

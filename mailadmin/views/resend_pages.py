@@ -13,12 +13,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from mailadmin import issuing, resending
-from mailadmin.addresses import Address, AddressError, parse_address
-from mailadmin.forms import AddressField
+from mailadmin.configuration.forms import AddressField
+from mailadmin.message.addresses import Address, AddressError, parse_address
+from mailadmin.outbox import reissuing, resending
 from maillog import lookup
 from maillog.models import Message
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
 
 SAME, ME, OTHER = "same", "me", "other"
 
@@ -72,7 +72,7 @@ class ResendForm(forms.Form):
 def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Ask to whom, and send it again; in place of a mail with a link or a code, issue a fresh one."""
     mail = found(mail_id)
-    if issuing.is_issued_anew(mail):
+    if reissuing.is_issued_anew(mail):
         return issue(request, mail)
     hindrance = resending.what_hinders(mail)
     posted = request.method == "POST"
@@ -97,11 +97,11 @@ def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
 
 def issue(request: PersonRequest, mail: Message) -> HttpResponse:
     """Ask whether a fresh mail is to go to the account's own address, and send it."""
-    hindrance = issuing.what_hinders(mail)
+    hindrance = reissuing.what_hinders(mail)
     if request.method == "POST" and not hindrance:
         try:
-            new = issuing.issue(mail, actor=request.user)
-        except issuing.NotIssued as error:
+            new = reissuing.issue(mail, actor=request.user)
+        except reissuing.NotIssued as error:
             hindrance = str(error)
         else:
             messages.success(

@@ -7,11 +7,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from mailadmin import configuration, delivery
-from mailadmin.configuration import SettingsConflictError
-from mailadmin.forms import SettingsForm
+from mailadmin.configuration import effective
+from mailadmin.configuration.effective import SettingsConflictError
+from mailadmin.configuration.forms import SettingsForm
+from mailadmin.delivery import deliver
 from mailadmin.models import SettingsRevision
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
 from secrets_app import vault
 
 
@@ -19,14 +20,12 @@ from secrets_app import vault
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: PersonRequest) -> HttpResponse:
     """Show the settings with their sources, and save them as a new revision."""
-    current = configuration.current()
+    current = effective.current()
     for_system = [connection for connection in vault.connections() if vault.usable_by(connection, None)]
     form = SettingsForm(request.POST if request.method == "POST" else None, current=current, connections=for_system)
     if request.method == "POST" and form.is_valid():
         try:
-            saved = configuration.save(
-                form.values(), author=request.user, expected_revision=form.cleaned_data["revision"]
-            )
+            saved = effective.save(form.values(), author=request.user, expected_revision=form.cleaned_data["revision"])
         except SettingsConflictError:
             form.add_error(
                 None,
@@ -37,7 +36,7 @@ def edit(request: PersonRequest) -> HttpResponse:
             )
         else:
             if saved:
-                delivery.release_held()
+                deliver.release_held()
                 messages.success(request, gettext("Saved as revision %d.") % saved.pk)
             else:
                 messages.info(request, gettext("Nothing was changed."))

@@ -9,12 +9,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mailadmin.person_forms import SuppressionForm, SuppressionSearch
-from mailadmin.views.person import person_url
-from maillog import suppressing
+from mailadmin.operations.recipient_forms import SuppressionForm, SuppressionSearch
+from mailadmin.views.recipient_pages import person_url
+from maillog import suppressions
 from maillog.models import Suppression
-from maillog.paging import Page
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
+from maillog.search.paging import Page
 
 NEEDS = ["maillog.view_log", "maillog.suppress_address"]
 
@@ -29,7 +29,7 @@ def listing(request: PersonRequest) -> HttpResponse:
     part = form.cleaned_data["q"] if form.is_valid() else ""
     if form.is_valid():
         try:
-            page = suppressing.page(request.GET, part=part)
+            page = suppressions.page(request.GET, part=part)
         except ValueError:
             misplaced = True
     rows = [(row, person_url(row.address)) for row in page.rows]
@@ -46,7 +46,7 @@ def new(request: PersonRequest) -> HttpResponse:
     form = SuppressionForm(request.POST) if posted else SuppressionForm(initial=given)
     if posted and form.is_valid():
         data = form.cleaned_data
-        row, is_new = suppressing.suppress(
+        row, is_new = suppressions.suppress(
             data["address"], by=request.user, reason=data["reason"], mail_number=data["mail"]
         )
         if is_new:
@@ -64,7 +64,7 @@ def removal(request: PersonRequest, pk: int) -> HttpResponse:
     row = Suppression.objects.filter(pk=pk).first()
     if row is None:
         raise Http404
-    if suppressing.lift(pk, by_name=str(request.user)):
+    if suppressions.lift(pk, by_name=str(request.user)):
         messages.success(request, gettext("%s gets mail again.") % row.address)
     else:
         messages.info(request, gettext("%s was on the list no more.") % row.address)

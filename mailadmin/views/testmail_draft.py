@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from mailadmin import test_mails
+from mailadmin.configuration.forms import TestDraftForm
+from mailadmin.diagnosis import testmail
 from mailadmin.errors import InvalidMail
-from mailadmin.forms import TestDraftForm
-from mailadmin.views.test_mail import explain
-from maillog.views.requests import PersonRequest
-from templates_app import desk
+from mailadmin.views.testmail_pages import explain
+from maillog.requests import PersonRequest
+from templates_app.editor import editing_session
 
 
 @permission_required(["mailadmin.send_test", "templates_app.edit_templates"], raise_exception=True)
@@ -22,7 +22,7 @@ def send(request: PersonRequest, project: str, key: str) -> HttpResponse:
     """Render the person's draft, or what is published, and send it; then show what became of the mail."""
     form = TestDraftForm(request.POST)
     language, sample = request.POST.get("language", ""), request.POST.get("sample", "")
-    opened = desk.template_desk(f"{project}/{key}", request.user, language=language, choice=sample)
+    opened = editing_session.template_desk(f"{project}/{key}", request.user, language=language, choice=sample)
     if opened is None:
         raise Http404
     if form.is_valid():
@@ -31,7 +31,7 @@ def send(request: PersonRequest, project: str, key: str) -> HttpResponse:
             problem = gettext("Nothing was sent: this does not render. The problems are listed beside the source.")
         else:
             try:
-                number = test_mails.send_draft(
+                number = testmail.send_draft(
                     form.cleaned_data["to"],
                     key=opened.document.full_key,
                     rendered=look.rendered,
@@ -39,7 +39,7 @@ def send(request: PersonRequest, project: str, key: str) -> HttpResponse:
                 )
             except InvalidMail as error:
                 problem = explain(error)
-            except test_mails.TooManyTestsError as error:
+            except testmail.TooManyTestsError as error:
                 problem = str(error)
             else:
                 return redirect("mailadmin:test_result", number)

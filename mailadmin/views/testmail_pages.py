@@ -16,18 +16,20 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from mailadmin import configuration, test_mails
+from mailadmin.configuration import effective
+from mailadmin.diagnosis import testmail
+from mailadmin.diagnosis.testmail_form import Picked, TestMailForm
 from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
-from mailadmin.test_mail_form import Picked, TestMailForm
-from maillog import lookup, made_from
+from maillog import lookup
+from maillog.content import template_link
+from maillog.explanations.next_steps import CONNECTION_PHASES, TROUBLE, next_steps
+from maillog.explanations.verdict import verdict
 from maillog.models import Attempt, Message, Status
-from maillog.next_steps import CONNECTION_PHASES, TROUBLE, next_steps
-from maillog.verdict import verdict
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
 from secrets_app import vault
+from templates_app.library.test_rendering import NotTriedError
 from templates_app.rendering import TemplateError
-from templates_app.trials import NotTriedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ def form(request: PersonRequest) -> HttpResponse:
     given = request.POST if posted else request.GET
     picked = Picked(given, language=request.user.language_of_mails)
     sends = posted and "choose" not in request.POST
-    current = configuration.current()
-    driver = configuration.driver_of(current)
+    current = effective.current()
+    driver = effective.driver_of(current)
     bound = TestMailForm(
         request.POST if sends and (picked.unknown or not picked.is_stale) else None,
         connections=[one for one in vault.connections() if vault.usable_by(one, request.user)],
@@ -69,7 +71,7 @@ def form(request: PersonRequest) -> HttpResponse:
         failure = sent
         if failure.field:
             bound.add_error(failure.field, list(failure.problems))
-    connection = configuration.system_connection(current)
+    connection = effective.system_connection(current)
     context = {
         "form": bound,
         "picked": picked,
@@ -94,11 +96,11 @@ def send(request: PersonRequest, bound: TestMailForm) -> int | Failure:
         "connection_hint": data["connection"],
         "language": data["language"],
     }
-    key = data["template"] or test_mails.TEMPLATE
+    key = data["template"] or testmail.TEMPLATE
     try:
         if not data["template"]:
-            return test_mails.send_test_mail(data["to"], **common)
-        return test_mails.send_from_template(data["to"], key=key, values=data["values"], **common)
+            return testmail.send_test_mail(data["to"], **common)
+        return testmail.send_from_template(data["to"], key=key, values=data["values"], **common)
     except TemplateError as error:
         if error.is_about_values:
             return values_failure([problem.message for problem in error.problems])
@@ -108,7 +110,7 @@ def send(request: PersonRequest, bound: TestMailForm) -> int | Failure:
             return template_failure([error.reason], key)
         field = "to" if error.field == "to" else ""
         return Failure(gettext("The mail could not be queued."), (explain(error),), field)
-    except (test_mails.TooManyTestsError, NotTriedError) as error:
+    except (testmail.TooManyTestsError, NotTriedError) as error:
         return Failure(gettext("The mail could not be queued."), (str(error),))
 
 
@@ -127,7 +129,7 @@ def template_failure(problems: list[str], key: str) -> Failure:
 
 def explain(error: InvalidMail) -> str:
     """Return the sentence for the page; the From address is set elsewhere, so that place is named."""
-    if error.field == "from_" and not str(configuration.current().from_address):
+    if error.field == "from_" and not str(effective.current().from_address):
         return gettext("Nothing was sent, because there is no From address yet. Set it in the mail settings.")
     if error.field == "from_":
         return gettext("Nothing was sent: the From address %s. Change it in the mail settings.") % error.reason
@@ -150,7 +152,7 @@ def result(request: PersonRequest, mail_id: int) -> HttpResponse:
         "mail": mail,
         "attempt": attempt,
         "verdict": said,
-        "edition": made_from.edition(mail),
+        "edition": template_link.edition(mail),
         "words": words_beyond(said.sentence, attempt),
         "steps": next_steps(mail),
         "connection_url": connection_url(request, attempt),

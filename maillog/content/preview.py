@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from html import unescape
 from urllib.parse import unquote
 
-from maillog.mime_view import InlineImage
+from maillog.content.mime_view import InlineImage
 
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'; base-uri 'none'; "

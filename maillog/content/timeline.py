@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
-from maillog import transcripts
+from maillog.content import transcripts
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+    from maillog.content.transcripts import Said
     from maillog.models import Attempt
-    from maillog.transcripts import Said
 
 SHADES = 3  # that phases have by turns
 BAR = 1000  # units that the bar is wide

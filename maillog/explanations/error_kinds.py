@@ -1,6 +1,6 @@
-"""What a kind of error means, in words. Kinds are as `maillog.rollups` counts them: the server's codes, or a phase.
+"""What each kind of error means, in plain words. `maillog.statistics.rollups` counts them: a reply code or a phase.
 
-Of codes it tells what `maillog.meaning` tells, and where that is silent, what their classes say (RFC 3463).
+A code is explained by `maillog.explanations.refusals`; a code unknown there, by its class (RFC 3463).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from maillog.meaning import meaning
+from maillog.explanations.refusals import meaning
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise

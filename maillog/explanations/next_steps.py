@@ -1,7 +1,7 @@
 """What to do about a mail that did not get through: short steps, by where it ended and by what the server answered.
 
-Pure: it only reads what it is given. What a refusal means is `maillog.meaning`'s to tell; where that does not know, the
-place where it ended decides.
+Pure: it only reads what it is given. What a refusal means is `maillog.explanations.refusals`'s to tell; where that does
+not know, the place where it ended decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazily
 
-from maillog.meaning import kind
+from maillog.explanations.refusals import kind
 from maillog.models import Attempt, Recipient, Status
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ CONNECTION_PHASES = frozenset({"resolve", "connect", "greeting", "ehlo", "tls", 
 
 PASSING = frozenset({"greylisting", "rate-limited", "busy", "policy"})  # what, put off, mostly goes by without us
 CHECK_DOMAIN = lazily("Check SPF, DKIM and DMARC of the sender's domain.")
-# By what a refusal means (the keys of `maillog.meaning`), where the mail, not the connection, was refused.
+# By what a refusal means (the keys of `maillog.explanations.refusals`), where the mail, not the connection, was
+# refused.
 BY_KIND: dict[str, tuple[_StrPromise, ...]] = {
     "mailbox-missing": (
         lazily("Check the address for typing errors."),

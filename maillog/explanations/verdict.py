@@ -11,7 +11,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from maillog.meaning import meaning
+from maillog.explanations.refusals import meaning
 from maillog.models import Attempt, Recipient, Status
 from maillog.text import fit, one_line
 

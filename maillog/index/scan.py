@@ -15,9 +15,9 @@ from django.db import connection, transaction
 from django.db.models import Max, Min, QuerySet
 from django.db.models.expressions import RawSQL
 
-from maillog.indexing import COLUMNS, TABLE
+from maillog.index.terms import Wanted, fts5, tsquery, whole
+from maillog.index.writing import COLUMNS, TABLE
 from maillog.models import Message
-from maillog.wanted import Wanted, fts5, tsquery, whole
 
 WINDOW = 20_000  # newest entries that are looked at before the index is asked
 FURTHER = 10  # windows more that are looked at, if one of them is likely to end the page

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from django.db import connection
 
-from maillog.indexing import MARKS, SEARCHED, TROUBLE, WEIGHTS
+from maillog.index.writing import MARKS, SEARCHED, TROUBLE, WEIGHTS
 
 LONG = 5  # digits of a number that few mails have; years have four
 

@@ -1,10 +1,10 @@
 """The search index of the log: one entry a mail, in a table of its own that Django does not know.
 
-SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index; both hold words that `maillog.words` cut. Every
-write to the index is here, in the transaction of the rows: `add` with new mails, `refresh` where the error of a mail
-changed, `remove` with mails that are deleted. A mail that simply is sent costs nothing after it was queued: what is
-not in the entry (queued, sending, held and sent; driver and connection of mails that are not in trouble) is read from
-the row.
+SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index; both hold words that `maillog.index.tokens` cut.
+Every write to the index is here, in the transaction of the rows: `add` with new mails, `refresh` where the error of a
+mail changed, `remove` with mails that are deleted. A mail that simply is sent costs nothing after it was queued: what
+is not in the entry (queued, sending, held and sent; driver and connection of mails that are not in trouble) is read
+from the row.
 
 Entries of SQLite keep their text. Without it ("external content") an entry could only be taken out by whoever still
 knows its exact former words, and one mistake would damage the index.
@@ -22,9 +22,9 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
-from maillog.bulk import array_text, quoted
+from maillog.index.tokens import words
 from maillog.models import Message, Status
-from maillog.words import words
+from maillog.sql.batches import array_text, quoted
 
 TABLE = "maillog_index"
 SEARCHED = ("subject", "recipients", "sender", "error")  # what free words are looked for in
@@ -108,7 +108,7 @@ def remove(ids: Iterable[int]) -> None:
 def create(connection: BaseDatabaseWrapper) -> None:
     """Make the empty index. The words are cut already, so SQLite's plainest way of cutting is enough.
 
-    Beginnings of two letters are indexed, too; `maillog.walking` makes do with them.
+    Beginnings of two letters are indexed, too; `maillog.index.scan` makes do with them.
     """
     statements = [
         f"CREATE TABLE {TABLE} (id bigint PRIMARY KEY, words tsvector NOT NULL)",

@@ -20,10 +20,10 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from maillog import made_from
+from maillog.content import template_link
 from maillog.durations import duration
 from maillog.models import ChosenColumns, Message
-from prepared import Prepared
+from maillog.sql.prepared import Prepared
 
 Texts = Mapping[int, str]  # id of a label -> its text
 
@@ -65,7 +65,7 @@ def _template(mail: Message, texts: Texts) -> str:
     key = texts.get(mail.template_id or 0, "")
     if not key:
         return ""
-    edition = made_from.edition_in_words(mail.template_version, mail.language)
+    edition = template_link.edition_in_words(mail.template_version, mail.language)
     return _cell(key, "mono small") + (_note(edition) if edition else "")
 
 
@@ -87,7 +87,7 @@ def _tries(mail: Message, _texts: Texts) -> str:
 
 
 def _language(mail: Message, _texts: Texts) -> str:
-    return escape(made_from.language_name(mail.language, get_language() or "en")) if mail.language else ""
+    return escape(template_link.language_name(mail.language, get_language() or "en")) if mail.language else ""
 
 
 def _actor(mail: Message, _texts: Texts) -> str:

@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from maillog.editing import Filters, reading, with_filters
-from maillog.filters import MailFilter
 from maillog.models import Message
-from maillog.query import LONGEST, NAMES, plain
+from maillog.search.filters import MailFilter
+from maillog.search.query import LONGEST, NAMES, plain
+from maillog.search.query_editing import Filters, reading, with_filters
 
 FIELDS = ("status", *NAMES, "date_from", "date_to")
 PLACES = ("before", "after")

@@ -15,7 +15,7 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext
 
-from maillog.columns import Layout, Texts, opening_tags
+from maillog.listing.columns import Layout, Texts, opening_tags
 from maillog.models import Label, Message, Status
 
 CHANGING = ("id", "status", "reason", "tries", "connection_id", "driver_id", "finished_at")

@@ -14,15 +14,15 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
-from maillog.asking import query_string
-from maillog.columns import COLUMNS
-from maillog.editing import reading, with_operator
+from maillog.listing.columns import COLUMNS
+from maillog.listing.list_request import query_string
 from maillog.models import Status
+from maillog.search.query_editing import reading, with_operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from maillog.counts import Count
+    from maillog.search.counts import Count
 
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.SENT, Status.DEFERRED, Status.FAILED})
 

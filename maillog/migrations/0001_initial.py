@@ -4,15 +4,15 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from maillog import indexing
+from maillog.index import writing
 
 
 def create_index(apps, schema_editor):
-    indexing.create(schema_editor.connection)
+    writing.create(schema_editor.connection)
 
 
 def drop_index(apps, schema_editor):
-    indexing.drop(schema_editor.connection)
+    writing.drop(schema_editor.connection)
 
 
 class Migration(migrations.Migration):

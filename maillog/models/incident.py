@@ -32,7 +32,7 @@ class Incident(models.Model):
 
     connection = models.CharField(max_length=100, blank=True)  # its name; empty: of no connection
     connection_key = models.CharField(max_length=20, blank=True)  # the id of a secret, "environment", or not known
-    kind = models.CharField(max_length=30)  # a key of mailadmin.incident_kinds
+    kind = models.CharField(max_length=30)  # a key of mailadmin.incidents.kinds
     phase = models.CharField(max_length=10, blank=True)  # of the SMTP conversation in which it ended
     is_about_connection = models.BooleanField(default=False)  # it meets any mail: it came before the mail itself
     code = models.PositiveSmallIntegerField(null=True)  # code, enhanced code and words of the newest failure
@@ -44,7 +44,9 @@ class Incident(models.Model):
     last_mail = models.BigIntegerField(null=True)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    before = models.JSONField(default=list)  # what was changed last before it began: see mailadmin.incident_causes
+    before = models.JSONField(
+        default=list
+    )  # what was changed last before it began: see mailadmin.incidents.recent_changes
     recovered_at = models.DateTimeField(null=True)  # when something first went through after the newest failure
     ended_at = models.DateTimeField(null=True)
     ending = models.CharField(max_length=10, choices=Ending, blank=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-LONGEST_QUERY = 500  # what `maillog.query` reads at most
+LONGEST_QUERY = 500  # what `maillog.search.query` reads at most
 LONGEST_NAME = 60
 MOST_SEARCHES = 50  # of one person
 
@@ -34,7 +34,7 @@ class ChosenColumns(models.Model):
     """The columns that somebody chose for the list; no row: those that it has for everybody."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+")
-    names = models.CharField(max_length=200, blank=True)  # of `maillog.columns.COLUMNS`, separated by spaces
+    names = models.CharField(max_length=200, blank=True)  # of `maillog.listing.columns.COLUMNS`, separated by spaces
 
     class Meta:
         default_permissions = ()

@@ -1,4 +1,4 @@
-"""The mail log, which is also the queue: slim message rows, with recipients, attempts and content apart.
+"""The mail log, which is also the queue: narrow message rows, with recipients, attempts and content apart.
 
 The layout and the indexes follow measurements at 1-5 million rows: message rows stay near 200 bytes, everything is
 ordered by id (which is time order), what lists filter by is a small integer, and bodies lie in a table of their own so
@@ -14,36 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from maillog.incident_models import Incident, IncidentMail
-from maillog.keeping_models import MailEvent, PruneRun, RetentionRules
-from maillog.listing_models import ChosenColumns, SavedSearch
-from maillog.rollup_models import Tally, TallyDelta, TallyKeeping, WaitingHour
-from maillog.suppression_models import Suppression
-from maillog.text import server_words
-
-__all__ = [
-    "FINAL",
-    "WAITING",
-    "Attempt",
-    "ChosenColumns",
-    "Content",
-    "Incident",
-    "IncidentMail",
-    "Label",
-    "MailEvent",
-    "Message",
-    "PruneRun",
-    "Recipient",
-    "RetentionRules",
-    "SavedSearch",
-    "Status",
-    "Suppression",
-    "Tally",
-    "TallyDelta",
-    "TallyKeeping",
-    "Transcript",
-    "WaitingHour",
-]
+from maillog.models.label import Label
 
 
 class Status(models.TextChoices):
@@ -64,29 +35,6 @@ class Status(models.TextChoices):
 
 WAITING = frozenset({Status.QUEUED, Status.DEFERRED, Status.HELD})
 FINAL = frozenset(set(Status) - WAITING - {Status.SENDING})
-
-
-class Label(models.Model):
-    """A name that lists filter by, copied as text: the log stays readable when the secret or template is gone."""
-
-    class Kind(models.TextChoices):
-        """What the name is of."""
-
-        DRIVER = "driver", _("Driver")
-        CONNECTION = "connection", _("Connection")
-        TEMPLATE = "template", _("Template")
-        SENDER = "sender", _("Sender")
-
-    kind = models.CharField(max_length=10, choices=Kind)
-    text = models.CharField(max_length=254)
-
-    class Meta:
-        default_permissions = ()
-        constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "text"], name="maillog_label_once")]
-
-    def __str__(self) -> str:
-        """Return the name."""
-        return self.text
 
 
 class Message(models.Model):
@@ -184,122 +132,6 @@ class Message(models.Model):
         shown = ", ".join(addresses[:3])
         more = len(addresses) - 3
         return _("%(shown)s and %(more)s more") % {"shown": shown, "more": more} if more > 0 else shown
-
-
-class Recipient(models.Model):
-    """One address of the envelope and what became of it; a retry goes only to those still open."""
-
-    class Kind(models.TextChoices):
-        """In which header the address stands (Bcc: in none)."""
-
-        TO = "to", _("To")
-        CC = "cc", _("Cc")
-        BCC = "bcc", _("Bcc")
-
-    class Outcome(models.TextChoices):
-        """What the server said about this recipient."""
-
-        OPEN = "open", _("Waiting")
-        ACCEPTED = "accepted", _("Accepted")
-        REFUSED = "refused", _("Refused")
-        DEFERRED = "deferred", _("Put off")
-        UNCERTAIN = "uncertain", _("Uncertain")
-        SKIPPED = "skipped", _("Left out")
-
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recipients")
-    kind = models.CharField(max_length=3, choices=Kind)
-    address = models.CharField(max_length=320)  # as it goes into RCPT TO
-    search_address = models.CharField(max_length=320)  # readable spelling, lower case
-    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.OPEN)
-    code = models.PositiveSmallIntegerField(null=True)
-    enhanced_code = models.CharField(max_length=11, blank=True)
-    reply = models.CharField(max_length=500, blank=True)
-
-    class Meta:
-        default_permissions = ()
-        ordering: ClassVar = ["id"]
-        indexes: ClassVar = [
-            # With the id, the newest mails to an address are read without sorting all of them; with the operators for
-            # patterns (PostgreSQL), the same index finds addresses by their beginning.
-            models.Index(
-                fields=["search_address", "id"],
-                name="maillog_to_whom",
-                opclasses=["varchar_pattern_ops", "int8_ops"],
-            )
-        ]
-
-    def __str__(self) -> str:
-        """Return the address and its outcome."""
-        return f"{self.address} ({self.outcome})"
-
-    @property
-    def server_words(self) -> str:
-        """Return code and reply as one text."""
-        return server_words(self.code, self.enhanced_code, self.reply)
-
-
-class Attempt(models.Model):
-    """One try to deliver a mail, with the server's words."""
-
-    class Outcome(models.TextChoices):
-        """How the try ended."""
-
-        SENT = "sent", _("Sent")
-        PARTIAL = "partial", _("Partly sent")
-        DEFERRED = "deferred", _("Put off")
-        FAILED = "failed", _("Failed")
-        UNCERTAIN = "uncertain", _("Uncertain")
-        HELD = "held", _("Held")
-        LOGGED = "logged", _("Logged")
-        SILENCED = "silenced", _("Silenced")
-        SKIPPED = "skipped", _("Skipped")
-
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="attempts")
-    number = models.PositiveSmallIntegerField()
-    started_at = models.DateTimeField()
-    duration_ms = models.PositiveIntegerField()
-    outcome = models.CharField(max_length=10, choices=Outcome)
-    phase = models.CharField(max_length=10, blank=True)  # of the SMTP conversation in which it ended
-    code = models.PositiveSmallIntegerField(null=True)
-    enhanced_code = models.CharField(max_length=11, blank=True)
-    reply = models.CharField(max_length=1000, blank=True)  # the server's words, or the error's
-    driver = models.CharField(max_length=20)
-    connection = models.CharField(max_length=100, blank=True)
-    host = models.CharField(max_length=260, blank=True)  # name:port
-    tls = models.CharField(max_length=60, blank=True)  # e.g. "TLSv1.3, TLS_AES_256_GCM_SHA384"; empty: none
-    worker = models.CharField(max_length=100)
-
-    class Meta:
-        default_permissions = ()
-        ordering: ClassVar = ["-id"]
-
-    def __str__(self) -> str:
-        """Return the number and the outcome."""
-        return f"attempt {self.number} of mail {self.message_id}: {self.outcome}"
-
-    @property
-    def server_words(self) -> str:
-        """Return code and reply as one text."""
-        return server_words(self.code, self.enhanced_code, self.reply)
-
-
-class Transcript(models.Model):
-    """What was said during an attempt that did not simply succeed, or of a test mail, and how long each phase took.
-
-    Packed by `maillog.transcripts`. It belongs to the attempt of the mail that began at the same moment: the ids of
-    attempts are not known when a batch is written, and their numbers may come twice.
-    """
-
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="transcripts")
-    started_at = models.DateTimeField()
-    said = models.BinaryField()
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        """Return whose it is."""
-        return f"transcript of mail {self.message_id}"
 
 
 class Content(models.Model):

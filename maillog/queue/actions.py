@@ -16,9 +16,11 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.utils import timezone
 
-from maillog import indexing, rollups, trail
-from maillog.claiming import STILL_OPEN
+from maillog import audit_log
+from maillog.index import writing
 from maillog.models import Content, Label, Message, Recipient, Status
+from maillog.queue.claiming import STILL_OPEN
+from maillog.statistics import rollups
 from maillog.text import fit
 
 if TYPE_CHECKING:
@@ -152,10 +154,10 @@ def _cancel(ids: Sequence[int], reason: str, actor: AbstractBaseUser | None) -> 
             claim="",
         )
         rollups.count(rows)
-        indexing.refresh(rows)
+        writing.refresh(rows)
         Content.objects.filter(message_id__in=[pk for pk, is_sensitive in rows.items() if is_sensitive]).delete()
         if actor:
-            trail.note(trail.Action.CANCELLED, rows, actor=actor)
+            audit_log.note(audit_log.Action.CANCELLED, rows, actor=actor)
     return touched
 
 
@@ -181,11 +183,11 @@ def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> Retried:
             lost=0,
             finished_at=None,
         )
-        indexing.refresh(
-            pk for pk, status, reason in found if (reason or status in indexing.TROUBLE) and pk not in left_out
+        writing.refresh(
+            pk for pk, status, reason in found if (reason or status in writing.TROUBLE) and pk not in left_out
         )
         if actor:
-            trail.note(trail.Action.RETRIED, sorted(rows.keys() - left_out), actor=actor)
+            audit_log.note(audit_log.Action.RETRIED, sorted(rows.keys() - left_out), actor=actor)
     return Retried(touched, without.nobody_left, without.content_gone)
 
 

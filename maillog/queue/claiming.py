@@ -1,8 +1,8 @@
 """Who may work on a mail: a worker claims it for the length of a lease, with the attempt already counted.
 
 Claimed mails are marked and counted before anybody dials. If the worker dies, its lease runs out and the mail is due
-again; if it only was slow, its late result is not accepted (see `maillog.settling`), because the mark is another's by
-then.
+again; if it only was slow, its late result is not accepted (see `maillog.queue.settling`), because the mark is
+another's by then.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from maillog import indexing, rollups, suppressing
-from maillog.bulk import among, read_rows
-from maillog.content import ContentDamagedError, unpack
+from maillog import suppressions
+from maillog.content.storage import ContentDamagedError, unpack
+from maillog.index import writing
 from maillog.labels import texts
 from maillog.models import Content, Message, Recipient, Status, Suppression
-from maillog.records import record
+from maillog.queue.fast_dataclass import record
+from maillog.sql.batches import among, read_rows
+from maillog.statistics import rollups
 from maillog.text import fit
 
 DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN)
@@ -199,7 +201,7 @@ def _read(ids: list[int], token: str) -> list[Claimed]:
     refused: set[int] = set()
     accepted: set[int] = set()
     people = read_rows(Recipient, PERSON, rows, by="message_id")
-    barred = suppressing.suppressed(shown for *_, shown, outcome in people if outcome in STILL_OPEN)
+    barred = suppressions.suppressed(shown for *_, shown, outcome in people if outcome in STILL_OPEN)
     left_out: dict[int, dict[int, Suppression]] = {}  # by mail, then by recipient
     for pk, message_id, address, shown, outcome in people:
         if outcome in STILL_OPEN:
@@ -244,7 +246,7 @@ def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -
         if not mine.exists():
             return
         for pk, suppression in whom.items():
-            reply = fit(suppressing.sentence(suppression), 500)
+            reply = fit(suppressions.sentence(suppression), 500)
             said = {"code": None, "enhanced_code": "", "reply": reply}
             Recipient.objects.filter(pk=pk).update(outcome=Recipient.Outcome.SKIPPED, **said)
         if then is None:
@@ -252,7 +254,7 @@ def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -
         rollups.take_back([row.id])
         mine.update(
             status=then,
-            reason="" if then == Status.SENT else fit(suppressing.sentence(next(iter(whom.values()))), 500),
+            reason="" if then == Status.SENT else fit(suppressions.sentence(next(iter(whom.values()))), 500),
             finished_at=timezone.now(),
             next_attempt_at=None,
             claim="",
@@ -261,7 +263,7 @@ def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -
         rollups.count([row.id])
         if row.is_sensitive:
             Content.objects.filter(message_id=row.id).delete()
-        indexing.refresh([row.id])
+        writing.refresh([row.id])
 
 
 def _give_up(row: Row, reason: str) -> None:
@@ -271,7 +273,7 @@ def _give_up(row: Row, reason: str) -> None:
         rollups.take_back(ids)
         mine.update(status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim="")
         rollups.count(ids)
-        indexing.refresh([row.id])
+        writing.refresh([row.id])
 
 
 def _claimed(

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from maillog import indexing, rollups, suppressing
-from maillog.bulk import insert_returning_ids, insert_rows
-from maillog.content import pack
+from maillog import suppressions
+from maillog.content.storage import pack
+from maillog.index import writing
 from maillog.labels import labels
 from maillog.models import FINAL, Content, Label, Message, Recipient, Status
+from maillog.sql.batches import insert_returning_ids, insert_rows
+from maillog.statistics import rollups
 from maillog.text import fit
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def enqueue(messages: Sequence[NewMessage]) -> list[int]:
     A repeated idempotency key with the same fingerprint gives the id of the mail that is there already.
     Raises IdempotencyConflictError, storing nothing, if a key was used for a mail with another fingerprint.
     """
-    messages = suppressing.leave_out(messages)
+    messages = suppressions.leave_out(messages)
     with transaction.atomic():
         if not any(message.idempotency_key for message in messages):
             return _insert(messages, {})
@@ -134,7 +136,7 @@ def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
     rows = [_row(message, senders, templates, now) for message in fresh]
     numbers = insert_returning_ids(Message, rows, columns=list(MESSAGE_DEFAULTS))
     pairs = list(zip(fresh, numbers, strict=True))
-    indexing.add(_indexed(*each) for each in zip(numbers, rows, fresh, strict=True))
+    writing.add(_indexed(*each) for each in zip(numbers, rows, fresh, strict=True))
     insert_rows(
         Recipient,
         (_recipient(number, recipient) for message, number in pairs for recipient in message.recipients),
@@ -193,9 +195,9 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
     }
 
 
-def _indexed(number: int, row: dict[str, Any], message: NewMessage) -> indexing.Indexed:
-    return indexing.Indexed(
-        id=number, sender=message.sender, **{name: row[name] for name in indexing.Indexed._fields if name in row}
+def _indexed(number: int, row: dict[str, Any], message: NewMessage) -> writing.Indexed:
+    return writing.Indexed(
+        id=number, sender=message.sender, **{name: row[name] for name in writing.Indexed._fields if name in row}
     )
 
 

@@ -10,11 +10,12 @@ from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from maillog import indexing, rollups
-from maillog.bulk import insert_rows, read_rows, update_rows
+from maillog.index import writing
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status, Transcript
-from maillog.records import record
+from maillog.queue.fast_dataclass import record
+from maillog.sql.batches import insert_rows, read_rows, update_rows
+from maillog.statistics import rollups
 from maillog.text import fit
 
 RETRIED = (Status.QUEUED, Status.DEFERRED)  # these need a time; an uncertain mail may have one
@@ -64,7 +65,10 @@ class RecipientOutcome:
 
 @record
 class AttemptRecord:
-    """One try, as it is kept. `transcript`: what was said (packed by `maillog.transcripts`), if that is to be kept."""
+    """One try, as it is kept.
+
+    `transcript`: what was said (packed by `maillog.content.transcripts`), if that is to be kept.
+    """
 
     started_at: datetime
     duration_ms: int
@@ -128,7 +132,7 @@ class Held(NamedTuple):
 
     def changes_its_entry(self, settlement: Settlement) -> bool:
         """Whether there was an error that is in the search index, or there is one now."""
-        return bool(self.reason) or settlement.status in indexing.TROUBLE
+        return bool(self.reason) or settlement.status in writing.TROUBLE
 
 
 class HeldKind(NamedTuple):
@@ -164,7 +168,7 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
         _write_recipients(pairs)
         _write_messages(pairs, now)
         rollups.settled(pairs, now=now)
-        indexing.refresh(row.id for row, settlement in pairs if row.changes_its_entry(settlement))
+        writing.refresh(row.id for row, settlement in pairs if row.changes_its_entry(settlement))
         sensitive = [row.id for row, settlement in pairs if row.is_sensitive and settlement.is_final]
         if sensitive:
             Content.objects.filter(message_id__in=sensitive).delete()

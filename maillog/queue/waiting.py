@@ -16,11 +16,11 @@ from django.db.models import QuerySet
 from django.db.models.query import RawQuerySet
 from django.utils import timezone
 
-from maillog.acting import Selection
-from maillog.counts import CAP, Count, status_counts_of
 from maillog.models import Label, Message, Status
-from maillog.paging import SIZE, place_in
-from prepared import Prepared, moment, together
+from maillog.queue.actions import Selection
+from maillog.search.counts import CAP, Count, status_counts_of
+from maillog.search.paging import SIZE, place_in
+from maillog.sql.prepared import Prepared, moment, together
 
 UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
 SHOWN = (*UNFINISHED, Status.UNCERTAIN)

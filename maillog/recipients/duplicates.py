@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from maillog.bulk import among
 from maillog.models import Message, Recipient
-from maillog.resolving import first_id_since
+from maillog.search.conditions import first_id_since
+from maillog.sql.batches import among
 
 PERIOD = timedelta(days=30)
 CLOSE = timedelta(hours=1)

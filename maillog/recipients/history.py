@@ -18,9 +18,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from maillog.bulk import among
 from maillog.models import Attempt, Message, Recipient, Status
-from maillog.paging import slice_of
+from maillog.search.paging import slice_of
+from maillog.sql.batches import among
 
 LOOKED_AT = 1_000  # newest mails to an address that are looked at for the verdict
 WAITING_LOOKED_AT = 200  # newest of those that wait, of which the first to be due is told

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
-from maillog.meaning import kind
+from maillog.explanations.next_steps import next_steps, steps_of
+from maillog.explanations.refusals import kind
 from maillog.models import Recipient, Status
-from maillog.next_steps import next_steps, steps_of
-from maillog.people import Fate
+from maillog.recipients.history import Fate
 
 if TYPE_CHECKING:
-    from maillog.person_verdict import PersonCase
+    from maillog.recipients.recipient_verdict import PersonCase
 
 # What a refusal of a mailbox or domain means that takes no mail, today or ever.
 GONE = frozenset({"mailbox-missing", "mailbox-moved", "domain-missing", "domain-takes-no-mail"})

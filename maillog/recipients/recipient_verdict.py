@@ -9,11 +9,11 @@ from datetime import datetime
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils.translation import gettext, ngettext
 
-from maillog.counts import Count
-from maillog.meaning import meaning
+from maillog.explanations.refusals import meaning
+from maillog.explanations.verdict import Verdict, bracketed, colon, joined, moment, reply_line
 from maillog.models import Recipient, Status, Suppression
-from maillog.people import Delivery, Fate, History
-from maillog.verdict import Verdict, bracketed, colon, joined, moment, reply_line
+from maillog.recipients.history import Delivery, Fate, History
+from maillog.search.counts import Count
 
 MISSED = frozenset({Fate.REFUSED, Fate.GIVEN_UP, Fate.UNCERTAIN, Fate.LEFT_OUT})
 TONES = {

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from django.db import connection, models, transaction
 from django.db.models import QuerySet
 
-from maillog import indexing, trail
-from maillog.bulk import among
+from maillog import audit_log
+from maillog.index import writing
 from maillog.models import FINAL, Attempt, Content, Message, Recipient, Transcript
+from maillog.sql.batches import among
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -32,7 +33,7 @@ def delete(ids: Iterable[int], *, actor: AbstractBaseUser | None) -> list[int]:
     """Delete those of `ids` that have ended, as `actor` asked, and return them; the trail says who and when."""
     with transaction.atomic():
         gone = remove(list(ids))
-        trail.note(trail.Action.DELETED, gone, actor=actor)
+        audit_log.note(audit_log.Action.DELETED, gone, actor=actor)
     return gone
 
 
@@ -44,7 +45,7 @@ def remove(ids: Sequence[int]) -> list[int]:
             for model in (Content, Transcript, Attempt, Recipient):
                 _delete(model, "message_id", gone)
             _delete(Message, "id", gone)
-            indexing.remove(gone)
+            writing.remove(gone)
     return gone
 
 

@@ -13,10 +13,11 @@ from django.db import connection
 from django.db.models import Avg, Count
 from django.db.models.functions import Length
 
-from maillog import indexing, retention
-from maillog.bulk import among
+from maillog.index import writing
 from maillog.models import Attempt, Content, Message, Recipient, Transcript
-from maillog.resolving import first_id_since
+from maillog.retention import rules as retention
+from maillog.search.conditions import first_id_since
+from maillog.sql.batches import among
 
 SAMPLE = 2_000
 WINDOW = timedelta(days=7)
@@ -154,7 +155,7 @@ def table_octets() -> int | None:
     """Return what the log's tables and indexes take on PostgreSQL; None on SQLite, which does not know."""
     if connection.vendor != "postgresql":
         return None
-    tables = [*(model._meta.db_table for model in (Message, Recipient, Attempt, Transcript, Content)), indexing.TABLE]
+    tables = [*(model._meta.db_table for model in (Message, Recipient, Attempt, Transcript, Content)), writing.TABLE]
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s::text[]) AS name", [tables])
         return int(cursor.fetchone()[0])

@@ -8,15 +8,15 @@ from django import forms
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from maillog import retention
-from maillog.retention import MOST_DAYS, STATUSES
+from maillog.retention import rules
+from maillog.retention.rules import MOST_DAYS, STATUSES
 
 
 class RetentionForm(forms.Form):
     """Days as whole numbers; an empty field keeps without end."""
 
     def __init__(self, data: Any = None) -> None:
-        super().__init__(data, initial=retention.rules())
+        super().__init__(data, initial=rules.rules())
         for status in STATUSES:
             self._add(f"row_{status}", _("%(status)s: keep the mail") % {"status": status.label})
             self._add(f"body_{status}", _("%(status)s: keep what it says") % {"status": status.label})

@@ -18,9 +18,10 @@ from functools import partial
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from maillog import removing, retention, rollups
-from maillog.bulk import among
 from maillog.models import MailEvent, PruneRun
+from maillog.retention import deletion, rules
+from maillog.sql.batches import among
+from maillog.statistics import rollups
 
 START, FEWEST, MOST = 100, 20, 5_000
 AIM = 0.015  # seconds that a batch is to take
@@ -38,7 +39,7 @@ class Pruned:
     rows: dict[str, int] = field(default_factory=dict)
     trail: int = 0
 
-    def note(self, aged: retention.Aged, count: int) -> None:
+    def note(self, aged: rules.Aged, count: int) -> None:
         """Add what went of `aged`."""
         kind = self.rows if aged.whole else self.bodies
         if count:
@@ -88,14 +89,14 @@ def prune_now(*, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
 def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
     """Remove what is too old at `now`, and return how much it was."""
     done, paces = Pruned(), {False: Pace(), True: Pace()}
-    for aged in retention.aged(now):
+    for aged in rules.aged(now):
         last, pace = 0, paces[aged.whole]
         while not should_stop() and (ids := aged.after(last, pace.size)):
             done.note(aged, pace.spend(partial(_remove, ids, whole=aged.whole)))
             last = ids[-1]
     rollups.fold()
     rollups.drop_old(now)
-    old, pace = retention.aged_trail(now).order_by("id").values_list("id", flat=True), Pace()
+    old, pace = rules.aged_trail(now).order_by("id").values_list("id", flat=True), Pace()
     while not should_stop() and (lines := list(old[: pace.size])):
         done.trail += pace.spend(partial(_forget, lines))
     return done
@@ -104,9 +105,9 @@ def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> 
 def would_prune(*, now: datetime) -> Pruned:
     """Return what `prune` would remove at `now`, counted exactly. Bodies of rows that go count among both."""
     found = Pruned()
-    for aged in retention.aged(now):
+    for aged in rules.aged(now):
         found.note(aged, aged.count())
-    found.trail = retention.aged_trail(now).count()
+    found.trail = rules.aged_trail(now).count()
     return found
 
 
@@ -127,7 +128,7 @@ def _write_back() -> None:
 
 
 def _remove(ids: Sequence[int], *, whole: bool) -> int:
-    return len(removing.remove(ids)) if whole else removing.remove_contents(ids)
+    return len(deletion.remove(ids)) if whole else deletion.remove_contents(ids)
 
 
 def _forget(lines: Sequence[int]) -> int:

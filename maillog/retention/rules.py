@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from maillog.models import Content, MailEvent, Message, RetentionRules, Status
-from maillog.removing import REMOVABLE
-from maillog.resolving import first_id_since
+from maillog.retention.deletion import REMOVABLE
+from maillog.search.conditions import first_id_since
 
 # In the order in which pages list them.
 STATUSES = tuple(status for status in Status if status in REMOVABLE)

@@ -12,12 +12,12 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from maillog.indexing import SEARCHED, TROUBLE, label_tag, own_tag
-from maillog.matching import FEW, NOT_SENT, Found
+from maillog.index.terms import Wanted
+from maillog.index.tokens import ends_in_word, words
+from maillog.index.writing import SEARCHED, TROUBLE, label_tag, own_tag
 from maillog.models import Incident, IncidentMail, Message, Status
-from maillog.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
-from maillog.wanted import Wanted
-from maillog.words import ends_in_word, words
+from maillog.search.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
+from maillog.search.results import FEW, NOT_SENT, Found
 
 Labels = Mapping[tuple[str, str], int]  # (kind, text) -> id
 

@@ -11,8 +11,8 @@ from django.core.cache import cache
 from django.db import connection
 
 from maillog.models import FINAL, Label, Message, Status
-from maillog.resolving import first_id_since
-from prepared import Prepared
+from maillog.search.conditions import first_id_since
+from maillog.sql.prepared import Prepared
 
 CAP = 10_000
 # Sent mails have no index of their own. They are nearly all mails, so the newest rows tell; where they are not

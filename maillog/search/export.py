@@ -16,9 +16,9 @@ from typing import Any
 from django.db import connections
 from django.db.models import F, Func, TextField
 
-from maillog.bulk import among
 from maillog.models import Label, Message
-from maillog.search import Found
+from maillog.search.results import Found
+from maillog.sql.batches import among
 
 CHUNK = 5_000
 BOM = "\ufeff"

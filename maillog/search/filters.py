@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from maillog.matching import Found
 from maillog.models import Label, Message, Status
-from maillog.query import FIRST_YEAR, LAST_YEAR, LONGEST, NAMES, QueryError, parse
-from maillog.resolving import Conditions, Labels, midnight
-from prepared import Prepared
+from maillog.search.conditions import Conditions, Labels, midnight
+from maillog.search.query import FIRST_YEAR, LAST_YEAR, LONGEST, NAMES, QueryError, parse
+from maillog.search.results import Found
+from maillog.sql.prepared import Prepared
 
 NAMES_OF_MAILS: Prepared[tuple[str, str, int]] = Prepared(
     lambda: Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id")

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 from django import forms
 from django.db import models
 
-from maillog.matching import Found
 from maillog.models import Message
+from maillog.search.results import Found
 
 SIZE = 50
 LARGEST_ID = 2**63 - 1

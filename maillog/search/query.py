@@ -18,8 +18,8 @@ from typing import NoReturn
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from maillog.index.tokens import words
 from maillog.models import Status
-from maillog.words import words
 
 LONGEST = 500
 MOST_TERMS = 12  # each is one more list that the index must read

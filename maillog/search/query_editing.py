@@ -1,7 +1,7 @@
 """Changes a query text as a chip or a select asks, and leaves everything else as the person typed it.
 
 Pure, and never raises: a text that the parser refuses can be edited, too, so that a filter is never lost to a slip
-beside it. What it writes, `maillog.query.parse` reads back as the same.
+beside it. What it writes, `maillog.search.query.parse` reads back as the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from maillog.query import FIRST_YEAR, LAST_YEAR, NAMES, OPERATORS, QUOTES, plain
+from maillog.search.query import FIRST_YEAR, LAST_YEAR, NAMES, OPERATORS, QUOTES, plain
 
 _PIECE = re.compile(rf"(-?)(?:([^\W\d_]+):)?([{QUOTES}][^{QUOTES}]*[{QUOTES}]|\S*)")
 _SPACE = re.compile(r"\s*")

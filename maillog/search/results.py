@@ -15,11 +15,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
-from maillog.indexing import TABLE
+from maillog.index.scan import Walk, between
+from maillog.index.terms import Wanted, expression
+from maillog.index.writing import TABLE
 from maillog.models import Message, Status
-from maillog.walking import Walk, between
-from maillog.wanted import Wanted, expression
-from prepared import Given, Prepared, objects
+from maillog.sql.prepared import Given, Prepared, objects
 
 NOT_SENT = ~Q(status=Status.SENT)  # has an index of its own, which SQLite takes only if the query repeats this
 FEW = 1_000  # candidates that are looked at one by one

@@ -11,10 +11,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from maillog.filters import MailFilter
-from maillog.listing_models import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
 from maillog.models import SavedSearch
-from prepared import Prepared
+from maillog.models.list_preference import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
+from maillog.search.filters import MailFilter
+from maillog.sql.prepared import Prepared
 
 SAVED: Prepared[SavedSearch] = Prepared(lambda user_id: SavedSearch.objects.filter(user_id=user_id))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from maillog.models import Label, Status
-from maillog.query import FLAGS, LONGEST, NAMES, OPERATORS, QUOTES, TIMES
+from maillog.search.query import FLAGS, LONGEST, NAMES, OPERATORS, QUOTES, TIMES
 
 MOST = 12
 SENDERS = "from"

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from maillog import labels
 from maillog.models import Status, Tally, TallyDelta, WaitingHour
-from maillog.rollups import BOUNDS, DAY, HOUR, hour_of
+from maillog.statistics.rollups import BOUNDS, DAY, HOUR, hour_of
 
 PERCENTILES = (50, 95, 99)
 GAUGE = "waiting"

@@ -1,4 +1,4 @@
-"""Counts the log anew into the sums of `maillog.rollups`, once, while mails are being sent.
+"""Counts the log anew into the sums of `maillog.statistics.rollups`, once, while mails are being sent.
 
 Nobody adds differences to sums meanwhile. The log is read by blocks of ids. Of each block it is known which differences
 had been written when it was read: those are in what was read, later ones are not. In the end, in one short transaction,
@@ -16,10 +16,10 @@ from django.db import connections, router, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from maillog import rollups
-from maillog.bulk import among
 from maillog.models import Message, Tally, TallyDelta, TallyKeeping
-from maillog.rollups import BLOCK, Cell, Ended
+from maillog.sql.batches import among
+from maillog.statistics import rollups
+from maillog.statistics.rollups import BLOCK, Cell, Ended
 
 LEASE = timedelta(minutes=5)
 DELETED_AT_ONCE = 5_000

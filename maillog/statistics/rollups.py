@@ -2,7 +2,7 @@
 
 Every change that ends a mail, or takes its end back, appends a few rows of differences (one for all mails of a batch
 that ended alike) and touches no sum: sums are rows that all workers would wait for. A worker's beat then adds the
-differences to the sums. Whoever reads takes both together, in one statement (see `maillog.figures`).
+differences to the sums. Whoever reads takes both together, in one statement (see `maillog.statistics.queries`).
 
 A mail counts once, by its last end, in the hour of that end: a failed mail that is tried again is taken back. Mails
 that are removed from the log stay counted.
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import connections, router, transaction
 from django.utils import timezone
 
-from maillog.bulk import among, insert_rows
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Label, Message, Status
-from maillog.rollup_models import Tally, TallyDelta, TallyKeeping, WaitingHour
+from maillog.models.rollup import Tally, TallyDelta, TallyKeeping, WaitingHour
+from maillog.sql.batches import among, insert_rows
 from maillog.text import fit
 
 if TYPE_CHECKING:
-    from maillog.settling import Held, Settlement
+    from maillog.queue.settling import Held, Settlement
 
 HOUR = 3600
 DAY = 24  # hours

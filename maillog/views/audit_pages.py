@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from maillog.models import MailEvent, Message
-from maillog.paging import LARGEST_ID
+from maillog.search.paging import LARGEST_ID
 
 SIZE = 50
 

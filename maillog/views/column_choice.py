@@ -8,10 +8,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from maillog import columns
-from maillog.asking import query_string
-from maillog.query import LONGEST
-from maillog.views.requests import PersonRequest
+from maillog.listing import columns
+from maillog.listing.list_request import query_string
+from maillog.requests import PersonRequest
+from maillog.search.query import LONGEST
 
 
 @permission_required("maillog.view_log", raise_exception=True)

@@ -11,12 +11,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from maillog import removing
 from maillog.models import Message
-from maillog.views.mail import found
+from maillog.retention import deletion as removing
+from maillog.views.message_page import found
 
 if TYPE_CHECKING:
-    from maillog.views.retention import PersonRequest
+    from maillog.views.retention_pages import PersonRequest
 
 
 @permission_required(["maillog.view_log", "maillog.delete_mail"], raise_exception=True)

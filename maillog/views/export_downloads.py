@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from maillog import exporting
 from maillog.models import Message
-from maillog.search import Found, MailFilter
+from maillog.search import export as exporting
+from maillog.search.filters import MailFilter
+from maillog.search.results import Found
 
 FORMATS: dict[str, tuple[str, Callable[[Found], Iterator[str]]]] = {
     "csv": ("text/csv; charset=utf-8", exporting.csv_lines),

@@ -16,16 +16,16 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog.asking import asked, only
-from maillog.columns import layout
-from maillog.controls import chips
+from maillog.listing.columns import layout
+from maillog.listing.list_request import asked, only
+from maillog.listing.rows import changed, fields, mails_in_words, rows, texts_of
+from maillog.listing.widgets import chips
 from maillog.models import Message
-from maillog.paging import LARGEST_ID, SIZE
-from maillog.query import LONGEST
-from maillog.rows import changed, fields, mails_in_words, rows, texts_of
-from maillog.search import newest_id, status_counts
-from maillog.views.mails import ACTING, list_of
-from maillog.views.requests import PersonRequest
+from maillog.requests import PersonRequest
+from maillog.search.counts import newest_id, status_counts
+from maillog.search.paging import LARGEST_ID, SIZE
+from maillog.search.query import LONGEST
+from maillog.views.message_list import ACTING, list_of
 
 SEEN = "X-Log-Seen"  # up to which mail the page knows what came
 MOST_ROWS = 2 * SIZE

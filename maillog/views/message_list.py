@@ -15,16 +15,18 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog.asking import PLACES, Asked, asked, names_by_kind, query_string
-from maillog.columns import Layout, layout_of
-from maillog.controls import boxes, chips, options
+from maillog.listing.columns import Layout, layout_of
+from maillog.listing.list_request import PLACES, Asked, asked, names_by_kind, query_string
+from maillog.listing.rows import fields, rows, texts_of, units
+from maillog.listing.widgets import boxes, chips, options
 from maillog.models import Message
-from maillog.people import whole_address
-from maillog.query import NAMES, plain
-from maillog.rows import fields, rows, texts_of, units
-from maillog.saved_searches import searches_of
-from maillog.search import Page, newest_id, page_of, status_counts, suggestions
-from maillog.views.requests import PersonRequest
+from maillog.recipients.history import whole_address
+from maillog.requests import PersonRequest
+from maillog.search.counts import newest_id, status_counts
+from maillog.search.paging import Page, page_of
+from maillog.search.query import NAMES, plain
+from maillog.search.saved import searches_of
+from maillog.search.suggestions import suggestions
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString

@@ -12,20 +12,23 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog import acting, asked_of_others, lookup, made_from, removing, repeating, trail
-from maillog.content import ContentDamagedError, unpack
+from maillog import audit_log, hooks, lookup, resends
+from maillog.content import template_link
+from maillog.content.mime_view import read_mail, source_text
+from maillog.content.preview import POLICY, framed, has_remote_content
+from maillog.content.storage import ContentDamagedError, unpack
+from maillog.content.timeline import BAR, timeline
 from maillog.durations import duration
-from maillog.mime_view import read_mail, source_text
+from maillog.explanations.next_steps import next_steps
+from maillog.explanations.verdict import verdict
 from maillog.models import FINAL, Content, Message, Recipient, Status
-from maillog.next_steps import next_steps
-from maillog.preview import POLICY, framed, has_remote_content
-from maillog.timeline import BAR, timeline
-from maillog.verdict import verdict
+from maillog.queue import actions as acting
+from maillog.retention import deletion
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-    from maillog.views.retention import PersonRequest
+    from maillog.views.retention_pages import PersonRequest
 
 TABS = {"preview": _("Preview"), "text": _("Text"), "headers": _("Headers"), "source": _("Source")}
 QUIET = frozenset({Recipient.Outcome.ACCEPTED, Recipient.Outcome.OPEN})
@@ -61,7 +64,7 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
     recipients = list(mail.recipients.all())
     attempts = list(mail.attempts.all())
     if body.mime is not None and request.method == "GET":
-        trail.note_look(mail.pk, actor=request.user)
+        audit_log.note_look(mail.pk, actor=request.user)
     unrecorded = mail.tries - len(attempts) - (mail.status == Status.SENDING)
     context = {
         "mail": mail,
@@ -77,15 +80,15 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         "unrecorded": max(0, unrecorded),
         "took": duration((mail.finished_at - mail.created_at).total_seconds()) if mail.finished_at else "",
         "is_final": mail.status in FINAL,
-        "edition": made_from.edition(mail),
-        "revision": (revision := asked_of_others.revision(mail)),
+        "edition": template_link.edition(mail),
+        "revision": (revision := hooks.revision(mail)),
         "revision_url": revision.url if revision and request.user.has_perm(revision.permission) else "",
-        "repeated_as": repeating.repeated_as(mail.pk),
-        "version_url": made_from.version_url(mail) if request.user.has_perm(made_from.PERMISSION) else "",
+        "repeated_as": resends.repeated_as(mail.pk),
+        "version_url": template_link.version_url(mail) if request.user.has_perm(template_link.PERMISSION) else "",
         "tabs": [(key, label, key == tab) for key, label in TABS.items()],
         "tab": tab,
         "refusal": body.refusal,
-        "trail": trail.of_mail(mail.pk, looks_too=request.user.has_perm("maillog.view_body")),
+        "trail": audit_log.of_mail(mail.pk, looks_too=request.user.has_perm("maillog.view_body")),
         **actions(request, mail),
     }
     if body.mime is not None:
@@ -98,10 +101,10 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
 
 def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     """Return which buttons the person gets, and why a failed mail cannot be retried."""
-    ended = mail.status in removing.REMOVABLE and mail.next_attempt_at is None
+    ended = mail.status in deletion.REMOVABLE and mail.next_attempt_at is None
     buttons = {
         "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
-        "issues_anew": asked_of_others.is_issued_anew(mail),
+        "issues_anew": hooks.is_issued_anew(mail),
         "can_delete": ended and request.user.has_perm("maillog.delete_mail"),
     }
     if not request.user.has_perm("mailadmin.manage_queue"):
@@ -123,7 +126,7 @@ def preview(request: PersonRequest, mail_id: int) -> HttpResponse:
     if view is None or view.html is None:
         raise Http404
     if request.method == "GET":
-        trail.note_look(mail_id, actor=request.user)
+        audit_log.note_look(mail_id, actor=request.user)
     return HttpResponse(
         framed(view.html, view.images),
         headers={
@@ -144,7 +147,7 @@ def source(request: PersonRequest, mail_id: int) -> HttpResponse:
     if mime is None:
         raise Http404
     if request.method == "GET":
-        trail.note_look(mail_id, actor=request.user, downloaded=True)
+        audit_log.note_look(mail_id, actor=request.user, downloaded=True)
     return HttpResponse(
         mime,
         content_type="message/rfc822",

@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from maillog import forecast, pruning, retention
-from maillog.retention_forms import RetentionForm
-from maillog.search import status_counts
+from maillog.retention import forecast, pruning
+from maillog.retention import rules as retention
+from maillog.retention.forms import RetentionForm
+from maillog.search.counts import status_counts
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User

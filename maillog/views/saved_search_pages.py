@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from maillog.asking import query_string
-from maillog.listing_models import MOST_SEARCHES
+from maillog.listing.list_request import query_string
 from maillog.models import SavedSearch
-from maillog.saved_searches import NameForm, SearchForm, searches_of
-from maillog.views.requests import PersonRequest
+from maillog.models.list_preference import MOST_SEARCHES
+from maillog.requests import PersonRequest
+from maillog.search.saved import NameForm, SearchForm, searches_of
 
 
 @permission_required("maillog.view_log", raise_exception=True)

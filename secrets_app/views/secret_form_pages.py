@@ -12,12 +12,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from secrets_app import keeping, vault
+from secrets_app import storing, vault
 from secrets_app.forms import SharingForm
 from secrets_app.kinds.base import kinds
 from secrets_app.models import Secret
 from secrets_app.redaction import takes_secrets
-from secrets_app.trail import lines
+from secrets_app.secret_audit import lines
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -43,7 +43,7 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
     form = form_class(data, initial={"name": preset.label, **preset.initial} if preset else None)
     if request.method == "POST" and form.is_valid():
         try:
-            secret = keeping.store(
+            secret = storing.store(
                 kind=kind,
                 name=form.cleaned_data["name"],
                 fields=form.stored_fields(),
@@ -82,7 +82,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     if request.method == "POST" and form is not None and form.is_valid():
         try:
-            keeping.change(
+            storing.change(
                 secret.pk,
                 revision=form.cleaned_data["revision"],
                 name=form.cleaned_data["name"],
@@ -154,7 +154,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return render(request, "secrets_app/secret_confirm.html", {"secret": secret})
     try:
-        name = keeping.delete(pk, actor=request.user)
+        name = storing.delete(pk, actor=request.user)
     except vault.SecretGone as error:
         raise Http404 from error
     messages.success(request, _("“%s” is deleted.") % name)

@@ -16,7 +16,7 @@ from secrets_app import vault
 from secrets_app.kinds.base import kinds
 from secrets_app.models import Secret, SecretEvent
 from secrets_app.redaction import takes_secrets
-from secrets_app.trail import lines
+from secrets_app.secret_audit import lines
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

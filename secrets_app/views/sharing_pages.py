@@ -11,10 +11,10 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from secrets_app import keeping, vault
+from secrets_app import storing, vault
 from secrets_app.forms import SharingForm
 from secrets_app.redaction import takes_secrets
-from secrets_app.views.keeping import find, secret_form, secret_page
+from secrets_app.views.secret_form_pages import find, secret_form, secret_page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -30,7 +30,7 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         data = form.cleaned_data
         try:
-            secret = keeping.share(
+            secret = storing.share(
                 pk,
                 revision=data["revision"],
                 owners=data["owners"],

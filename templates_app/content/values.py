@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from templates_app.content import Variable
+from templates_app.content.content import Variable
 
 MAX_DEPTH = 10  # lists in objects in lists
 MAX_CHARACTERS = 1_000_000  # of all texts together

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext, gettext_lazy
 
-from templates_app import rendering, workshop
-from templates_app.inspecting import Finding
+from templates_app import rendering
+from templates_app.library.publish_checks import Failure, inspect_rendered, samples_of
+from templates_app.lint.lint import Finding
 from templates_app.models import Document
-from templates_app.trying import Failure, inspect_rendered, samples_of
+from templates_app.sandbox import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from templates_app.content import Content
-    from templates_app.engine import Rendered
+    from templates_app.content.content import Content
+    from templates_app.engine.engine import Rendered
 
 MOST_USERS = 50  # templates through which a part can be looked at
 PART_LABELS = {
@@ -91,7 +92,7 @@ def look(document: Document, content: Content, language: str, choice: Choice, *,
         bundle = rendering.bundle_of(document, content)
     else:
         bundle = rendering.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
-    outcome = workshop.try_out(bundle, choice.values, language)
+    outcome = client.try_out(bundle, choice.values, language)
     seen_in = choice.template or document
     troubles = tuple(
         trouble(document, one.template, one.part, one.line, one.message, rendered=seen_in.full_key)

@@ -10,18 +10,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from templates_app import keeping, looking
-from templates_app.content import LANGUAGE, Content, Texts, key_parts
-from templates_app.editor_forms import EditorForm
+from templates_app.content.content import LANGUAGE, Content, Texts, key_parts
+from templates_app.editor import draft_preview
+from templates_app.editor.forms import EditorForm
+from templates_app.editor.sample_form import SampleForm
+from templates_app.library import publishing
 from templates_app.models import Document, Draft, SharedValue, Version
-from templates_app.sample_form import SampleForm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from django.contrib.auth.base_user import AbstractBaseUser
 
-    from templates_app.content import Variable
+    from templates_app.content.content import Variable
 
 INSERTS = {
     "date": "{{{{ {name}|date }}}}",
@@ -105,12 +106,12 @@ class Desk:
         return [default, *sorted({*self.content.languages, self.language} - {default})]
 
     @cached_property
-    def choices(self) -> list[looking.Choice]:
+    def choices(self) -> list[draft_preview.Choice]:
         """The values that it can be looked at with."""
-        return looking.choices(self.document, self.content)
+        return draft_preview.choices(self.document, self.content)
 
     @property
-    def choice(self) -> looking.Choice:
+    def choice(self) -> draft_preview.Choice:
         """The values that it is looked at with, as this person last typed them."""
         found = next((one for one in self.choices if one.key == self.wanted_choice), self.choices[0])
         return replace(found, values=self.trial[found.key]["values"]) if found.key in self.trial else found
@@ -144,7 +145,7 @@ class Desk:
         """Keep `content`, typed over the draft's `revision`. Raises keeping.Conflict. What is kept already, stays."""
         if revision == self.revision and content == self.content:
             return
-        self.draft = keeping.save_draft(self.document, self.user, content, revision)
+        self.draft = publishing.save_draft(self.document, self.user, content, revision)
         self.content = content
         self.__dict__.pop("choices", None)
 
@@ -174,13 +175,13 @@ class Desk:
         if trial == self.trial:
             return
         if self.draft is None:
-            self.draft = keeping.save_draft(self.document, self.user, self.content, 0)
+            self.draft = publishing.save_draft(self.document, self.user, self.content, 0)
         Draft.objects.filter(pk=self.draft.pk).update(trial=trial)
         self.draft.trial = trial
 
-    def look(self, *, inspected: bool = False) -> looking.Look:
+    def look(self, *, inspected: bool = False) -> draft_preview.Look:
         """Try out what is being edited, in this language, with these values."""
-        return looking.look(self.document, self.content, self.language, self.choice, inspected=inspected)
+        return draft_preview.look(self.document, self.content, self.language, self.choice, inspected=inspected)
 
     def chips(self) -> list[Chip]:
         """Return the variables that can be inserted: the template's own, then those that every template has."""
@@ -200,7 +201,7 @@ def template_desk(key: str, user: AbstractBaseUser, *, language: str, choice: st
     document = templates.filter(project__key=project, key=name).first()
     if document is None:
         return None
-    return Desk(document, user, keeping.draft_of(document, user), wanted_language=language, wanted_choice=choice)
+    return Desk(document, user, publishing.draft_of(document, user), wanted_language=language, wanted_choice=choice)
 
 
 def chip(variable: Variable) -> Chip:

@@ -14,8 +14,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from templates_app import plain_values
-from templates_app.content import LANGUAGE, MAX_TEXT, NAME, RESERVED, TYPES, Content, Texts, Variable
+from templates_app.content import value_text
+from templates_app.content.content import LANGUAGE, MAX_TEXT, NAME, RESERVED, TYPES, Content, Texts, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ TYPE_LABELS = {
 def no_control_characters(text: str) -> None:
     """Raise ValidationError if `text` holds one."""
     try:
-        plain_values.check_characters(text.replace("\r\n", "\n").replace("\r", "\n"))
+        value_text.check_characters(text.replace("\r\n", "\n").replace("\r", "\n"))
     except ValueError as error:
         raise forms.ValidationError(str(error), code="control") from error
 
@@ -125,7 +125,7 @@ class VariableForm(forms.Form):
         label=gettext_lazy("Sample"),
         required=False,
         strip=False,
-        max_length=plain_values.LARGEST,
+        max_length=value_text.LARGEST,
         widget=forms.Textarea({"rows": 1}),
     )
     required = forms.BooleanField(label=gettext_lazy("Required"), required=False)
@@ -143,7 +143,7 @@ class VariableForm(forms.Form):
         elif name in RESERVED:
             self.add_error("name", _("“%s” has a meaning of its own in templates. Choose another name.") % name)
         try:
-            typed["sample"] = plain_values.read(kind, typed.get("sample", ""))
+            typed["sample"] = value_text.read(kind, typed.get("sample", ""))
         except ValueError as error:
             self.add_error("sample", str(error))
         return typed
@@ -221,7 +221,7 @@ class EditorForm:
                 "name": one.name,
                 "type": one.type,
                 "description": one.description,
-                "sample": plain_values.shown(one.type, one.sample),
+                "sample": value_text.shown(one.type, one.sample),
                 "required": one.required,
             }
             for one in content.variables

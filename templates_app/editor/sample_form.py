@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext as _
 
-from templates_app import plain_values
-from templates_app.editor_forms import CODE
+from templates_app.content import value_text
+from templates_app.editor.forms import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from templates_app.content import Variable
+    from templates_app.content.content import Variable
 
 FIELD = "value-"  # before the variable's name
 
@@ -46,7 +46,7 @@ class SampleForm:
         """Take the values from the tab that was edited last."""
         typed = unified(data["values_json"])
         with contextlib.suppress(ValueError):
-            self.before = plain_values.group(data.get("values_shown", "") or "{}")
+            self.before = value_text.group(data.get("values_shown", "") or "{}")
         source = data.get("values_from", "")
         if source not in {"form", "json"}:
             source = "form" if typed == unified(data.get("values_shown", "")) else "json"
@@ -59,7 +59,7 @@ class SampleForm:
     def read_json(self, typed: str) -> None:
         """Take the values from the JSON."""
         try:
-            self.values = plain_values.group(typed.strip() or "{}")
+            self.values = value_text.group(typed.strip() or "{}")
         except ValueError as error:
             self.values = dict(self.before)
             self.refuse("", str(error))
@@ -72,7 +72,7 @@ class SampleForm:
             if typed is None or (not typed.strip() and variable.name not in self.before):
                 continue
             try:
-                value = plain_values.read(variable.type, typed)
+                value = value_text.read(variable.type, typed)
             except ValueError as error:
                 self.refuse(variable.name, str(error))
                 continue
@@ -92,12 +92,12 @@ class SampleForm:
         """The values as JSON, or what was typed there if that cannot be read."""
         if self.data is not None and "" in self.errors:
             return str(self.data["values_json"])
-        return plain_values.as_json(self.values)
+        return value_text.as_json(self.values)
 
     @property
     def shown_json(self) -> str:
         """What the page remembers as shown: values that could not be read must not count as edited away."""
-        return plain_values.as_json(self.values)
+        return value_text.as_json(self.values)
 
     @property
     def json_error(self) -> str:
@@ -111,7 +111,7 @@ class SampleForm:
     def bound(self, variable: Variable) -> forms.BoundField:
         """Return the field of one variable with its text."""
         name = FIELD + variable.name
-        text = plain_values.shown(variable.type, self.values.get(variable.name))
+        text = value_text.shown(variable.type, self.values.get(variable.name))
         if self.source == "form" and variable.name in self.errors and self.data is not None:
             text = str(self.data.get(name, ""))
         field = forms.CharField(
@@ -127,10 +127,10 @@ class SampleForm:
 def widget_for(variable: Variable, text: str) -> forms.Widget:
     """Return the control for a value of this type that shows `text`; one that cannot show it is not chosen."""
     try:
-        fits = plain_values.read(variable.type, text) == text or not text or variable.type in {"boolean", "number"}
+        fits = value_text.read(variable.type, text) == text or not text or variable.type in {"boolean", "number"}
     except ValueError:
         fits = False
-    if variable.type in plain_values.JSON_TYPES:
+    if variable.type in value_text.JSON_TYPES:
         return forms.Textarea({**CODE, "rows": min(12, max(3, text.count("\n") + 1))})
     if variable.type == "boolean" and fits:
         return forms.Select(choices=[("", "-"), ("true", _("yes")), ("false", _("no"))])

@@ -18,9 +18,9 @@ import jinja2.debug
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from templates_app import filters
-from templates_app.content import Content
-from templates_app.parts import full_key
+from templates_app.content.content import Content
+from templates_app.engine import jinja_filters
+from templates_app.engine.parts import full_key
 
 GLOBALS = ("range", "dict", "namespace", "cycler", "joiner")
 NO_FILTERS = ("pprint", "random")  # one shows what objects are inside, one makes the mail another than the preview
@@ -56,7 +56,7 @@ class Environment(ImmutableSandboxedEnvironment):
         self.globals = {**{name: self.globals[name] for name in GLOBALS}, **shared, "language": body_language}
         for name in NO_FILTERS:
             del self.filters[name]
-        self.filters.update(filters.filters_for(language))
+        self.filters.update(jinja_filters.filters_for(language))
 
     def join_path(self, template: str, parent: str) -> str:
         """Return the whole key of a part: ``footer`` means the one in the same project."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import css_inline
 
-from templates_app.plain_html import NotPlainError, TooDeepError, check_depth, tokens
+from templates_app.engine.plain_html import NotPlainError, TooDeepError, check_depth, tokens
 
 LONGEST_KEPT = 100_000  # characters of a skeleton
 KEPT = 256  # skeletons

@@ -17,10 +17,11 @@ from typing import Any
 import jinja2
 from markupsafe import escape
 
-from templates_app import explaining, inlining, plaintext, values
-from templates_app.compiling import Environment
-from templates_app.content import Content, from_json
-from templates_app.explaining import Problem
+from templates_app.content import values
+from templates_app.content.content import Content, from_json
+from templates_app.engine import css_inlining, plain_text, template_errors
+from templates_app.engine.compiling import Environment
+from templates_app.engine.template_errors import Problem
 
 __all__ = ["Bundle", "Compiled", "Problem", "RenderError", "Rendered", "render_bundle"]
 
@@ -130,7 +131,7 @@ class Compiled:
             try:
                 return environment.compiled(source, bundle.key)
             except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
-                problems.append(explaining.explain(error, bundle.key, part))
+                problems.append(template_errors.explain(error, bundle.key, part))
                 return None
 
         if not bundle.is_part and not subject.strip():
@@ -159,7 +160,7 @@ class Compiled:
                 message = f"The result is longer than {most:,} characters."
                 problems.append(Problem(self.bundle.key, part, 0, message))
             except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
-                problems.append(explaining.explain(error, self.bundle.key, part))
+                problems.append(template_errors.explain(error, self.bundle.key, part))
             return []
 
         subject = " ".join("".join(pieces("subject", self.subject, MAX_SUBJECT)).split())
@@ -168,13 +169,13 @@ class Compiled:
         if problems:
             raise RenderError(problems)
         try:
-            inlined = inlining.inline(html, words_of(plain)) if html else ""
-        except inlining.StyleError as error:
+            inlined = css_inlining.inline(html, words_of(plain)) if html else ""
+        except css_inlining.StyleError as error:
             raise RenderError([Problem(self.bundle.key, "html", 0, str(error))]) from error
         if self.text is None and inlined:
             try:
-                text = plaintext.text_of(inlined)
-            except plaintext.UnreadableError as error:
+                text = plain_text.text_of(inlined)
+            except plain_text.UnreadableError as error:
                 raise RenderError([Problem(self.bundle.key, "text", 0, str(error))]) from error
         elif text:
             text += "\n"
@@ -204,7 +205,7 @@ def words_of(plain: object) -> list[str]:
     while waiting and len(found) < 100:
         one = waiting.pop()
         if isinstance(one, str):
-            if len(one) >= inlining.SHORTEST_WORD:
+            if len(one) >= css_inlining.SHORTEST_WORD:
                 found.append(str.__str__(escape(one)))
         elif isinstance(one, dict):
             waiting.extend(one.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from templates_app.content import Content
+from templates_app.content.content import Content
 
 # The same places that Jinja reads, and a few more (in comments), which does no harm.
 USE = re.compile(r"""\{%[-+]?\s*(?:extends|include|import|from)\s*(?:"([^"\\]{1,200})"|'([^'\\]{1,200})')""")

@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from templates_app.project_files import MAX_FILE, FileProblem, FilesError, ProjectFiles, files_of, ignored
-from templates_app.project_reading import MOST_PROBLEMS, project_from
+from templates_app.files.project_files import MAX_FILE, FileProblem, FilesError, ProjectFiles, files_of, ignored
+from templates_app.files.reading import MOST_PROBLEMS, project_from
 
 MAX_ARCHIVE = 20_000_000  # bytes, packed
 MAX_UNPACKED = 100_000_000  # bytes of all files together

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from templates_app.project_files import (
+from templates_app.files.project_files import (
     FOLDERS,
     MAX_FILE,
     PLACE,
@@ -22,7 +22,7 @@ from templates_app.project_files import (
     files_of,
     ignored,
 )
-from templates_app.project_reading import project_from
+from templates_app.files.reading import project_from
 
 __all__ = [
     "DocumentFiles",

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from templates_app import json_text
-from templates_app.content import KEY, LANGUAGE, Content, Texts
+from templates_app.content import json_text
+from templates_app.content.content import KEY, LANGUAGE, Content, Texts
 
 FOLDERS = {"part": "parts", "template": "templates"}  # in the order of ProjectFiles.documents
 ENDINGS = {"subject": "subject", "html": "html", "text": "txt"}  # field of Texts -> ending of its file

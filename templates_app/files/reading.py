@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from templates_app import json_text
-from templates_app.content import (
+from templates_app.content import json_text
+from templates_app.content.content import (
     KEY,
     MAX_TEXT,
     NAME,
@@ -24,7 +24,7 @@ from templates_app.content import (
     texts_from,
     variable_from,
 )
-from templates_app.project_files import (
+from templates_app.files.project_files import (
     ENDINGS,
     FOLDERS,
     MAX_FILE,

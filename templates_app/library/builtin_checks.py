@@ -6,10 +6,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from templates_app.engine import Bundle, RenderError, render_bundle
-from templates_app.folders import FilesError, read_folder
+from templates_app.engine.engine import Bundle, RenderError, render_bundle
+from templates_app.files.folders import FilesError, read_folder
+from templates_app.library.publish_checks import languages_of
 from templates_app.rendering import BUILTIN
-from templates_app.trying import languages_of
 
 
 def builtin_problems(folder: Path = BUILTIN) -> list[str]:

@@ -19,8 +19,8 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from templates_app.files.project_files import DocumentFiles, ProjectFiles
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
-from templates_app.project_files import DocumentFiles, ProjectFiles
 from templates_app.rendering import note_change, shipped
 
 TRIES = 5

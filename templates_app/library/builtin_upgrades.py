@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from templates_app.content import Content
-from templates_app.merging import MergedPlace, merged, three_way
+from templates_app.content.content import Content
+from templates_app.library.builtin_seeding import newer_builtin
+from templates_app.library.merging import MergedPlace, merged, three_way
 from templates_app.models import Document, Version
-from templates_app.seeding import newer_builtin
 
 
 @dataclass(frozen=True, slots=True)

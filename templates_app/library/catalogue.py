@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from templates_app import rendering
-from templates_app.content import KEY
-from templates_app.keeping import CONTROL, Gone, KeepingError
+from templates_app.content.content import KEY
+from templates_app.library.publishing import CONTROL, Gone, KeepingError
 from templates_app.models import Document, Project
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from templates_app.content import Content, Texts, Variable
+from templates_app.content.content import Content, Texts, Variable
 
 AROUND = 3  # unchanged lines shown around a change
 MOST_LINES = 4_000  # of one text, beyond which lines are paired by their place

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from templates_app.content import Content, Texts, Variable
-from templates_app.diffing import PARTS
+from templates_app.content.content import Content, Texts, Variable
+from templates_app.library.diffing import PARTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from typing import Any
 import jinja2
 from django.conf import settings
 
-from templates_app import rendering, workshop
-from templates_app.content import Content
-from templates_app.engine import Bundle, Rendered
-from templates_app.explaining import Problem, explain
-from templates_app.inspecting import Finding, inspect
+from templates_app import rendering
+from templates_app.content.content import Content
+from templates_app.engine.engine import Bundle, Rendered
+from templates_app.engine.template_errors import Problem, explain
+from templates_app.lint.lint import Finding, inspect
 from templates_app.models import Document
+from templates_app.sandbox import client
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _try(document: Document, content: Content, bundle: Bundle, found: Report, *,
         for language in languages_of(content)
     ]
     findings: dict[Finding, str] = {}
-    for outcome in workshop.try_all(bundle, trials):
+    for outcome in client.try_all(bundle, trials):
         found.failures.extend(
             _failure(document, problem, outcome.name, outcome.language) for problem in outcome.problems
         )

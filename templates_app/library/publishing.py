@@ -17,11 +17,11 @@ from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from templates_app.content import Content
-from templates_app.merging import merged
+from templates_app.content.content import Content
+from templates_app.library.merging import merged
+from templates_app.library.publish_checks import Failure, failures
 from templates_app.models import Document, Draft, Version
 from templates_app.rendering import change_number, note_change
-from templates_app.trying import Failure, failures
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

@@ -13,9 +13,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from templates_app.cataloguing import ChangedMeanwhile, Invalid, Protected, line
-from templates_app.content import NAME, RESERVED
-from templates_app.keeping import Gone, KeepingError
+from templates_app.content.content import NAME, RESERVED
+from templates_app.library.catalogue import ChangedMeanwhile, Invalid, Protected, line
+from templates_app.library.publishing import Gone, KeepingError
 from templates_app.models import Document, Sample, SharedValue, Version
 from templates_app.rendering import change_number, note_change
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from templates_app import rendering, workshop
-from templates_app.content import Content, Variable, key_parts
+from templates_app import rendering
+from templates_app.content.content import Content, Variable, key_parts
+from templates_app.library.publish_checks import languages_of, samples_of
 from templates_app.models import Document
 from templates_app.rendering import RenderedMail, TemplateError
-from templates_app.trying import languages_of, samples_of
+from templates_app.sandbox import client
 
 
 class NotTriedError(Exception):
@@ -105,10 +106,10 @@ def render_published(key: str, values: Mapping[str, Any], *, language: str = "")
     Raises UnknownTemplateError, TemplateError (the values are at fault, or the template), NotTriedError.
     """
     bundle = rendering.published(key)
-    outcome = workshop.try_all(bundle, [("", values, language)])[0]
+    outcome = client.try_all(bundle, [("", values, language)])[0]
     if outcome.rendered is None:
         problems = list(outcome.problems)
-        if any(problem.message in {workshop.BUSY, workshop.UNREACHABLE} for problem in problems):
+        if any(problem.message in {client.BUSY, client.UNREACHABLE} for problem in problems):
             raise NotTriedError(problems[0].message)
         raise TemplateError(problems)
     found = outcome.rendered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from templates_app.content import key_parts
+from templates_app.content.content import key_parts
 from templates_app.models import Document, Version
 
 

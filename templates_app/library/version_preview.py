@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from templates_app import rendering, workshop
-from templates_app.content import Content
-from templates_app.engine import Problem, Rendered
+from templates_app import rendering
+from templates_app.content.content import Content
+from templates_app.engine.engine import Problem, Rendered
+from templates_app.library.publish_checks import samples_of
 from templates_app.models import Document
-from templates_app.trying import samples_of
+from templates_app.sandbox import client
 
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'; base-uri 'none'; "
@@ -62,7 +63,7 @@ def show(
         bundle = rendering.bundle_of(template, of_template, part=(document, content))
     values: Mapping[str, Mapping[str, Any]] = samples_of(template, of_template)
     name = sample if sample in values else next(iter(values))
-    outcome = workshop.try_out(bundle, values[name], language)
+    outcome = client.try_out(bundle, values[name], language)
     inside = template if template is not document else None
     return Showing(outcome.rendered, tuple(outcome.problems), name, tuple(values), inside)
 

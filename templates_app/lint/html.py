@@ -15,7 +15,7 @@ import lxml.etree
 import lxml.html
 from django.utils.translation import gettext as _
 
-from templates_app.mail_clients import FACTS, Fact
+from templates_app.lint.mail_clients import FACTS, Fact
 
 LEFTOVER = re.compile(r"\{\{.{0,40}|\{%.{0,40}|\{#.{0,40}|\S{0,20}\s?\}\}|\S{0,20}\s?%\}")
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

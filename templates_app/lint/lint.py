@@ -13,10 +13,10 @@ from typing import Protocol
 
 from django.utils.translation import gettext as _
 
-from templates_app.content import Content, Variable
-from templates_app.inspecting_html import LEFTOVER, Page, Trouble, line_of
-from templates_app.inspecting_source import names_in
-from templates_app.mail_clients import CLIPPED
+from templates_app.content.content import Content, Variable
+from templates_app.lint.html import LEFTOVER, Page, Trouble, line_of
+from templates_app.lint.mail_clients import CLIPPED
+from templates_app.lint.source import names_in
 
 ALWAYS_THERE = frozenset({"language", "base_url"})
 GMAIL_CLIPS = 102_000  # bytes of HTML

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from templates_app.engine import Bundle, Problem, Rendered
-from templates_app.workshop_server import PROCESSOR, READY
+from templates_app.engine.engine import Bundle, Problem, Rendered
+from templates_app.sandbox.sandbox_server import PROCESSOR, READY
 
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))  # children of this web process
 PUBLISHERS = 4  # threads of this web process that publish at once; half of them, the others answer pages meanwhile
@@ -198,7 +198,7 @@ class Server:
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(  # our own module, by this Python
-                [sys.executable, "-s", "-m", "templates_app.workshop_server"],
+                [sys.executable, "-s", "-m", "templates_app.sandbox.sandbox_server"],
                 cwd=Path(__file__).resolve().parent.parent,
                 # Nothing of what the web process was told but where modules are.
                 env={

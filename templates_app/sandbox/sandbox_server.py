@@ -24,8 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from templates_app import filters
-from templates_app.engine import Bundle, Compiled, Problem, RenderError, render_bundle
+from templates_app.engine import jinja_filters
+from templates_app.engine.engine import Bundle, Compiled, Problem, RenderError, render_bundle
 
 PROCESSOR = 1  # seconds of a child
 MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
@@ -41,7 +41,7 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that has stopped waiting does not end this process
     os.nice(NICENESS)
     for language in LANGUAGES:
-        filters.warm_up(language)
+        jinja_filters.warm_up(language)
     warm = Compiled(Bundle.from_json(WARM_UP))
     warm.render({})
     gc.collect()
@@ -130,7 +130,7 @@ def work(job: socket.socket, life: int) -> None:
     order = json.loads(read_all(job))
     bundle = Bundle.from_json(order["bundle"])
     for language in {language for _, _, language in order["entries"]} | set(bundle.content.languages):
-        filters.warm_up(language)
+        jinja_filters.warm_up(language)
     limit(job.fileno())
     for name, values, language in order["entries"]:
         tell(job, {"name": name, **outcome(bundle, values, language)})

@@ -12,13 +12,14 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from templates_app import rendering, workshop
-from templates_app.arrivals import Arrival
-from templates_app.content import Content
-from templates_app.engine import Bundle, Problem
+from templates_app import rendering
+from templates_app.content.content import Content
+from templates_app.engine.engine import Bundle, Problem
+from templates_app.files.project_files import ENDINGS, FileProblem
+from templates_app.library.publish_checks import inspect_rendered, languages_of, unreadable
 from templates_app.models import Document
-from templates_app.project_files import ENDINGS, FileProblem
-from templates_app.trying import inspect_rendered, languages_of, unreadable
+from templates_app.sandbox import client
+from templates_app.transfer.import_diff import Arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def problems_of(trial: Trial, bundle: Bundle, arrivals: Sequence[Arrival]) -> It
     Those that only use a part are rendered, not inspected.
     """
     trials = [(name, values, one) for name, values in trial.samples.items() for one in languages_of(trial.content)]
-    for outcome in workshop.try_all(bundle, trials):
+    for outcome in client.try_all(bundle, trials):
         problems = list(outcome.problems)
         if trial.is_touched and outcome.rendered is not None:
             problems += [

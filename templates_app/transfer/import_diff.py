@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from templates_app.content import Content, Texts
+from templates_app.content.content import Content, Texts
+from templates_app.files.project_files import FOLDERS, DocumentFiles, ProjectFiles
 from templates_app.models import Document, Project, Sample, Version
-from templates_app.project_files import FOLDERS, DocumentFiles, ProjectFiles
 
 
 @dataclass

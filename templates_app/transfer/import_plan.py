@@ -11,15 +11,15 @@ from functools import cached_property
 
 from django.utils.translation import gettext as _
 
-from templates_app.arrival_trials import trial_problems
-from templates_app.arrivals import Arrival, facts
-from templates_app.cataloguing import RESERVED_KEYS
-from templates_app.content import RESERVED
-from templates_app.keeping import KeepingError
+from templates_app.content.content import RESERVED
+from templates_app.files.project_files import FileProblem, ProjectFiles, SharedFile
+from templates_app.library.catalogue import RESERVED_KEYS
+from templates_app.library.publishing import KeepingError
+from templates_app.library.samples import checked_values
 from templates_app.models import Document, Project, SharedValue
-from templates_app.project_files import FileProblem, ProjectFiles, SharedFile
 from templates_app.rendering import change_number
-from templates_app.sampling import checked_values
+from templates_app.transfer.import_checks import trial_problems
+from templates_app.transfer.import_diff import Arrival, facts
 
 
 class ImportRefused(ValueError):

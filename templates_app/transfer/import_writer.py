@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from templates_app.arrivals import Arrival, facts
-from templates_app.importing import Plan
-from templates_app.keeping import add_version
+from templates_app.files.project_files import VersionFile
+from templates_app.library.publishing import add_version
 from templates_app.models import Document, Project, Sample, SharedValue, Version
-from templates_app.project_files import VersionFile
 from templates_app.rendering import note_change
+from templates_app.transfer.import_diff import Arrival, facts
+from templates_app.transfer.import_plan import Plan
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

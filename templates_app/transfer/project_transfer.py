@@ -14,15 +14,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
-from templates_app.arrivals import shaped
-from templates_app.arriving import write
-from templates_app.content import Content
-from templates_app.importing import ImportRefused, Plan
-from templates_app.inspecting_source import names_in
+from templates_app.content.content import Content
+from templates_app.files.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
+from templates_app.files.reading import MOST_PROBLEMS
+from templates_app.lint.source import names_in
 from templates_app.models import Document, Project, SharedValue, Version
-from templates_app.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
-from templates_app.project_reading import MOST_PROBLEMS
 from templates_app.rendering import change_number
+from templates_app.transfer.import_diff import shaped
+from templates_app.transfer.import_plan import ImportRefused, Plan
+from templates_app.transfer.import_writer import write
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

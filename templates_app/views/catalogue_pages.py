@@ -10,9 +10,9 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from templates_app.browsing import SIZE, Entry, catalogue, rows_of
+from templates_app.library.document_list import SIZE, Entry, catalogue, rows_of
 from templates_app.models import Document
-from templates_app.views.finding import editors, number_in, page, person, project_or_404
+from templates_app.views.document_lookup import editors, number_in, page, person, project_or_404
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

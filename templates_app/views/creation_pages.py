@@ -8,12 +8,12 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app import cataloguing
-from templates_app.cataloguing import ChangedMeanwhile, InUse, facts_of
 from templates_app.forms import FactsForm, KeepingForm, NewDocumentForm, NewProjectForm
-from templates_app.keeping import KeepingError
+from templates_app.library import catalogue
+from templates_app.library.catalogue import ChangedMeanwhile, InUse, facts_of
+from templates_app.library.publishing import KeepingError
 from templates_app.models import Document, Project
-from templates_app.views.finding import document_or_404, form_page, project_or_404
+from templates_app.views.document_lookup import document_or_404, form_page, project_or_404
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -48,8 +48,8 @@ def new(request: HttpRequest) -> HttpResponse:
 
 def _make(what: str, values: dict[str, Any]) -> Project | Document:
     if what == "project":
-        return cataloguing.create_project(**values)
-    return cataloguing.create_document(values.pop("project"), what, **values)
+        return catalogue.create_project(**values)
+    return catalogue.create_document(values.pop("project"), what, **values)
 
 
 @form_page
@@ -70,7 +70,7 @@ def _settings(request: HttpRequest, one: Project | Document) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in now}
         try:
-            cataloguing.change(one, form.stored_before, **values)
+            catalogue.change(one, form.stored_before, **values)
         except ChangedMeanwhile as error:
             form.refuse_changed(error)
         except KeepingError as error:
@@ -109,9 +109,9 @@ def _deletion(request: HttpRequest, one: Project | Document) -> HttpResponse:
     if request.method == "POST":
         try:
             if isinstance(one, Project):
-                cataloguing.delete_project(one)
+                catalogue.delete_project(one)
             else:
-                cataloguing.delete_document(one)
+                catalogue.delete_document(one)
         except InUse as error:
             context |= {"refusal": str(error), "users": error.users}
         except KeepingError as error:

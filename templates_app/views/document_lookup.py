@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from templates_app.keeping import Gone
+from templates_app.library.publishing import Gone
 from templates_app.models import Document, Project, Version
 
 if TYPE_CHECKING:

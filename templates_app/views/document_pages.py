@@ -11,14 +11,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from templates_app import rendering, usage
-from templates_app.content import Content
-from templates_app.keeping import draft_of
+from templates_app import rendering
+from templates_app.content.content import Content
+from templates_app.library import mail_counts
+from templates_app.library.builtin_seeding import newer_builtin
+from templates_app.library.publish_checks import languages_of
+from templates_app.library.publishing import draft_of
+from templates_app.library.version_preview import POLICY, Showing, framed, show
 from templates_app.models import Document, Version
-from templates_app.seeding import newer_builtin
-from templates_app.showing import POLICY, Showing, framed, show
-from templates_app.trying import languages_of
-from templates_app.views.finding import document_or_404, number_in, page, person, version_or_404
+from templates_app.views.document_lookup import document_or_404, number_in, page, person, version_or_404
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -63,7 +64,11 @@ def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
         context |= {"content": one.published.read()} | preview_context(request, one, one.published, using)
         context["parts"] = parts_of(one)
     if one.kind == Document.Kind.TEMPLATE:
-        context |= {"samples": list(one.samples.all()), "use": usage.use_of(one.full_key), "days": usage.DAYS}
+        context |= {
+            "samples": list(one.samples.all()),
+            "use": mail_counts.use_of(one.full_key),
+            "days": mail_counts.DAYS,
+        }
     return render(request, "templates_app/document_detail.html", context)
 
 

@@ -10,21 +10,21 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from templates_app import keeping
-from templates_app.content import LANGUAGE
-from templates_app.desk import Desk, with_language_copied, with_language_removed
-from templates_app.diffing import compare
-from templates_app.draft_frame import in_scheme
-from templates_app.views.documents import framed_response
-from templates_app.views.finding import action, document_or_404, form_page, person
-from templates_app.views.finding import page as read_page
+from templates_app.content.content import LANGUAGE
+from templates_app.editor.editing_session import Desk, with_language_copied, with_language_removed
+from templates_app.editor.preview_frame import in_scheme
+from templates_app.library import publishing
+from templates_app.library.diffing import compare
+from templates_app.views.document_lookup import action, document_or_404, form_page, person
+from templates_app.views.document_lookup import page as read_page
+from templates_app.views.document_pages import framed_response
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse, QueryDict
 
-    from templates_app.content import Content
-    from templates_app.editor_forms import EditorForm
-    from templates_app.sample_form import SampleForm
+    from templates_app.content.content import Content
+    from templates_app.editor.forms import EditorForm
+    from templates_app.editor.sample_form import SampleForm
 
 MOST_LANGUAGES = 40
 PLAIN = "<style>body { margin: 1rem; font: 1rem/1.5 sans-serif; overflow-wrap: anywhere }</style>"  # within the frame
@@ -72,7 +72,7 @@ def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
         return render(request, "templates_app/_editor_refused.html", {"problems": form.problems()}, status=422)
     try:
         desk.save(form.content(), form.texts.cleaned_data["revision"])
-    except keeping.Conflict as error:
+    except publishing.Conflict as error:
         context = conflict(form.content(), error) | {"desk": desk}
         return render(request, "templates_app/_editor_conflict.html", context, status=422)
     sample = desk.typed_values(request.POST, desk.content.variables)
@@ -109,7 +109,7 @@ def desk_of(request: HttpRequest, project: str, kind: str, key: str, data: Query
     return Desk(
         document,
         user,
-        keeping.draft_of(document, user),
+        publishing.draft_of(document, user),
         wanted_language=data.get("language", ""),
         wanted_choice=data.get("sample", ""),
     )
@@ -126,13 +126,13 @@ def refused_saving(request: HttpRequest, desk: Desk) -> HttpResponse | None:
         return page(request, desk, form=form, sample=sample, status=422)
     try:
         desk.save(content, form.texts.cleaned_data["revision"])
-    except keeping.Conflict as error:
+    except publishing.Conflict as error:
         return conflicting(request, desk, content, error)
     desk.try_values(request.POST.get("sample_shown", ""), sample)
     return None
 
 
-def conflict(mine: Content, error: keeping.Conflict) -> dict[str, Any]:
+def conflict(mine: Content, error: publishing.Conflict) -> dict[str, Any]:
     """Return what the page says about a conflict: both texts side by side, and over what mine would be saved."""
     return {
         "conflict": error,
@@ -142,7 +142,7 @@ def conflict(mine: Content, error: keeping.Conflict) -> dict[str, Any]:
     }
 
 
-def conflicting(request: HttpRequest, desk: Desk, mine: Content, error: keeping.Conflict) -> HttpResponse:
+def conflicting(request: HttpRequest, desk: Desk, mine: Content, error: publishing.Conflict) -> HttpResponse:
     """Show the editor with my text, and theirs beside it; saving or publishing again is then over theirs, knowingly."""
     context = conflict(mine, error)
     began = desk.based_on.number if desk.based_on else 0
@@ -169,7 +169,7 @@ def page(
         "field_problems": (shown.problems() if shown.texts.is_bound else []) + (sample.problems if sample else []),
         "sample": sample or desk.sample_form(),
         "overtaken": desk.overtaken,
-        "note": data.get("note", "")[: keeping.NOTE_LENGTH],
+        "note": data.get("note", "")[: publishing.NOTE_LENGTH],
         **more,
     }
     return render(request, "templates_app/editor.html", context, status=status)

@@ -9,17 +9,18 @@ from django.http import Http404
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from templates_app import keeping, looking, sampling
-from templates_app.cataloguing import ChangedMeanwhile
-from templates_app.keeping import Conflict, KeepingError, Refused
-from templates_app.views.editor import address, conflicting, desk_of, page, refused_saving
-from templates_app.views.finding import action, person
-from templates_app.views.history import version_of
+from templates_app.editor import draft_preview
+from templates_app.library import publishing, samples
+from templates_app.library.catalogue import ChangedMeanwhile
+from templates_app.library.publishing import Conflict, KeepingError, Refused
+from templates_app.views.document_lookup import action, person
+from templates_app.views.editor_pages import address, conflicting, desk_of, page, refused_saving
+from templates_app.views.version_pages import version_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from templates_app.desk import Desk
+    from templates_app.editor.editing_session import Desk
 
 
 @action
@@ -31,11 +32,11 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
         return refused
     typed = request.POST.get("based_on", "")
     over = version_of(desk.document, int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None)
-    note = request.POST.get("note", "")[: keeping.NOTE_LENGTH]
+    note = request.POST.get("note", "")[: publishing.NOTE_LENGTH]
     try:
-        made = keeping.publish(desk.document, person(request), desk.content, note, over)
+        made = publishing.publish(desk.document, person(request), desk.content, note, over)
     except Refused as error:
-        refusal = looking.refusal(desk.document, error.problems, desk.language)
+        refusal = draft_preview.refusal(desk.document, error.problems, desk.language)
         return page(request, desk, form=desk.form(based_on=over.number if over else 0), status=422, refusal=refusal)
     except Conflict as error:
         return conflicting(request, desk, desk.content, error)
@@ -72,7 +73,7 @@ def editor_sample(request: HttpRequest, project: str, kind: str, key: str) -> Ht
 def add(desk: Desk, name: str) -> str:
     """Keep the values as a new sample, and return its name. Raises KeepingError."""
     choice = desk.choice
-    made = sampling.create_sample(desk.document, name=name, values=dict(choice.values))
+    made = samples.create_sample(desk.document, name=name, values=dict(choice.values))
     desk.forget_values(choice.key)
     return made.name
 
@@ -84,7 +85,7 @@ def change(desk: Desk) -> str:
     if sample is None:
         raise KeepingError(_("There is no sample of this name any more. Keep the values as a new one."))
     typed_over = desk.trial[choice.key]["was"] if desk.is_trial else sample.values
-    sampling.change_sample(
+    samples.change_sample(
         sample, {"name": sample.name, "values": typed_over}, name=sample.name, values=dict(choice.values)
     )
     desk.forget_values(choice.key)

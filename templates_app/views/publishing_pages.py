@@ -8,19 +8,19 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app import keeping
-from templates_app.content import Content
-from templates_app.diffing import compare
+from templates_app.content.content import Content
 from templates_app.forms import NoteForm
-from templates_app.keeping import Conflict, KeepingError, Refused
-from templates_app.trying import report
-from templates_app.views.finding import action, document_or_404, form_page, person
-from templates_app.views.history import version_of
+from templates_app.library import publishing
+from templates_app.library.diffing import compare
+from templates_app.library.publish_checks import report
+from templates_app.library.publishing import Conflict, KeepingError, Refused
+from templates_app.views.document_lookup import action, document_or_404, form_page, person
+from templates_app.views.version_pages import version_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from templates_app.inspecting import Finding
+    from templates_app.lint.lint import Finding
     from templates_app.models import Document, Draft, Version
 
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def publication(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Show what publishing the draft would change, and publish it."""
     one = document_or_404(project, kind, key)
-    draft = keeping.draft_of(one, person(request))
+    draft = publishing.draft_of(one, person(request))
     if draft is None:
         return render(request, "templates_app/publication.html", {"document": one, "draft": None})
     form = NoteForm(request.POST if request.method == "POST" else None)
@@ -44,7 +44,7 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
             except Conflict as error:
                 context["late"] = str(error)
                 one.refresh_from_db()
-                draft = context["draft"] = keeping.draft_of(one, person(request)) or draft
+                draft = context["draft"] = publishing.draft_of(one, person(request)) or draft
             except KeepingError as error:
                 context["refusal"] = str(error)
             else:
@@ -68,7 +68,7 @@ def _publish(request: HttpRequest, document: Document, draft: Draft, values: dic
     if values["revision"] != draft.revision:
         raise Conflict(draft.read(), draft=draft)
     over = version_of(document, values["over"]) if values["knowingly"] else draft.based_on
-    return keeping.publish(document, person(request), draft.read(), values["note"], over)
+    return publishing.publish(document, person(request), draft.read(), values["note"], over)
 
 
 def _grouped(findings: list[Finding]) -> list[tuple[Finding, list[str]]]:
@@ -90,6 +90,6 @@ def _where(part: str) -> str:
 def draft_deletion(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Throw one's own draft away."""
     one = document_or_404(project, kind, key)
-    if keeping.discard_draft(one, person(request)):
+    if publishing.discard_draft(one, person(request)):
         messages.success(request, _("Your draft is deleted."))
     return redirect(one)

@@ -10,13 +10,13 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app import sampling
-from templates_app.cataloguing import ChangedMeanwhile
 from templates_app.forms import SampleForm
-from templates_app.keeping import KeepingError
+from templates_app.library import samples as sampling
+from templates_app.library.catalogue import ChangedMeanwhile
+from templates_app.library.publish_checks import failures
+from templates_app.library.publishing import KeepingError
 from templates_app.models import Document, Sample
-from templates_app.trying import failures
-from templates_app.views.finding import document_or_404, form_page, page
+from templates_app.views.document_lookup import document_or_404, form_page, page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

@@ -9,12 +9,12 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app import sampling
-from templates_app.cataloguing import ChangedMeanwhile
 from templates_app.forms import NewSharedValueForm, SharedValueForm
-from templates_app.keeping import KeepingError
+from templates_app.library import samples
+from templates_app.library.catalogue import ChangedMeanwhile
+from templates_app.library.publishing import KeepingError
 from templates_app.models import SharedValue
-from templates_app.views.finding import action, form_page
+from templates_app.views.document_lookup import action, form_page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -26,7 +26,7 @@ def shared(request: HttpRequest) -> HttpResponse:
     form = NewSharedValueForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = sampling.create_shared_value(**form.cleaned_data)
+            made = samples.create_shared_value(**form.cleaned_data)
         except KeepingError as error:
             form.refuse(error)
         else:
@@ -42,7 +42,7 @@ def shared_value(request: HttpRequest, pk: int) -> HttpResponse:
     form = SharedValueForm(request.POST, now={"value": found.value}, prefix=f"v{pk}")
     if form.is_valid():
         try:
-            sampling.change_shared_value(found, str(form.stored_before.get("value", "")), form.cleaned_data["value"])
+            samples.change_shared_value(found, str(form.stored_before.get("value", "")), form.cleaned_data["value"])
         except ChangedMeanwhile as error:
             form.refuse_changed(error)
         except KeepingError as error:
@@ -58,7 +58,7 @@ def shared_value_deletion(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a shared value that no published text names."""
     found = _value_or_404(pk)
     try:
-        sampling.delete_shared_value(found)
+        samples.delete_shared_value(found)
     except KeepingError as error:
         messages.error(request, str(error))
     else:
@@ -85,7 +85,7 @@ def _page(
         if changed and changed[0] == one.pk:
             form = changed[1]
         form.fields["value"].label = one.name
-        rows.append((one, form, one.name not in sampling.ALWAYS_THERE))
+        rows.append((one, form, one.name not in samples.ALWAYS_THERE))
     context = {"rows": rows, "form": new or NewSharedValueForm()}
     failed = bool((new and new.errors) or changed)
     return render(request, "templates_app/shared.html", context, status=422 if failed else 200)

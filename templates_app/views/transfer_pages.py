@@ -10,12 +10,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from templates_app.archives import pack, unpack
-from templates_app.exchange import check_import, export_projects, import_projects
+from templates_app.files.archives import pack, unpack
+from templates_app.files.project_files import FilesError
 from templates_app.forms import ImportForm
-from templates_app.importing import ImportRefused
-from templates_app.project_files import FilesError
-from templates_app.views.finding import form_page, page, person, project_or_404
+from templates_app.transfer.import_plan import ImportRefused
+from templates_app.transfer.project_transfer import check_import, export_projects, import_projects
+from templates_app.views.document_lookup import form_page, page, person, project_or_404
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

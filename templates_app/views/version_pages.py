@@ -9,14 +9,14 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app import keeping, usage
-from templates_app.diffing import compare
 from templates_app.forms import NoteForm
-from templates_app.keeping import Conflict, KeepingError, Refused
+from templates_app.library import mail_counts, publishing
+from templates_app.library.builtin_upgrades import upgrade_of
+from templates_app.library.diffing import compare
+from templates_app.library.publishing import Conflict, KeepingError, Refused
 from templates_app.models import Document, Version
-from templates_app.upgrading import upgrade_of
-from templates_app.views.documents import preview_context
-from templates_app.views.finding import document_or_404, form_page, number_in, page, person, version_or_404
+from templates_app.views.document_lookup import document_or_404, form_page, number_in, page, person, version_or_404
+from templates_app.views.document_pages import preview_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,9 @@ def versions(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
         "versions": rows[:PAGE],
         "older": rows[PAGE - 1].number if len(rows) > PAGE else None,
         "newest": not before,
-        "use": usage.use_of(one.full_key) if one.kind == Document.Kind.TEMPLATE else None,
-        "days": usage.DAYS,
-        "builtin": keeping.newest_builtin(one),
+        "use": mail_counts.use_of(one.full_key) if one.kind == Document.Kind.TEMPLATE else None,
+        "days": mail_counts.DAYS,
+        "builtin": publishing.newest_builtin(one),
     }
     return render(request, "templates_app/version_list.html", context)
 
@@ -100,7 +100,7 @@ def restoration(request: HttpRequest, project: str, kind: str, key: str, number:
         "to": chosen,
     }
     return _republish(
-        request, one, context, lambda over, note: keeping.restore(chosen, person(request), over, note=note)
+        request, one, context, lambda over, note: publishing.restore(chosen, person(request), over, note=note)
     )
 
 
@@ -108,7 +108,7 @@ def restoration(request: HttpRequest, project: str, kind: str, key: str, number:
 def reset(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Ask before the text that came with the program is published again, and publish it."""
     one = document_or_404(project, kind, key)
-    builtin = keeping.newest_builtin(one)
+    builtin = publishing.newest_builtin(one)
     if builtin is None:
         raise Http404
     context = {
@@ -120,7 +120,7 @@ def reset(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
         "to": builtin,
     }
     return _republish(
-        request, one, context, lambda over, note: keeping.reset_to_builtin(one, person(request), over, note=note)
+        request, one, context, lambda over, note: publishing.reset_to_builtin(one, person(request), over, note=note)
     )
 
 
@@ -172,12 +172,12 @@ def upgrade(request: HttpRequest, project: str, kind: str, key: str) -> HttpResp
         return render(request, "templates_app/upgrade.html", context)
     choice = request.POST.get("choice")
     if choice == "keep":
-        keeping.decline_builtin(one)
+        publishing.decline_builtin(one)
         messages.success(request, _("Your text stays. Version %s is not announced again.") % found.theirs.number)
         return redirect(one)
     if choice == "merge" and found.adds_something:
         try:
-            keeping.save_draft(one, person(request), found.joined, 0, based_on=found.yours)
+            publishing.save_draft(one, person(request), found.joined, 0, based_on=found.yours)
         except Conflict:
             context["has_draft"] = True
         else:

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from mailadmin.key_models import ApiKey
+from mailadmin.models.api_key import ApiKey
 from maillog.models import Message
 from tests.browser.test_pages import LONG_NAME, look_at, sign_in
 from tests.factories import make_user

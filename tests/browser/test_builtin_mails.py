@@ -2,7 +2,7 @@
 
 import pytest
 
-from templates_app.engine import Bundle, render_bundle
+from templates_app.engine.engine import Bundle, render_bundle
 from templates_app.rendering import shipped
 from tests.browser.conftest import VisitorOfEveryView
 

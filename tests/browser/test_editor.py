@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from templates_app import keeping, sampling
-from templates_app.content import Variable
+from templates_app.content.content import Variable
+from templates_app.library import publishing, samples
 from templates_app.models import Document, Draft
 from tests.browser.test_pages import sign_in
 from tests.templates_app.makers import HELLO, make_part, make_template, saying
@@ -156,8 +156,8 @@ def test_variables_and_samples_are_edited_and_seen_at_once(visitor, page, templa
 
 
 def test_another_sample_is_chosen_without_losing_the_place(visitor, page, template):
-    sampling.create_sample(template, name="Berta", values={"name": "Berta"})
-    sampling.create_sample(template, name="Carl", values={"name": "Carl"})
+    samples.create_sample(template, name="Berta", values={"name": "Berta"})
+    samples.create_sample(template, name="Carl", values={"name": "Carl"})
     visitor.go(EDIT)
     expect(shown(page).get_by_text("Hello Berta")).to_be_visible()
     page.get_by_role("combobox", name="Sample", exact=True).select_option("Carl")
@@ -215,7 +215,7 @@ def test_the_second_window_is_told_and_both_texts_are_kept(visitor, page, admin)
     visitor.look()
     page.set_viewport_size({"width": 1280, "height": 860})
     assert "From this one" in source(page)
-    assert "From the other" in keeping.draft_of(Document.objects.get(key="hello"), admin).read().languages["en"].html
+    assert "From the other" in publishing.draft_of(Document.objects.get(key="hello"), admin).read().languages["en"].html
     page.get_by_role("button", name="Save what stands here").click()
     expect(page.locator("#save-state")).to_have_text(SAVED)
     expect(alert).to_have_count(0)

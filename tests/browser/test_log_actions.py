@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from mailadmin import bulk
+from mailadmin.operations import bulk
+from maillog.content.transcripts import Said, packed
 from maillog.models import MailEvent, Message
-from maillog.transcripts import Said, packed
 from tests.factories import PASSWORD
 from tests.maillog.makers import MIME, attempt, finished, queued
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from maillog.models import SavedSearch
-from maillog.recording import settle
+from maillog.queue.settling import settle
 from tests.browser.test_pages import sign_in
 from tests.maillog.makers import claimed, finished, queued, settlement
 

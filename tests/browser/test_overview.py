@@ -9,8 +9,8 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from maillog import rollups
-from maillog.recording import settle
+from maillog.queue.settling import settle
+from maillog.statistics import rollups
 from tests.conftest import signed_in
 from tests.maillog.makers import claimed, finished, queued, settlement
 

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings as django_settings
 from playwright.sync_api import expect
 
-from maillog.recording import RecipientOutcome, settle
-from secrets_app import keeping
+from maillog.queue.settling import RecipientOutcome, settle
+from secrets_app import storing
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_user
 from tests.maillog.makers import attempt, claimed, queued, settlement
@@ -60,7 +60,7 @@ def look_at(visitor, *paths: str) -> None:
 def store_secret(admin: User, name: str, **fields) -> int:
     values = {"password": "p"}
     kept = {**FIELDS, **fields}
-    return keeping.store(
+    return storing.store(
         kind="smtp", name=name, fields=kept, values=values, actor=admin, available_to_system=True
     ).pk  # fmt: skip
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from maillog import suppressing
+from maillog import suppressions
 from maillog.models import Message
-from maillog.recording import RecipientOutcome, settle
+from maillog.queue.settling import RecipientOutcome, settle
 from tests.browser.test_log_actions import sign_in
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 
@@ -54,7 +54,7 @@ def test_somebody_got_nothing_and_the_page_says_why(visitor_of_every_view, log, 
     page.get_by_role("button", name="Let ann@example.com get mail again").click()
     expect(page.get_by_text("ann@example.com gets mail again.")).to_be_visible()
     visitor.look()
-    assert suppressing.in_force("ann@example.com") is None
+    assert suppressions.in_force("ann@example.com") is None
 
 
 def test_the_search_of_the_log_leads_to_the_person(visitor_of_every_view, log, admin):

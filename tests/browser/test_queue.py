@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from mailadmin.models import ConnectionState, WorkerBeat
 from maillog.models import Message
-from maillog.recording import settle
+from maillog.queue.settling import settle
 from tests.factories import PASSWORD
 from tests.maillog.makers import claimed, finished, queued, settlement
 

@@ -3,12 +3,12 @@
 import pytest
 from playwright.sync_api import expect
 
-from templates_app import seeding
-from templates_app.archives import pack
-from templates_app.content import Content, Texts
-from templates_app.exchange import export_projects
+from templates_app.content.content import Content, Texts
+from templates_app.files.archives import pack
+from templates_app.files.project_files import DocumentFiles, ProjectFiles
+from templates_app.library import builtin_seeding
 from templates_app.models import Project
-from templates_app.project_files import DocumentFiles, ProjectFiles
+from templates_app.transfer.project_transfer import export_projects
 from tests.browser.test_pages import sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -36,7 +36,7 @@ def choose(page, data: bytes) -> None:
 
 
 def test_a_project_is_exported_checked_and_imported(visitor, admin):
-    seeding.seed()
+    builtin_seeding.seed()
     page = visitor.page
     sign_in(visitor, admin)
     visitor.go("/templates/")

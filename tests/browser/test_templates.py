@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import expect
 
-from templates_app import keeping, sampling
-from templates_app.content import Texts, Variable
+from templates_app.content.content import Texts, Variable
+from templates_app.library import publishing, samples
 from templates_app.models import Document, Sample
 from tests.browser.test_pages import WORD, look_at, sign_in
 from tests.factories import make_user
@@ -28,18 +28,18 @@ def edited(admin):
     """A template that came with the program, was edited, and has a newer built-in and a draft based on an old text."""
     template = make_template(content=None, description="Greets people", tags=["greeting"])
     first = make_builtin(template, saying(text_of()))
-    keeping.publish(template, admin, saying(text_of(line3="<p>Line three</p>\n")), "Friendlier", first)
-    keeping.save_draft(template, admin, saying(text_of(line3="<p>Line 3!</p>\n", line9="")), 0)
+    publishing.publish(template, admin, saying(text_of(line3="<p>Line three</p>\n")), "Friendlier", first)
+    publishing.save_draft(template, admin, saying(text_of(line3="<p>Line 3!</p>\n", line9="")), 0)
     bob = make_user("bob@example.com", name="Bob")
-    keeping.publish(template, bob, saying(text_of(line3="<p>Line drei</p>\n")), "", template.published)
+    publishing.publish(template, bob, saying(text_of(line3="<p>Line drei</p>\n")), "", template.published)
     make_builtin(template, saying(text_of(line3="<p>Line III</p>\n", line20="<p>New</p>\n")))
     return template
 
 
 def test_pages_with_one_template(visitor_of_every_view, admin, edited):
     visitor = visitor_of_every_view
-    sampling.create_sample(edited, name="Usual", values={"name": "Ann"})
-    sampling.create_sample(edited, name="Other", values={"name": "Bea"})
+    samples.create_sample(edited, name="Usual", values={"name": "Ann"})
+    samples.create_sample(edited, name="Other", values={"name": "Bea"})
     sample = Sample.objects.get(document=edited, name="Other").pk
     sign_in(visitor, admin)
     look_at(
@@ -74,10 +74,12 @@ def test_pages_with_very_long_words(visitor_of_every_view, admin):
     template = make_template(
         project, "k" * 50, content=long, name=WORD[:100], description=WORD * 5, tags=["t" * 30], user=admin
     )
-    sampling.create_sample(template, name=WORD[:100], values={"v" * 50: WORD * 4})
+    samples.create_sample(template, name=WORD[:100], values={"v" * 50: WORD * 4})
     broken = replace(long, languages={"en": Texts(subject="x", html="{{ " + "n" * 300 + " }}" + WORD * 20)})
-    keeping.publish(template, admin, saying(f"<p>{WORD * 19}</p>", variables=variables), WORD * 5, template.published)
-    keeping.save_draft(template, admin, broken, 0)
+    publishing.publish(
+        template, admin, saying(f"<p>{WORD * 19}</p>", variables=variables), WORD * 5, template.published
+    )
+    publishing.save_draft(template, admin, broken, 0)
     base = template.get_absolute_url()
     sample = Sample.objects.get(document=template).pk
     sign_in(visitor, admin)
@@ -105,7 +107,7 @@ def test_a_search_replaces_the_list_while_typing(visitor_of_every_view, admin):
 
 def test_what_is_new_in_a_builtin_is_taken_over_and_published(visitor_of_every_view, admin, edited):
     visitor = visitor_of_every_view
-    keeping.discard_draft(edited, admin)
+    publishing.discard_draft(edited, admin)
     sign_in(visitor, admin)
     page = visitor.page
     visitor.go(BASE)

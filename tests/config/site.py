@@ -19,13 +19,14 @@ from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from mailadmin import api_keys, bulk
+from mailadmin.http_api import api_keys
 from mailadmin.models import ApiKey
-from maillog import suppressing
+from mailadmin.operations import bulk
+from maillog import suppressions
+from maillog.audit_log import LOOKS
 from maillog.models import MailEvent, SavedSearch
-from maillog.trail import LOOKS
-from secrets_app import keeping
-from templates_app.content import Variable
+from secrets_app import storing
+from templates_app.content.content import Variable
 from templates_app.models import Document, Draft, Project, Sample, SharedValue, Version
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_admin, make_user
@@ -320,7 +321,7 @@ class Site:
     def __init__(self) -> None:
         self.admin = make_admin()
         self.mail = finished("sent", mime=html_mail("<p>Hello</p>"), actor=self.admin)
-        self.secret = keeping.store(
+        self.secret = storing.store(
             kind="smtp",
             name="Relay",
             fields=SMTP_FIELDS,
@@ -333,7 +334,7 @@ class Site:
         self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
         self.belongings_of(self.admin)
         self.order = bulk.order("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
-        self.suppression = suppressing.suppress("gone@example.com", by=self.admin)[0]
+        self.suppression = suppressions.suppress("gone@example.com", by=self.admin)[0]
         self.incident = make_incident(mails=[self.mail.pk])
         self.reset_key = f"{user_pk_to_url_str(self.admin)}-{default_token_generator.make_token(self.admin)}"
 

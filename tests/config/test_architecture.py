@@ -49,17 +49,17 @@ def imported(path: Path) -> set[str]:
 
 def test_a_password_is_revealed_in_one_place_alone():
     elsewhere = {name(path) for path in MODULES if path.parts[-2] != "secrets_app" and "reveal" in names_used(path)}
-    assert elsewhere == {"mailadmin/connections.py"}
+    assert elsewhere == {"mailadmin/connections/selection.py"}
 
 
 def test_connections_are_made_by_the_delivery_and_the_diagnosis_alone():
     """Whoever gets a server gets its password, so few may ask for one."""
     asking = {name(path) for path in MODULES if names_used(path) & {"server_for", "server_for_unsaved"}}
     assert asking <= {
-        "mailadmin/circuit.py",
-        "mailadmin/connections.py",
-        "mailadmin/ladder.py",
-        "mailadmin/routing.py",
+        "mailadmin/connections/circuit_breaker.py",
+        "mailadmin/connections/selection.py",
+        "mailadmin/diagnosis/connection_check.py",
+        "mailadmin/connections/routing.py",
     }
 
 

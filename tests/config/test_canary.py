@@ -20,13 +20,14 @@ from django.urls import path
 from django.views.debug import ExceptionReporter
 
 from config import urls as project_urls
-from mailadmin import connections, drain, retry
-from mailadmin.configuration import current
-from mailadmin.drivers import smtp_connecting
+from mailadmin.configuration.effective import current
+from mailadmin.connections import selection
+from mailadmin.delivery import drain, retry
+from mailadmin.drivers.smtp import connecting
 from maillog import recording
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Attempt, Content, Message
-from secrets_app import targets, vault
+from secrets_app import egress_rules, vault
 from secrets_app.models import Secret, SecretValue
 from tests.config.site import PAGES, freshly_signed_in
 from tests.factories import make_admin
@@ -189,7 +190,7 @@ def test_no_table_holds_them(trouble):
 
 def test_no_representation_holds_them(trouble, settings):
     known = vault.connections()
-    servers = [connections.server_for(one) for one in known]
+    servers = [selection.server_for(one) for one in known]
     assert {server.password for server in servers} == {TYPED, SET}
     for thing in [
         settings.MAIL,
@@ -225,14 +226,14 @@ async def fail_at_the_sign_in(client, *words, send=SMTPProtocol.execute_command,
 
 
 PLACES = [
-    (connections, "SmtpServer", fail),
+    (selection, "SmtpServer", fail),
     (drain, "envelope", fail),
     (retry, "settlement", fail),
     (recording, "settle", fail),
-    (smtp_connecting, "explained", fail_later),
-    (targets, "resolve", fail),
+    (connecting, "explained", fail_later),
+    (egress_rules, "resolve", fail),
     (SMTPProtocol, "execute_command", fail_at_the_sign_in),
-    (smtp_connecting, "Censor", fail),
+    (connecting, "Censor", fail),
 ]
 
 
@@ -260,7 +261,7 @@ def test_no_report_of_a_failure_while_sending_holds_them(
 
 
 def crash(request):
-    sending = [connections.server_for(one) for one in vault.connections()]
+    sending = [selection.server_for(one) for one in vault.connections()]
     raise RuntimeError(f"something broke in here, with {len(sending)} servers")
 
 

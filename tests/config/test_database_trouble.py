@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 
-from config import error_views
+from config.web import error_views
 
 
 @login_not_required
@@ -45,7 +45,7 @@ def client(settings, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["OperationalError", "InterfaceError"])
 def test_a_view_that_cannot_reach_the_database_answers_503(client, kind, caplog):
-    with caplog.at_level(logging.ERROR, logger="config.middleware"):
+    with caplog.at_level(logging.ERROR, logger="config.web.middleware"):
         response = client.get(f"/fails/{kind}")
     assert response.status_code == 503
     assert response["Retry-After"] == "10"

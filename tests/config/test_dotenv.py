@@ -1,7 +1,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import read_dotenv
+from config.environment.reader import read_dotenv
 
 
 def read(tmp_path, text: str, **environment: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config import values
+from config.environment import parsers
 from tests.config.starting import BASE_DIR, DEFAULTS, SECRETS_KEYS, start
 
 CANARY = "canary-7f3a"
@@ -232,7 +232,7 @@ def test_writing_out_the_defaults_changes_nothing(monkeypatch, tmp_path):
     unset = start(monkeypatch, tmp_path)
     queue = DEFAULTS["QUEUE_URL"]
     written = start(monkeypatch, tmp_path, **{name: v for name, v in DEFAULTS.items() if v and name != "QUEUE_URL"})
-    assert values.queue(queue, BASE_DIR) == f"sqlite:///{BASE_DIR}/var/queue.sqlite3"
+    assert parsers.queue(queue, BASE_DIR) == f"sqlite:///{BASE_DIR}/var/queue.sqlite3"
     for name in ("DEBUG", "PORT", "BASE_URL", "ADMIN_EMAIL", "INSTALLED_APPS"):
         assert written[name] == unset[name]
     assert set(written["ALLOWED_HOSTS"]) == set(unset["ALLOWED_HOSTS"])
@@ -291,7 +291,7 @@ def test_any_text_either_starts_or_stops_naming_the_variable(monkeypatch, tmp_pa
 
 @given(raw=ANYTHING | st.from_regex(r"(sqlite|postgres|redis)://?.{0,30}"))
 def test_any_address_of_a_store_is_read_or_refused(raw):
-    for read in (values.database, values.queue):
+    for read in (parsers.database, parsers.queue):
         try:
             assert read(raw, BASE_DIR)
         except ValueError as error:

@@ -10,8 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import path
 
-from config import error_views
 from config import urls as project_urls
+from config.web import error_views
 
 
 def refuse(request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,8 @@ from django.test import Client
 from django.utils import timezone
 
 from mailadmin.models import ConnectionState, WorkerBeat
-from maillog.recording import claim_these, settle
+from maillog.queue.claiming import claim_these
+from maillog.queue.settling import settle
 from tests.maillog.makers import claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]

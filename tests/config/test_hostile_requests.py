@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Message
 from tests.config.site import PAGES, freshly_signed_in, stored
 from tests.conftest import signed_in

@@ -5,7 +5,7 @@ from django.template import Context, Template
 from django.utils.safestring import SafeString
 from lucide import IconDoesNotExist
 
-from config.icons import register
+from mailadmin.shell.icons import register
 
 
 def drawn(tag):

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config.keys import kept_fernet_keys, kept_secret_key
+from config.environment.key_files import kept_fernet_keys, kept_secret_key
 from tests.config.starting import BASE_DIR, SECRETS_KEYS, start
 
 
@@ -28,7 +28,7 @@ def test_two_installations_get_different_keys(tmp_path):
 
 def test_two_processes_that_start_together_get_the_same_key(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from config.keys import kept_secret_key\n"
+        "import sys, time; from pathlib import Path; from config.environment.key_files import kept_secret_key\n"
         "Path(sys.argv[1], f'ready-{sys.argv[2]}').touch()\n"
         "while not Path(sys.argv[1], 'go').exists(): time.sleep(0.001)\n"
         "print(kept_secret_key(Path(sys.argv[1], 'secret.key')))"

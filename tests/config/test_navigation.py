@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from config.navigation import ENTRIES
+from mailadmin.shell.navigation import ENTRIES
 from tests.maillog.makers import finished, make_incident
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import CharField, Value
 
 from maillog.models import Label, Message
-from prepared import Prepared, moment, objects
+from maillog.sql.prepared import Prepared, moment, objects
 from tests.maillog.makers import finished, queued
 
 pytestmark = pytest.mark.django_db

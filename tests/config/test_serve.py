@@ -1,4 +1,4 @@
-"""The real thing: ``python -m config.serve`` with its web server and worker, on a port of its own."""
+"""The real thing: ``python -m config.startup.serve`` with its web server and worker, on a port of its own."""
 
 import contextlib
 import os
@@ -63,7 +63,7 @@ class Running:
         kept = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "config.serve", *arguments],
+                [sys.executable, "-m", "config.startup.serve", *arguments],
                 cwd=BASE_DIR,
                 env={**kept, **blank, **stores, **environment},
                 stdin=subprocess.DEVNULL,

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from config import serve
+from config.startup import serve
 
 
 @pytest.fixture

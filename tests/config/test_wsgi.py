@@ -9,7 +9,7 @@ from tests.config.starting import BASE_DIR
 LOOK = """
 import gc, sys
 import config.wsgi
-assert "maillog.views.mails" in sys.modules, "the pages are loaded"
+assert "maillog.views.message_list" in sys.modules, "the pages are loaded"
 assert gc.get_freeze_count() > 100_000, gc.get_freeze_count()
 assert gc.isenabled()
 print("ready")

@@ -10,8 +10,9 @@ import time_machine
 from django.db import OperationalError, connections
 from django.utils import timezone
 
-from mailadmin import beats, circuit, delivery, drain, recovery
 from mailadmin.api import Mail, send_many
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver, drain, expired_leases, heartbeats
 from mailadmin.models import ConnectionState
 from maillog.models import Message, Status
 from tests.smtp_faults import HELD, reply
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def watch():
     """What this process has seen of the clock, which is nothing yet."""
-    return recovery.watch
+    return expired_leases.watch
 
 
 @pytest.fixture
@@ -64,15 +65,15 @@ def in_the_background(do):
 def test_mails_in_the_air_are_not_taken_for_a_dead_workers_when_the_clock_jumps(start):
     server = start(content=HELD)
     put(3)
-    beats.look()
-    sending = in_the_background(delivery.deliver_due)
+    heartbeats.look()
+    sending = in_the_background(deliver.deliver_due)
     deadline = time.monotonic() + 60
     while not server.contents and time.monotonic() < deadline:
         time.sleep(0.01)
     with jumped(hours=2):
         for _ in range(3):
-            beats.look()
-            delivery.deliver_due()
+            heartbeats.look()
+            deliver.deliver_due()
         server.let_go()
         sending.join(60)
     assert statuses() == {Status.SENT: 3}
@@ -85,12 +86,12 @@ def test_after_a_jump_the_living_renew_and_then_the_dead_are_noticed(start, monk
     monkeypatch.setattr(drain, "RENEW_SECONDS", 0.2)
     put(1)
     Message.objects.update(status=Status.SENDING, claim="dead", next_attempt_at=timezone.now() + timedelta(seconds=80))
-    assert not beats.look()
+    assert not heartbeats.look()
     with jumped(hours=2):
-        assert not beats.look(), "who is dead shows only after a moment"
+        assert not heartbeats.look(), "who is dead shows only after a moment"
         time.sleep(0.35)
-        assert beats.look()
-        delivery.deliver_due()
+        assert heartbeats.look()
+        deliver.deliver_due()
         assert statuses() == {Status.SENT: 1}
 
 
@@ -100,31 +101,31 @@ def test_a_database_that_was_away_for_long_is_no_death_either(start, monkeypatch
     put(1)
     Message.objects.update(status=Status.SENDING, claim="alive", next_attempt_at=timezone.now())
     watch.trusts_leases()
-    watch.looked -= recovery.GAP_SECONDS + 1
+    watch.looked -= expired_leases.GAP_SECONDS + 1
 
     def away():
         raise OperationalError("away")
 
     with monkeypatch.context() as broken:
-        broken.setattr("maillog.recording.anything_due", away)
+        broken.setattr("maillog.queue.claiming.anything_due", away)
         for _ in range(3):
             with pytest.raises(OperationalError):
-                beats.look()
-    assert recovery.recover_expired() == 0
+                heartbeats.look()
+    assert expired_leases.recover_expired() == 0
     time.sleep(0.35)
-    assert recovery.recover_expired() == 1
+    assert expired_leases.recover_expired() == 1
 
 
 def test_a_jump_ahead_makes_retries_due_once_and_in_order(start):
     server = start(mail=[reply("451 4.3.0 Later")] * 40)
     put(40)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.DEFERRED: 40}
     before = server.connections
     with jumped(days=3):
-        beats.look()
-        delivery.deliver_due()
-        delivery.deliver_due()
+        heartbeats.look()
+        deliver.deliver_due()
+        deliver.deliver_due()
         assert statuses() == {Status.SENT: 40}
     assert set(Message.objects.values_list("tries", flat=True)) == {2}
     assert len(server.contents) == 40
@@ -134,34 +135,34 @@ def test_a_jump_ahead_makes_retries_due_once_and_in_order(start):
 def test_a_jump_ahead_is_one_probe_not_one_for_every_interval_that_was_missed(start):
     server = start(greeting=reply("421 4.3.2 Down"))
     put(5)
-    delivery.deliver_due()
+    deliver.deliver_due()
     before = server.connections
     with jumped(days=3):
         for _ in range(5):
-            delivery.probe_connections()
+            deliver.probe_connections()
         assert server.connections == before + 1
         state = ConnectionState.objects.get()
         assert state.probe_at > timezone.now()
-        assert circuit.probe_due() == []
+        assert circuit_breaker.probe_due() == []
 
 
 def test_after_a_jump_back_new_mails_go_at_once_and_those_before_wait_no_longer_than_the_jump(start):
     server = start(mail=[reply("451 4.3.0 Later")])
     (deferred,) = put(1)
-    delivery.deliver_due()
+    deliver.deliver_due()
     (queued,) = put(1)
     now = timezone.now()
     with time_machine.travel(now - timedelta(hours=3)):
-        beats.note("worker")
+        heartbeats.note("worker")
         (new,) = put(1)
-        beats.look()
-        delivery.deliver_due()
+        heartbeats.look()
+        deliver.deliver_due()
         assert Message.objects.get(pk=new).status == Status.SENT
         assert Message.objects.get(pk=queued).status == Status.QUEUED
-        assert beats.workers().alive == 1
+        assert heartbeats.workers().alive == 1
     with time_machine.travel(now + timedelta(minutes=2)):
-        beats.look()
-        delivery.deliver_due()
+        heartbeats.look()
+        deliver.deliver_due()
     assert statuses() == {Status.SENT: 3}
     assert Message.objects.get(pk=deferred).tries == 2
     assert len(server.contents) == 3

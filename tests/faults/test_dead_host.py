@@ -12,7 +12,7 @@ from benchmarks.faults.worker import DIED_OF_POISON
 from mailadmin.api import Mail, send_many
 from mailadmin.models import ConnectionState
 from maillog.models import Attempt, Message, Status
-from secrets_app import keeping
+from secrets_app import storing
 from tests.smtp_faults import reply
 
 
@@ -23,7 +23,7 @@ def secret(admin):
     def store(name, port):
         fields = {"host": "127.0.0.1", "port": port, "tls": "none", "username": "", "sender": "shop@example.com",
                   "ehlo_name": "", "timeout": 5.0, "verify": True, "ca_pem": ""}  # fmt: skip
-        return keeping.store(kind="smtp", name=name, fields=fields, values={}, actor=admin, available_to_system=True)
+        return storing.store(kind="smtp", name=name, fields=fields, values={}, actor=admin, available_to_system=True)
 
     return store
 

@@ -2,11 +2,13 @@
 
 import pytest
 
-from mailadmin import beats, circuit, configuration, delivery
 from mailadmin.api import Mail, send_many
+from mailadmin.configuration import effective
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver, heartbeats
 from mailadmin.models import ConnectionState
 from maillog.models import Message, Status
-from secrets_app import keeping, vault
+from secrets_app import storing, vault
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +21,7 @@ def secret(admin):
         fields = {**server.fields, **changes}
         values = {"password": fields.pop("password")}
         open_fields = {"sender": "shop@example.com", "ehlo_name": "", "timeout": 30.0, "verify": True, **fields}
-        return keeping.store(
+        return storing.store(
             kind="smtp", name=name, fields=open_fields, values=values, actor=admin, available_to_system=True
         )
 
@@ -47,12 +49,12 @@ def test_while_the_default_connection_works_those_that_wait_for_another_are_left
     broken = start_smtp()
     secret("broken", broken, password="wrong")
     ids = put(300, "broken")
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses(ids) == {Status.HELD}
     tries = list(Message.objects.order_by("id").values_list("tries", "claim", "next_attempt_at"))
     for _ in range(3):
-        assert not beats.look(), "nothing is due"
-        delivery.deliver_due()
+        assert not heartbeats.look(), "nothing is due"
+        deliver.deliver_due()
     assert statuses(ids) == {Status.HELD}
     assert list(Message.objects.order_by("id").values_list("tries", "claim", "next_attempt_at")) == tries
     assert len(broken.sign_ins) == 1
@@ -62,13 +64,13 @@ def test_a_repaired_connection_sends_what_waits_for_it_although_the_default_one_
     secret("default", start_smtp(), password="wrong")
     other = start_smtp()
     secret("other", other)
-    circuit.pause(connection("other"), by="Ann")
+    circuit_breaker.pause(connection("other"), by="Ann")
     theirs, others = put(20), put(20, "other")
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses(theirs + others) == {Status.HELD}
-    circuit.resume(connection("other").id)
-    assert beats.look()
-    delivery.deliver_due()
+    circuit_breaker.resume(connection("other").id)
+    assert heartbeats.look()
+    deliver.deliver_due()
     assert (statuses(theirs), statuses(others)) == ({Status.HELD}, {Status.SENT})
     assert len(other.mails) == 20
 
@@ -77,13 +79,13 @@ def test_a_backup_that_opens_takes_the_mails_that_wait(start_smtp, secret, admin
     first = secret("first", start_smtp(), password="wrong")
     backup = secret("backup", start_smtp())
     chosen = {"primary_connection": str(first.pk), "backup_connections": str(backup.pk)}
-    configuration.save(chosen, author=admin, expected_revision=None)
-    circuit.pause(connection("backup"), by="Ann")
+    effective.save(chosen, author=admin, expected_revision=None)
+    circuit_breaker.pause(connection("backup"), by="Ann")
     ids = put(20)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses(ids) == {Status.HELD}
-    circuit.resume(str(backup.pk))
-    delivery.deliver_due()
+    circuit_breaker.resume(str(backup.pk))
+    deliver.deliver_due()
     assert statuses(ids) == {Status.SENT}
     assert ConnectionState.objects.get(name="first").state == ConnectionState.State.PAUSED
 
@@ -91,8 +93,8 @@ def test_a_backup_that_opens_takes_the_mails_that_wait(start_smtp, secret, admin
 def test_mails_that_waited_for_a_connection_go_once_the_driver_needs_none(start_smtp, secret, mail_settings):
     secret("broken", start_smtp(), password="wrong")
     ids = put(20)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses(ids) == {Status.HELD}
     mail_settings(driver="silent", from_address="shop@example.com")
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses(ids) == {Status.SILENCED}

@@ -16,8 +16,8 @@ from django.test import Client
 
 from benchmarks.faults import mails as log
 from benchmarks.faults.lab import wait_until
-from mailadmin import drain
 from mailadmin.api import Mail, send
+from mailadmin.delivery import drain
 from mailadmin.models import WorkerBeat
 from maillog.models import Message, Status
 from tests.factories import PASSWORD, make_user

@@ -13,8 +13,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from mailadmin import circuit, connections, delivery
 from mailadmin.api import Mail, send_many
+from mailadmin.connections import circuit_breaker, selection
+from mailadmin.delivery import deliver as delivery
 from mailadmin.models import ConnectionState
 from maillog.models import Attempt, Message, Recipient, Status
 from tests.smtp_faults import DRIP, DROP, EOF, GARBAGE, HANG, reply
@@ -60,8 +61,8 @@ def test_the_table_is_complete():
 @pytest.fixture
 def start(start_faulty_smtp, mail_settings, monkeypatch):
     """Start a server with STARTTLS and sign-in and these faults; it is the connection "environment"."""
-    usual = connections.server_for  # which would wait ten minutes for the answer to the final dot
-    monkeypatch.setattr(connections, "server_for", lambda connection, content_timeout=0.0: usual(connection))
+    usual = selection.server_for  # which would wait ten minutes for the answer to the final dot
+    monkeypatch.setattr(selection, "server_for", lambda connection, content_timeout=0.0: usual(connection))
 
     def start_server(**faults):
         server = start_faulty_smtp(tls="starttls", username="mailer", faults=faults)
@@ -114,7 +115,7 @@ def test_trouble_before_a_mail_is_the_connections(start, phase, fault, expected)
     deliver(later=timedelta(minutes=1))
     if expected == ConnectionState.State.PAUSED:
         assert server.connections == before, "a person has to look at it"
-        circuit.resume("environment")
+        circuit_breaker.resume("environment")
         deliver(later=timedelta(minutes=1))
     assert set(Message.objects.values_list("status", flat=True)) == {Status.SENT}
     assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)

@@ -5,7 +5,7 @@ import time
 from benchmarks.faults import mails as log
 from benchmarks.faults import stopping
 from benchmarks.faults.lab import wait_until
-from mailadmin.drain import LEASE, STOP_SECONDS
+from mailadmin.delivery.drain import LEASE, STOP_SECONDS
 from maillog.models import Message
 
 

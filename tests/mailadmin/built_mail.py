@@ -8,8 +8,8 @@ from email.message import EmailMessage, MIMEPart
 from email.policy import default
 from typing import Any
 
-from mailadmin.addresses import Address
-from mailadmin.mime import BuiltMessage, build
+from mailadmin.message.addresses import Address
+from mailadmin.message.mime import BuiltMessage, build
 
 SHOP = Address("Example Shop", "shop", "example.com")
 ANN = Address("Ann Lee", "ann", "example.org")

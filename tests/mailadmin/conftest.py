@@ -2,7 +2,7 @@
 
 import pytest
 
-from secrets_app import keeping
+from secrets_app import storing
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def secret(admin):
         fields = {"password": "", **server.fields, **changes}
         values = {"password": fields.pop("password")}
         open_fields = {"sender": "shop@example.com", "ehlo_name": "", "timeout": 30.0, "verify": True, **fields}
-        return keeping.store(
+        return storing.store(
             kind="smtp", name=name, fields=open_fields, values=values, actor=admin, available_to_system=True
         )
 

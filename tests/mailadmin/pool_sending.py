@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from mailadmin.drivers import pool
-from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp import pool
+from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
 from tests import patience
 from tests.mailadmin.smtp_sending import envelope
 

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from django.test import Client
 
-from mailadmin import api_keys
-from mailadmin.key_models import ApiKey, Scope
+from mailadmin.http_api import api_keys
+from mailadmin.models.api_key import ApiKey, Scope
 from users.models import User
 
 MAIL: dict[str, Any] = {"to": ["Ann <ann@example.com>"], "subject": "Hi", "text": "Hello"}

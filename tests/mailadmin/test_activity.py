@@ -15,11 +15,12 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailadmin import activity, charting
-from mailadmin.charting import Figures, drawing
-from maillog import figures, rollups
-from maillog.error_words import described
-from maillog.recording import settle
+from mailadmin.overview import activity, bar_chart
+from mailadmin.overview.bar_chart import Figures, drawing
+from maillog.explanations.error_kinds import described
+from maillog.queue.settling import settle
+from maillog.statistics import queries as figures
+from maillog.statistics import rollups
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, settlement
@@ -51,9 +52,9 @@ def numbers(place, kind):
 
 def test_one_huge_bar_leaves_the_others_to_be_seen():
     drawn = drawing([Figures(sent=1), Figures(sent=5_000_000), Figures(failed=1), Figures()], tick_every=6)
-    assert numbers(drawn.places[0], "sent")[0][1] == charting.LEAST
+    assert numbers(drawn.places[0], "sent")[0][1] == bar_chart.LEAST
     assert numbers(drawn.places[1], "sent")[0][1] > 100
-    assert numbers(drawn.places[2], "failed")[0][1] == charting.LEAST
+    assert numbers(drawn.places[2], "failed")[0][1] == bar_chart.LEAST
     assert drawn.places[3].bars == []
     assert drawn.top == 5_000_000
 
@@ -79,16 +80,16 @@ def test_every_bar_lies_within_the_drawing_on_its_side_of_the_line(places):
         }
         for bar in place.bars:
             top, end = float(bar.y), float(bar.y) + float(bar.height)
-            lowest = {"failed": charting.HEIGHT, "waiting": height}.get(bar.kind, base)
+            lowest = {"failed": bar_chart.HEIGHT, "waiting": height}.get(bar.kind, base)
             assert top >= (base if bar.kind in {"failed", "waiting"} else 0) - 0.02
             assert end <= lowest + 0.02
             assert float(bar.height) > 0
-            assert 0 <= float(bar.x) < float(bar.x) + float(bar.width) <= charting.WIDTH
+            assert 0 <= float(bar.x) < float(bar.x) + float(bar.width) <= bar_chart.WIDTH
 
 
 @pytest.mark.parametrize(("number", "up"), [(0, 0), (1, 1), (3, 5), (7, 10), (10, 10), (11, 20), (320, 500)])
 def test_the_scale_ends_at_a_round_number(number, up):
-    assert charting.nice(number) == up
+    assert bar_chart.nice(number) == up
 
 
 # ---------------------------------------------------------------- hours and days

@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailadmin.addresses import (
+from mailadmin.message.addresses import (
     CONTROL_CHARACTERS,
     Address,
     AddressError,

@@ -9,8 +9,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from mailadmin import alarms, circuit, configuration, delivery, webhook
+from mailadmin.alarms import raising, webhook
 from mailadmin.api import Mail, send_many
+from mailadmin.configuration import effective
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver
 from mailadmin.models import Alarm, AlarmRules
 from maillog.models import Incident, Message, Status
 from secrets_app import vault
@@ -44,9 +47,9 @@ def told():
 
 def tell():
     """Do what the worker's beat and its job do."""
-    if alarms.look():
-        alarms.send_waiting()
-    delivery.deliver_due()
+    if raising.look():
+        raising.send_waiting()
+    deliver.deliver_due()
 
 
 def put(count, hint=""):
@@ -61,7 +64,7 @@ def put(count, hint=""):
 
 def test_nobody_is_told_while_nobody_is_named():
     make_incident(mails=[1])
-    assert alarms.look() is False
+    assert raising.look() is False
     assert told() == []
 
 
@@ -103,8 +106,8 @@ def test_two_workers_book_the_same_alarm_once():
     rules(webhook_url="http://127.0.0.1:9/")
     incident = make_incident(mails=[1])
     now = timezone.now()
-    assert alarms.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
-    assert not alarms.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert raising.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert not raising.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
 
 
 def test_many_incidents_at_once_are_no_storm(receiver):
@@ -114,7 +117,7 @@ def test_many_incidents_at_once_are_no_storm(receiver):
         make_incident(connection=f"Relay {number}", mails=[number + 1])
     for _ in range(3):
         tell()
-    assert len(hook.told) == alarms.MOST_AN_HOUR
+    assert len(hook.told) == raising.MOST_AN_HOUR
     with time_machine.travel(timezone.now() + timedelta(minutes=61)):
         tell()
     assert len(hook.told) == 30
@@ -124,10 +127,10 @@ def test_an_alarm_of_a_worker_that_died_is_not_sent_again_and_says_so(receiver):
     hook = receiver()
     rules(webhook_url=hook.url)
     make_incident(mails=[1])
-    alarms.look()
+    raising.look()
     Alarm.objects.update(state="sending")
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        alarms.tidy(timezone.now())
+        raising.tidy(timezone.now())
         tell()
     assert hook.told == []
     assert "nobody knows" in Alarm.objects.get().result
@@ -140,10 +143,10 @@ def test_the_mail_goes_through_another_connection_than_the_one_in_trouble(start_
     first = secret("relay A", start_smtp(), password="wrong")
     other = start_smtp()
     secret("relay B", other)
-    configuration.save({"primary_connection": str(first.pk)}, author=admin, expected_revision=None)
+    effective.save({"primary_connection": str(first.pk)}, author=admin, expected_revision=None)
     rules(addresses="ops@example.com\nann@example.com", connection=str(first.pk))
     put(20)
-    delivery.deliver_due()
+    deliver.deliver_due()
     for _ in range(2):
         tell()
     (mail,) = other.mails
@@ -158,7 +161,7 @@ def test_where_there_is_no_other_connection_the_alarm_says_so(start_smtp, secret
     secret("relay A", start_smtp(), password="wrong")
     rules(addresses="ops@example.com")
     ids = put(5)
-    delivery.deliver_due()
+    deliver.deliver_due()
     tell()
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.mail_number) == ("failed", None)
@@ -176,7 +179,7 @@ def test_an_alarm_mail_that_fails_opens_no_incident_and_is_told_to_nobody(start_
     other.mailbox.refused = {"ops@example.com": "550 5.1.1 No such user"}
     rules(addresses="ops@example.com", mails=1)
     put(3, "relay A")
-    delivery.deliver_due()
+    deliver.deliver_due()
     for _ in range(3):
         tell()
     alarm = Alarm.objects.get()
@@ -190,7 +193,7 @@ def test_a_connection_that_only_an_alarm_met_is_told_to_nobody(start_smtp, secre
     secret("relay C", start_smtp())
     rules(addresses="ops@example.com")
     put(3, "relay A")
-    delivery.deliver_due()
+    deliver.deliver_due()
     for _ in range(3):
         tell()
     assert [one.incident_number for one in Alarm.objects.all()] == [Incident.objects.get(connection="relay A").pk]
@@ -357,7 +360,7 @@ def test_without_anybody_to_tell_a_test_says_so(admin_client):
 def test_a_closed_connection_sends_no_alarm(start_smtp, secret):
     chosen = secret("relay A", start_smtp())
     secret("relay B", start_smtp())
-    circuit.pause(next(one for one in vault.connections() if one.name == "relay A"), by="Ann")
+    circuit_breaker.pause(next(one for one in vault.connections() if one.name == "relay A"), by="Ann")
     rules(addresses="ops@example.com", connection=str(chosen.pk))
-    usable = alarms.usable(AlarmRules.current(), configuration.current())
+    usable = raising.usable(AlarmRules.current(), effective.current())
     assert [one.name for one in usable] == ["relay B"]

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailadmin.api import Attachment, InvalidMail, Mail, send, send_many, send_template, template_mail
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Content, Message, Recipient, Status
 from secrets_app.models import Secret
 from tests.factories import make_user

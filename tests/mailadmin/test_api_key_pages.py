@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mailadmin import api_keys
-from mailadmin.key_models import ApiKey
+from mailadmin.http_api import api_keys
+from mailadmin.models.api_key import ApiKey
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.mailadmin.programs import Program

@@ -8,11 +8,12 @@ from django.db import DatabaseError
 from django.http import QueryDict
 from django.utils import timezone
 
-from mailadmin import bulk, resending
 from mailadmin.models import BulkAction
-from maillog import removing
+from mailadmin.operations import bulk
+from mailadmin.outbox import resending
 from maillog.models import Content, MailEvent, Message
-from maillog.search import MailFilter
+from maillog.retention import deletion
+from maillog.search.filters import MailFilter
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 
@@ -234,7 +235,7 @@ def test_an_order_that_breaks_is_stopped_with_a_note_and_the_next_one_goes_on(ad
     def explode(*_args, **_kwargs):
         raise ValueError
 
-    monkeypatch.setattr(removing, "delete", explode)
+    monkeypatch.setattr(deletion, "delete", explode)
     bulk.run()
     broken.refresh_from_db()
     fine.refresh_from_db()

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from mailadmin import checks
-from templates_app.delivered import builtin_problems
+from templates_app.library.builtin_checks import builtin_problems
 from templates_app.rendering import BUILTIN
 
 

@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 
 from mailadmin.api import Mail, send
 from maillog.models import Message, Status
-from templates_app import sampling
-from templates_app.content import Content, Texts
+from templates_app.content.content import Content, Texts
+from templates_app.library import samples
 from tests.templates_app.makers import make_template
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,7 +181,7 @@ def test_mail_test_exits_2_for_a_template_language_or_sample_that_is_not_there(r
 
 def test_mail_test_exits_1_and_says_that_the_values_do_not_fit(relay):
     relay()
-    sampling.create_sample(make_template(), name="Empty", values={})
+    samples.create_sample(make_template(), name="Empty", values={})
     with pytest.raises(CommandError, match=r"The values do not fit: .*The value name is missing") as caught:
         run("mail_test", "ann@example.com", "--template", "shop/hello", "--sample", "Empty")
     assert caught.value.returncode == 1

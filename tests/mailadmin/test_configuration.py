@@ -2,19 +2,19 @@
 
 import pytest
 
-from mailadmin import configuration
-from mailadmin.configuration import SettingsConflictError
+from mailadmin.configuration import effective
+from mailadmin.configuration.effective import SettingsConflictError
 from mailadmin.models import SettingsRevision
 
 pytestmark = pytest.mark.django_db
 
 
 def save(author, revision=None, **values):
-    return configuration.save(values, author=author, expected_revision=revision)
+    return effective.save(values, author=author, expected_revision=revision)
 
 
 def test_defaults_apply_where_nothing_is_set():
-    current = configuration.current()
+    current = effective.current()
     assert (current.driver.value, current.driver.source) == ("smtp", "default")
     assert (current.mode.value, current.mode.source) == ("background", "default")
     assert (current.from_address.value, current.revision) == ("", None)
@@ -23,7 +23,7 @@ def test_defaults_apply_where_nothing_is_set():
 def test_page_goes_before_environment_and_environment_before_default(admin, mail_settings):
     mail_settings(from_address="env@example.com", send_mode="instant")
     save(admin, from_address="page@example.com")
-    current = configuration.current()
+    current = effective.current()
     assert (current.from_address.value, current.from_address.source) == ("page@example.com", "page")
     assert (current.mode.value, current.mode.source) == ("instant", "environment")
 
@@ -31,11 +31,11 @@ def test_page_goes_before_environment_and_environment_before_default(admin, mail
 def test_a_driver_from_the_environment_is_absolute(admin, mail_settings):
     save(admin, driver="smtp", from_name="Shop")
     mail_settings(driver="log")
-    current = configuration.current()
+    current = effective.current()
     assert (current.driver.value, current.driver.source) == ("log", "environment")
     assert "MAIL_DRIVER" in current.driver.lock
     save(admin, revision=current.revision, driver="smtp", from_name="Store")
-    assert configuration.current().driver.value == "log"
+    assert effective.current().driver.value == "log"
 
 
 def test_saving_under_a_locked_driver_does_not_lose_what_was_saved_before(admin, mail_settings):
@@ -43,24 +43,24 @@ def test_saving_under_a_locked_driver_does_not_lose_what_was_saved_before(admin,
     mail_settings(driver="log")
     save(admin, revision=first.pk, driver="smtp", from_name="Shop")
     mail_settings()
-    assert configuration.current().driver.value == "silent"
+    assert effective.current().driver.value == "silent"
 
 
 def test_a_driver_without_a_server_locks_the_primary_connection(admin, mail_settings):
     save(admin, primary_connection="environment")
     mail_settings(driver="log", host="mail.example.com")
-    assert configuration.current().primary_connection.lock
+    assert effective.current().primary_connection.lock
 
 
 def test_mail_locked_locks_every_value_of_the_environment(admin, mail_settings):
     first = save(admin, from_address="page@example.com", from_name="Page")
     mail_settings(from_address="env@example.com", locked=True)
-    current = configuration.current()
+    current = effective.current()
     assert (current.from_address.value, bool(current.from_address.lock)) == ("env@example.com", True)
     assert (current.from_name.value, bool(current.from_name.lock)) == ("Page", False)
     save(admin, revision=first.pk, from_address="other@example.com", from_name="New")
     mail_settings()
-    assert configuration.current().from_address.value == "page@example.com"
+    assert effective.current().from_address.value == "page@example.com"
 
 
 def test_every_save_is_a_numbered_revision_with_author_and_changed_fields(admin):
@@ -81,25 +81,25 @@ def test_the_second_of_two_editors_is_told(admin):
     save(admin, from_name="First")
     with pytest.raises(SettingsConflictError):
         save(admin, revision=None, from_name="Second")
-    assert configuration.current().from_name.value == "First"
+    assert effective.current().from_name.value == "First"
 
 
 def test_without_a_connection_mail_is_not_configured():
-    problem = configuration.problem(configuration.current())
+    problem = effective.problem(effective.current())
     assert "no connection" in problem.text
 
 
 def test_without_a_from_address_mail_is_not_configured(mail_settings):
     mail_settings(host="mail.example.com")
-    problem = configuration.problem(configuration.current())
+    problem = effective.problem(effective.current())
     assert "From address" in problem.text
 
 
 def test_host_and_sender_in_the_environment_are_enough(mail_settings):
     mail_settings(host="mail.example.com", from_address="shop@example.com")
-    assert configuration.problem(configuration.current()) is None
+    assert effective.problem(effective.current()) is None
 
 
 def test_a_driver_that_needs_no_connection_has_no_connection_problem(mail_settings):
     mail_settings(driver="log", from_address="shop@example.com")
-    assert configuration.problem(configuration.current()) is None
+    assert effective.problem(effective.current()) is None

@@ -6,8 +6,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from mailadmin import delivery
 from mailadmin.api import Mail, send
+from mailadmin.delivery import deliver
 from maillog.models import Attempt, Content, Message, Recipient, Status
 from tests.smtp_faults import HANG
 
@@ -73,7 +73,7 @@ def test_without_a_connection_the_mail_is_held_and_goes_out_once_there_is_one(re
     assert (row.status, row.tries) == (Status.HELD, 0)
     assert "No connection" in row.reason
     relay(mode="background")
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert Message.objects.get(pk=number).status == Status.SENT
 
 
@@ -106,7 +106,7 @@ def test_each_recipient_has_an_outcome_and_only_the_deferred_one_is_tried_again(
     outcomes = dict(Recipient.objects.filter(message=row).values_list("search_address", "outcome"))
     assert outcomes == {"ann@example.com": "accepted", "bob@example.com": "refused", "cat@example.com": "deferred"}
     server.mailbox.refused.clear()
-    delivery.deliver_these([number])
+    deliver.deliver_these([number])
     assert server.mails[1].recipients == ("cat@example.com",)
     row.refresh_from_db()
     assert row.status == Status.FAILED, "bob never got it"
@@ -119,7 +119,7 @@ def test_a_claim_that_ran_out_is_taken_over(relay, jobs):
     Message.objects.filter(pk=number).update(
         status=Status.SENDING, claim="dead", tries=1, next_attempt_at=timezone.now() - timedelta(seconds=1)
     )
-    delivery.deliver_due()
+    deliver.deliver_due()
     row = Message.objects.get(pk=number)
     assert (row.status, row.tries) == (Status.SENT, 2)
     assert row.message_id.encode() in server.mails[0].content

@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Message
-from templates_app import keeping
+from templates_app.library import publishing
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.templates_app.editing import path, typed, values
@@ -69,7 +69,7 @@ def test_a_wrong_address_is_refused_with_the_reason(client, template, to):
 
 def test_somebody_elses_draft_is_not_sent(client, template):
     bob = make_user("bob@example.com", *NEEDS)
-    keeping.save_draft(template, bob, template.published.read(), 0)
+    publishing.save_draft(template, bob, template.published.read(), 0)
     signed_in(bob).post(path(template, "draft"), typed(template, bob, subject="Secret"))
     client.post(SEND, {"to": "ann@example.com", "language": "en"})
     assert Message.objects.get().subject == "Hello Ann"

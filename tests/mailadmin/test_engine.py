@@ -8,15 +8,17 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from mailadmin import beats, circuit, configuration, delivery, drain
 from mailadmin.api import Mail, send, send_many, send_template
-from mailadmin.drain import Drain
-from mailadmin.drivers.smtp import SmtpDriver
-from mailadmin.flights import Flight
+from mailadmin.configuration import effective
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver, drain, heartbeats
+from mailadmin.delivery.drain import Drain
+from mailadmin.delivery.in_flight import Flight
+from mailadmin.drivers.smtp.driver import SmtpDriver
 from mailadmin.models import ConnectionState, WorkerBeat
-from maillog import recording
 from maillog.models import Attempt, Message, Status
-from secrets_app import keeping, vault
+from maillog.queue import claiming
+from secrets_app import storing, vault
 from tests.maillog.makers import claimed, queued
 from tests.smtp_faults import DROP, HANG, reply
 
@@ -57,7 +59,7 @@ def secret(admin):
         password = fields.pop("password", "")
         open_fields = {"sender": "shop@example.com", "ehlo_name": "", "timeout": 30.0, "verify": True, **fields}
         values = {"password": password} if fields["username"] else {}
-        return keeping.store(
+        return storing.store(
             kind="smtp", name=name, fields=open_fields, values=values, actor=admin, available_to_system=True
         )
 
@@ -67,17 +69,17 @@ def secret(admin):
 def test_a_wrong_password_pauses_the_connection_after_one_attempt_and_fails_nothing(start_smtp, environment):
     server = environment(start_smtp(), password="wrong")
     send_many(mails(300))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.HELD: 300}
     assert len(server.sign_ins) == 1
     assert Attempt.objects.count() == 1
     state = ConnectionState.objects.get()
     assert (state.state, state.probe_at) == (State.PAUSED, None)
     assert "535" in state.reason
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert len(server.sign_ins) == 1, "a paused connection is not tried again"
     environment(server)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.SENT: 300}
     assert len(server.mails) == 300
 
@@ -87,27 +89,27 @@ def test_a_dead_host_is_probed_once_an_interval_and_everything_goes_out_when_it_
     environment(server)
     server.stop()
     send_many(mails(50))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.HELD: 50}
     assert Attempt.objects.count() == 1
     state = ConnectionState.objects.get()
     assert state.state == State.UNREACHABLE
     assert state.probe_at
-    assert circuit.probe_due() == [], "not before its time"
+    assert circuit_breaker.probe_due() == [], "not before its time"
     later: datetime = state.probe_at + timedelta(seconds=1)
-    assert circuit.probe_due(later) == ["environment"]
-    assert circuit.probe_due(later) == [], "one worker only"
+    assert circuit_breaker.probe_due(later) == ["environment"]
+    assert circuit_breaker.probe_due(later) == [], "one worker only"
     back = start_smtp(port=server.port, tls=server.tls)
     ConnectionState.objects.update(probe_at=timezone.now())
-    delivery.probe_connections()
-    delivery.deliver_due()
+    deliver.probe_connections()
+    deliver.deliver_due()
     assert statuses() == {Status.SENT: 50}
     assert len(back.mails) == 50
 
 
 def test_the_intervals_between_probes_grow_and_end_at_ten_minutes():
     for failures, seconds in ((1, 30), (2, 60), (3, 120), (6, 600), (50, 600)):
-        assert seconds * 0.8 <= circuit.interval(failures).total_seconds() <= seconds * 1.2
+        assert seconds * 0.8 <= circuit_breaker.interval(failures).total_seconds() <= seconds * 1.2
 
 
 def test_a_backup_takes_over_and_every_hop_is_recorded(start_smtp, secret, admin, mail_settings):
@@ -116,9 +118,9 @@ def test_a_backup_takes_over_and_every_hop_is_recorded(start_smtp, secret, admin
     second = secret("second", backup)
     mail_settings(from_address="shop@example.com")
     chosen = {"primary_connection": str(first.pk), "backup_connections": str(second.pk)}
-    configuration.save(chosen, author=admin, expected_revision=None)
+    effective.save(chosen, author=admin, expected_revision=None)
     send_many(mails(20))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.SENT: 20}
     assert len(backup.mails) == 20
     hop = Attempt.objects.get(connection="first")
@@ -133,34 +135,34 @@ def test_other_connections_are_not_affected(start_smtp, secret, mail_settings):
     secret("fine", fine)
     mail_settings(from_address="shop@example.com")
     send_many([*mails(10, connection_hint="broken"), *mails(10, connection_hint="fine")])
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.SENT: 10, Status.HELD: 10}
 
 
 def test_a_connection_that_somebody_paused_stays_so_until_somebody_resumes_it(start_smtp, environment):
     environment(start_smtp())
     (connection,) = vault.connections()
-    circuit.pause(connection, by="Ann")
+    circuit_breaker.pause(connection, by="Ann")
     send_many(mails(3))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.HELD: 3}
     assert "Ann" in Message.objects.first().reason
     environment(start_smtp())
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.HELD: 3}, "new settings do not undo a decision"
-    assert circuit.resume("environment")
-    delivery.deliver_due()
+    assert circuit_breaker.resume("environment")
+    deliver.deliver_due()
     assert statuses() == {Status.SENT: 3}
 
 
 def test_a_lost_last_answer_is_repeated_with_the_same_message_id(start_faulty_smtp, environment):
     server = environment(start_faulty_smtp(faults={"content": [DROP, None]}))
     send_many(mails(1))
-    delivery.deliver_due()
+    deliver.deliver_due()
     row = Message.objects.get()
     assert (row.status, row.maybe_twice) == (Status.UNCERTAIN, True)
     with time_machine.travel(timezone.now() + timedelta(minutes=3)):
-        delivery.deliver_due()
+        deliver.deliver_due()
     row.refresh_from_db()
     assert (row.status, row.tries) == (Status.SENT, 2)
     assert row.message_id.encode() in server.mails[-1].content
@@ -168,11 +170,11 @@ def test_a_lost_last_answer_is_repeated_with_the_same_message_id(start_faulty_sm
 
 def test_mails_of_a_template_that_must_not_be_repeated_wait_for_somebody(start_faulty_smtp, environment, admin):
     environment(start_faulty_smtp(faults={"content": DROP}))
-    configuration.save({"ask_before_repeat": "billing/payment mail/test"}, author=admin, expected_revision=None)
+    effective.save({"ask_before_repeat": "billing/payment mail/test"}, author=admin, expected_revision=None)
     values = {"site": "Shop", "asked_by": "Ann", "connection": "relay", "time": "now"}
     send_template("mail/test", to=["ann@example.com"], values=values)
     send_many(mails(1))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert Message.objects.get(template__text="mail/test").next_attempt_at is None
     assert Message.objects.get(template=None).next_attempt_at is not None
     assert statuses() == {Status.UNCERTAIN: 2}
@@ -194,7 +196,7 @@ def test_a_mail_over_which_workers_die_is_parked_and_the_others_go_on(start_smtp
     monkeypatch.setattr(Drain, "settle", killed_by_poison)
     for _ in range(12):
         try:
-            delivery.deliver_due()
+            deliver.deliver_due()
         except Killed:
             Message.objects.filter(status=Status.SENDING).update(next_attempt_at=timezone.now())
     row = Message.objects.get(pk=poison)
@@ -211,7 +213,7 @@ def test_a_driver_that_raises_defers_its_mails_and_is_told_of(start_smtp, enviro
 
     monkeypatch.setattr(SmtpDriver, "send", broken)
     send_many(mails(3))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.DEFERRED: 3}
     assert "The driver failed" in caplog.text
 
@@ -219,7 +221,7 @@ def test_a_driver_that_raises_defers_its_mails_and_is_told_of(start_smtp, enviro
 def test_asked_to_stop_it_finishes_what_is_in_hand_and_takes_no_more(start_smtp, environment):
     server = environment(start_smtp())
     send_many(mails(450))
-    delivery.deliver_due(should_stop=lambda: bool(server.mails))
+    deliver.deliver_due(should_stop=lambda: bool(server.mails))
     assert set(statuses()) == {Status.SENT, Status.QUEUED}
     assert Message.objects.filter(status=Status.SENDING).count() == 0
 
@@ -228,7 +230,7 @@ def test_more_workers_are_called_while_there_is_more_than_one_batch(start_smtp, 
     environment(start_smtp())
     send_many(mails(drain.BATCH + 50))
     calls = []
-    delivery.deliver_due(call_others=lambda: calls.append(1))
+    deliver.deliver_due(call_others=lambda: calls.append(1))
     assert len(calls) == 1
     assert statuses() == {Status.SENT: drain.BATCH + 50}
 
@@ -253,14 +255,14 @@ def test_a_server_that_hangs_does_not_hold_up_another_connection(
     secret("fine", fine)
     mail_settings(from_address="shop@example.com")
     send_many([*mails(2, connection_hint="hanging"), *mails(20, connection_hint="fine")])
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.SENT: 20, Status.DEFERRED: 2}
 
 
 def test_a_greeting_that_refuses_holds_the_mails(start_faulty_smtp, environment):
     environment(start_faulty_smtp(faults={"greeting": reply("554 5.3.2 not now")}))
     send_many(mails(5))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert statuses() == {Status.HELD: 5}
     assert ConnectionState.objects.get().state == State.UNREACHABLE
 
@@ -268,30 +270,30 @@ def test_a_greeting_that_refuses_holds_the_mails(start_faulty_smtp, environment)
 def test_a_test_mail_is_tried_although_the_connection_is_in_trouble(start_smtp, environment):
     server = environment(start_smtp(), password="wrong")
     send_many(mails(1))
-    delivery.deliver_due()
+    deliver.deliver_due()
     send(mails(1, tags=["test"], mode="instant")[0])
     assert len(server.sign_ins) == 2
     assert statuses() == {Status.HELD: 1, Status.FAILED: 1}
 
 
 def test_the_heartbeat_says_how_many_workers_live():
-    assert beats.workers() == beats.Workers(0, None)
-    beats.note("a:1")
-    beats.note("b:2")
+    assert heartbeats.workers() == heartbeats.Workers(0, None)
+    heartbeats.note("a:1")
+    heartbeats.note("b:2")
     WorkerBeat.objects.filter(name="b:2").update(seen_at=timezone.now() - timedelta(minutes=5))
-    found = beats.workers()
+    found = heartbeats.workers()
     assert found.alive == 1
     assert found.seen_seconds_ago < 5
-    beats.leave("a:1")
-    assert beats.workers().alive == 0
+    heartbeats.leave("a:1")
+    assert heartbeats.workers().alive == 0
 
 
 def test_a_beat_makes_due_what_a_dead_worker_left(start_smtp, environment):
     environment(start_smtp())
     send_many(mails(1))
     Message.objects.update(status=Status.SENDING, claim="dead", next_attempt_at=timezone.now() - timedelta(seconds=1))
-    assert beats.look()
-    delivery.deliver_due()
+    assert heartbeats.look()
+    deliver.deliver_due()
     assert statuses() == {Status.SENT: 1}
 
 
@@ -302,7 +304,7 @@ def test_a_limited_connection_sends_no_more_than_its_rate(start_smtp, secret, ma
     mail_settings(from_address="shop@example.com")
     send_many(mails(100))
     begin = time.monotonic()
-    delivery.deliver_due(should_stop=lambda: len(server.mails) >= 20)
+    deliver.deliver_due(should_stop=lambda: len(server.mails) >= 20)
     took = time.monotonic() - begin
     sent = len(server.mails)
     assert sent <= 20 * (took + 1) + 2, "those of a second, and where the machine was slow of the next ones"
@@ -318,5 +320,5 @@ def test_nothing_more_is_claimed_while_large_mails_are_in_the_air(monkeypatch):
     assert run.has_room()
     run.in_the_air.add(Flight(claimed(queued(mime=b"x" * 100))))
     assert run.has_room()
-    monkeypatch.setattr(recording, "MOST_OCTETS", 150)
+    monkeypatch.setattr(claiming, "MOST_OCTETS", 150)
     assert not run.has_room()

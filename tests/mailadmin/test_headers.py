@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailadmin.addresses import Address
-from mailadmin.headers import (
+from mailadmin.message.addresses import Address
+from mailadmin.message.headers import (
     HeaderError,
     check_block,
     check_name,

@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 import pytest
 from django.utils import timezone
 
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Content, Message
 from templates_app.rendering import RenderedMail
 from tests.factories import make_admin, make_user

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mailadmin import api_keys
+from mailadmin.http_api import api_keys
 from mailadmin.http_api.site import description
-from mailadmin.key_models import ApiKey, Scope
+from mailadmin.models.api_key import ApiKey, Scope
 from maillog.models import Message
 from tests.factories import make_admin, make_user
 from tests.mailadmin.programs import MAIL, fields, problem, program
@@ -213,7 +213,7 @@ def test_a_key_stands_in_no_error_page(shop, monkeypatch, settings):
 
     settings.DEBUG = True
     shop.client.raise_request_exception = False
-    monkeypatch.setattr("mailadmin.api_keys.OWNERS", SimpleNamespace(first=crash))
+    monkeypatch.setattr("mailadmin.http_api.api_keys.OWNERS", SimpleNamespace(first=crash))
     page = shop.get("/mails").content.decode()
     assert "on purpose" in page
     assert shop.key[7:] not in page

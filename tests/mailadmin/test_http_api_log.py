@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from mailadmin import resending
+from mailadmin.outbox import resending
 from maillog.models import Message
-from maillog.recording import RecipientOutcome, claim_these, settle
+from maillog.queue.claiming import claim_these
+from maillog.queue.settling import RecipientOutcome, settle
 from tests.factories import make_admin, make_user
 from tests.mailadmin.programs import fields, problem, program
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from maillog.models import Incident, Message, Status
-from maillog.recording import settle
+from maillog.queue.settling import settle
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, make_incident, queued, settlement

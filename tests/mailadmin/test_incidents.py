@@ -8,12 +8,15 @@ import time_machine
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
-from mailadmin import circuit, configuration, delivery, incident_words, incidents
 from mailadmin.api import Mail, send_many
+from mailadmin.configuration import effective
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver
+from mailadmin.incidents import detection, texts
 from mailadmin.models import AlarmRules, ConnectionState
-from maillog import incidents as kept
+from maillog import incident_store as kept
 from maillog.models import Incident, IncidentMail, Message, Status
-from secrets_app import keeping, vault
+from secrets_app import storing, vault
 from tests.smtp_faults import reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,17 +52,17 @@ def refusing(start_smtp, addresses, words="550 5.1.1 No such user"):
 
 
 def test_a_wrong_password_with_many_waiting_mails_is_one_incident_with_all_of_them(start_smtp, secret, admin):
-    configuration.save({"from_name": "Shop"}, author=admin, expected_revision=None)
+    effective.save({"from_name": "Shop"}, author=admin, expected_revision=None)
     server = start_smtp()
     secret("relay A", server, password="wrong")
     ids = put(214)
-    delivery.deliver_due()
+    deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.connection, incident.kind, incident.code, incident.state) == ("relay A", "auth", 535, State.OPEN)
     assert incident.mails == 214
     assert members(incident) == ids
     assert (incident.first_mail, incident.last_mail) == (ids[0], ids[-1])
-    sentence = incident_words.sentence(incident)
+    sentence = texts.sentence(incident)
     assert sentence.startswith("535 on relay A: 214 mails since ")
     assert "after the connection was made" in sentence, "the secret is newer than the revision"
     assert [one["what"] for one in incident.before] == ["settings", "secret"]
@@ -68,10 +71,10 @@ def test_a_wrong_password_with_many_waiting_mails_is_one_incident_with_all_of_th
 
 def test_the_newest_revision_is_named_if_it_was_saved_shortly_before(start_smtp, secret, admin):
     secret("relay A", start_smtp(), password="wrong")
-    saved = configuration.save({"from_name": "Shop"}, author=admin, expected_revision=None)
+    saved = effective.save({"from_name": "Shop"}, author=admin, expected_revision=None)
     put(3)
-    delivery.deliver_due()
-    sentence = incident_words.sentence(Incident.objects.get())
+    deliver.deliver_due()
+    sentence = texts.sentence(Incident.objects.get())
     assert f", after revision {saved.pk} (admin@example.com, " in sentence
 
 
@@ -79,9 +82,9 @@ def test_it_ends_by_itself_once_it_is_repaired_and_mails_went_through(start_smtp
     server = start_smtp()
     stored = secret("relay A", server, password="wrong")
     put(20)
-    delivery.deliver_due()
-    assert incidents.look() == 0
-    keeping.change(
+    deliver.deliver_due()
+    assert detection.look() == 0
+    storing.change(
         stored.pk,
         revision=stored.revision,
         name="relay A, repaired",
@@ -89,13 +92,13 @@ def test_it_ends_by_itself_once_it_is_repaired_and_mails_went_through(start_smtp
         values={"password": server.password},
         actor=admin,
     )
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert set(Message.objects.values_list("status", flat=True)) == {Status.SENT}
-    assert incidents.look() == 0, "not before it is quiet"
+    assert detection.look() == 0, "not before it is quiet"
     assert Incident.objects.get().recovered_at is not None
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        assert incidents.look() == 1
-        assert incidents.look() == 0
+        assert detection.look() == 1
+        assert detection.look() == 0
     incident = Incident.objects.get()
     assert (incident.state, incident.ending, incident.mails) == (State.ENDED, "recovered", 20)
 
@@ -103,11 +106,11 @@ def test_it_ends_by_itself_once_it_is_repaired_and_mails_went_through(start_smtp
 def test_a_connection_that_is_quiet_but_still_closed_does_not_end_it(start_smtp, secret):
     secret("relay A", start_smtp(), password="wrong")
     put(2)
-    delivery.deliver_due()
+    deliver.deliver_due()
     with time_machine.travel(timezone.now() + timedelta(hours=5)):
-        assert incidents.look() == 0
-        circuit.resume(connection("relay A").id)
-        assert incidents.look() == 0, "open again, but nothing went through"
+        assert detection.look() == 0
+        circuit_breaker.resume(connection("relay A").id)
+        assert detection.look() == 0, "open again, but nothing went through"
 
 
 def test_two_connections_in_trouble_are_two_incidents(start_smtp, secret):
@@ -116,7 +119,7 @@ def test_two_connections_in_trouble_are_two_incidents(start_smtp, secret):
     secret("two", gone)
     gone.stop()
     first, second = put(30, "one"), put(40, "two")
-    delivery.deliver_due()
+    deliver.deliver_due()
     found = {one.connection: one for one in Incident.objects.all()}
     assert {name: (one.kind, one.mails) for name, one in found.items()} == {"one": ("auth", 30), "two": ("connect", 40)}
     assert (members(found["one"]), members(found["two"])) == (first, second)
@@ -125,21 +128,21 @@ def test_two_connections_in_trouble_are_two_incidents(start_smtp, secret):
 def test_mails_that_come_later_are_added_and_none_is_counted_twice(start_smtp, secret):
     secret("relay A", start_smtp(), password="wrong")
     first = put(5)
-    delivery.deliver_due()
+    deliver.deliver_due()
     later = put(7)
-    delivery.deliver_due()
-    circuit.resume(connection("relay A").id)
-    delivery.release_held()
-    delivery.deliver_due()
+    deliver.deliver_due()
+    circuit_breaker.resume(connection("relay A").id)
+    deliver.release_held()
+    deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.mails, members(incident)) == (12, first + later)
 
 
 def test_a_connection_that_somebody_paused_is_no_incident(start_smtp, secret):
     secret("relay A", start_smtp())
-    circuit.pause(connection("relay A"), by="Ann")
+    circuit_breaker.pause(connection("relay A"), by="Ann")
     put(20)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert not Incident.objects.exists()
 
 
@@ -148,10 +151,10 @@ def test_a_probe_that_succeeds_is_noted_as_recovery(start_smtp, secret):
     secret("relay A", server)
     server.stop()
     put(1)
-    delivery.deliver_due()
+    deliver.deliver_due()
     again = start_smtp(port=server.port)
     ConnectionState.objects.update(probe_at=timezone.now())
-    delivery.probe_connections()
+    deliver.probe_connections()
     assert again.mailbox.connections or Incident.objects.get().recovered_at is not None
     assert Incident.objects.get().recovered_at is not None
 
@@ -159,22 +162,22 @@ def test_a_probe_that_succeeds_is_noted_as_recovery(start_smtp, secret):
 def test_the_incident_of_a_deleted_connection_ends(start_smtp, secret, admin):
     stored = secret("relay A", start_smtp(), password="wrong")
     put(1)
-    delivery.deliver_due()
-    keeping.delete(stored.pk, actor=admin)
-    assert incidents.look() == 1
+    deliver.deliver_due()
+    storing.delete(stored.pk, actor=admin)
+    assert detection.look() == 1
     assert Incident.objects.get().ending == "gone"
 
 
 def test_what_somebody_ended_begins_anew_with_the_next_failure(start_smtp, secret):
     secret("relay A", start_smtp(), password="wrong")
     put(1)
-    delivery.deliver_due()
+    deliver.deliver_due()
     first = Incident.objects.get()
-    assert incidents.end(first, by="Ann")
-    assert not incidents.end(first, by="Bea"), "it had ended"
-    circuit.resume(connection("relay A").id)
-    delivery.release_held()
-    delivery.deliver_due()
+    assert detection.end(first, by="Ann")
+    assert not detection.end(first, by="Bea"), "it had ended"
+    circuit_breaker.resume(connection("relay A").id)
+    deliver.release_held()
+    deliver.deliver_due()
     assert list(Incident.objects.values_list("state", "ended_by")) == [("open", ""), ("ended", "Ann")]
 
 
@@ -184,7 +187,7 @@ def test_what_somebody_ended_begins_anew_with_the_next_failure(start_smtp, secre
 def test_missing_mailboxes_below_the_threshold_are_no_incident(start_smtp, secret):
     secret("relay A", refusing(start_smtp, [f"p{n}@example.com" for n in range(9)]))
     put(30)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert Message.objects.filter(status=Status.FAILED).count() == 9
     assert not Incident.objects.exclude(state=State.GATHERING).exists()
 
@@ -192,10 +195,10 @@ def test_missing_mailboxes_below_the_threshold_are_no_incident(start_smtp, secre
 def test_missing_mailboxes_from_the_threshold_on_are_one_also_over_several_runs(start_smtp, secret):
     secret("relay A", refusing(start_smtp, [f"p{n}@example.com" for n in range(6)]))
     put(6)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert Incident.objects.get().state == State.GATHERING
     ids = put(6)
-    delivery.deliver_due()
+    deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.state, incident.kind, incident.code, incident.mails) == (State.OPEN, "mailbox-missing", 550, 12)
     assert incident.last_mail == ids[-1]
@@ -204,10 +207,10 @@ def test_missing_mailboxes_from_the_threshold_on_are_one_also_over_several_runs(
 def test_failures_that_are_too_far_apart_do_not_add_up(start_smtp, secret):
     secret("relay A", refusing(start_smtp, [f"p{n}@example.com" for n in range(6)]))
     put(6)
-    delivery.deliver_due()
+    deliver.deliver_due()
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
         put(6)
-        delivery.deliver_due()
+        deliver.deliver_due()
         incident = Incident.objects.get()
         assert (incident.state, incident.mails) == (State.GATHERING, 6)
         assert incident.first_at > timezone.now() - timedelta(minutes=1)
@@ -216,9 +219,9 @@ def test_failures_that_are_too_far_apart_do_not_add_up(start_smtp, secret):
 def test_what_gathered_and_went_no_further_is_forgotten(start_smtp, secret):
     secret("relay A", refusing(start_smtp, ["p0@example.com"]))
     put(1)
-    delivery.deliver_due()
+    deliver.deliver_due()
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        incidents.look()
+        detection.look()
     assert not Incident.objects.exists()
     assert not IncidentMail.objects.exists()
 
@@ -227,10 +230,10 @@ def test_the_threshold_is_a_rule_that_can_be_changed(start_smtp, secret):
     AlarmRules.objects.create(pk=1, mails=2, minutes=5)
     secret("relay A", refusing(start_smtp, ["p0@example.com", "p1@example.com"]))
     put(3)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert Incident.objects.get().is_open
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        assert incidents.look() == 1
+        assert detection.look() == 1
     assert Incident.objects.get().ending == "quiet"
 
 
@@ -238,17 +241,17 @@ def test_mails_that_are_put_off_are_one_incident(start_faulty_smtp, secret):
     server = start_faulty_smtp(faults={"rcpt": reply("451 4.7.1 Greylisted, come back later")})
     secret("relay A", server)
     put(12)
-    delivery.deliver_due()
+    deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.state, incident.kind, incident.code, incident.mails) == (State.OPEN, "greylisting", 451, 12)
-    assert "tried again by themselves" in incident_words.steps(incident)[0]
+    assert "tried again by themselves" in texts.steps(incident)[0]
 
 
 def test_a_mail_that_was_parked_because_workers_died_is_one_at_once(start_smtp, secret):
     secret("relay A", start_smtp())
     (pk,) = put(1)
     Message.objects.filter(pk=pk).update(lost=5)
-    delivery.deliver_due()
+    deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.state, incident.kind, incident.connection, members(incident)) == (State.OPEN, "worker", "", [pk])
 
@@ -258,9 +261,9 @@ def test_a_mail_that_was_parked_because_workers_died_is_one_at_once(start_smtp, 
 
 def test_successes_cost_no_query(start_smtp, secret, monkeypatch):
     secret("relay A", start_smtp())
-    monkeypatch.setattr(incidents, "write", lambda *_: pytest.fail("something was written"))
+    monkeypatch.setattr(detection, "write", lambda *_: pytest.fail("something was written"))
     put(30)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert set(Message.objects.values_list("status", flat=True)) == {Status.SENT}
 
 
@@ -273,7 +276,7 @@ def test_an_error_while_incidents_are_written_does_not_hurt_delivery(start_smtp,
     secret("relay B", refusing(start_smtp, ["p0@example.com"]))
     put(3, "relay A")
     put(3, "relay B")
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert sorted(Message.objects.values_list("status", flat=True)) == ["failed", *["held"] * 3, *["sent"] * 2]
     assert "the disk is full" in caplog.text
 

@@ -6,8 +6,8 @@ import re
 import pytest
 from django.core.cache import cache
 
-from mailadmin import ladder
-from mailadmin.ladder import DONE, FAILED, MISSING
+from mailadmin.diagnosis import connection_check
+from mailadmin.diagnosis.connection_check import DONE, FAILED, MISSING
 from maillog.models import Message
 from secrets_app import vault
 from secrets_app.models import Secret, SecretEvent
@@ -258,7 +258,7 @@ def test_a_secret_that_was_saved_meanwhile_is_not_tried(admin_client, start_smtp
         Secret.objects.filter(pk=kept.pk).update(revision=2)
         return reveal(number)
 
-    monkeypatch.setattr("mailadmin.connections.reveal", saved_meanwhile)
+    monkeypatch.setattr("mailadmin.connections.selection.reveal", saved_meanwhile)
     data = typed(server, password="", password_action="keep")
     response = admin_client.post(f"{NEW}{kept.pk}/", data)
     assert response.status_code == 422
@@ -268,11 +268,11 @@ def test_a_secret_that_was_saved_meanwhile_is_not_tried(admin_client, start_smtp
 
 def test_only_a_few_checks_run_at_a_time_and_a_person_has_so_many_a_minute(admin_client, start_smtp, monkeypatch):
     server = start_smtp(tls="none", username="", password="")
-    with ladder.turn(1), ladder.turn(2):
+    with connection_check.turn(1), connection_check.turn(2):
         response = admin_client.post(NEW, typed(server))
         assert "Other checks are running" in text_of(response)
     cache.clear()
-    monkeypatch.setattr(ladder, "A_MINUTE", 2)
+    monkeypatch.setattr(connection_check, "A_MINUTE", 2)
     codes = [admin_client.post(NEW, typed(server)).status_code for _ in range(4)]
     assert codes == [200, 200, 422, 422]
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from mailadmin.flights import Landings
+from mailadmin.delivery.in_flight import Landings
 
 LONG = 60.0
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils.functional import lazystr
 
 from mailadmin.errors import ConnectFailed, DeliveryError, InvalidMail, Phase, SignInRefused
-from mailadmin.mail import Attachment, Mail
+from mailadmin.message.mail import Attachment, Mail
 from tests.cases import case
 
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailadmin.addresses import Address
 from mailadmin.errors import InvalidMail
-from mailadmin.headers import HeaderError
-from mailadmin.mail import Attachment
+from mailadmin.message.addresses import Address
+from mailadmin.message.headers import HeaderError
+from mailadmin.message.mail import Attachment
 from tests.cases import case
 from tests.mailadmin.built_mail import ANN, BOB, MESSAGE_ID, built, read, shape, text_of
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailadmin.encodings import encode_text, seven_bit
 from mailadmin.errors import InvalidMail
-from mailadmin.mail import Attachment
+from mailadmin.message.encodings import encode_text, seven_bit
+from mailadmin.message.mail import Attachment
 from tests.cases import case
 from tests.mailadmin.built_mail import built, read, text_of
 

@@ -8,7 +8,7 @@ from django.core import mail as django_mail
 from django.core.mail import EmailMessage, EmailMultiAlternatives, send_mail
 
 from mailadmin.errors import InvalidMail
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Content, Message
 
 pytestmark = pytest.mark.django_db

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from mailadmin import configuration
+from mailadmin.configuration import effective
 from mailadmin.models import SettingsRevision
 from maillog.models import Message, Status
 from tests.factories import make_user
@@ -59,14 +59,14 @@ def test_settings_are_saved_as_a_revision(admin_client, admin):
     form = settings_form(driver="silent", from_name="Shop", from_address="shop@example.com", mode="instant")
     answer = admin_client.post(reverse("mailadmin:settings"), form, follow=True)
     assert "Saved as revision" in answer.content.decode()
-    current = configuration.current()
+    current = effective.current()
     assert (current.driver.value, current.mode.value, current.from_name.value) == ("silent", "instant", "Shop")
     assert SettingsRevision.objects.get().author == admin
 
 
 def test_choosing_what_applies_anyway_sets_nothing(admin_client):
     admin_client.post(reverse("mailadmin:settings"), settings_form(from_name="Shop"))
-    assert configuration.current().driver.source == "default"
+    assert effective.current().driver.source == "default"
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -84,7 +84,7 @@ def test_hostile_settings_are_refused_at_the_field_and_store_nothing(admin_clien
 def test_a_locked_driver_cannot_be_changed_by_posting(admin_client, mail_settings):
     mail_settings(driver="log")
     admin_client.post(reverse("mailadmin:settings"), settings_form(driver="smtp", from_name="Shop"))
-    assert configuration.current().driver.value == "log"
+    assert effective.current().driver.value == "log"
     body = admin_client.get(reverse("mailadmin:settings")).content.decode()
     assert "MAIL_DRIVER is set in the environment" in body
 
@@ -96,7 +96,7 @@ def test_the_second_editor_is_told_and_keeps_what_was_typed(admin_client):
     body = answer.content.decode()
     assert "Somebody else saved" in body
     assert 'value="Second"' in body
-    assert configuration.current().from_name.value == "First"
+    assert effective.current().from_name.value == "First"
 
 
 def test_the_test_page_proposes_the_persons_own_address(admin_client, admin):

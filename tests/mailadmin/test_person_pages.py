@@ -6,11 +6,11 @@ from urllib.parse import quote
 import pytest
 from django.urls import reverse
 
-from mailadmin import accounts
 from mailadmin.api import Mail, send
-from maillog import suppressing
+from mailadmin.hooks import account_lookup
+from maillog import suppressions
 from maillog.models import Message, Suppression
-from maillog.recording import RecipientOutcome, settle
+from maillog.queue.settling import RecipientOutcome, settle
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
@@ -156,7 +156,7 @@ def test_what_is_known_of_the_account_is_shown(reader):
 
 
 def test_without_accounts_the_page_works(reader, monkeypatch):
-    monkeypatch.setattr(accounts, "find", None)
+    monkeypatch.setattr(account_lookup, "find", None)
     assert page(reader, ANN).status_code == 200
 
 
@@ -235,11 +235,11 @@ def test_an_address_is_suppressed_from_its_page_and_gets_mail_again(keeper):
     shown = text(keeper.get(response["Location"]))
     assert "gets mail again." in shown
     assert "lifted by keeper@example.com. gone" in shown
-    assert suppressing.in_force(ANN) is None
+    assert suppressions.in_force(ANN) is None
 
 
 def test_doing_it_twice_says_so(keeper):
-    row, _ = suppressing.suppress(ANN, by=None)
+    row, _ = suppressions.suppress(ANN, by=None)
     shown = text(keeper.post("/log/suppressions/new/", {"address": ANN}, follow=True))
     assert "was suppressed already; nothing has changed." in shown
     keeper.post(f"/log/suppressions/{row.pk}/removal/")
@@ -271,7 +271,7 @@ def test_a_suppression_that_never_was_is_not_found(keeper):
 def test_the_list_shows_searches_and_pages(keeper, reader):
     assert "No address is suppressed" in text(keeper.get("/log/suppressions/"))
     for number in range(51):
-        suppressing.suppress(f"person{number}@example.com", by=None, by_name="Eve", reason=f"reason {number}")
+        suppressions.suppress(f"person{number}@example.com", by=None, by_name="Eve", reason=f"reason {number}")
     shown = text(keeper.get("/log/suppressions/"))
     assert "person50@example.com" in shown
     assert "person0@example.com" not in shown
@@ -294,7 +294,7 @@ def test_an_unusable_search_is_said_at_the_field(query, keeper):
 
 def test_what_is_sent_to_a_suppressed_address_is_recorded_as_skipped(mail_settings):
     mail_settings(driver="silent", from_address="shop@example.com")
-    suppressing.suppress(ANN, by=None, by_name="Eve", reason="gone")
+    suppressions.suppress(ANN, by=None, by_name="Eve", reason="gone")
     pk = send(Mail(to=["Ann <Ann@Example.com>"], subject="Hi", text="Hello"))
     mail = Message.objects.get(pk=pk)
     assert mail.status == "skipped"
@@ -306,7 +306,7 @@ def test_what_is_sent_to_a_suppressed_address_is_recorded_as_skipped(mail_settin
 def test_an_instant_mail_is_not_sent_to_it_either(start_smtp, mail_settings, django_capture_on_commit_callbacks):
     server = start_smtp()
     mail_settings(**server.fields, from_address="shop@example.com", send_mode="instant")
-    suppressing.suppress(ANN, by=None)
+    suppressions.suppress(ANN, by=None)
     with django_capture_on_commit_callbacks(execute=True):
         pk = send(Mail(to=[ANN], subject="Hi", text="Hello"))
     assert Message.objects.get(pk=pk).status == "skipped"

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mailadmin import loop
-from mailadmin.drivers import pool
+from mailadmin.drivers import event_loop
+from mailadmin.drivers.smtp import pool
 from mailadmin.errors import SignInRefused
 from tests.mailadmin.pool_sending import DRIVER, mails, outcomes_of, run, server_of, until
 from tests.mailadmin.smtp_sending import ANN, envelope
@@ -225,9 +225,9 @@ def test_closing_from_another_thread_lets_the_mail_under_way_finish_and_says_goo
     server = start_faulty_smtp(pipelining=True, faults={"content": HELD})
     to, told = server_of(server, max_connections=1), []
     call = DRIVER.send(mails(20), to, on_result=lambda _mail, result: told.append(result))
-    sending = asyncio.run_coroutine_threadsafe(call, loop.process_loop())
+    sending = asyncio.run_coroutine_threadsafe(call, event_loop.process_loop())
     wait_for(lambda: server.contents)
-    closing = asyncio.run_coroutine_threadsafe(pool.close_all(60), loop.process_loop())
+    closing = asyncio.run_coroutine_threadsafe(pool.close_all(60), event_loop.process_loop())
     wait_for(lambda: told)  # that of the first one it was decided not to begin
     assert not closing.done()
     server.let_go()
@@ -237,17 +237,17 @@ def test_closing_from_another_thread_lets_the_mail_under_way_finish_and_says_goo
     assert {type(result.error) for result in results[2:]} == {pool.Stopped}
     assert len(server.mails) == 2
     assert server.count("QUIT") == 1
-    assert loop.run(DRIVER.send(mails(1), to))[0].outcome == "sent"
-    loop.run(pool.close_all())
+    assert event_loop.run(DRIVER.send(mails(1), to))[0].outcome == "sent"
+    event_loop.run(pool.close_all())
 
 
 def test_closing_while_a_further_connection_is_dialed_forgets_no_mail_that_is_under_way(start_faulty_smtp):
     """Met with workers that were stopped under load: their dial was given up, and the mails under way with it."""
     server = start_faulty_smtp(pipelining=True, faults={"content": HELD, "greeting": [None, HANG]})
     to = server_of(server, max_connections=2)
-    sending = asyncio.run_coroutine_threadsafe(DRIVER.send(mails(20), to), loop.process_loop())
+    sending = asyncio.run_coroutine_threadsafe(DRIVER.send(mails(20), to), event_loop.process_loop())
     wait_for(lambda: server.contents and server.connections == 2)
-    closing = asyncio.run_coroutine_threadsafe(pool.close_all(60), loop.process_loop())
+    closing = asyncio.run_coroutine_threadsafe(pool.close_all(60), event_loop.process_loop())
     time.sleep(0.2)
     server.let_go()
     closing.result(60)
@@ -284,12 +284,12 @@ def test_closing_takes_no_longer_than_it_may(start_faulty_smtp):
 def test_a_forked_process_makes_connections_of_its_own(start_faulty_smtp):
     server = start_faulty_smtp(pipelining=True)
     to = server_of(server)
-    assert loop.run(DRIVER.send(mails(1), to))[0].outcome == "sent"
+    assert event_loop.run(DRIVER.send(mails(1), to))[0].outcome == "sent"
     child = os.fork()
     if not child:
         signal.alarm(60)
-        os._exit(int(loop.run(DRIVER.send(mails(1, first=2), to))[0].outcome != "sent"))
+        os._exit(int(event_loop.run(DRIVER.send(mails(1, first=2), to))[0].outcome != "sent"))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert loop.run(DRIVER.send(mails(1, first=3), to))[0].outcome == "sent"
-    loop.run(pool.close_all())
+    assert event_loop.run(DRIVER.send(mails(1, first=3), to))[0].outcome == "sent"
+    event_loop.run(pool.close_all())
     assert (server.connections, len(server.mails)) == (2, 3)

@@ -8,11 +8,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailadmin import circuit, delivery
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver
+from mailadmin.delivery.status import pulse
 from mailadmin.models import ConnectionState, WorkerBeat
-from mailadmin.pulse import pulse
 from maillog.models import Label, Message
-from maillog.recording import settle
+from maillog.queue.settling import settle
 from secrets_app import vault
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -184,7 +185,7 @@ def test_the_overview_says_that_put_off_mails_need_a_worker(admin_client):
 
 
 def test_the_overview_names_closed_connections_to_those_who_may_see_the_log(admin_client, colleague_client):
-    circuit.pause(vault.connections()[0], by="Ann")
+    circuit_breaker.pause(vault.connections()[0], by="Ann")
     assert "The connection “environment” is paused." in body(admin_client)
     assert "Paused by Ann." in body(admin_client)
     assert "Paused by Ann." not in body(colleague_client)
@@ -202,7 +203,7 @@ def test_a_mail_held_by_the_engine_is_counted_for_the_connection_it_waits_for(ma
     server = start_smtp()
     mail_settings(**{**server.fields, "password": "wrong"}, from_address="shop@example.com", timeout=30)
     queued()
-    delivery.deliver_due()
+    deliver.deliver_due()
     row = Message.objects.get()
     assert (row.status, row.connection.text) == ("held", "environment")
     assert ConnectionState.objects.get().state == "paused"

@@ -13,11 +13,12 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from mailadmin import beats, circuit
-from mailadmin.drain import Drain
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import heartbeats
+from mailadmin.delivery.drain import Drain
 from mailadmin.models import ConnectionState, WorkerBeat
 from maillog.models import Message
-from maillog.recording import settle
+from maillog.queue.settling import settle
 from secrets_app import vault
 from tests.maillog.makers import claimed, finished, queued, settlement
 
@@ -62,8 +63,8 @@ def test_status_tells_of_workers_counts_and_connections(relay, still_clock):
     assert "No worker seen yet; nothing waits." in run("mail_queue")
     held()
     queued(due=timezone.now() - timedelta(seconds=30))
-    beats.note("a:1")
-    circuit.pause(vault.connections()[0], by="Ann")
+    heartbeats.note("a:1")
+    circuit_breaker.pause(vault.connections()[0], by="Ann")
     printed = run("mail_queue", "status")
     for words in ("Worker seen 0 s ago; oldest waiting 30 s.", "1 queued", "1 held",
                   "environment: Paused; Paused by Ann.; 1 held"):  # fmt: skip
@@ -144,7 +145,7 @@ def test_one_pass_delivers_what_is_due_and_beats(relay):
     assert run("deliver_due", "--once") == "1 attempt.\n"
     assert statuses(due, later) == ["sent", "queued"]
     assert len(relay.mails) == 1
-    assert beats.workers().alive == 1, "until the next pass should have come"
+    assert heartbeats.workers().alive == 1, "until the next pass should have come"
     run("deliver_due", "--once")
     assert WorkerBeat.objects.count() == 1
 
@@ -200,7 +201,7 @@ def test_without_once_it_goes_on_until_it_is_stopped_and_takes_its_beat_along(re
             second = queued()
             while time.monotonic() < deadline and statuses(second) != ["sent"]:
                 time.sleep(0.05)
-            seen.extend([*statuses(first, second), beats.workers().alive])
+            seen.extend([*statuses(first, second), heartbeats.workers().alive])
         finally:
             connections.close_all()
             os.kill(os.getpid(), number)
@@ -211,5 +212,5 @@ def test_without_once_it_goes_on_until_it_is_stopped_and_takes_its_beat_along(re
     run("deliver_due")
     watcher.join()
     assert seen == ["sent", "sent", 1]
-    assert beats.workers().alive == 0
+    assert heartbeats.workers().alive == 0
     assert signal.getsignal(number) is before

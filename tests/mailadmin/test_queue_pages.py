@@ -10,10 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailadmin import circuit
+from mailadmin.connections import circuit_breaker
 from mailadmin.models import ConnectionState, WorkerBeat
 from maillog.models import Message, Status
-from maillog.recording import newest_id, settle
+from maillog.queue.actions import newest_id
+from maillog.queue.settling import settle
 from secrets_app import vault
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -109,7 +110,7 @@ def everything():
 @pytest.mark.parametrize("who", ["anonymous", "colleague", "viewer", "blind_manager"])
 def test_who_may_not_act_changes_nothing(who, request, relay, admin):
     pk = held()
-    circuit.pause(relay, by="Ann")
+    circuit_breaker.pause(relay, by="Ann")
     client = (
         Client() if who == "anonymous" else request.getfixturevalue("colleague_client" if who == "colleague" else who)
     )
@@ -242,8 +243,8 @@ def test_where_nothing_matches_any_more_the_page_says_so(manager):
 
 
 def test_more_than_a_request_can_do_are_done_in_portions(manager, monkeypatch):
-    monkeypatch.setattr("mailadmin.steering.AT_ONCE", 1)
-    monkeypatch.setattr("maillog.acting.BATCH", 2)
+    monkeypatch.setattr("mailadmin.operations.control.AT_ONCE", 1)
+    monkeypatch.setattr("maillog.queue.actions.BATCH", 2)
     for _ in range(5):
         held()
     fields = {"status": "held", "connection": "", "up_to": newest_id()}
@@ -272,11 +273,11 @@ def test_a_connection_is_paused_and_resumed_and_what_it_held_goes_on(manager, re
 
 
 def test_pausing_twice_keeps_the_first_name_and_says_so(manager, relay):
-    circuit.pause(relay, by="Ann")
+    circuit_breaker.pause(relay, by="Ann")
     answer = manager.post(f"{CONNECTION}pause/", follow=True)
     assert said(answer) == ["“environment” was paused already."]
     assert ConnectionState.objects.get().paused_by == "Ann"
-    circuit.resume("environment")
+    circuit_breaker.resume("environment")
     assert said(manager.post(f"{CONNECTION}resumption/", follow=True)) == ["“environment” was open already."]
 
 
@@ -305,7 +306,7 @@ def test_try_again_now_says_that_a_connection_is_still_closed(manager, mail_sett
 
 
 def test_trying_again_leaves_alone_what_somebody_paused(manager, relay):
-    circuit.pause(relay, by="Ann")
+    circuit_breaker.pause(relay, by="Ann")
     assert "was paused by somebody" in said(manager.post(f"{CONNECTION}probe/", follow=True))[0]
     assert ConnectionState.objects.get().paused_by == "Ann"
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from mailadmin import rates
+from mailadmin.connections import rate_limits
 from mailadmin.models import ConnectionRate
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 
 def reserve(count, *, now=NOW, horizon=DAY, **limits):
-    return rates.reserve("17", rates.limits_of(limits), count, now=now, horizon=horizon)
+    return rate_limits.reserve("17", rate_limits.limits_of(limits), count, now=now, horizon=horizon)
 
 
 @pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_an_idle_connection_gets_its_burst_back_and_no_more():
 @pytest.mark.django_db
 def test_connections_do_not_share_their_limits():
     reserve(60, per_minute=60)
-    other = rates.reserve("18", rates.limits_of({"per_minute": 60}), 1, now=NOW, horizon=DAY)
+    other = rate_limits.reserve("18", rate_limits.limits_of({"per_minute": 60}), 1, now=NOW, horizon=DAY)
     assert other == [NOW]
     assert ConnectionRate.objects.count() == 2
 

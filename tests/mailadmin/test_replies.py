@@ -5,7 +5,7 @@ import base64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailadmin.drivers.replies import MAX_SHOWN, Censor, NotAReply, Replies, reply_from
+from mailadmin.drivers.smtp.replies import MAX_SHOWN, Censor, NotAReply, Replies, reply_from
 from tests.cases import case
 
 NOBODY = Censor("", "")

@@ -6,13 +6,13 @@ from email import policy
 import pytest
 from django.utils import timezone
 
-from mailadmin import resending
-from mailadmin.addresses import parse_address
 from mailadmin.api import Mail, send
-from maillog import removing
-from maillog.content import unpack
+from mailadmin.message.addresses import parse_address
+from mailadmin.outbox import resending
+from maillog.content.storage import unpack
 from maillog.models import Content, MailEvent, Message, Recipient
-from maillog.recording import settle
+from maillog.queue.settling import settle
+from maillog.retention import deletion
 from tests.maillog.makers import claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +101,7 @@ def test_a_mail_whose_content_is_gone_or_damaged_is_refused(admin):
     Content.objects.update(mime=b"no zlib")
     with pytest.raises(resending.NotResendable, match="damaged"):
         resending.resend(old, actor=admin)
-    removing.remove_contents([old.pk])
+    deletion.remove_contents([old.pk])
     assert resending.what_hinders(old) == resending.GONE
     with pytest.raises(resending.NotResendable, match="not kept"):
         resending.resend(old, actor=admin)
@@ -109,7 +109,7 @@ def test_a_mail_whose_content_is_gone_or_damaged_is_refused(admin):
 
 def test_a_mail_that_was_deleted_meanwhile_is_refused(admin):
     old = sent()
-    removing.remove([old.pk])
+    deletion.remove([old.pk])
     with pytest.raises(resending.NotResendable):
         resending.resend(old, actor=admin)
 
@@ -135,7 +135,7 @@ def test_folded_fields_and_doubled_ones_are_rewritten_whole():
 
 def test_in_bulk_one_that_cannot_be_sent_does_not_keep_the_others_back(admin):
     good, gone, waiting = sent(), sent(), queued()
-    removing.remove_contents([gone.pk])
+    deletion.remove_contents([gone.pk])
     made = resending.resend_all([good.pk, gone.pk, waiting], actor=admin)
     assert list(made.new) == [good.pk]
     assert made.refused == {resending.GONE: [gone.pk], resending.NOT_ENDED: [waiting]}

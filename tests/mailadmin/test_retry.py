@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailadmin import retry
+from mailadmin.delivery import retry
 from mailadmin.drivers.base import RecipientResult, Result
 from maillog.models import Status
-from maillog.recording import AttemptRecord, Claimed, OpenRecipient
+from maillog.queue.claiming import Claimed, OpenRecipient
+from maillog.queue.settling import AttemptRecord
 from maillog.text import one_line
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

@@ -12,11 +12,12 @@ import time
 
 import pytest
 
-from mailadmin import configuration, delivery
 from mailadmin.api import Mail, send
+from mailadmin.configuration import effective
+from mailadmin.delivery import deliver
 from mailadmin.drivers import sendmail
-from mailadmin.drivers.pool import Stopped
 from mailadmin.drivers.sendmail import SendmailDriver
+from mailadmin.drivers.smtp.pool import Stopped
 from maillog.models import Attempt, Message, Recipient
 from tests.mailadmin.test_other_drivers import ANN, BEN, envelope
 from tests.processes import alive
@@ -216,7 +217,7 @@ def sender(program, settings):
 @pytest.mark.django_db
 def test_a_mail_goes_the_whole_way(program, sender):
     number = send(Mail(to=["Zoë <zoe@bücher.example>"], bcc=["ben@example.com"], subject="Grüße", text="Hallo\n.\n"))
-    assert delivery.deliver_due() == 1
+    assert deliver.deliver_due() == 1
     mail, attempt = Message.objects.get(pk=number), Attempt.objects.get()
     assert (mail.status, mail.driver.text, mail.connection) == ("sent", "sendmail", None)
     assert (attempt.outcome, attempt.host) == ("sent", str(program.path))
@@ -230,10 +231,10 @@ def test_a_mail_goes_the_whole_way(program, sender):
 def test_a_refused_mail_has_failed_and_a_deferred_one_comes_again(program, sender):
     program.then("print('unknown user', file=sys.stderr); sys.exit(67)")
     failed = send(Mail(to=["ann@example.com"], subject="Hi", text="Hello"))
-    delivery.deliver_due()
+    deliver.deliver_due()
     program.then("sys.exit(75)")
     deferred = send(Mail(to=["ann@example.com"], subject="Hi", text="Hello"))
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert Message.objects.get(pk=failed).status == "failed"
     assert "unknown user" in Message.objects.get(pk=failed).reason
     assert Recipient.objects.get(message_id=failed).outcome == "refused"
@@ -245,7 +246,7 @@ def test_a_refused_mail_has_failed_and_a_deferred_one_comes_again(program, sende
 def test_the_answer_of_a_server_behind_the_program_is_understood(program, sender, admin_client):
     program.then("print('msmtp: server message: 550 5.1.1 no such user'); sys.exit(65)")
     number = send(Mail(to=["ann@example.com"], subject="Hi", text="Hello"))
-    delivery.deliver_due()
+    deliver.deliver_due()
     row = Recipient.objects.get(message_id=number)
     assert (row.outcome, row.code, row.enhanced_code) == ("refused", 550, "5.1.1")
     html = admin_client.get(f"/log/{number}/").content.decode()
@@ -259,7 +260,7 @@ def test_a_worker_that_is_asked_to_stop_gives_the_rest_back(program, sender):
     for _ in range(40):
         send(Mail(to=["ann@example.com"], subject="Hi", text="Hello"))
     began = time.monotonic()
-    delivery.deliver_due(should_stop=lambda: time.monotonic() > began + 0.5)
+    deliver.deliver_due(should_stop=lambda: time.monotonic() > began + 0.5)
     states = list(Message.objects.values_list("status", flat=True))
     assert states.count("sent") == len(program.told)
     assert states.count("queued") == 40 - len(program.told) > 10
@@ -267,7 +268,7 @@ def test_a_worker_that_is_asked_to_stop_gives_the_rest_back(program, sender):
 
 @pytest.mark.django_db
 def test_a_program_that_is_missing_stands_in_the_banner(program, sender, admin_client):
-    assert configuration.problem(configuration.current()) is None
+    assert effective.problem(effective.current()) is None
     html = admin_client.get("/").content.decode()
     assert "Not needed: the driver in force is “Sendmail”." in html
     program.path.unlink()

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from mailadmin.drivers.smtp import SmtpServer
+from mailadmin.drivers.smtp.driver import SmtpServer
 from mailadmin.errors import ConnectFailed, SignInRefused, TLSFailed
 from tests.mailadmin.smtp_sending import (
     ANN,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
 from mailadmin.errors import ConnectFailed, DeliveryError
 from tests.mailadmin.smtp_sending import (
     ANN,

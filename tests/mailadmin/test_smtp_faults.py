@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from mailadmin.drivers.replies import Censor
-from mailadmin.drivers.smtp import SmtpDriver, SmtpServer
-from mailadmin.drivers.smtp_conversation import Conversation
-from mailadmin.drivers.smtp_session import stuffed
+from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp.protocol import Conversation
+from mailadmin.drivers.smtp.replies import Censor
+from mailadmin.drivers.smtp.session import stuffed
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, SignInRefused, TLSFailed
 from tests import patience
 from tests.mailadmin.smtp_sending import (

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from mailadmin.drivers.replies import Censor
-from mailadmin.drivers.smtp_conversation import Conversation
-from mailadmin.drivers.smtp_session import stuffed
+from mailadmin.drivers.smtp.protocol import Conversation
+from mailadmin.drivers.smtp.replies import Censor
+from mailadmin.drivers.smtp.session import stuffed
 from mailadmin.errors import ConversationBroken, DeliveryError
 from tests.mailadmin.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, timed
 from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, premature, raw, reply, slow

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from maillog import suppressing
+from maillog import suppressions
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ def test_json_is_one_object_a_line():
         "",
         None,
     )
-    suppressing.suppress("ben@example.com", by=None, mail_number=7)
+    suppressions.suppress("ben@example.com", by=None, mail_number=7)
     lines = [json.loads(line) for line in run("list", "--json").splitlines()]
     assert [(one["address"], one["mail"]) for one in lines] == [("ben@example.com", 7), ("ann@example.com", None)]
     assert json.loads(run("list", "ANN@example.com", "--json"))["address"] == "ann@example.com"

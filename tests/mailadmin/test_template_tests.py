@@ -8,11 +8,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Message
-from templates_app import keeping, sampling, workshop
-from templates_app.content import Content, Texts, Variable
+from templates_app.content.content import Content, Texts, Variable
+from templates_app.library import publishing, samples
 from templates_app.models import Document, Version
+from templates_app.sandbox import client as workshop
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.templates_app.makers import make_template
@@ -37,8 +38,8 @@ def template(mail_settings):
     """shop/hello in English and German, with two samples; nothing is sent, only queued."""
     mail_settings(host="localhost", port=9, from_address="shop@example.com")
     document = make_template()
-    sampling.create_sample(document, name="Berta", values={"name": "Berta"})
-    sampling.create_sample(document, name="Cäsar", values={"name": "Cäsar"})
+    samples.create_sample(document, name="Berta", values={"name": "Berta"})
+    samples.create_sample(document, name="Cäsar", values={"name": "Cäsar"})
     return document
 
 
@@ -314,7 +315,7 @@ def test_the_newest_version_is_what_is_sent_and_recorded(client, ann, template):
         languages={"en": Texts(subject="Hi {{ name }}", html="<p>Hi</p>")},
         variables=(Variable("name", sample="Ann"),),
     )
-    keeping.publish(template, ann, newer, "", template.published)
+    publishing.publish(template, ann, newer, "", template.published)
     client.post(PAGE, chosen(language="en"))
     mail = Message.objects.get()
     assert (mail.subject, mail.template_version) == ("Hi Berta", 2)

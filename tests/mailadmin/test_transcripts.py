@@ -5,11 +5,11 @@ import pickle
 
 import pytest
 
-from mailadmin import delivery
 from mailadmin.api import Mail, send_many
+from mailadmin.delivery import deliver
 from mailadmin.drivers.base import Envelope
-from mailadmin.drivers.transcript import FIRST_LINES, LAST_LINES
-from maillog import transcripts
+from mailadmin.drivers.smtp.transcribing import FIRST_LINES, LAST_LINES
+from maillog.content import transcripts
 from maillog.models import Attempt, Message, Transcript
 from tests.mailadmin.smtp_sending import ANN, BEN, MESSAGE, PASSWORD, assert_no_password, envelope, send, send_one
 from tests.smtp_faults import DROP, GARBAGE, HANG, reply
@@ -175,7 +175,7 @@ def test_the_log_keeps_those_of_refused_and_of_test_mails(start_smtp, mail_setti
     ]
     _ann, gone, ben = send_many(mails)
     Message.objects.filter(pk=ben).update(is_test=True)
-    delivery.deliver_due()
+    deliver.deliver_due()
     assert set(Transcript.objects.values_list("message_id", flat=True)) == {gone, ben}
     attempt = Attempt.objects.get(message_id=gone)
     said = transcripts.of_mail(gone)[attempt.started_at]

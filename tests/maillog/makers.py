@@ -8,17 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from maillog.models import Incident, IncidentMail, Message
-from maillog.recording import (
-    AttemptRecord,
-    Claimed,
-    NewMessage,
-    NewRecipient,
-    RecipientOutcome,
-    Settlement,
-    claim_these,
-    enqueue,
-    settle,
-)
+from maillog.queue.claiming import Claimed, claim_these
+from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue
+from maillog.queue.settling import AttemptRecord, RecipientOutcome, Settlement, settle
 
 LEASE = timedelta(minutes=5)
 MIME = (

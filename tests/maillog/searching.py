@@ -2,8 +2,8 @@
 
 from django.http import QueryDict
 
-from maillog.matching import Found
-from maillog.search import MailFilter
+from maillog.search.filters import MailFilter
+from maillog.search.results import Found
 
 
 def search(query: str) -> Found:

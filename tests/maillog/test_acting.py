@@ -9,22 +9,18 @@ from django.db import connections
 from django.utils import timezone
 
 from maillog.models import Content, Message, Recipient, Status
-from maillog.recording import (
+from maillog.queue.actions import (
     CANCELLABLE,
     RETRIED_UNASKED,
-    RecipientOutcome,
     Retried,
     Selection,
     cancel,
     cancel_all,
-    claim_due,
-    claim_these,
-    recover_expired,
-    release_held,
     retry_all,
     retry_now,
-    settle,
 )
+from maillog.queue.claiming import claim_due, claim_these, recover_expired
+from maillog.queue.settling import RecipientOutcome, release_held, settle
 from tests.maillog.makers import LEASE, claimed, finished, queued, settlement
 
 UNTOUCHABLE = [Status.SENDING, Status.SENT, Status.LOGGED, Status.SILENCED, Status.SKIPPED, Status.CANCELLED]

@@ -3,11 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from mailadmin import bulk
 from mailadmin.models import BulkAction
-from maillog import retention
+from mailadmin.operations import bulk
 from maillog.models import Content, MailEvent, Message, RetentionRules
-from maillog.recording import cancel
+from maillog.queue.actions import cancel
+from maillog.retention import rules as retention
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from django.http import QueryDict
 
-from maillog.asking import asked
+from maillog.listing.list_request import asked
 from maillog.models import Message
-from maillog.search import MailFilter
+from maillog.search.filters import MailFilter
 from tests.maillog.makers import finished, queued
 
 pytestmark = pytest.mark.django_db

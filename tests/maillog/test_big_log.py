@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from benchmarks.log import mails, plans, queries
 from benchmarks.log_data import fill
-from maillog import indexing
+from maillog.index import writing
 from maillog.models import Attempt, Content, Message, Recipient
-from maillog.search import MailFilter, page_of, status_counts
+from maillog.search.counts import status_counts
+from maillog.search.filters import MailFilter
+from maillog.search.paging import page_of
 from tests.maillog.makers import plan_for_an_empty_log
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -20,9 +22,9 @@ BIG = 20_000
 
 
 def index_now() -> dict[int, tuple[str, ...]]:
-    columns = "id, words::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(indexing.COLUMNS)}"
+    columns = "id, words::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(writing.COLUMNS)}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM {indexing.TABLE}")
+        cursor.execute(f"SELECT {columns} FROM {writing.TABLE}")
         return {row[0]: row[1:] for row in cursor.fetchall()}
 
 
@@ -31,7 +33,7 @@ def test_what_is_filled_in_is_indexed_as_a_rebuild_does_it():
     fill(1_000, now=NOW)
     kept = index_now()
     assert len(kept) == 1_000
-    indexing.rebuild()
+    writing.rebuild()
     assert index_now() == kept
 
 

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Attempt, Content, Message, Recipient
-from maillog.recording import enqueue, settle
+from maillog.queue.enqueueing import enqueue
+from maillog.queue.settling import settle
 from tests.maillog.makers import attempt, claimed, new_message, queued, settlement
 
 pytestmark = pytest.mark.django_db

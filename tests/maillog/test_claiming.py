@@ -7,9 +7,10 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from maillog import claiming
 from maillog.models import Content, Message
-from maillog.recording import RecipientOutcome, claim_due, claim_suspect, claim_these, recover_expired, renew, settle
+from maillog.queue import claiming
+from maillog.queue.claiming import claim_due, claim_suspect, claim_these, recover_expired, renew
+from maillog.queue.settling import RecipientOutcome, settle
 from tests.maillog.makers import LEASE, MIME, attempt, claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.django_db

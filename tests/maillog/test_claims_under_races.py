@@ -9,8 +9,11 @@ import pytest
 from django.db import connection, connections, transaction
 
 from maillog import labels
+from maillog.labels import label
 from maillog.models import Attempt, Label, Message
-from maillog.recording import claim_due, claim_these, enqueue, label, recover_expired, settle
+from maillog.queue.claiming import claim_due, claim_these, recover_expired
+from maillog.queue.enqueueing import enqueue
+from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, new_message, queued, settlement
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillog.editing import Filters, pieces, reading, with_filters, with_operator
 from maillog.models import Status
-from maillog.query import FIRST_YEAR, LAST_YEAR, NAMES, QUOTES, QueryError, Term, parse
+from maillog.search.query import FIRST_YEAR, LAST_YEAR, NAMES, QUOTES, QueryError, Term, parse
+from maillog.search.query_editing import Filters, pieces, reading, with_filters, with_operator
 from tests.maillog.test_query import TEXTS
 
 NAMED = st.text(min_size=1, max_size=30).filter(lambda text: text.strip() and not set(text) & set(QUOTES))

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from maillog import exporting
 from maillog.models import Message
+from maillog.search import export
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 
@@ -59,7 +59,7 @@ def test_json_lines_hold_one_object_a_mail_with_the_same_names(admin_client):
     mail = finished()
     (line,) = b"".join(admin_client.get("/log/export.jsonl").streaming_content).splitlines()
     found = json.loads(line)
-    assert tuple(found) == exporting.COLUMNS
+    assert tuple(found) == export.COLUMNS
     assert (found["id"], found["is_test"], found["from"], found["template"]) == (mail.pk, False, "shop@example.com", "")
 
 
@@ -78,7 +78,7 @@ def test_times_are_iso_8601_in_utc_to_the_millisecond(moment, text, admin_client
 
 
 def test_many_chunks_are_one_file_without_gaps(admin_client, monkeypatch):
-    monkeypatch.setattr(exporting, "CHUNK", 3)
+    monkeypatch.setattr(export, "CHUNK", 3)
     numbers = [queued() for _ in range(7)]
     assert [int(row["id"]) for row in table(admin_client.get("/log/export.csv"))] == numbers[::-1]
 
@@ -104,5 +104,5 @@ def test_what_mails_say_is_in_neither(admin_client):
 def test_without_the_permission_nothing_is_exported():
     user = make_user("eve@example.com")
     client = Client()
-    client.force_login(user, backend="users.backends.Backend")
+    client.force_login(user)
     assert client.get("/log/export.csv").status_code == 403

@@ -12,9 +12,11 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from maillog import exporting, indexing, pruning, removing
+from maillog.index import writing
 from maillog.models import Message
-from maillog.search import MailFilter
+from maillog.retention import deletion, pruning
+from maillog.search import export
+from maillog.search.filters import MailFilter
 from tests.maillog.makers import finished, queued
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +40,7 @@ def found(query: str) -> list[int]:
 def entries() -> set[int]:
     key = "id" if connection.vendor == "postgresql" else "rowid"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {key} FROM {indexing.TABLE}")
+        cursor.execute(f"SELECT {key} FROM {writing.TABLE}")
         return {pk for (pk,) in cursor.fetchall()}
 
 
@@ -56,7 +58,7 @@ def test_what_was_pruned_or_deleted_is_found_no_more(admin):
     pruning.prune(now=timezone.now())
     assert entries() == {*deleted, waits}
     assert found("zeppelin") == deleted[::-1]
-    assert removing.delete([*deleted, waits], actor=admin) == deleted
+    assert deletion.delete([*deleted, waits], actor=admin) == deleted
     assert entries() == {waits}
     assert {query: found(query) for query in QUERIES} == {query: [] for query in QUERIES}
     assert found("invoice") == [waits]
@@ -72,7 +74,7 @@ def test_a_mail_whose_body_alone_was_pruned_is_found_as_before():
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 @pytest.mark.parametrize("query", ["odd", "odd status:queued", "-even to:ann@", "odd after:1h -error:greylisted"])
 def test_an_export_holds_what_the_search_finds_chunk_by_chunk(query, form, admin_client, monkeypatch):
-    monkeypatch.setattr(exporting, "CHUNK", 3)
+    monkeypatch.setattr(export, "CHUNK", 3)
     odd = [queued(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(20)][1::2]
     with CaptureQueriesContext(connection) as captured:
         response = admin_client.get(f"/log/export.{form}?{urlencode({'q': query})}")

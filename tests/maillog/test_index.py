@@ -9,9 +9,12 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from maillog import indexing
+from maillog.index import writing
 from maillog.models import Message
-from maillog.recording import cancel, claim_due, claim_these, enqueue, recover_expired, retry_now, settle
+from maillog.queue.actions import cancel, retry_now
+from maillog.queue.claiming import claim_due, claim_these, recover_expired
+from maillog.queue.enqueueing import enqueue
+from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, claimed, finished, new_message, queued, settlement
 from tests.maillog.searching import search, subjects
 
@@ -19,15 +22,15 @@ pytestmark = pytest.mark.django_db
 
 
 def index_now() -> dict[int, tuple[str, ...]]:
-    columns = "id, words::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(indexing.COLUMNS)}"
+    columns = "id, words::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(writing.COLUMNS)}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM {indexing.TABLE}")
+        cursor.execute(f"SELECT {columns} FROM {writing.TABLE}")
         return {row[0]: row[1:] for row in cursor.fetchall()}
 
 
 def assert_in_step():
     kept = index_now()
-    indexing.rebuild()
+    writing.rebuild()
     assert kept == index_now()
 
 
@@ -72,7 +75,7 @@ def test_sending_a_mail_writes_nothing_into_the_index():
     mail = claimed(queued())
     with CaptureQueriesContext(connection) as captured:
         settle_inside_a_test(mail)
-    assert not [one for one in captured.captured_queries if indexing.TABLE in one["sql"]]
+    assert not [one for one in captured.captured_queries if writing.TABLE in one["sql"]]
 
 
 def settle_inside_a_test(mail):
@@ -95,13 +98,13 @@ def test_what_is_rolled_back_is_not_in_the_index():
 
 def test_entries_go_with_their_mails():
     pks = [queued(), queued()]
-    indexing.remove(pks[:1])
+    writing.remove(pks[:1])
     assert list(index_now()) == pks[1:]
 
 
 def test_the_command_makes_the_index_anew():
     pk = queued(subject="Zeppelin", tags=["a/b"])
-    indexing.remove([pk])
+    writing.remove([pk])
     assert subjects("zeppelin") == []
     out = StringIO()
     call_command("rebuild_log_index", stdout=out)

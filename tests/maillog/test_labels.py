@@ -5,8 +5,8 @@ from django.core.management import call_command
 from django.db import transaction
 
 from maillog import labels
+from maillog.labels import label
 from maillog.models import Label
-from maillog.recording import label
 
 
 @pytest.fixture(autouse=True)

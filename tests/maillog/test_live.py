@@ -4,9 +4,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from maillog.listing.rows import CHANGING, state
 from maillog.models import Label, Message
-from maillog.recording import settle
-from maillog.rows import CHANGING, state
+from maillog.queue.settling import settle
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, settlement

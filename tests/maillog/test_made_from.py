@@ -3,10 +3,10 @@
 import pytest
 
 from mailadmin.api import send_many, send_template, template_mail
-from maillog import made_from
+from maillog.content import template_link
 from maillog.models import Message
-from templates_app import cataloguing, keeping
-from templates_app.content import Content, Texts
+from templates_app.content.content import Content, Texts
+from templates_app.library import catalogue, publishing
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import queued
@@ -46,7 +46,7 @@ def test_a_mail_keeps_its_version_when_a_newer_one_is_published(reader):
     document = make_template()
     first = hello()
     newer = Content(languages={"en": Texts(subject="Hi", html="<p>Hi</p>")})
-    keeping.publish(document, None, newer, "", document.published)
+    publishing.publish(document, None, newer, "", document.published)
     second = hello("en")
     assert "/versions/1/" in reader.get(f"/log/{first}/").text
     page = reader.get(f"/log/{second}/").text
@@ -58,7 +58,7 @@ def test_a_mail_keeps_its_version_when_a_newer_one_is_published(reader):
 def test_a_deleted_template_leaves_the_log_readable_without_a_link(reader):
     document = make_template()
     number = hello()
-    cataloguing.delete_document(document)
+    catalogue.delete_document(document)
     page = reader.get(f"/log/{number}/").text
     assert '<span class="mono">shop/hello</span>, version 1, German' in page
     assert "/templates/shop/" not in page
@@ -89,16 +89,16 @@ def test_the_link_is_for_people_who_may_open_it():
 )
 def test_what_is_not_known_is_left_out(reader, fields, words):
     mail = Message.objects.get(pk=queued(**fields))
-    assert made_from.edition(mail) == words
+    assert template_link.edition(mail) == words
     assert reader.get(f"/log/{mail.pk}/").status_code == 200
-    assert made_from.version_url(mail) == ""
+    assert template_link.version_url(mail) == ""
 
 
 @pytest.mark.parametrize("key", ["nonsense", "a/b/c", "../..", "A b/c", "shop/none", ""])
 def test_a_template_key_of_any_kind_gives_no_link_and_no_error(reader, key):
     number = queued(template=key, template_version=1)
     assert reader.get(f"/log/{number}/").status_code == 200
-    assert made_from.version_url(Message.objects.get(pk=number)) == ""
+    assert template_link.version_url(Message.objects.get(pk=number)) == ""
 
 
 def test_many_mails_from_templates_record_theirs_each(django_assert_max_num_queries):

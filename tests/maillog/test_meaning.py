@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillog.meaning import ABOUT_SIGN_IN, CODES, ENHANCED, PHRASES, VAGUE, WORDS, kind, meaning
+from maillog.explanations.refusals import ABOUT_SIGN_IN, CODES, ENHANCED, PHRASES, VAGUE, WORDS, kind, meaning
 
 # Replies as the servers of the large providers and programs give them.
 REAL = [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillog.mime_view import header_text, read_mail, source_text
-from maillog.preview import framed, has_remote_content
+from maillog.content.mime_view import header_text, read_mail, source_text
+from maillog.content.preview import framed, has_remote_content
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 

@@ -4,9 +4,9 @@ import pytest
 from django.urls import reverse
 
 from mailadmin.errors import Phase
-from maillog.meaning import WORDS
+from maillog.explanations.next_steps import BY_KIND, PASSING, STEPS, next_steps
+from maillog.explanations.refusals import WORDS
 from maillog.models import Message
-from maillog.next_steps import BY_KIND, PASSING, STEPS, next_steps
 from tests.maillog.makers import attempt, finished
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from maillog.models import Content, Message
-from maillog.recording import settle
+from maillog.queue.settling import settle
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, recipient, settlement

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from maillog import people
-from maillog.duplicates import Line, Why, duplicates_of, found_among
 from maillog.models import Message, Recipient, Status
-from maillog.people import Fate, fate, history, near_spellings, page_to, whole_address
+from maillog.recipients import history as people
+from maillog.recipients.duplicates import Line, Why, duplicates_of, found_among
+from maillog.recipients.history import Fate, fate, history, near_spellings, page_to, whole_address
 from tests.maillog.makers import finished, queued
 
 ANN = "ann@example.com"

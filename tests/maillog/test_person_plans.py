@@ -10,10 +10,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from maillog import duplicates, people, suppressing
-from maillog.bulk import insert_rows
+from maillog import suppressions
 from maillog.models import Attempt, Suppression
-from maillog.recording import enqueue
+from maillog.queue.enqueueing import enqueue
+from maillog.recipients import duplicates, history
+from maillog.sql.batches import insert_rows
 from tests.maillog.makers import attempt, new_message, plan_for_an_empty_log
 from tests.maillog.test_plans import plans, scans
 
@@ -25,8 +26,8 @@ BUSY, RARE = "busy@example.org", "customer77@example.org"
 @pytest.fixture
 def log(monkeypatch):
     """A full log, of which the page looks at few mails only: of 20,000, reading all may well be better than 1,000."""
-    monkeypatch.setattr(people, "LOOKED_AT", FEW)
-    monkeypatch.setattr(people, "WAITING_LOOKED_AT", FEW)
+    monkeypatch.setattr(history, "LOOKED_AT", FEW)
+    monkeypatch.setattr(history, "WAITING_LOOKED_AT", FEW)
     monkeypatch.setattr(duplicates, "LOOKED_AT", FEW)
     plan_for_an_empty_log()
     now = timezone.now()
@@ -47,15 +48,15 @@ def log(monkeypatch):
 
 def asked(address):
     """Ask all that the page asks of the log about `address`."""
-    seen = people.history(address)
-    people.next_of(seen.waiting)
-    people.delivery(seen.seen[0])
-    first = people.page_to(address, {})
-    people.page_to(address, {"before": str(first.deliveries[-1].recipient.pk)})
-    people.page_to(address, {"after": str(first.deliveries[-1].recipient.pk)})
+    seen = history.history(address)
+    history.next_of(seen.waiting)
+    history.delivery(seen.seen[0])
+    first = history.page_to(address, {})
+    history.page_to(address, {"before": str(first.deliveries[-1].recipient.pk)})
+    history.page_to(address, {"after": str(first.deliveries[-1].recipient.pk)})
     duplicates.duplicates_of(address)
-    suppressing.of_address(address)
-    suppressing.suppressed([address])
+    suppressions.of_address(address)
+    suppressions.suppressed([address])
 
 
 def no_table_is_read_as_a_whole():
@@ -66,20 +67,20 @@ def no_table_is_read_as_a_whole():
 
 
 def newest_mails_are_read_in_order():
-    found = plans(lambda: people.page_to(BUSY, {"before": str(2**40)}))
+    found = plans(lambda: history.page_to(BUSY, {"before": str(2**40)}))
     (in_order,) = [(statement, plan) for statement, plan in found if "search_address" in statement]
     assert "Sort" not in in_order[1], in_order
     assert "TEMP B-TREE" not in in_order[1], in_order
 
 
 def near_spellings_are_found_by_the_index():
-    found = plans(lambda: people.near_spellings("zoe@example.com"))
+    found = plans(lambda: history.near_spellings("zoe@example.com"))
     assert len(found) == 2
     assert all("maillog_to_whom" in plan for _, plan in found), found
 
 
 def a_batch_of_addresses_is_looked_up_by_the_index():
-    found = plans(lambda: suppressing.suppressed(f"customer{number}@example.org" for number in range(10)))
+    found = plans(lambda: suppressions.suppressed(f"customer{number}@example.org" for number in range(10)))
     assert len(found) == 1
     assert not scans(found), found
 

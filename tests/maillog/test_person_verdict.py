@@ -7,11 +7,12 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from maillog import people, suppressing
+from maillog import suppressions
 from maillog.models import Message
-from maillog.person_steps import looks_gone, person_steps
-from maillog.person_verdict import PersonCase, person_verdict
-from maillog.recording import RecipientOutcome, settle
+from maillog.queue.settling import RecipientOutcome, settle
+from maillog.recipients import history as people
+from maillog.recipients.recipient_steps import looks_gone, person_steps
+from maillog.recipients.recipient_verdict import PersonCase, person_verdict
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,7 @@ def case(address=ANN):
         history=history,
         newest=people.delivery(history.streak[0]) if history.streak else None,
         next_waiting=people.delivery(soonest) if soonest else None,
-        suppression=suppressing.in_force(address),
+        suppression=suppressions.in_force(address),
         now=timezone.now(),
     )
 
@@ -123,7 +124,7 @@ def test_what_waits_is_said_before_what_has_ended():
 
 def test_suppressed_is_said_first_and_but_once():
     refused()
-    suppressing.suppress(ANN, by=None, by_name="Eve", reason="moved away")
+    suppressions.suppress(ANN, by=None, by_name="Eve", reason="moved away")
     assert said().sentence.startswith("This address is suppressed since ")
     assert " by Eve: moved away. It gets no mail. The last mail was refused" in said().sentence
     queued()
@@ -133,9 +134,9 @@ def test_suppressed_is_said_first_and_but_once():
 
 
 def test_left_out_by_a_suppression_that_is_lifted():
-    row, _ = suppressing.suppress(ANN, by=None, by_name="Eve")
+    row, _ = suppressions.suppress(ANN, by=None, by_name="Eve")
     queued()
-    suppressing.lift(row.pk, by_name="Eve")
+    suppressions.lift(row.pk, by_name="Eve")
     assert said().sentence.startswith("The last mail was not sent to it: Suppressed since ")
     assert person_steps(case()) == ["If the person should have it, send the mail again from its page."]
 
@@ -188,7 +189,7 @@ def test_refused_twice_because_it_takes_no_mail_at_all(enhanced):
     refused(enhanced_code=enhanced)
     assert looks_gone(case())
     assert "suppress it" in person_steps(case())[-1]
-    assert suppressing.in_force(ANN) is None
+    assert suppressions.in_force(ANN) is None
 
 
 def test_words_tell_it_where_the_codes_do_not():

@@ -11,10 +11,12 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from maillog import figures, rollups
 from maillog.models import Suppression, Tally, WaitingHour
-from maillog.recording import claim_due, enqueue, recover_expired, settle
-from maillog.rollups import hour_of
+from maillog.queue.claiming import claim_due, recover_expired
+from maillog.queue.enqueueing import enqueue
+from maillog.queue.settling import settle
+from maillog.statistics import queries, rollups
+from maillog.statistics.rollups import hour_of
 from tests.maillog.makers import LEASE, new_message, plan_for_an_empty_log, settlement
 
 WAITING = 4000
@@ -90,11 +92,11 @@ def sums():
     WaitingHour.objects.bulk_create(WaitingHour(hour=hour, most=1) for hour in range(last - 1400, last))
 
 
-@pytest.mark.parametrize("bounds", [figures.hours_before, figures.days_before])
+@pytest.mark.parametrize("bounds", [queries.hours_before, queries.days_before])
 def test_the_sums_are_read_by_their_index(sums, bounds):
     """The differences that are not added up yet are few, and are all read."""
     edges = bounds(timezone.now())
-    found = plans(lambda: (figures.slots(edges, timezone.now()), figures.leaders(edges[0], edges[-1])))
+    found = plans(lambda: (queries.slots(edges, timezone.now()), queries.leaders(edges[0], edges[-1])))
     assert len(found) == 3, "bars, what is behind them, names"
     for statement, plan in scans(found):
         assert "tallydelta" in plan

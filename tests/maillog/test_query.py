@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillog.query import OPERATORS, QueryError, Term, parse
-from maillog.wanted import Wanted, fts5, tsquery
-from maillog.words import ends_in_word, words
+from maillog.index.terms import Wanted, fts5, tsquery
+from maillog.index.tokens import ends_in_word, words
+from maillog.search.query import OPERATORS, QueryError, Term, parse
 
 PIECES = st.one_of(
     st.sampled_from([f"{name}:" for name in OPERATORS]),

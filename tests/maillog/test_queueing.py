@@ -8,8 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from maillog.models import Content, Message, Recipient
-from maillog.queueing import IdempotencyConflictError
-from maillog.recording import NewRecipient, enqueue
+from maillog.queue.enqueueing import IdempotencyConflictError, NewRecipient, enqueue
 from tests.maillog.makers import MIME, new_message, queued, recipient
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,10 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from maillog import forecast, pruning, removing, retention, trail
+from maillog import audit_log
 from maillog.models import Attempt, Content, MailEvent, Message, PruneRun, Recipient
-from maillog.recording import retry_now
+from maillog.queue.actions import retry_now
+from maillog.retention import deletion, forecast, pruning, rules
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 
@@ -61,7 +62,7 @@ def test_an_uncertain_mail_that_nobody_tries_again_ages_like_the_others():
 
 
 def test_a_rule_without_days_keeps_for_ever():
-    retention.change({**retention.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
+    rules.change({**rules.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
     pk = aged(4000)
     pruning.prune(now=timezone.now())
     assert there() == ({pk}, {pk})
@@ -70,11 +71,11 @@ def test_a_rule_without_days_keeps_for_ever():
 def test_a_failed_mail_that_somebody_makes_due_meanwhile_stays():
     pk = aged(400, "failed")
     Recipient.objects.update(outcome="deferred")
-    (chosen,) = [one for one in retention.aged(timezone.now()) if one.whole and one.status == "failed"]
+    (chosen,) = [one for one in rules.aged(timezone.now()) if one.whole and one.status == "failed"]
     assert chosen.after(0, 10) == [pk]
     assert retry_now([pk]).due == 1
-    assert removing.remove([pk]) == []
-    assert removing.remove_contents([pk]) == 0
+    assert deletion.remove([pk]) == []
+    assert deletion.remove_contents([pk]) == 0
     assert there() == ({pk}, {pk})
 
 
@@ -118,7 +119,7 @@ def test_the_command_removes_and_with_dry_run_only_counts():
 def test_the_trail_outlives_the_mail_and_ages_itself():
     user = make_user()
     pk = finished().pk
-    assert removing.delete([pk], actor=user) == [pk]
+    assert deletion.delete([pk], actor=user) == [pk]
     pruning.prune(now=timezone.now())
     assert list(MailEvent.objects.values_list("mail_number", "action", "actor_name")) == [(pk, "deleted", str(user))]
     assert pruning.prune(now=timezone.now() + timedelta(days=731)).trail == 1
@@ -127,17 +128,17 @@ def test_the_trail_outlives_the_mail_and_ages_itself():
 
 def test_what_has_not_ended_is_not_deleted_and_leaves_no_line():
     pk = queued()
-    assert removing.delete([pk], actor=make_user()) == []
+    assert deletion.delete([pk], actor=make_user()) == []
     assert not MailEvent.objects.exists()
 
 
 def test_looks_of_one_person_within_ten_minutes_are_one_line():
     ann, ben = make_user("ann@example.com"), make_user("ben@example.com")
     for who in (ann, ann, ben):
-        trail.note_look(7, actor=who)
-    trail.note_look(7, actor=ann, downloaded=True)
-    assert [line.action for line in trail.of_mail(7, looks_too=True)] == ["downloaded", "viewed", "viewed"]
-    assert trail.of_mail(7, looks_too=False) == []
+        audit_log.note_look(7, actor=who)
+    audit_log.note_look(7, actor=ann, downloaded=True)
+    assert [line.action for line in audit_log.of_mail(7, looks_too=True)] == ["downloaded", "viewed", "viewed"]
+    assert audit_log.of_mail(7, looks_too=False) == []
 
 
 # ---------------------------------------------------------------- the forecast
@@ -177,5 +178,5 @@ def test_an_empty_log_and_a_rule_without_end_have_no_limit():
     found = forecast.forecast(timezone.now())
     assert (found.now.rows, found.limit) == (0, None)
     aged(1)
-    retention.change({**retention.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
+    rules.change({**rules.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
     assert forecast.forecast(timezone.now()).limit is None

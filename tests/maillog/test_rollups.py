@@ -12,10 +12,15 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maillog import figures, labels, recounting, removing, rollups
+from maillog import labels
 from maillog.models import FINAL, Attempt, Content, Label, Message, Status, Tally, TallyDelta, TallyKeeping, WaitingHour
-from maillog.recording import cancel, claim_these, enqueue, recover_expired, release_held, retry_now, settle
-from maillog.rollups import BOUNDS, bucket_of, hour_of
+from maillog.queue.actions import cancel, retry_now
+from maillog.queue.claiming import claim_these, recover_expired
+from maillog.queue.enqueueing import enqueue
+from maillog.queue.settling import release_held, settle
+from maillog.retention import deletion
+from maillog.statistics import queries, rebuild, rollups
+from maillog.statistics.rollups import BOUNDS, bucket_of, hour_of
 from tests.maillog.makers import LEASE, attempt, claimed, finished, new_message, queued, settlement
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +70,7 @@ def by_day(hours):
 def read(now):
     """Return what a reader sees of two days, by status."""
     found = Counter()
-    for slot in figures.slots(figures.hours_before(now, 48), now)[0]:
+    for slot in queries.slots(queries.hours_before(now, 48), now)[0]:
         found.update(slot.ended)
     return Counter({name: count for name, count in found.items() if count})
 
@@ -174,7 +179,7 @@ def test_after_any_history_the_sums_say_what_the_log_says(steps):
         if Message.objects.filter(finished_at__lt=now - timedelta(hours=47)).exists():
             return
         check(now)
-        recounting.rebuild()
+        rebuild.rebuild()
         check(now)
 
 
@@ -201,16 +206,16 @@ def test_a_failed_mail_that_is_tried_again_is_taken_back_from_the_hour_in_which_
         clock.shift(timedelta(hours=2))
         retry_now([pk])
         settle([settlement(claimed(pk))])
-        slots, _ = figures.slots(figures.hours_before(timezone.now()), timezone.now())
+        slots, _ = queries.slots(queries.hours_before(timezone.now()), timezone.now())
     assert [(one.sent, one.failed) for one in slots][-3:] == [(0, 0), (0, 0), (1, 0)]
 
 
 def test_what_is_removed_from_the_log_stays_counted():
     ids = [finished("sent").pk, finished("failed", settled={"reason": REFUSED}).pk]
-    removing.remove(ids)
+    deletion.remove(ids)
     assert not Message.objects.exists()
     for _ in range(2):
-        ended = figures.ended(timezone.now())
+        ended = queries.ended(timezone.now())
         assert (ended["sent"], ended["failed"]) == (1, 1)
         rollups.fold()
 
@@ -253,7 +258,7 @@ def test_a_bucket_is_a_quarter_longer_than_the_one_before(seconds):
 
 @given(st.lists(st.floats(0.001, 9e6), min_size=1, max_size=300))
 def test_percentiles_are_true_to_the_width_of_a_bucket(times):
-    found = figures.percentiles(Counter(map(bucket_of, times)))
+    found = queries.percentiles(Counter(map(bucket_of, times)))
     ordered = sorted(times)
     for percent, told in found.items():
         exact = ordered[-(-len(ordered) * percent // 100) - 1]
@@ -263,8 +268,8 @@ def test_percentiles_are_true_to_the_width_of_a_bucket(times):
 
 
 def test_no_mail_has_no_percentiles():
-    assert figures.percentiles(Counter()) == {}
-    assert figures.percentiles(Counter({3: 0})) == {}
+    assert queries.percentiles(Counter()) == {}
+    assert queries.percentiles(Counter({3: 0})) == {}
 
 
 def test_what_waits_is_remembered_by_the_most_in_an_hour():
@@ -273,7 +278,7 @@ def test_what_waits_is_remembered_by_the_most_in_an_hour():
             rollups.note_waiting(number, timezone.now())
         clock.shift(timedelta(hours=1))
         rollups.note_waiting(2, timezone.now())
-        slots, _ = figures.slots(figures.hours_before(timezone.now()), timezone.now())
+        slots, _ = queries.slots(queries.hours_before(timezone.now()), timezone.now())
         waiting = [one.waiting for one in slots]
     assert waiting[-3:] == [None, 7, 2]
     assert WaitingHour.objects.count() == 2
@@ -303,8 +308,8 @@ def test_leaders_are_the_same_by_days_and_hours_as_by_hours_alone():
         end = timezone.now() + timedelta(hours=1)
         for count in range(1, 110, 7):
             first = end - timedelta(hours=count)
-            told = figures.leaders(first, end)
-            since = figures.hours_before(end, count + 1)[0]
+            told = queries.leaders(first, end)
+            since = queries.hours_before(end, count + 1)[0]
             mails = list(Message.objects.filter(finished_at__gte=since).select_related("template"))
             assert {one.name: one.total for one in told.templates} == Counter(one.template.text for one in mails)
             assert sum(number for _, number in told.errors) == sum(one.status == "failed" for one in mails)
@@ -338,12 +343,12 @@ def test_two_who_add_up_at_once_add_every_difference_once():
         one.join()
     assert failures == []
     check(timezone.now())
-    assert figures.ended(timezone.now())["sent"] == 80
+    assert queries.ended(timezone.now())["sent"] == 80
 
 
 @pytest.mark.django_db(transaction=True)
 def test_counting_anew_while_mails_are_sent_loses_and_doubles_none(monkeypatch):
-    monkeypatch.setattr(recounting, "BLOCK", 10)
+    monkeypatch.setattr(rebuild, "BLOCK", 10)
     monkeypatch.setattr(rollups, "BLOCK", 10)
     ids = enqueue([new_message() for _ in range(60)])
     settle([settlement(mail) for mail in claim_these(ids[:30], lease=LEASE, worker="test")])
@@ -356,7 +361,7 @@ def test_counting_anew_while_mails_are_sent_loses_and_doubles_none(monkeypatch):
         settle([refuse(claimed(queued()))])
         assert rollups.fold() == 0, "nobody adds up meanwhile"
 
-    recounting.rebuild(meanwhile)
+    rebuild.rebuild(meanwhile)
     assert TallyDelta.objects.exists(), "what ended behind the reader's back"
     check(timezone.now())
 
@@ -364,8 +369,8 @@ def test_counting_anew_while_mails_are_sent_loses_and_doubles_none(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_two_do_not_count_anew_at_once_and_a_dead_one_is_got_over():
     finished("sent")
-    with pytest.raises(recounting.BeingRebuiltError):
-        recounting.rebuild(lambda _done: recounting.rebuild())
+    with pytest.raises(rebuild.BeingRebuiltError):
+        rebuild.rebuild(lambda _done: rebuild.rebuild())
     with pytest.raises(CommandError):
         call_command("rebuild_rollups")
     assert rollups.fold() == 0
@@ -384,6 +389,6 @@ def test_the_command_counts_a_log_that_has_no_sums_yet(capsys):
         model.objects.all().delete()
     call_command("rebuild_rollups")
     assert "1 mails of the last 40 days" in capsys.readouterr().out
-    told = figures.leaders(timezone.now() - timedelta(hours=3), timezone.now() + timedelta(hours=1))
+    told = queries.leaders(timezone.now() - timedelta(hours=3), timezone.now() + timedelta(hours=1))
     assert told.errors == [("550 5.1.1", 1)]
     assert Label.objects.filter(text="shop/invoice").exists()

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from maillog.columns import COLUMNS, USUAL, layout_of
-from maillog.listing_models import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
+from maillog.listing.columns import COLUMNS, USUAL, layout_of
+from maillog.listing.rows import Moments
 from maillog.models import SavedSearch
-from maillog.query import LONGEST
-from maillog.rows import Moments
+from maillog.models.list_preference import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
+from maillog.search.query import LONGEST
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued

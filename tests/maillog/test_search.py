@@ -9,8 +9,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from maillog.models import Label, Message, Status
-from maillog.recording import recover_expired
-from maillog.search import Count, MailFilter, page_of, status_counts, unfinished, waiting
+from maillog.queue.claiming import recover_expired
+from maillog.queue.waiting import waiting
+from maillog.search.counts import Count, status_counts, unfinished
+from maillog.search.filters import MailFilter
+from maillog.search.paging import page_of
 from tests.maillog.makers import attempt, claimed, finished, queued
 
 pytestmark = pytest.mark.django_db

@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from maillog import indexing, resolving, walking
+from maillog.index import scan, writing
 from maillog.models import Label, Message
-from maillog.queueing import MESSAGE_DEFAULTS
-from maillog.recording import enqueue
+from maillog.queue.enqueueing import MESSAGE_DEFAULTS, enqueue
+from maillog.search import conditions
 from tests.maillog.makers import finished, new_message, plan_for_an_empty_log, queued
 from tests.maillog.searching import search, subjects
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db
 
 
 def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
-    monkeypatch.setattr(walking, "WINDOW", 10)
-    monkeypatch.setattr(walking, "MOST_FETCHED", 15)
+    monkeypatch.setattr(scan, "WINDOW", 10)
+    monkeypatch.setattr(scan, "MOST_FETCHED", 15)
     every = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])
     odd = every[1::2]
     for query in (
@@ -44,7 +44,7 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
 
 @pytest.mark.parametrize("query", ["od -zeppelin", "od", "o -zeppelin"])
 def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetched_as_a_whole(monkeypatch, query):
-    monkeypatch.setattr(walking, "WINDOW", 10)
+    monkeypatch.setattr(scan, "WINDOW", 10)
     odd = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])[1::2]
     with CaptureQueriesContext(connection) as captured:
         assert [row.pk for row in search(query).page(7)] == odd[:-8:-1]
@@ -57,8 +57,8 @@ def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetc
 
 @pytest.mark.parametrize(("others", "found"), [(2, "few have the number"), (20, "many have it")])
 def test_a_word_with_a_number_is_found_however_many_have_the_number(monkeypatch, others, found):
-    monkeypatch.setattr(walking, "WINDOW", 3)
-    monkeypatch.setattr(walking, "MOST_FETCHED", 5)
+    monkeypatch.setattr(scan, "WINDOW", 3)
+    monkeypatch.setattr(scan, "MOST_FETCHED", 5)
     (mail,) = enqueue([new_message(subject="Zeppelin 123456 is here")])
     enqueue([new_message(subject=f"Order 123456 of {number}") for number in range(others)])
     enqueue([new_message(subject=f"Zeppelin {number}") for number in range(30)])
@@ -68,7 +68,7 @@ def test_a_word_with_a_number_is_found_however_many_have_the_number(monkeypatch,
 
 
 def test_of_two_names_the_one_that_fewest_mails_have_is_looked_up(monkeypatch):
-    monkeypatch.setattr(resolving, "FEW", 3)
+    monkeypatch.setattr(conditions, "FEW", 3)
     for number in range(9):
         driver, relay = ("log", "") if number % 4 == 0 else ("smtp", "Relay A")
         finished("sent", subject=str(number), template="shop/order", settled={"driver": driver, "connection": relay})
@@ -107,7 +107,7 @@ def many(transactional_db):
         for text in texts
     ]
     Message.objects.bulk_create(rows, batch_size=500)
-    indexing.refresh(row.pk for row in rows)
+    writing.refresh(row.pk for row in rows)
     if connection.vendor == "postgresql":
         # What autovacuum does once the rows written last have piled up: while they wait in a list beside the index,
         # which the planner counts as part of it, reading so small a table as a whole may really be cheaper.

@@ -7,7 +7,8 @@ import time_machine
 from django.utils import timezone
 
 from maillog.models import Attempt, Content, Message
-from maillog.recording import RecipientOutcome, claim_due, recover_expired, release_held, settle
+from maillog.queue.claiming import claim_due, recover_expired
+from maillog.queue.settling import RecipientOutcome, release_held, settle
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maillog.search import suggestions
+from maillog.search.suggestions import suggestions
 from tests.maillog.makers import finished, make_incident, queued
 
 pytestmark = pytest.mark.django_db

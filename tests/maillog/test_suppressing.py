@@ -8,10 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from maillog import suppressing
+from maillog import suppressions
+from maillog.explanations.verdict import verdict
 from maillog.models import Content, Message, Recipient, Suppression
-from maillog.recording import RecipientOutcome, claim_due, enqueue, settle
-from maillog.verdict import verdict
+from maillog.queue.claiming import claim_due
+from maillog.queue.enqueueing import enqueue
+from maillog.queue.settling import RecipientOutcome, settle
 from tests.factories import make_user
 from tests.maillog.makers import LEASE, attempt, claimed, new_message, queued, recipient, settlement
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def suppress(address="ann@example.com", **fields):
-    return suppressing.suppress(address, **{"by": None, "by_name": "Eve", **fields})[0]
+    return suppressions.suppress(address, **{"by": None, "by_name": "Eve", **fields})[0]
 
 
 def outcomes(pk):
@@ -85,7 +87,7 @@ def test_many_mails_are_looked_up_at_once(django_assert_num_queries):
     suppress()
     messages = [new_message(f"person{number}@example.com") for number in range(900)]
     with django_assert_num_queries(1):
-        assert suppressing.leave_out(messages) == messages
+        assert suppressions.leave_out(messages) == messages
 
 
 # ---------------------------------------------------------------- mails that wait
@@ -177,22 +179,22 @@ def test_a_batch_costs_one_more_query():
 
 def test_suppressing_twice_changes_nothing():
     user = make_user()
-    row, is_new = suppressing.suppress("ann@example.com", by=user, reason="gone", mail_number=7)
+    row, is_new = suppressions.suppress("ann@example.com", by=user, reason="gone", mail_number=7)
     assert is_new
     assert (row.actor, row.actor_name, row.mail_number) == (user, str(user), 7)
-    again, is_new = suppressing.suppress("ann@example.com", by=None, reason="other")
+    again, is_new = suppressions.suppress("ann@example.com", by=None, reason="other")
     assert (again, is_new) == (row, False)
     assert Suppression.objects.get().reason == "gone"
 
 
 def test_lifted_the_address_gets_mail_and_the_past_stays_readable():
     row = suppress()
-    assert suppressing.lift(row.pk, by_name="Bob")
-    assert not suppressing.lift(row.pk, by_name="Carl")
-    assert suppressing.in_force("ann@example.com") is None
+    assert suppressions.lift(row.pk, by_name="Bob")
+    assert not suppressions.lift(row.pk, by_name="Carl")
+    assert suppressions.in_force("ann@example.com") is None
     assert Message.objects.get(pk=queued("ann@example.com")).status == "queued"
     suppress(reason="again")
-    assert [(one.reason, one.lifted_by) for one in suppressing.of_address("ann@example.com")] == [
+    assert [(one.reason, one.lifted_by) for one in suppressions.of_address("ann@example.com")] == [
         ("again", ""),
         ("", "Bob"),
     ]
@@ -219,15 +221,15 @@ def test_two_who_suppress_at_once_make_one_row():
 
 def test_the_list_is_paged_by_key_and_finds_parts_of_addresses():
     rows = [suppress(f"person{number}@example.com") for number in range(55)]
-    first = suppressing.page({})
+    first = suppressions.page({})
     assert (len(first.rows), first.newer, first.older) == (50, None, rows[5].pk)
-    second = suppressing.page({"before": str(first.older)})
+    second = suppressions.page({"before": str(first.older)})
     assert [one.pk for one in second.rows] == [one.pk for one in rows[4::-1]]
-    assert suppressing.page({"after": str(second.newer)}).rows == first.rows
-    assert [one.address for one in suppressing.page({}, part="ON54@").rows] == ["person54@example.com"]
-    assert suppressing.page({}, part="_%").rows == []
+    assert suppressions.page({"after": str(second.newer)}).rows == first.rows
+    assert [one.address for one in suppressions.page({}, part="ON54@").rows] == ["person54@example.com"]
+    assert suppressions.page({}, part="_%").rows == []
     with pytest.raises(ValueError, match="number"):
-        suppressing.page({"before": "x"})
+        suppressions.page({"before": "x"})
 
 
 def test_mails_of_the_future_are_skipped_when_they_are_queued():

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailadmin.models import SettingsRevision
-from maillog import removing, repeating, transcripts
-from maillog.asked_of_others import revision
+from maillog import resends
+from maillog.content import transcripts
+from maillog.content.timeline import BAR, stretches
+from maillog.content.transcripts import Said, packed, unpacked
+from maillog.hooks import revision
 from maillog.models import Message, Transcript
-from maillog.recording import settle
-from maillog.timeline import BAR, stretches
-from maillog.transcripts import Said, packed, unpacked
+from maillog.queue.settling import settle
+from maillog.retention import deletion
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
@@ -91,9 +93,9 @@ def test_a_mail_that_was_not_ours_any_more_gets_none():
 @pytest.mark.django_db
 def test_they_go_with_what_the_mail_said_and_with_its_row():
     first, second = refused(), refused()
-    assert removing.remove_contents([first.pk]) == 1
+    assert deletion.remove_contents([first.pk]) == 1
     assert set(Transcript.objects.values_list("message_id", flat=True)) == {second.pk}
-    assert removing.remove([second.pk]) == [second.pk]
+    assert deletion.remove([second.pk]) == [second.pk]
     assert not Transcript.objects.exists()
 
 
@@ -134,7 +136,7 @@ def test_a_mail_that_simply_went_out_has_none(admin_client):
 def test_repetitions_are_linked_both_ways(admin_client):
     old = finished("sent")
     new = queued(repeats=old.pk)
-    assert repeating.repeated_as(old.pk) == [new]
+    assert resends.repeated_as(old.pk) == [new]
     assert f'<a href="/log/{new}/">mail {new}</a>' in page_of(admin_client, old)
     assert f'<a href="/log/{old.pk}/">mail {old.pk}</a>' in page_of(admin_client, Message.objects.get(pk=new))
 
@@ -144,7 +146,7 @@ def test_mails_that_repeat_one_are_found_by_their_index():
     with CaptureQueriesContext(
         connection,
     ) as caught:
-        repeating.repeated_as(1)
+        resends.repeated_as(1)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from maillog.explanations.verdict import SENTENCES, reply_line, verdict
 from maillog.models import Message, Status
-from maillog.recording import RecipientOutcome, cancel, settle
-from maillog.verdict import SENTENCES, reply_line, verdict
+from maillog.queue.actions import cancel
+from maillog.queue.settling import RecipientOutcome, settle
 from tests.maillog.makers import attempt, claimed, finished, queued, recipient, settlement
 
 pytestmark = pytest.mark.django_db

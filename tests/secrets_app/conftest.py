@@ -4,7 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.contrib.auth.models import Group
 
-from secrets_app import keeping
+from secrets_app import storing
 from tests.conftest import signed_in
 from tests.factories import make_user
 
@@ -66,7 +66,7 @@ def make_secret(owner):
     """Store an SMTP secret of the owner's."""
 
     def make(name="Relay", *, password="first-password", actor=owner, system=False, groups=(), **fields):
-        secret = keeping.store(
+        secret = storing.store(
             kind="smtp",
             name=name,
             fields={**FIELDS, **fields},

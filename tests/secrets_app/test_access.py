@@ -96,6 +96,6 @@ def test_actions_are_posts(owner_client, secret):
 
 def test_a_post_from_another_site_is_refused(owner, secret):
     client = Client(enforce_csrf_checks=True)
-    client.force_login(owner, backend="users.backends.Backend")
+    client.force_login(owner)
     assert client.post(f"/secrets/{secret.pk}/deletion/").status_code == 403
     assert Secret.objects.exists()

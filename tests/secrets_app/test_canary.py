@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from secrets_app import keeping, sealing, vault
+from secrets_app import encryption, storing, vault
 from secrets_app.kinds.smtp import SmtpForm
 from secrets_app.models import Secret, SecretEvent, SecretValue
 
@@ -107,13 +107,13 @@ def fail(*args, **kwargs):
 @pytest.mark.parametrize(
     ("place", "name"),
     [
-        (sealing, "Fernet"),
-        (keeping, "note"),
-        (keeping, "seal"),
+        (encryption, "Fernet"),
+        (storing, "note"),
+        (storing, "seal"),
         (SecretValue.objects, "update_or_create"),
         (SmtpForm, "clean"),
         (SmtpForm, "stored_fields"),
-        (keeping, "store"),
+        (storing, "store"),
     ],
 )
 def test_no_error_page_or_report_shows_it(owner, typed, monkeypatch, settings, caplog, debug, place, name):
@@ -135,7 +135,7 @@ def test_no_error_page_shows_it_when_the_page_itself_fails(owner, typed, monkeyp
     client = Client(raise_request_exception=False)
     client.force_login(owner, backend=settings.AUTHENTICATION_BACKENDS[0])
     settings.DEBUG = True
-    monkeypatch.setattr("secrets_app.views.keeping.render", fail)
+    monkeypatch.setattr("secrets_app.views.secret_form_pages.render", fail)
     response = client.post(NEW, {**typed, "port": "22"})
     assert response.status_code == 500
     assert "Traceback" in response.content.decode()

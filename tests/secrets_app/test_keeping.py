@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from secrets_app import keeping, vault
+from secrets_app import storing, vault
 from secrets_app.models import Secret, SecretEvent, SecretValue
 from tests.factories import make_user
 from tests.secrets_app.conftest import FIELDS
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def change(secret, *, actor, revision=None, name="Relay", values=None, **fields):
-    return keeping.change(
+    return storing.change(
         secret.pk,
         revision=revision or secret.revision,
         name=name,
@@ -37,9 +37,9 @@ def test_nothing_is_stored_if_the_trail_cannot_be_written(owner, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(keeping, "note", fail)
+    monkeypatch.setattr(storing, "note", fail)
     with pytest.raises(RuntimeError):
-        keeping.store(kind="smtp", name="Relay", fields=FIELDS, values={"password": "x"}, actor=owner)
+        storing.store(kind="smtp", name="Relay", fields=FIELDS, values={"password": "x"}, actor=owner)
     assert not Secret.objects.exists()
     assert not SecretValue.objects.exists()
 
@@ -91,7 +91,7 @@ def test_the_second_of_two_saves_is_refused(secret, owner, admin):
 @pytest.mark.parametrize("name", ["Relay", "RELAY", "relay", "Ｒelay"])
 def test_a_name_is_taken_in_every_spelling(secret, owner, name):
     with pytest.raises(vault.NameTaken):
-        keeping.store(kind="smtp", name=name, fields=FIELDS, values={"password": "x"}, actor=owner)
+        storing.store(kind="smtp", name=name, fields=FIELDS, values={"password": "x"}, actor=owner)
     assert Secret.objects.count() == 1
     assert SecretValue.objects.count() == 1
 
@@ -118,12 +118,12 @@ def test_only_owners_and_administrators_write(make_secret, team, who, request, a
     with pytest.raises(PermissionDenied):
         change(secret, actor=person, sender="a@example.com")
     with pytest.raises(PermissionDenied):
-        keeping.delete(secret.pk, actor=person)
+        storing.delete(secret.pk, actor=person)
     with pytest.raises(PermissionDenied):
-        keeping.share(secret.pk, revision=1, owners=[person], groups=[], available_to_system=True, actor=person)
+        storing.share(secret.pk, revision=1, owners=[person], groups=[], available_to_system=True, actor=person)
     assert actions() == ["created"]
     change(secret, actor=admin, sender="a@example.com")
-    keeping.delete(secret.pk, actor=admin)
+    storing.delete(secret.pk, actor=admin)
 
 
 def test_an_owner_who_may_not_sign_in_any_more_writes_nothing(secret, owner):
@@ -135,7 +135,7 @@ def test_an_owner_who_may_not_sign_in_any_more_writes_nothing(secret, owner):
 
 def test_sharing_notes_who_came_and_who_went(secret, owner, stranger, team):
     owner.groups.add(team)
-    keeping.share(secret.pk, revision=1, owners=[stranger], groups=[team], available_to_system=True, actor=owner)
+    storing.share(secret.pk, revision=1, owners=[stranger], groups=[team], available_to_system=True, actor=owner)
     event = SecretEvent.objects.latest("pk")
     assert event.action == "shared"
     assert event.changed == [
@@ -148,28 +148,28 @@ def test_sharing_notes_who_came_and_who_went(secret, owner, stranger, team):
 
 
 def test_sharing_that_changes_nothing_is_not_noted(secret, owner):
-    keeping.share(secret.pk, revision=1, owners=[owner], groups=[], available_to_system=False, actor=owner)
+    storing.share(secret.pk, revision=1, owners=[owner], groups=[], available_to_system=False, actor=owner)
     assert actions() == ["created"]
 
 
 def test_the_last_owner_stays(secret, owner):
     with pytest.raises(ValueError, match="last owner"):
-        keeping.share(secret.pk, revision=1, owners=[], groups=[], available_to_system=False, actor=owner)
+        storing.share(secret.pk, revision=1, owners=[], groups=[], available_to_system=False, actor=owner)
     assert list(secret.owners.all()) == [owner]
 
 
 def test_an_owner_shares_with_groups_of_his_own_only_and_keeps_those_that_are_there(make_secret, owner, team, admin):
     secret = make_secret()
     with pytest.raises(PermissionDenied):
-        keeping.share(secret.pk, revision=1, owners=[owner], groups=[team], available_to_system=False, actor=owner)
-    keeping.share(secret.pk, revision=1, owners=[owner], groups=[team], available_to_system=False, actor=admin)
-    keeping.share(secret.pk, revision=2, owners=[owner], groups=[team], available_to_system=True, actor=owner)
+        storing.share(secret.pk, revision=1, owners=[owner], groups=[team], available_to_system=False, actor=owner)
+    storing.share(secret.pk, revision=1, owners=[owner], groups=[team], available_to_system=False, actor=admin)
+    storing.share(secret.pk, revision=2, owners=[owner], groups=[team], available_to_system=True, actor=owner)
     assert list(secret.groups.all()) == [team]
 
 
 def test_deleting_erases_the_values_and_keeps_the_trail(secret, owner):
     number = secret.pk
-    assert keeping.delete(secret.pk, actor=owner) == "Relay"
+    assert storing.delete(secret.pk, actor=owner) == "Relay"
     assert not SecretValue.objects.exists()
     events = SecretEvent.objects.order_by("pk")
     assert [event.action for event in events] == ["created", "deleted"]
@@ -178,9 +178,9 @@ def test_deleting_erases_the_values_and_keeps_the_trail(secret, owner):
 
 
 def test_what_is_deleted_already_is_gone(secret, owner):
-    keeping.delete(secret.pk, actor=owner)
+    storing.delete(secret.pk, actor=owner)
     with pytest.raises(vault.SecretGone):
-        keeping.delete(secret.pk, actor=owner)
+        storing.delete(secret.pk, actor=owner)
     with pytest.raises(vault.SecretGone):
         change(secret, actor=owner, revision=1)
 

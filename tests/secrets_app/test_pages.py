@@ -5,7 +5,7 @@ import html
 import pytest
 from django.urls import reverse
 
-from secrets_app import keeping, vault
+from secrets_app import storing, vault
 from secrets_app.kinds.smtp import SmtpForm
 from secrets_app.models import Secret, SecretEvent, SecretValue
 from tests.conftest import signed_in
@@ -156,13 +156,13 @@ def test_the_password_field_is_never_filled_in(owner_client, secret, typed):
 
 
 def test_two_browsers_that_take_the_same_name_get_one_secret(owner_client, typed, monkeypatch):
-    original = keeping.store
+    original = storing.store
 
     def late(**fields):
         original(**{**fields, "actor": None})  # the other browser was faster by a moment
         return original(**fields)
 
-    monkeypatch.setattr("secrets_app.views.keeping.keeping.store", late)
+    monkeypatch.setattr("secrets_app.views.secret_form_pages.keeping.store", late)
     response = owner_client.post(NEW, typed)
     assert response.status_code == 422
     assert "already" in text(response)
@@ -225,13 +225,13 @@ def test_the_second_of_two_editors_is_told_and_loses_nothing_but_the_password(
 
 
 def test_a_save_between_check_and_write_is_told_too(owner_client, secret, edited, monkeypatch, admin):
-    original = keeping.change
+    original = storing.change
 
     def late(secret_id, **fields):
         original(secret_id, **{**fields, "actor": admin, "fields": {**FIELDS, "sender": "first@example.com"}})
         return original(secret_id, **fields)
 
-    monkeypatch.setattr("secrets_app.views.keeping.keeping.change", late)
+    monkeypatch.setattr("secrets_app.views.secret_form_pages.keeping.change", late)
     response = owner_client.post(page(secret), {**edited, "ehlo_name": "mine.example.com"})
     assert response.status_code == 422
     body = text(response)
@@ -355,7 +355,7 @@ def test_what_is_not_there_is_not_found(owner_client, secret):
 
 
 def test_an_administrator_sees_the_trail_of_deleted_secrets(admin_client, secret, owner):
-    keeping.delete(secret.pk, actor=owner)
+    storing.delete(secret.pk, actor=owner)
     body = text(admin_client.get("/secrets/trail/"))
     assert "Deleted" in body
     assert f"#{secret.pk}" in body or "Relay" in body
@@ -364,7 +364,7 @@ def test_an_administrator_sees_the_trail_of_deleted_secrets(admin_client, secret
 
 def test_the_trail_is_paged_without_end(admin_client, secret, owner):
     for _number in range(60):
-        keeping.note(secret, owner, SecretEvent.Action.CHANGED, ["host"])
+        storing.note(secret, owner, SecretEvent.Action.CHANGED, ["host"])
     first = text(admin_client.get("/secrets/trail/"))
     oldest_shown = first.partition("?before=")[2].partition('"')[0]
     second = text(admin_client.get("/secrets/trail/", {"before": oldest_shown}))
@@ -401,7 +401,7 @@ def test_hostile_input_is_refused_or_stored_whole_and_never_breaks_the_page(owne
         if stored:
             secret = Secret.objects.get()
             assert owner_client.get(page(secret)).status_code == 200
-            keeping.delete(secret.pk, actor=None)
+            storing.delete(secret.pk, actor=None)
             SecretEvent.objects.all().delete()
 
 

@@ -9,9 +9,9 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 
-from secrets_app import rotation, vault
+from secrets_app import key_rotation, vault
+from secrets_app.encryption import seal, unseal
 from secrets_app.models import SecretEvent, SecretValue
-from secrets_app.sealing import seal, unseal
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +66,7 @@ def test_a_moved_ciphertext_is_not_made_right_by_rotating(make_secret, new_key):
     victim, thief = make_secret("Victim"), make_secret("Thief")
     stolen = SecretValue.objects.get(secret=victim).ciphertext
     SecretValue.objects.filter(secret=thief).update(ciphertext=stolen)
-    result = rotation.rotate()
+    result = key_rotation.rotate()
     assert [lost.secret for lost in result.unreadable] == [thief.pk]
     assert SecretValue.objects.get(secret=thief).ciphertext == stolen
 
@@ -75,7 +75,7 @@ def test_batches_reach_every_value(make_secret, settings):
     for number in range(7):
         make_secret(f"Relay {number}")
     settings.SECRETS_KEYS = (Fernet.generate_key().decode(), *settings.SECRETS_KEYS)
-    assert rotation.rotate(batch=3).rotated == 7
+    assert key_rotation.rotate(batch=3).rotated == 7
 
 
 def test_a_password_replaced_meanwhile_is_not_overwritten(secret, new_key, monkeypatch):
@@ -84,8 +84,8 @@ def test_a_password_replaced_meanwhile_is_not_overwritten(secret, new_key, monke
         SecretValue.objects.update(ciphertext=seal(secret_id, field, "newer"))
         return plain
 
-    monkeypatch.setattr(rotation, "unseal", replaced_meanwhile)
-    assert rotation.rotate() == rotation.Rotation(rotated=0, current=1)
+    monkeypatch.setattr(key_rotation, "unseal", replaced_meanwhile)
+    assert key_rotation.rotate() == key_rotation.Rotation(rotated=0, current=1)
     assert vault.reveal(str(secret.pk)) == {"password": "newer"}
     assert not SecretEvent.objects.filter(action="rotated").exists()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrets_app.targets import TargetRefused, check_address, check_host, check_port, resolve
+from secrets_app.egress_rules import TargetRefused, check_address, check_host, check_port, resolve
 
 METADATA = [
     "169.254.169.254",

@@ -5,7 +5,7 @@ import json
 import pytest
 from cryptography.fernet import Fernet
 
-from secrets_app import sealing, vault
+from secrets_app import encryption, vault
 from secrets_app.models import Secret, SecretValue
 from tests.factories import make_user
 
@@ -157,8 +157,8 @@ def test_a_ciphertext_moved_to_another_field_is_refused(secret):
 def test_a_column_that_holds_no_token_is_unreadable(secret, text):
     value = SecretValue.objects.get()
     value.ciphertext = text
-    with pytest.raises(sealing.SealBroken):
-        sealing.unseal(secret.pk, "password", value.ciphertext)
+    with pytest.raises(encryption.SealBroken):
+        encryption.unseal(secret.pk, "password", value.ciphertext)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_a_column_that_holds_no_token_is_unreadable(secret, text):
 )
 def test_a_token_with_another_content_is_unreadable(settings, plaintext):
     token = Fernet(settings.SECRETS_KEYS[0]).encrypt(plaintext.encode()).decode()
-    with pytest.raises(sealing.SealBroken) as caught:
-        sealing.unseal(1, "password", token)
+    with pytest.raises(encryption.SealBroken) as caught:
+        encryption.unseal(1, "password", token)
     assert caught.value.__cause__ is None
 
 

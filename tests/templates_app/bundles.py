@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from templates_app.content import Content, from_json
-from templates_app.engine import Bundle
+from templates_app.content.content import Content, from_json
+from templates_app.engine.engine import Bundle
 
 
 def content_of(

@@ -2,8 +2,8 @@
 
 from django.urls import reverse
 
-from templates_app import plain_values
-from templates_app.content import Texts
+from templates_app.content import value_text
+from templates_app.content.content import Texts
 from templates_app.models import Draft
 
 
@@ -36,7 +36,7 @@ def variable_rows(variables, *more):
             "name": one.name,
             "type": one.type,
             "description": one.description,
-            "sample": plain_values.shown(one.type, one.sample),
+            "sample": value_text.shown(one.type, one.sample),
             **({"required": "on"} if one.required else {}),
         }
         for one in variables

@@ -1,7 +1,7 @@
 """Makes projects, templates and parts with a published version for tests."""
 
-from templates_app import cataloguing, keeping
-from templates_app.content import Content, Texts, Variable
+from templates_app.content.content import Content, Texts, Variable
+from templates_app.library import catalogue, publishing
 from templates_app.models import Document, Project, Version
 from templates_app.rendering import note_change
 
@@ -17,7 +17,7 @@ HELLO = Content(
 def make_project(key="shop", **fields):
     fields = {"name": key.title(), **fields}
     protected = fields.pop("is_protected", False)
-    project = cataloguing.create_project(key=key, **fields)
+    project = catalogue.create_project(key=key, **fields)
     if protected:
         Project.objects.filter(pk=project.pk).update(is_protected=True)
         project.refresh_from_db()
@@ -27,9 +27,9 @@ def make_project(key="shop", **fields):
 def make_template(project=None, key="hello", content=HELLO, user=None, kind=Document.Kind.TEMPLATE, **fields):
     """Return a template; without `content`, nothing of it is published."""
     project = project or Project.objects.filter(key="shop").first() or make_project()
-    document = cataloguing.create_document(project, kind, key=key, name=fields.pop("name", key.title()), **fields)
+    document = catalogue.create_document(project, kind, key=key, name=fields.pop("name", key.title()), **fields)
     if content is not None:
-        keeping.publish(document, user, content, "First", None)
+        publishing.publish(document, user, content, "First", None)
     return document
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from templates_app.content import RESERVED, TYPES, Content, from_json
-from templates_app.project_files import DocumentFiles, ProjectFiles, SharedFile, VersionFile
+from templates_app.content.content import RESERVED, TYPES, Content, from_json
+from templates_app.files.project_files import DocumentFiles, ProjectFiles, SharedFile, VersionFile
 
 UNHURRIED = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from templates_app import archives
-from templates_app.archives import pack, unpack
-from templates_app.project_files import FilesError, ProjectFiles
+from templates_app.files import archives
+from templates_app.files.archives import pack, unpack
+from templates_app.files.project_files import FilesError, ProjectFiles
 from tests.templates_app.project_strategies import UNHURRIED, projects
 
 SHOP = ProjectFiles("shop", "Shop")

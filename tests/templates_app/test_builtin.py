@@ -9,10 +9,10 @@ import jinja2.meta
 import jinja2.nodes
 import pytest
 
-from templates_app.engine import Bundle, render_bundle
-from templates_app.filters import filters_for
-from templates_app.inspecting import inspect
-from templates_app.project_files import files_of
+from templates_app.engine.engine import Bundle, render_bundle
+from templates_app.engine.jinja_filters import filters_for
+from templates_app.files.project_files import files_of
+from templates_app.lint.lint import inspect
 from templates_app.rendering import BUILTIN, shipped
 from tests.config.starting import BASE_DIR
 

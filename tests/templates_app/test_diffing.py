@@ -4,9 +4,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from templates_app.content import Content, Texts, Variable
-from templates_app.diffing import compare, pieces_of, rows_of, stretches
-from templates_app.merging import chunks, merged, three_way
+from templates_app.content.content import Content, Texts, Variable
+from templates_app.library.diffing import compare, pieces_of, rows_of, stretches
+from templates_app.library.merging import chunks, merged, three_way
 from tests.templates_app.makers import HELLO, saying
 
 lines = st.lists(st.sampled_from(["a", "b", "c c", "<p>d</p>", ""]), max_size=12)

@@ -6,8 +6,8 @@ from html import unescape
 import pytest
 from django.test import Client
 
-from templates_app import keeping, sampling
-from templates_app.content import MAX_TEXT, Content, Texts, Variable
+from templates_app.content.content import MAX_TEXT, Content, Texts, Variable
+from templates_app.library import publishing, samples
 from templates_app.models import Draft, Sample
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -58,10 +58,10 @@ def test_what_is_typed_is_kept_as_the_persons_draft(client, ann, bob, template):
     response = client.post(path(template, "draft"), typed(template, ann, html="<p>Dear {{ name }}</p>"))
     assert response.status_code == 200
     assert 'data-revision="1"' in response.content.decode()
-    draft = keeping.draft_of(template, ann)
+    draft = publishing.draft_of(template, ann)
     assert draft.read().languages["en"].html == "<p>Dear {{ name }}</p>"
     assert draft.read().languages["de"] == HELLO.languages["de"]
-    assert keeping.draft_of(template, bob) is None
+    assert publishing.draft_of(template, bob) is None
 
 
 def test_line_ends_of_browsers_change_nothing(client, ann, template):
@@ -103,7 +103,7 @@ def test_the_frame_turns_the_mails_own_dark_rules_on_and_off(client, ann, templa
 def test_a_draft_of_another_language_is_seen_in_it(client, ann, template):
     data = typed(template, ann, "de", html="<p>Liebe {{ name }}</p>")
     assert "Liebe Ann" in client.post(path(template, "draft"), data).content.decode()
-    draft = keeping.draft_of(template, ann).read()
+    draft = publishing.draft_of(template, ann).read()
     assert draft.languages["en"] == HELLO.languages["en"]
     assert draft.languages["de"].html == "<p>Liebe {{ name }}</p>"
 
@@ -125,7 +125,7 @@ def test_a_syntax_error_is_named_with_its_part_and_line_and_the_draft_is_kept(cl
     assert 'data-renders="no"' in page
     assert re.search(r'data-part="html" data-line="\d"', page)
     assert "HTML, line" in words(response)
-    assert keeping.draft_of(template, ann).read().languages["en"].html == html
+    assert publishing.draft_of(template, ann).read().languages["en"].html == html
 
 
 def test_an_unknown_variable_is_named_with_its_line(client, ann, template):
@@ -191,7 +191,7 @@ def test_a_control_character_is_refused_with_its_line(client, ann, template):
 def test_a_text_as_long_as_may_be_is_kept(client, ann, template):
     html = "<p>word</p>\n" * (MAX_TEXT // 12)
     assert client.post(path(template, "draft"), typed(template, ann, html=html)).status_code == 200
-    assert keeping.draft_of(template, ann).read().languages["en"].html == html
+    assert publishing.draft_of(template, ann).read().languages["en"].html == html
 
 
 @pytest.mark.parametrize("field", ["language", "revision", "based_on"])
@@ -215,11 +215,11 @@ def test_a_variable_is_added_changed_and_removed(client, ann, template):
     new = {"name": "amount", "type": "number", "description": "How much", "sample": "4.50", "required": "on"}
     client.post(path(template, "draft"), typed(template, ann) | variable_rows(HELLO.variables, new))
     amount = Variable("amount", "number", "How much", 4.5)
-    assert keeping.draft_of(template, ann).read().variables == (*HELLO.variables, amount)
+    assert publishing.draft_of(template, ann).read().variables == (*HELLO.variables, amount)
     client.post(
         path(template, "draft"), typed(template, ann) | {"variables-1-type": "text", "variables-0-DELETE": "on"}
     )
-    assert keeping.draft_of(template, ann).read().variables == (Variable("amount", "text", "How much", "4.5"),)
+    assert publishing.draft_of(template, ann).read().variables == (Variable("amount", "text", "How much", "4.5"),)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_an_empty_row_is_no_variable(client, ann, template):
     client.post(
         path(template, "draft"), typed(template, ann, html="<p>New</p>") | variable_rows(HELLO.variables, empty)
     )
-    assert keeping.draft_of(template, ann).read().variables == HELLO.variables
+    assert publishing.draft_of(template, ann).read().variables == HELLO.variables
 
 
 def test_too_many_variables_are_refused(client, ann, template):
@@ -265,7 +265,7 @@ def test_too_many_variables_are_refused(client, ann, template):
 
 
 def test_values_that_are_tried_are_seen_and_the_sample_stays(client, ann, template):
-    sampling.create_sample(template, name="Ann", values={"name": "Ann"})
+    samples.create_sample(template, name="Ann", values={"name": "Ann"})
     data = typed(template, ann) | values(template, '{"name": "Ann"}', '{"name": "Ann"}', "Ann", name="Berta")
     assert "Hello Berta" in client.post(path(template, "draft"), data).content.decode()
     assert "Hello <b>Berta" in client.get(path(template, "draft_frame"), {"sample": "Ann"}).content.decode()
@@ -274,11 +274,11 @@ def test_values_that_are_tried_are_seen_and_the_sample_stays(client, ann, templa
 
 
 def test_values_that_go_back_to_the_samples_own_are_not_tried_any_more(client, ann, template):
-    sampling.create_sample(template, name="Ann", values={"name": "Ann"})
+    samples.create_sample(template, name="Ann", values={"name": "Ann"})
     for shown, name in (("Ann", "Berta"), ("Berta", "Ann")):
         json = f'{{"name": "{shown}"}}'
         client.post(path(template, "draft"), typed(template, ann) | values(template, json, json, "Ann", name=name))
-    assert keeping.draft_of(template, ann).trial == {}
+    assert publishing.draft_of(template, ann).trial == {}
 
 
 def test_a_new_variable_brings_its_sample_value_along(client, ann, template):
@@ -287,7 +287,7 @@ def test_a_new_variable_brings_its_sample_value_along(client, ann, template):
     data = typed(template, ann, html="<p>{{ amount }}</p>") | variable_rows(HELLO.variables, new)
     response = client.post(path(template, "draft"), data | values(template, shown, shown, name="Ann"))
     assert 'data-renders="yes"' in response.content.decode()
-    assert keeping.draft_of(template, ann).trial == {}
+    assert publishing.draft_of(template, ann).trial == {}
 
 
 def test_the_json_counts_where_it_was_edited(client, ann, template):
@@ -313,11 +313,11 @@ def test_a_wrong_value_is_told_at_its_field_and_the_texts_are_kept(client, ann):
         assert where in response.content.decode()
         assert "These values are not used yet." in words(response)
         data["revision"] = 1
-    assert keeping.draft_of(template, ann).read().languages["en"].html == "<p>New {{ n }}</p>"
+    assert publishing.draft_of(template, ann).read().languages["en"].html == "<p>New {{ n }}</p>"
 
 
 def test_values_are_kept_in_the_sample_or_as_a_new_one(client, ann, template):
-    sampling.create_sample(template, name="Ann", values={"name": "Ann"})
+    samples.create_sample(template, name="Ann", values={"name": "Ann"})
     tried = values(template, '{"name": "Ann"}', '{"name": "Ann"}', "Ann", name="Anna")
     client.post(path(template, "edit_sample"), typed(template, ann) | tried | {"do": "save"})
     assert Sample.objects.get(document=template).values == {"name": "Anna"}
@@ -327,14 +327,14 @@ def test_values_are_kept_in_the_sample_or_as_a_new_one(client, ann, template):
     )
     assert response.status_code == 302
     assert {one.name: one.values for one in template.samples.all()} == {"Ann": {"name": "Anna"}, "B": {"name": "Berta"}}
-    assert keeping.draft_of(template, ann).trial == {}
+    assert publishing.draft_of(template, ann).trial == {}
 
 
 def test_a_sample_that_somebody_else_changed_is_not_overwritten(client, ann, template):
-    sample = sampling.create_sample(template, name="Ann", values={"name": "Ann"})
+    sample = samples.create_sample(template, name="Ann", values={"name": "Ann"})
     tried = values(template, '{"name": "Ann"}', '{"name": "Ann"}', "Ann", name="Mine")
     client.post(path(template, "draft"), typed(template, ann) | tried)
-    sampling.change_sample(sample, {"name": "Ann", "values": {"name": "Ann"}}, name="Ann", values={"name": "Theirs"})
+    samples.change_sample(sample, {"name": "Ann", "values": {"name": "Ann"}}, name="Ann", values={"name": "Theirs"})
     tried = values(template, '{"name": "Mine"}', '{"name": "Mine"}', "Ann", name="Mine")
     response = client.post(path(template, "edit_sample"), typed(template, ann) | tried | {"do": "save"}, follow=True)
     assert "Somebody else changed this sample meanwhile" in words(response)
@@ -357,9 +357,9 @@ def test_a_second_tab_is_told_with_both_texts_and_nothing_is_lost(client, ann, t
         assert "First" in words(response)
         assert "Second" in words(response)
     assert "&lt;p&gt;Second tab&lt;/p&gt;</textarea>" in response.content.decode()
-    assert keeping.draft_of(template, ann).read().languages["en"].html == "<p>First tab</p>"
+    assert publishing.draft_of(template, ann).read().languages["en"].html == "<p>First tab</p>"
     assert client.post(path(template, "draft"), late | {"revision": 1}).status_code == 200
-    assert keeping.draft_of(template, ann).read().languages["en"].html == "<p>Second tab</p>"
+    assert publishing.draft_of(template, ann).read().languages["en"].html == "<p>Second tab</p>"
 
 
 def test_the_same_text_in_two_tabs_is_no_conflict(client, ann, template):
@@ -371,7 +371,7 @@ def test_the_same_text_in_two_tabs_is_no_conflict(client, ann, template):
 def test_publishing_over_somebody_elses_version_is_refused_with_both_texts(client, ann, bob, template):
     mine = typed(template, ann, html="<p>Mine</p>")
     client.post(path(template, "draft"), mine)
-    keeping.publish(template, bob, saying("<p>Theirs</p>"), "", template.published)
+    publishing.publish(template, bob, saying("<p>Theirs</p>"), "", template.published)
     assert "was published after your draft was begun" in words(client.get(path(template)))
     response = client.post(path(template, "edit_publication"), mine | {"revision": 1})
     assert response.status_code == 422
@@ -411,13 +411,13 @@ def test_what_is_typed_is_published_with_its_note(client, ann, template):
 
 
 def test_publishing_is_refused_while_a_sample_in_any_language_does_not_render(client, ann, template):
-    sampling.create_sample(template, name="Good", values={"name": "Ann"})
-    sampling.create_sample(template, name="Empty", values={})
+    samples.create_sample(template, name="Good", values={"name": "Ann"})
+    samples.create_sample(template, name="Empty", values={})
     response = client.post(path(template, "edit_publication"), typed(template, ann, html="<p>New</p>"))
     assert response.status_code == 422
     assert "because a sample does not render" in words(response)
     assert "with Empty (en, de)" in words(response)
-    assert keeping.draft_of(template, ann).read().languages["en"].html == "<p>New</p>"
+    assert publishing.draft_of(template, ann).read().languages["en"].html == "<p>New</p>"
     template.refresh_from_db()
     assert template.published.number == 1
 
@@ -455,10 +455,10 @@ def test_languages_are_changed_added_copied_and_removed(client, ann, template):
     assert "language=fr-CA" in press("add", add_language="fr-CA")
     assert "Français" not in words(client.get(path(template), {"language": "fr-CA"}))
     press("copy:en", "fr-CA")
-    assert keeping.draft_of(template, ann).read().languages["fr-CA"] == HELLO.languages["en"]
+    assert publishing.draft_of(template, ann).read().languages["fr-CA"] == HELLO.languages["en"]
     assert "language=en" in press("remove:fr-CA", "fr-CA")
     press("remove:en")
-    assert set(keeping.draft_of(template, ann).read().languages) == {"en", "de"}
+    assert set(publishing.draft_of(template, ann).read().languages) == {"en", "de"}
     press("add", add_language="<b>")
     assert "is not a language code" in words(client.get(path(template)))
 

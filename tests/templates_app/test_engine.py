@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from templates_app.content import NAME, RESERVED, ContentError
-from templates_app.engine import Bundle, RenderError, render_bundle
+from templates_app.content.content import NAME, RESERVED, ContentError
+from templates_app.engine.engine import Bundle, RenderError, render_bundle
 from tests.templates_app.bundles import bundle_of, content_of
 
 

@@ -7,16 +7,16 @@ import pytest
 from django.db import transaction
 from hypothesis import given, settings
 
-from templates_app import keeping
-from templates_app.archives import pack, unpack
-from templates_app.arriving import write
-from templates_app.cataloguing import RESERVED_KEYS, create_document, create_project
-from templates_app.content import Content, Texts, Variable
-from templates_app.exchange import UnknownProjects, check_import, export_projects, import_projects
-from templates_app.importing import ImportRefused, Plan
+from templates_app.content.content import Content, Texts, Variable
+from templates_app.files.archives import pack, unpack
+from templates_app.files.project_files import DocumentFiles, ProjectFiles, SharedFile, VersionFile
+from templates_app.library import publishing
+from templates_app.library.catalogue import RESERVED_KEYS, create_document, create_project
 from templates_app.models import Change, Document, Draft, Project, Sample, SharedValue, Version
-from templates_app.project_files import DocumentFiles, ProjectFiles, SharedFile, VersionFile
 from templates_app.rendering import render
+from templates_app.transfer.import_plan import ImportRefused, Plan
+from templates_app.transfer.import_writer import write
+from templates_app.transfer.project_transfer import UnknownProjects, check_import, export_projects, import_projects
 from tests.factories import make_user
 from tests.templates_app.project_strategies import UNHURRIED, keys, projects
 
@@ -128,9 +128,9 @@ def test_a_history_comes_back_as_it_was(shop):
     document = stored()
     for text in ("Hi", "Dear"):
         content = replace(document.published.read(), languages={"en": Texts(subject=text, text=text)})
-        keeping.publish(document, user, content, f"Say {text}", document.published)
+        publishing.publish(document, user, content, f"Say {text}", document.published)
     first = document.versions.get(number=1)
-    keeping.restore(first, user, document.published)
+    publishing.restore(first, user, document.published)
     Version.objects.filter(number=2).update(created_at=datetime(2020, 1, 2, 3, 4, 5, 678, tzinfo=UTC), base=first)
     before = export_projects(["shop"], history=True)
     Document.objects.update(published=None)
@@ -234,7 +234,7 @@ def test_a_shared_value_that_is_there_keeps_its_value(shop):
 
 def test_a_draft_stays(shop):
     user = make_user("ann@example.com")
-    keeping.save_draft(stored(), user, Content({"en": Texts(text="mine")}), 0)
+    publishing.save_draft(stored(), user, Content({"en": Texts(text="mine")}), 0)
     import_projects([with_text(SHOP, "template", text="Hi")], user)
     assert Draft.objects.get().read().languages["en"].text == "mine"
 
@@ -357,7 +357,7 @@ def test_a_publication_between_check_and_writing_is_noticed(shop, monkeypatch):
     def problems(plan):
         rounds.append(plan.state)
         if len(rounds) == 1:
-            keeping.publish(
+            publishing.publish(
                 document, None, replace(WELCOME.content, languages={"en": Texts("a", text="b")}), "", document.published
             )
         return real(plan)

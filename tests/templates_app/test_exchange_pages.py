@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from templates_app.archives import pack, unpack
-from templates_app.exchange import export_projects
+from templates_app.files.archives import pack, unpack
 from templates_app.models import Document, Project, Version
+from templates_app.transfer.project_transfer import export_projects
 from tests.conftest import signed_in
 from tests.factories import make_user
 

@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 
-from templates_app import json_text
-from templates_app.content import Content, Texts, Variable
-from templates_app.folders import (
+from templates_app.content import json_text
+from templates_app.content.content import Content, Texts, Variable
+from templates_app.files.folders import (
     DocumentFiles,
     FilesError,
     ProjectFiles,
@@ -18,8 +18,8 @@ from templates_app.folders import (
     read_project,
     write_project,
 )
-from templates_app.project_files import files_of
-from templates_app.project_reading import project_from
+from templates_app.files.project_files import files_of
+from templates_app.files.reading import project_from
 from tests.templates_app.project_strategies import UNHURRIED, json_values, projects
 
 WELCOME = DocumentFiles(

@@ -5,8 +5,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
-from templates_app import inlining, plain_html
-from templates_app.inlining import StyleError, inline, inline_whole, plan_of, skeleton_of
+from templates_app.engine import css_inlining, plain_html
+from templates_app.engine.css_inlining import StyleError, inline, inline_whole, plan_of, skeleton_of
 
 # Pieces of HTML that a template may consist of, in any order and mostly broken.
 PIECES = [
@@ -85,7 +85,7 @@ def test_mails_that_differ_in_texts_share_a_skeleton():
 def test_elements_with_rules_of_their_own_are_inlined_as_a_whole(tag):
     skeleton, _ = skeleton_of([f"<{tag}>", escape("x"), f"</{tag}>"], [])
     assert skeleton is not None
-    assert plan_of(skeleton) == inlining.Plan()
+    assert plan_of(skeleton) == css_inlining.Plan()
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from templates_app.content import Content, Texts, Variable
-from templates_app.inspecting import inspect
-from templates_app.mail_clients import FACTS
+from templates_app.content.content import Content, Texts, Variable
+from templates_app.lint.lint import inspect
+from templates_app.lint.mail_clients import FACTS
 from tests.templates_app.project_strategies import UNHURRIED
 
 FINE = '<p><a href="https://example.com/">Shop</a> <img src="https://example.com/a.png" alt="Logo"></p>'

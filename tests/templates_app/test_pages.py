@@ -6,9 +6,9 @@ import re
 import pytest
 from django.core import signing
 
-from templates_app import keeping, sampling
-from templates_app.content import Content, Texts
+from templates_app.content.content import Content, Texts
 from templates_app.forms import SALT
+from templates_app.library import publishing, samples
 from templates_app.models import Document, Project, Sample, SharedValue
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -104,7 +104,7 @@ def test_the_search_gets_only_the_list_while_typing(client, template):
 
 def test_the_list_shows_drafts_and_what_is_not_published(client, ann, template):
     make_template(key="empty", content=None)
-    keeping.save_draft(template, ann, saying("new"), 0)
+    publishing.save_draft(template, ann, saying("new"), 0)
     page = seen(client.get("/templates/?q=shop"))
     assert "Your draft Hello" in page
     assert "Not published Empty" in page
@@ -201,7 +201,7 @@ def test_what_came_with_the_program_is_not_deleted(client):
 
 
 def test_the_page_of_a_template_shows_it_rendered_with_a_sample(client, template):
-    sampling.create_sample(template, name="Bea", values={"name": "Bea"})
+    samples.create_sample(template, name="Bea", values={"name": "Bea"})
     page = client.get(BASE + "?language=de")
     assert "Subject Hallo Bea" in seen(page)
     frame = attribute(page, r'sandbox src="([^"]+)"')
@@ -243,7 +243,7 @@ def test_the_page_of_a_part_names_the_templates_that_use_it(client):
 
 
 def test_a_sample_that_does_not_fit_is_explained_instead_of_shown(client, template):
-    sampling.create_sample(template, name="Empty", values={})
+    samples.create_sample(template, name="Empty", values={})
     page = seen(client.get(BASE))
     assert "It cannot be shown with this sample." in page
     assert client.get(BASE + "frame/").status_code == 404
@@ -272,7 +272,7 @@ def test_what_does_not_exist_is_not_found(client, template, path):
 
 
 def test_versions_are_listed_with_author_and_note(client, ann, template):
-    keeping.publish(template, ann, saying("<p>New</p>"), "Shorter", template.published)
+    publishing.publish(template, ann, saying("<p>New</p>"), "Shorter", template.published)
     page = seen(client.get(BASE + "versions/"))
     assert "Version 2: Shorter Published Ann" in page
     assert "Version 1: First" in page
@@ -284,7 +284,7 @@ def test_the_difference_of_two_versions_marks_lines_and_words(client, ann, templ
         {**HELLO.languages, "en": Texts("Hello {{ name }}", HELLO.languages["en"].html.replace("Nice", "Bad"))},
         variables=HELLO.variables,
     )
-    keeping.publish(template, ann, new, "", template.published)
+    publishing.publish(template, ann, new, "", template.published)
     page = client.get(BASE + "diff/").content.decode()
     assert "<del>Nice</del>" in page
     assert "<ins>Bad</ins>" in page
@@ -292,7 +292,7 @@ def test_the_difference_of_two_versions_marks_lines_and_words(client, ann, templ
 
 
 def test_an_old_version_is_restored_after_asking(client, ann, template):
-    keeping.publish(template, ann, saying("<p>New</p>"), "", template.published)
+    publishing.publish(template, ann, saying("<p>New</p>"), "", template.published)
     page = client.get(BASE + "versions/1/restoration/")
     assert "What changes" in seen(page)
     done = client.post(BASE + "versions/1/restoration/", {"over": hidden(page, "over"), "note": "Better"})
@@ -302,9 +302,9 @@ def test_an_old_version_is_restored_after_asking(client, ann, template):
 
 
 def test_restoring_over_a_version_that_was_not_shown_changes_nothing(client, ann, template):
-    keeping.publish(template, ann, saying("<p>New</p>"), "", template.published)
+    publishing.publish(template, ann, saying("<p>New</p>"), "", template.published)
     page = client.get(BASE + "versions/1/restoration/")
-    keeping.publish(template, None, saying("<p>Newer</p>"), "", template.published)
+    publishing.publish(template, None, saying("<p>Newer</p>"), "", template.published)
     response = client.post(BASE + "versions/1/restoration/", {"over": hidden(page, "over")})
     assert response.status_code == 422
     assert "Version 3 was published meanwhile. Nothing was changed." in seen(response)
@@ -315,7 +315,7 @@ def test_restoring_over_a_version_that_was_not_shown_changes_nothing(client, ann
 def test_an_edited_builtin_is_reset(client, ann):
     template = make_template(content=None)
     make_builtin(template, saying("<p>from the program</p>"))
-    keeping.publish(template, ann, saying("<p>edited</p>"), "", template.published)
+    publishing.publish(template, ann, saying("<p>edited</p>"), "", template.published)
     page = client.get(BASE + "reset/")
     assert client.post(BASE + "reset/", {"over": hidden(page, "over")}).status_code == 302
     template.refresh_from_db()
@@ -327,7 +327,7 @@ def test_an_edited_builtin_is_reset(client, ann):
 
 
 def test_a_draft_is_published_from_its_page(client, ann, template):
-    keeping.save_draft(template, ann, saying("<p>New</p>"), 0)
+    publishing.save_draft(template, ann, saying("<p>New</p>"), 0)
     page = client.get(BASE + "publication/")
     assert "What changes" in seen(page)
     sent = {"over": hidden(page, "over"), "revision": hidden(page, "revision"), "note": "Shorter"}
@@ -338,7 +338,7 @@ def test_a_draft_is_published_from_its_page(client, ann, template):
 
 
 def test_a_draft_that_breaks_is_refused_with_what_fails(client, ann, template):
-    keeping.save_draft(template, ann, saying("<p>{{ nmae }}</p>", variables=HELLO.variables), 0)
+    publishing.save_draft(template, ann, saying("<p>{{ nmae }}</p>", variables=HELLO.variables), 0)
     assert "It cannot be published like this." in seen(client.get(BASE + "publication/"))
     response = client.post(BASE + "publication/", {"revision": "1"})
     assert response.status_code == 422
@@ -348,14 +348,14 @@ def test_a_draft_that_breaks_is_refused_with_what_fails(client, ann, template):
 
 def test_warnings_are_shown_before_publishing(client, ann, template):
     picture = '<p>Hello {{ name }} <img src="https://example.com/a.png" width="10"></p>'
-    keeping.save_draft(template, ann, saying(picture, variables=HELLO.variables), 0)
+    publishing.save_draft(template, ann, saying(picture, variables=HELLO.variables), 0)
     assert "worth a look" in seen(client.get(BASE + "publication/"))
 
 
 def test_publishing_over_somebody_elses_version_is_told_and_done_only_knowingly(client, ann, template):
-    keeping.save_draft(template, ann, saying("<p>mine</p>"), 0)
+    publishing.save_draft(template, ann, saying("<p>mine</p>"), 0)
     bob = make_user("bob@example.com", name="Bob")
-    keeping.publish(template, bob, saying("<p>theirs</p>"), "", template.published)
+    publishing.publish(template, bob, saying("<p>theirs</p>"), "", template.published)
     page = client.get(BASE + "publication/")
     assert "Bob published version 2 after you began." in seen(page)
     assert "What was published meanwhile" in seen(page)
@@ -368,18 +368,18 @@ def test_publishing_over_somebody_elses_version_is_told_and_done_only_knowingly(
 
 
 def test_a_draft_changed_in_another_tab_is_not_published_unseen(client, ann, template):
-    keeping.save_draft(template, ann, saying("<p>one</p>"), 0)
-    keeping.save_draft(template, ann, saying("<p>two</p>"), 1)
+    publishing.save_draft(template, ann, saying("<p>one</p>"), 0)
+    publishing.save_draft(template, ann, saying("<p>two</p>"), 1)
     response = client.post(BASE + "publication/", {"revision": "1"})
     assert "This draft was saved in another tab meanwhile." in seen(response)
     assert template.versions.count() == 1
 
 
 def test_a_draft_is_deleted(client, ann, template):
-    keeping.save_draft(template, ann, saying("<p>one</p>"), 0)
+    publishing.save_draft(template, ann, saying("<p>one</p>"), 0)
     assert client.post(BASE + "draft/deletion/").status_code == 302
     assert client.post(BASE + "draft/deletion/").status_code == 302
-    assert keeping.draft_of(template, ann) is None
+    assert publishing.draft_of(template, ann) is None
 
 
 # ---------------------------------------------------------------- a newer built-in
@@ -392,7 +392,7 @@ LINES = "<p>one</p>\n<p>two</p>\n<p>three</p>\n<p>four</p>\n"
 def outdated(ann):
     template = make_template(content=None)
     make_builtin(template, saying(LINES))
-    keeping.publish(template, ann, saying(LINES.replace("four", "vier")), "", template.published)
+    publishing.publish(template, ann, saying(LINES.replace("four", "vier")), "", template.published)
     make_builtin(template, saying(LINES.replace("one", "ONE")))
     return template
 
@@ -408,7 +408,7 @@ def test_a_newer_builtin_is_announced_with_the_three_texts(client, outdated):
 def test_what_is_new_is_taken_over_into_a_draft_and_published(client, ann, outdated):
     response = client.post(BASE + "upgrade/", {"choice": "merge"})
     assert response.headers["Location"] == BASE + "publication/"
-    draft = keeping.draft_of(outdated, ann)
+    draft = publishing.draft_of(outdated, ann)
     assert draft.read() == saying(LINES.replace("one", "ONE").replace("four", "vier"))
     assert client.post(BASE + "publication/", {"revision": "1"}).status_code == 302
     assert "There is nothing newer" in seen(client.get(BASE + "upgrade/"))
@@ -416,11 +416,11 @@ def test_what_is_new_is_taken_over_into_a_draft_and_published(client, ann, outda
 
 
 def test_a_draft_is_not_overwritten_by_what_is_new(client, ann, outdated):
-    keeping.save_draft(outdated, ann, saying("<p>mine</p>"), 0)
+    publishing.save_draft(outdated, ann, saying("<p>mine</p>"), 0)
     response = client.post(BASE + "upgrade/", {"choice": "merge"})
     assert response.status_code == 422
     assert "You have a draft of this template." in seen(response)
-    assert keeping.draft_of(outdated, ann).read() == saying("<p>mine</p>")
+    assert publishing.draft_of(outdated, ann).read() == saying("<p>mine</p>")
 
 
 def test_whoever_keeps_theirs_is_not_asked_again(client, outdated):
@@ -508,7 +508,7 @@ def test_names_that_cannot_be_used_are_refused(client, name):
 
 
 def test_a_shared_value_that_a_published_text_names_is_kept(client):
-    shared = sampling.create_shared_value(name="support", value="x")
+    shared = samples.create_shared_value(name="support", value="x")
     make_template(content=saying("<p>{{ support }}</p>"))
     response = client.post(f"/templates/shared/{shared.pk}/deletion/", follow=True)
     assert "A published text uses “support”." in seen(response)

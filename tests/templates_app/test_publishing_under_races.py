@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 from django.db import connections
 
-from templates_app import cataloguing, keeping, sampling
-from templates_app.content import Content, Texts
-from templates_app.keeping import Conflict, Gone, KeepingError, Refused
+from templates_app.content.content import Content, Texts
+from templates_app.library import catalogue, publishing, samples
+from templates_app.library.publishing import Conflict, Gone, KeepingError, Refused
 from templates_app.models import Document, Draft, Project, Version
 from tests.factories import make_user
 from tests.templates_app.makers import make_part, make_project, make_template, saying
@@ -35,7 +35,7 @@ def at_once(*jobs):
 
 
 def publish_anew(pk, content, *, based_on):
-    return keeping.publish(Document.objects.get(pk=pk), None, content, "", based_on)
+    return publishing.publish(Document.objects.get(pk=pk), None, content, "", based_on)
 
 
 def test_of_those_who_publish_at_once_one_wins_and_the_others_are_told():
@@ -58,7 +58,7 @@ def test_two_tabs_that_save_at_once_lose_nothing():
     for number in range(5):
         Draft.objects.all().delete()
         texts = [saying(f"{number} {who}") for who in "ab"]
-        first, second = at_once(*(partial(keeping.save_draft, template, ann, text, 0) for text in texts))
+        first, second = at_once(*(partial(publishing.save_draft, template, ann, text, 0) for text in texts))
         stored = Draft.objects.get().read()
         (conflict,) = [one for one in (first, second) if isinstance(one, Conflict)]
         assert conflict.theirs == stored
@@ -72,8 +72,8 @@ def test_a_part_and_a_template_published_at_once_never_break_each_other():
         using = saying(f'{{% from "part{number}" import old %}}{{{{ old() }}}}')
         without = Content({"en": Texts(html="nothing here", text="x")})
         first, second = at_once(
-            lambda part=part, without=without: keeping.publish(part, None, without, "", part.published),
-            lambda template=template, using=using: keeping.publish(template, None, using, "", template.published),
+            lambda part=part, without=without: publishing.publish(part, None, without, "", part.published),
+            lambda template=template, using=using: publishing.publish(template, None, using, "", template.published),
         )
         assert sorted(type(one).__name__ for one in (first, second)) == ["Refused", "Version"]
 
@@ -84,10 +84,10 @@ def test_a_part_is_not_deleted_under_a_template_that_begins_to_use_it():
         template = make_template(key=f"template{number}", content=saying("nothing yet"))
         using = saying(f'{{% include "part{number}" %}}')
         deleted, published = at_once(
-            lambda part=part: cataloguing.delete_document(part),
-            lambda template=template, using=using: keeping.publish(template, None, using, "", template.published),
+            lambda part=part: catalogue.delete_document(part),
+            lambda template=template, using=using: publishing.publish(template, None, using, "", template.published),
         )
-        assert isinstance(deleted, cataloguing.InUse) == isinstance(published, Version)
+        assert isinstance(deleted, catalogue.InUse) == isinstance(published, Version)
         assert isinstance(published, Refused) == (deleted is None)
 
 
@@ -99,21 +99,21 @@ def deleted():
     """A template as somebody still has it on the screen, with a version, after somebody else deleted it."""
     template = make_template()
     on_screen = Document.objects.select_related("published__document").get(pk=template.pk)
-    cataloguing.delete_document(template)
+    catalogue.delete_document(template)
     return on_screen
 
 
 @pytest.mark.parametrize(
     "act",
     [
-        lambda one, user: keeping.publish(one, user, saying("<p>New</p>"), "", one.published),
-        lambda one, user: keeping.publish(one, user, saying("<p>New</p>"), "", None),
-        lambda one, user: keeping.restore(one.published, user, one.published),
-        lambda one, user: keeping.save_draft(one, user, saying("<p>New</p>"), 0),
-        lambda one, user: keeping.save_draft(one, user, saying("<p>New</p>"), 0, based_on=one.published),
-        lambda one, user: keeping.save_draft(one, user, saying("<p>New</p>"), 3),
-        lambda one, user: cataloguing.change(one, cataloguing.facts_of(one), name="New", description="", tags=[]),
-        lambda one, _: sampling.create_sample(one, name="Usual", values={}),
+        lambda one, user: publishing.publish(one, user, saying("<p>New</p>"), "", one.published),
+        lambda one, user: publishing.publish(one, user, saying("<p>New</p>"), "", None),
+        lambda one, user: publishing.restore(one.published, user, one.published),
+        lambda one, user: publishing.save_draft(one, user, saying("<p>New</p>"), 0),
+        lambda one, user: publishing.save_draft(one, user, saying("<p>New</p>"), 0, based_on=one.published),
+        lambda one, user: publishing.save_draft(one, user, saying("<p>New</p>"), 3),
+        lambda one, user: catalogue.change(one, catalogue.facts_of(one), name="New", description="", tags=[]),
+        lambda one, _: samples.create_sample(one, name="Usual", values={}),
     ],
 )
 def test_what_was_deleted_meanwhile_is_said_to_be_gone(deleted, act):
@@ -125,6 +125,6 @@ def test_what_was_deleted_meanwhile_is_said_to_be_gone(deleted, act):
 def test_nothing_is_made_in_a_project_that_was_deleted_meanwhile():
     project = make_project("other")
     on_screen = Project.objects.get(pk=project.pk)
-    cataloguing.delete_project(project)
+    catalogue.delete_project(project)
     with pytest.raises(Gone):
-        cataloguing.create_document(on_screen, "template", key="hello", name="Hello")
+        catalogue.create_document(on_screen, "template", key="hello", name="Hello")

@@ -8,12 +8,12 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from templates_app import keeping
-from templates_app.content import Texts, Variable
+from templates_app.content.content import Texts, Variable
+from templates_app.files.project_files import SharedFile
+from templates_app.library import publishing
+from templates_app.library.builtin_seeding import newer_builtin, seed, seed_after_migrate
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
-from templates_app.project_files import SharedFile
 from templates_app.rendering import shipped
-from templates_app.seeding import newer_builtin, seed, seed_after_migrate
 
 TABLES = (Project, Document, Version, Sample, SharedValue, Change)
 
@@ -175,14 +175,14 @@ def test_reset_takes_the_newer_built_in_text_although_it_needs_a_new_value(admin
     document = welcome()
     content = document.published.read()
     mine = replace(content, languages={"en": Texts(subject="Hi {{ name }}", text="{{ email }} {{ sign_in_url }}")})
-    keeping.publish(document, admin, mine, "", document.published)
+    publishing.publish(document, admin, mine, "", document.published)
     files = document_files()
     languages = {**content.languages, "en": Texts(subject="Hi {{ nickname }}", text="Hello")}
     newer = replace(content, languages=languages, variables=(*content.variables, Variable("nickname", sample="Annie")))
     samples = {name: {**values, "nickname": "Annie"} for name, values in files.samples.items()}
     seed(release(content=newer, samples=samples))
     assert newer_builtin(welcome()).yours.read() == mine
-    version = keeping.reset_to_builtin(welcome(), admin, welcome().published)
+    version = publishing.reset_to_builtin(welcome(), admin, welcome().published)
     assert (version.read(), version.is_builtin) == (newer, True)
     assert newer_builtin(welcome()) is None
 

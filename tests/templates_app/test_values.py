@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.utils.safestring import mark_safe
 
-from templates_app.content import Variable
-from templates_app.values import MAX_CHARACTERS, check
+from templates_app.content.content import Variable
+from templates_app.content.values import MAX_CHARACTERS, check
 
 
 def checked(kind, value):

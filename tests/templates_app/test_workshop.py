@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from templates_app import workshop
-from templates_app.workshop import try_all, try_out
+from templates_app.sandbox import client
+from templates_app.sandbox.client import try_all, try_out
 from tests.processes import alive
 from tests.templates_app import hostile
 from tests.templates_app.bundles import bundle_of, content_of
@@ -29,7 +29,7 @@ def hostile_bundle(source):
 def server_process():
     """Return the process id of the workshop, which is started if need be."""
     assert try_out(HELLO, {"name": "Ann"}).rendered
-    return workshop._server.process.pid
+    return client._server.process.pid
 
 
 def children_of(process):
@@ -84,7 +84,7 @@ def test_every_hostile_template_gets_a_plain_answer(kind):
         for problem in outcome.problems:
             assert problem.message.endswith((".", ")")), (source[:200], problem)
             assert not any(word in problem.message for word in ("Traceback", "site-packages", "Errno")), problem
-            assert problem.message not in {workshop.BUSY, workshop.UNREACHABLE}, source[:200]
+            assert problem.message not in {client.BUSY, client.UNREACHABLE}, source[:200]
     assert try_out(HELLO, {"name": "Ann"}).rendered
 
 
@@ -104,8 +104,8 @@ def test_eight_at_once_are_all_answered():
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda _: try_out(ENDLESS, {}), range(8)))
     messages = {problem.message for outcome in outcomes for problem in outcome.problems}
-    assert messages <= {workshop.SLOW, workshop.BUSY}
-    assert workshop.SLOW in messages
+    assert messages <= {client.SLOW, client.BUSY}
+    assert client.SLOW in messages
 
 
 def test_all_samples_are_tried_in_all_languages_in_order():
@@ -124,19 +124,19 @@ def test_after_a_sample_that_never_ends_the_others_are_not_tried():
     entries = [("short", {"count": 1}, ""), ("long", {"count": 99_999}, ""), ("next", {"count": 1}, "")]
     outcomes = try_all(bundle, entries)
     assert outcomes[0].rendered
-    assert [outcome.problems[0].message for outcome in outcomes[1:]] == [workshop.SLOW, workshop.NOT_TRIED]
+    assert [outcome.problems[0].message for outcome in outcomes[1:]] == [client.SLOW, client.NOT_TRIED]
 
 
 def test_publishers_leave_threads_to_those_who_look_at_pages():
     forever = bundle_of("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
-    count = 3 * workshop.PUBLISHERS
+    count = 3 * client.PUBLISHERS
     with ThreadPoolExecutor(count) as threads:
         told = [
             one[0].problems[0].message
             for one in threads.map(lambda _: try_all(forever, [("", {}, "en")]), range(count))
         ]
-    assert told.count(workshop.BUSY) >= workshop.PUBLISHERS  # turned away at the door
-    assert workshop.SLOW in told
+    assert told.count(client.BUSY) >= client.PUBLISHERS  # turned away at the door
+    assert client.SLOW in told
     assert try_all(bundle_of("<p>Hello</p>"), [("", {}, "en")])[0].rendered
 
 
@@ -145,7 +145,7 @@ def test_publishers_leave_threads_to_those_who_look_at_pages():
 
 def test_the_workshop_knows_no_secret_and_no_open_file(monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "canary-in-the-environment")
-    workshop._server.stop()
+    client._server.stop()
     with Path("/etc/passwd").open() as handle:
         os.set_inheritable(handle.fileno(), True)
         process = Path(f"/proc/{server_process()}")
@@ -179,9 +179,9 @@ def test_a_workshop_that_is_killed_during_a_job_does_not_take_the_answer_with_it
 
 def test_a_workshop_outlives_those_who_do_not_wait_for_their_answer():
     before = server_process()
-    impatient = workshop.Pace(turn=1, life=1, answer=0)  # half a second, which the child outlives
-    outcome = workshop.outcomes_of(ENDLESS, [("", {}, "")], impatient)[0]
-    assert outcome.problems[0].message == workshop.SLOW
+    impatient = client.Pace(turn=1, life=1, answer=0)  # half a second, which the child outlives
+    outcome = client.outcomes_of(ENDLESS, [("", {}, "")], impatient)[0]
+    assert outcome.problems[0].message == client.SLOW
     limit = time.monotonic() + 30
     while children_of(before) and time.monotonic() < limit:
         time.sleep(0.05)

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import Client
 
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Message
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_user

@@ -5,8 +5,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
-from mailadmin import delivery
 from mailadmin.api import Mail, send
+from mailadmin.delivery import deliver
 from maillog.models import Content, MailEvent, Message, Recipient, Status
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -110,7 +110,7 @@ def test_a_new_mail_that_cannot_be_made_is_said(operator, old, mail_settings):
 
 def test_other_mails_with_a_code_stay_refused_with_the_reason(operator, ann):
     pk = send(Mail(to=[ann.email], subject="Your code", text="123456", sensitive=True))
-    delivery.deliver_due()
+    deliver.deliver_due()
     mail = Message.objects.get(pk=pk)
     assert "Send again…" in operator.get(f"/log/{pk}/").text
     response = operator.post(address_of(mail), {"whom": "same"})

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
 
-from maillog.content import unpack
+from maillog.content.storage import unpack
 from maillog.models import Message, Status
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_user

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from mailadmin.drivers.replies import harmless
-from mailadmin.drivers.smtp_connecting import connect
+from mailadmin.drivers.smtp.connecting import connect
+from mailadmin.drivers.smtp.replies import harmless
 from mailadmin.errors import ConversationBroken, DeliveryError, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailadmin.drivers.smtp import SmtpServer
-    from mailadmin.drivers.smtp_session import Session
-    from mailadmin.drivers.transcript import Line
+    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.session import Session
+    from mailadmin.drivers.smtp.transcribing import Line
 
 
 @dataclass(frozen=True, slots=True)

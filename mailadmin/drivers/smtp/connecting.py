@@ -2,7 +2,8 @@
 
 aiosmtplib carries it out, one stage at a time, because its own shortcuts were measured to be unsafe: left to itself it
 falls back to HELO, sends the password without TLS where STARTTLS is missing, and tries a wrong password with two
-mechanisms. Here the name is resolved and judged once (`secrets_app.targets`), that address is connected to, and the
+mechanisms. Here the name is resolved and judged once (`secrets_app.egress_rules`), that address is connected to, and
+the
 *name* is what the certificate is checked against. A password goes out once, in one mechanism, and without TLS only
 where the connection says `tls="none"`.
 """
@@ -21,20 +22,20 @@ import aiosmtplib
 import idna
 from django.utils.translation import gettext as _
 
-from mailadmin.drivers import smtp_tls
-from mailadmin.drivers.replies import Censor
-from mailadmin.drivers.smtp_conversation import Conversation
-from mailadmin.drivers.smtp_faults import explained
-from mailadmin.drivers.smtp_session import Session
-from mailadmin.drivers.transcript import Opening
+from mailadmin.drivers.smtp import tls
+from mailadmin.drivers.smtp.error_texts import explained
+from mailadmin.drivers.smtp.protocol import Conversation
+from mailadmin.drivers.smtp.replies import Censor
+from mailadmin.drivers.smtp.session import Session
+from mailadmin.drivers.smtp.transcribing import Opening
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
-from secrets_app import targets
+from secrets_app import egress_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailadmin.drivers.smtp import SmtpServer
-    from secrets_app.targets import Target
+    from mailadmin.drivers.smtp.driver import SmtpServer
+    from secrets_app.egress_rules import Target
 
 DEADLINE_FACTOR = 4  # connecting, with everything up to the sign-in, may take this many timeouts in all
 MECHANISMS = ("plain", "login", "cram-md5")  # the first one offered is used, once
@@ -110,12 +111,12 @@ class _Way:
         """Take every step."""
         server = self._server
         name = _ascii_name(server.host)
-        resolving = asyncio.to_thread(targets.resolve, name, server.port, private_hosts=server.private_hosts)
+        resolving = asyncio.to_thread(egress_rules.resolve, name, server.port, private_hosts=server.private_hosts)
         try:
             found = await asyncio.wait_for(resolving, self._seconds())
-        except targets.TargetRefused as refusal:
+        except egress_rules.TargetRefused as refusal:
             raise ConnectFailed(str(refusal), permanent=True, phase=Phase.RESOLVE) from None
-        context = smtp_tls.client_context(server.ca_pem, verify=server.verify)
+        context = tls.client_context(server.ca_pem, verify=server.verify)
 
         self.opening.enter(Phase.CONNECT)
         self._socket = connected = await self._dial(found)
@@ -239,7 +240,7 @@ class _Way:
             extensions=dict(client.esmtp_extensions),
             timeout=server.timeout,
             host=server.endpoint,
-            tls=smtp_tls.described(transport),
+            tls=tls.described(transport),
             dialed_at=self._begun_at,
             dialed=self._begun,
             opening=self.opening,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.drivers.base import Driver, Envelope, Result
-from mailadmin.drivers.pool import pool_for
-from mailadmin.drivers.smtp_connecting import connect
+from mailadmin.drivers.smtp.connecting import connect
+from mailadmin.drivers.smtp.pool import pool_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import aiosmtplib
 from django.utils.translation import gettext as _
 
-from mailadmin.drivers import smtp_tls
-from mailadmin.drivers.replies import Censor, Reply, harmless, reply_from
+from mailadmin.drivers.smtp import tls
+from mailadmin.drivers.smtp.replies import Censor, Reply, harmless, reply_from
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
-    from mailadmin.drivers.smtp import SmtpServer
-    from secrets_app.targets import Target
+    from mailadmin.drivers.smtp.driver import SmtpServer
+    from secrets_app.egress_rules import Target
 
 _GARBLED = -1  # aiosmtplib's code for what is not SMTP
 _LIBRARY_PREFIX = "Malformed SMTP response line: "
@@ -38,7 +38,7 @@ async def explained(
             return _garbled(text, phase, server)
         return _refused(reply_from(error.code, str(error.message), censor), phase, server)
     if phase == Phase.TLS and target is not None:
-        return await smtp_tls.failure(error, server, target)
+        return await tls.failure(error, server, target)
     if phase in (Phase.RESOLVE, Phase.CONNECT):
         return ConnectFailed(_unreachable(error, phase, server), permanent=False, phase=phase)
     return await _silent(error, phase, server, target)
@@ -118,7 +118,7 @@ async def _silent(error: Exception, phase: Phase, server: SmtpServer, target: Ta
         phase == Phase.GREETING
         and server.tls != "ssl"
         and target is not None
-        and await smtp_tls.speaks_tls(target, server.timeout)
+        and await tls.speaks_tls(target, server.timeout)
     ):
         message = _("%s speaks TLS from the start and waits for it; choose that in the connection.") % server.endpoint
         return TLSFailed(message, permanent=True, phase=phase)

@@ -1,8 +1,8 @@
 """Open connections to one server, shared by everything in this process that sends through it.
 
-A pool belongs to an asyncio loop (that of `mailadmin.loop`, in a forked process another one) and to a server with all
-its settings: who changes the password uses another pool. Connections stay open between two calls of `send` and leave
-when they have rested for a while.
+A pool belongs to an asyncio loop (that of `mailadmin.drivers.event_loop`, in a forked process another one) and to a
+server with all its settings: who changes the password uses another pool. Connections stay open between two calls of
+`send` and leave when they have rested for a while.
 
 One dial decides: while no connection is open only one is tried, and if that fails, everybody who waits for it gets its
 failure; so a wrong password is tried once. More connections are dialed one at a time, when it takes the open ones
@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from mailadmin.drivers.pool_calls import Call, Job, Turns
-from mailadmin.drivers.pool_lane import Lane
-from mailadmin.drivers.smtp_connecting import connect
+from mailadmin.drivers.smtp.connecting import connect
+from mailadmin.drivers.smtp.pool_batches import Call, Job, Turns
+from mailadmin.drivers.smtp.pool_connection import Lane
 from mailadmin.errors import ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailadmin.drivers.base import Envelope, Result
-    from mailadmin.drivers.smtp import SmtpServer
-    from mailadmin.drivers.smtp_session import Session
+    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.session import Session
 
 SHRUNK_SECONDS = 60.0  # how long no further connection is tried after one was refused
 SEQUENTIAL_SECONDS = 600.0  # how long a server that broke a pipelined conversation gets one command at a time

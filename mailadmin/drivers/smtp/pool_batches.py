@@ -8,7 +8,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mailadmin.drivers.smtp_transaction import unsent
+from mailadmin.drivers.smtp.transaction import unsent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

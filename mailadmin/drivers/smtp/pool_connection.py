@@ -6,13 +6,13 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mailadmin.drivers.smtp_transaction import NotBegun
+from mailadmin.drivers.smtp.transaction import NotBegun
 
 if TYPE_CHECKING:
     from mailadmin.drivers.base import Envelope
-    from mailadmin.drivers.pool import Pool
-    from mailadmin.drivers.pool_calls import Call, Job
-    from mailadmin.drivers.smtp_session import Session
+    from mailadmin.drivers.smtp.pool import Pool
+    from mailadmin.drivers.smtp.pool_batches import Call, Job
+    from mailadmin.drivers.smtp.session import Session
 
 
 class Lane:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from mailadmin.drivers.replies import NotAReply, Replies, Reply
+from mailadmin.drivers.smtp.replies import NotAReply, Replies, Reply
 from mailadmin.errors import ConversationBroken, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailadmin.drivers.replies import Censor
+    from mailadmin.drivers.smtp.replies import Censor
 
 CHUNK = 64 * 1024  # octets of content written before the server is given time to take them
 TICK = 1.0  # seconds between two looks at the clock while an answer is awaited: a timer for each would cost more

@@ -11,7 +11,7 @@ import base64
 import re
 from typing import TYPE_CHECKING
 
-from maillog.records import record
+from maillog.queue.fast_dataclass import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

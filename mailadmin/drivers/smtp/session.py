@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from mailadmin.drivers.base import Envelope, Result
-from mailadmin.drivers.smtp_conversation import CHUNK
-from mailadmin.drivers.smtp_transaction import NotBegun, Transaction
-from mailadmin.drivers.transcript import RESET, told
+from mailadmin.drivers.smtp.protocol import CHUNK
+from mailadmin.drivers.smtp.transaction import NotBegun, Transaction
+from mailadmin.drivers.smtp.transcribing import RESET, told
 from mailadmin.errors import ConversationBroken, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mailadmin.drivers.replies import Reply
-    from mailadmin.drivers.smtp_conversation import Conversation
-    from mailadmin.drivers.transcript import Opening
+    from mailadmin.drivers.smtp.protocol import Conversation
+    from mailadmin.drivers.smtp.replies import Reply
+    from mailadmin.drivers.smtp.transcribing import Opening
 
 DEADLINE_FACTOR = 6  # a mail may take this many timeouts in all,
 SLOWEST_UPLOAD = 16 * 1024  # and a second more for each so many octets

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from mailadmin.drivers.replies import harmless
+from mailadmin.drivers.smtp.replies import harmless
 from mailadmin.errors import Phase, TLSFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailadmin.drivers.smtp import SmtpServer
-    from secrets_app.targets import Target
+    from mailadmin.drivers.smtp.driver import SmtpServer
+    from secrets_app.egress_rules import Target
 
 PROBE_SECONDS = 3.0  # the longest that a second connection may take to find out what a server speaks
 

@@ -15,7 +15,7 @@ from mailadmin.errors import ConversationBroken, DeliveryError, Phase, SignInRef
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from mailadmin.drivers.replies import Reply
+    from mailadmin.drivers.smtp.replies import Reply
 
 
 class NotBegun(Exception):

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailadmin.drivers.replies import STRUCK_OUT, harmless
+from mailadmin.drivers.smtp.replies import STRUCK_OUT, harmless
 from mailadmin.errors import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailadmin.drivers.base import Envelope, Result
-    from mailadmin.drivers.replies import Censor, Reply
-    from mailadmin.drivers.smtp_session import Session
-    from mailadmin.drivers.smtp_transaction import Transaction
+    from mailadmin.drivers.smtp.replies import Censor, Reply
+    from mailadmin.drivers.smtp.session import Session
+    from mailadmin.drivers.smtp.transaction import Transaction
 
 MAX_LINE = 300  # characters kept of a line
 FIRST_LINES, LAST_LINES = 60, 20  # kept where more was said

@@ -15,7 +15,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils.translation import ngettext
 
-from mailadmin import alarms, beats, delivery
+from mailadmin.alarms import raising
+from mailadmin.delivery import deliver, heartbeats
 
 LOOK_SECONDS = 1.0  # nobody wakes this process, so it looks by itself
 BEAT_SECONDS = 5.0
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Deliver."""
         # One name for all passes that cron starts: the next one beats for it again.
-        name = f"{socket.gethostname()}:deliver_due"[:100] if options["once"] else delivery.worker_name()
+        name = f"{socket.gethostname()}:deliver_due"[:100] if options["once"] else deliver.worker_name()
         with asked_to_stop() as stopping, beating(name, stays=options["once"]):
             if not options["once"]:
                 self.go_on(stopping)
@@ -65,13 +66,13 @@ def look_and_deliver(stopping: threading.Event) -> int:
 
     Where there is a worker, that adds up and tells of incidents; here nobody else would.
     """
-    if beats.probe_is_due():
-        delivery.probe_connections()
-    attempts = delivery.deliver_due(should_stop=stopping.is_set)
-    if alarms.look():
-        alarms.send_waiting()
-        attempts += delivery.deliver_due(should_stop=stopping.is_set)
-    beats.keep_figures()
+    if heartbeats.probe_is_due():
+        deliver.probe_connections()
+    attempts = deliver.deliver_due(should_stop=stopping.is_set)
+    if raising.look():
+        raising.send_waiting()
+        attempts += deliver.deliver_due(should_stop=stopping.is_set)
+    heartbeats.keep_figures()
     return attempts
 
 
@@ -92,13 +93,13 @@ def beat(name: str, ended: threading.Event, *, stays: bool) -> None:
     """Beat until it has ended; a database that is away is the delivering thread's to report."""
     while True:
         with suppress(*DATABASE_AWAY):
-            beats.note(name)
+            heartbeats.note(name)
         close_old_connections()
         if ended.wait(BEAT_SECONDS):
             break
     if not stays:
         with suppress(*DATABASE_AWAY):
-            beats.leave(name)
+            heartbeats.leave(name)
     connection.close()
 
 

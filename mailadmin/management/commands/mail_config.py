@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from mailadmin import configuration
+from mailadmin.configuration import effective
 from secrets_app import vault
 
 
@@ -25,9 +25,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print, then check."""
-        current = configuration.current()
-        problem = configuration.problem(current)
-        values = {name: current[name] for name in configuration.FIELDS}
+        current = effective.current()
+        problem = effective.problem(current)
+        values = {name: current[name] for name in effective.FIELDS}
         mail = settings.MAIL
         staging = {"MAIL_ALWAYS_TO": mail.always_to, "MAIL_ALLOWED_RECIPIENTS": ", ".join(mail.allowed_recipients)}
         if options["json"]:

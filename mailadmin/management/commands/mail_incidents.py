@@ -9,11 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
-from mailadmin import bulk, incident_words, incidents, steering
+from mailadmin.incidents import detection, texts
 from mailadmin.management.typed import number_in, refuse
 from mailadmin.models import BulkAction
+from mailadmin.operations import bulk, control
 from maillog.models import Incident
-from maillog.recording import Retried
+from maillog.queue.actions import Retried
 
 ACTIONS = ("list", "end", "retry")
 BY = "mail_incidents"
@@ -57,12 +58,12 @@ class Command(BaseCommand):
         if not found:
             self.stdout.write("Nothing is in trouble.")
         for one in found:
-            self.stdout.write(f"{one.pk}  {one.state}  {incident_words.sentence(one)}")
-            self.stdout.write(f"    {incident_words.words(one) or incident_words.cause(one)}")
+            self.stdout.write(f"{one.pk}  {one.state}  {texts.sentence(one)}")
+            self.stdout.write(f"    {texts.words(one) or texts.cause(one)}")
 
     def end(self, chosen: list[Incident], *, as_json: bool) -> None:
         """End them. Raises CommandError if all had ended."""
-        ended = [one.pk for one in chosen if incidents.end(one, by=BY)]
+        ended = [one.pk for one in chosen if detection.end(one, by=BY)]
         if as_json:
             self.stdout.write(json.dumps({"ended": ended}))
         if not ended:
@@ -91,7 +92,7 @@ def retry_mails(incident: Incident, up_to: int) -> Retried:
     found = bulk.targets(BulkAction.Action.RETRY, query=f"q=incident%3A{incident.pk}", up_to=up_to)
     due = nobody_left = content_gone = last = 0
     while ids := [mail.pk for mail in found.oldest(BATCH, after=last)]:
-        done = steering.retry(ids)
+        done = control.retry(ids)
         due, nobody_left = due + done.due, nobody_left + done.nobody_left
         content_gone += done.content_gone
         last = ids[-1]
@@ -109,11 +110,11 @@ def facts(one: Incident) -> dict[str, Any]:
     return {
         "id": one.pk,
         "state": one.state,
-        "sentence": incident_words.sentence(one),
+        "sentence": texts.sentence(one),
         "connection": one.connection,
         "kind": one.kind,
         "code": one.code,
-        "words": incident_words.words(one),
+        "words": texts.words(one),
         "mails": one.mails,
         "first_at": one.first_at.isoformat(timespec="seconds"),
         "last_at": one.last_at.isoformat(timespec="seconds"),

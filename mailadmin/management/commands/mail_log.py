@@ -11,9 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.http import QueryDict
 
-from maillog import exporting
 from maillog.models import Message, Status
-from maillog.search import Found, MailFilter
+from maillog.search import export
+from maillog.search.filters import MailFilter
+from maillog.search.results import Found
 
 PAUSE = 1.0  # seconds between two looks with --follow
 MOST = 10_000
@@ -46,7 +47,7 @@ class Command(BaseCommand):
             if options["follow"] or options["json"]:
                 message = "--csv goes neither with --follow nor with --json."
                 raise CommandError(message, returncode=2)
-            for piece in exporting.csv_lines(mails):
+            for piece in export.csv_lines(mails):
                 self.stdout.write(piece, ending="")
             return
         newest = mails.page(options["limit"])

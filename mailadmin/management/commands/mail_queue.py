@@ -9,12 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
-from mailadmin import steering
+from mailadmin.delivery.status import pulse
 from mailadmin.management.typed import number_in, refuse
-from mailadmin.pulse import pulse
+from mailadmin.operations import control
 from maillog.models import Status
-from maillog.recording import CANCELLABLE, RETRIABLE, RETRIED_UNASKED, Retried, Selection, newest_id
-from maillog.search import connection_names, waiting_counts
+from maillog.queue.actions import CANCELLABLE, RETRIABLE, RETRIED_UNASKED, Retried, Selection, newest_id
+from maillog.queue.waiting import connection_names, waiting_counts
 from secrets_app import vault
 from secrets_app.vault import Connection
 
@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
     def status(self, *, as_json: bool) -> None:
         """Print workers, counts and connections."""
-        now, counts, lines = pulse(), waiting_counts(), steering.lines()
+        now, counts, lines = pulse(), waiting_counts(), control.lines()
         if as_json:
             facts = {
                 "workers": {"alive": now.workers.alive, "seen_seconds_ago": now.workers.seen_seconds_ago},
@@ -99,7 +99,7 @@ class Command(BaseCommand):
         """Retry or cancel. Raises CommandError if nothing was touched."""
         if isinstance(which, Selection) and action == "cancel" and Status.FAILED in which.statuses:
             refuse("A failed mail has ended; there is nothing to cancel.")
-        done = steering.retry(which) if action == "retry" else Retried(steering.cancel(which, by=BY))
+        done = control.retry(which) if action == "retry" else Retried(control.cancel(which, by=BY))
         word = "due now" if action == "retry" else "cancelled"
         if as_json:
             key = "due" if action == "retry" else "cancelled"
@@ -116,7 +116,7 @@ class Command(BaseCommand):
         """Return the one connection that is named. Raises CommandError."""
         if len(which) != 1:
             refuse("Name one connection, by its name or id.")
-        found = steering.connection(which[0])
+        found = control.connection(which[0])
         if found is None:
             names = ", ".join(one.name for one in vault.connections()) or "none"
             refuse(f"There is no connection {which[0]!r}; known: {names}.")
@@ -124,7 +124,7 @@ class Command(BaseCommand):
 
     def switch(self, action: str, connection: Connection, *, as_json: bool) -> None:
         """Pause or resume; done already is done, too."""
-        changed = steering.pause(connection, by=BY) if action == "pause" else steering.resume(connection)
+        changed = control.pause(connection, by=BY) if action == "pause" else control.resume(connection)
         state = "paused" if action == "pause" else "open"
         if as_json:
             self.stdout.write(json.dumps({"connection": connection.name, "state": state, "changed": changed}))
@@ -147,7 +147,7 @@ def left_text(done: Retried) -> str:
     return " ".join(parts)
 
 
-def facts_of(line: steering.Line) -> dict[str, Any]:
+def facts_of(line: control.Line) -> dict[str, Any]:
     """Return what JSON says of a connection."""
     return {
         "id": line.id,

@@ -9,17 +9,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from mailadmin import configuration, connections, ladder, test_mails
+from mailadmin.configuration import effective
+from mailadmin.connections import selection
+from mailadmin.diagnosis import connection_check, testmail
 from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
 from maillog import lookup
+from maillog.explanations.verdict import verdict
 from maillog.models import Status
-from maillog.verdict import verdict
 from secrets_app import vault
 from secrets_app.vault import VaultError
-from templates_app import trials
+from templates_app.library import test_rendering
+from templates_app.library.test_rendering import NotTriedError, Testable
 from templates_app.rendering import TemplateError
-from templates_app.trials import NotTriedError, Testable
 
 REACHED = frozenset({Status.SENT, Status.LOGGED, Status.SILENCED})
 
@@ -41,7 +43,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Send, or only check the connection."""
-        current = configuration.current()
+        current = effective.current()
         known = vault.connections()
         name = options["connection"].casefold()
         if name and not any(name in {one.id, one.name.casefold()} for one in known):
@@ -50,7 +52,7 @@ class Command(BaseCommand):
             raise CommandError(message, returncode=2)
         if options["check"]:
             primary = str(current.primary_connection)
-            connection = connections.choose(known, primary=primary, hint=options["connection"])
+            connection = selection.choose(known, primary=primary, hint=options["connection"])
             self.check_connection(connection, options["address"], as_json=options["json"])
             return
         template = self.template(options["template"], options["language"], options["sample"])
@@ -61,7 +63,7 @@ class Command(BaseCommand):
         if sample is not None and not key:
             message = "--sample: the samples are a template's; name it with --template."
             raise CommandError(message, returncode=2)
-        template = trials.testable(key or test_mails.TEMPLATE)
+        template = test_rendering.testable(key or testmail.TEMPLATE)
         if template is None:
             if not key:
                 return None
@@ -85,10 +87,10 @@ class Command(BaseCommand):
         }
         try:
             if template is None or not options["template"]:
-                return test_mails.send_test_mail(options["address"], **common)
+                return testmail.send_test_mail(options["address"], **common)
             name = next(iter(template.samples)) if options["sample"] is None else options["sample"]
             values = template.samples[name]
-            return test_mails.send_from_template(options["address"], key=template.key, values=values, **common)
+            return testmail.send_from_template(options["address"], key=template.key, values=values, **common)
         except TemplateError as error:
             what = "The values do not fit" if error.is_about_values else "The template does not render"
             raise CommandError(f"{what}: {error}") from error
@@ -103,7 +105,7 @@ class Command(BaseCommand):
             message = "There is no connection that the system may use."
             raise CommandError(message)
         try:
-            climbed = ladder.of_connection(connection, recipient=recipient)
+            climbed = connection_check.of_connection(connection, recipient=recipient)
         except VaultError as error:
             message = f"{connection.name}: {error}"
             raise CommandError(message) from error

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from mailadmin.addresses import AddressError
-from mailadmin.headers import HeaderError, check_text
 from mailadmin.management.typed import refuse
-from mailadmin.person_forms import key_of
-from maillog import suppressing
+from mailadmin.message.addresses import AddressError
+from mailadmin.message.headers import HeaderError, check_text
+from mailadmin.operations.recipient_forms import key_of
+from maillog import suppressions
 from maillog.models import Suppression
 
 ACTIONS = ("list", "add", "remove")
@@ -52,8 +52,8 @@ class Command(BaseCommand):
 def listed(address: str) -> Iterator[Suppression]:
     """Yield what is in force, newest first; only for `address`, if given."""
     if not address:
-        yield from suppressing.all_in_force()
-    elif row := suppressing.in_force(address):
+        yield from suppressions.all_in_force()
+    elif row := suppressions.in_force(address):
         yield row
 
 
@@ -63,7 +63,7 @@ def add(address: str, reason: str) -> Suppression:
         text = check_text(reason, field="reason", max_length=200)
     except HeaderError as error:
         refuse(f"--reason {error.reason}.")
-    row, is_new = suppressing.suppress(address, by=None, by_name=BY, reason=text)
+    row, is_new = suppressions.suppress(address, by=None, by_name=BY, reason=text)
     if not is_new:
         message = f"{address} is suppressed already."
         raise CommandError(message)
@@ -72,8 +72,8 @@ def add(address: str, reason: str) -> Suppression:
 
 def remove(address: str) -> Suppression:
     """Let `address` get mail again. Raises CommandError if it does anyway."""
-    row = suppressing.in_force(address)
-    if row is None or not suppressing.lift(row.pk, by_name=BY):
+    row = suppressions.in_force(address)
+    if row is None or not suppressions.lift(row.pk, by_name=BY):
         message = f"{address} is not suppressed."
         raise CommandError(message)
     row.refresh_from_db()
@@ -90,7 +90,7 @@ def address_in(text: str) -> str:
 
 def line_of(row: Suppression) -> str:
     """Return what people read of a suppression."""
-    return f"{row.address}  {suppressing.sentence(row)}"
+    return f"{row.address}  {suppressions.sentence(row)}"
 
 
 def facts_of(row: Suppression) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from maillog import pruning
 from maillog.models import Status
+from maillog.retention import pruning
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from maillog import indexing
+from maillog.index import writing
 
 
 class Command(BaseCommand):
@@ -20,5 +20,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Rebuild, and say how far it is."""
         shown = options["verbosity"] > 1
-        count = indexing.rebuild(lambda done: self.stdout.write(f"{done} mails") if shown else None)
+        count = writing.rebuild(lambda done: self.stdout.write(f"{done} mails") if shown else None)
         self.stdout.write(f"The index has {count} mails.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from maillog import recounting
+from maillog.statistics import rebuild
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         """Rebuild, and say how far it is."""
         shown = options["verbosity"] > 1
         try:
-            count = recounting.rebuild(lambda done: self.stdout.write(f"{done} mails") if shown else None)
-        except recounting.BeingRebuiltError as error:
+            count = rebuild.rebuild(lambda done: self.stdout.write(f"{done} mails") if shown else None)
+        except rebuild.BeingRebuiltError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{count} mails of the last 40 days are counted.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from secrets_app.rotation import rotate
+from secrets_app.key_rotation import rotate
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
-from templates_app.archives import MAX_ARCHIVE, pack
-from templates_app.exchange import UnknownProjects, export_projects
-from templates_app.folders import write_project
+from templates_app.files.archives import MAX_ARCHIVE, pack
+from templates_app.files.folders import write_project
+from templates_app.transfer.project_transfer import UnknownProjects, export_projects
 
 
 class Command(BaseCommand):

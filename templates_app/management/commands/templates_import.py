@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from templates_app.archives import MAX_ARCHIVE, unpack
-from templates_app.exchange import check_import, import_projects
-from templates_app.folders import read_folder
-from templates_app.importing import ImportRefused
-from templates_app.project_files import FilesError, ProjectFiles
+from templates_app.files.archives import MAX_ARCHIVE, unpack
+from templates_app.files.folders import read_folder
+from templates_app.files.project_files import FilesError, ProjectFiles
+from templates_app.transfer.import_plan import ImportRefused
+from templates_app.transfer.project_transfer import check_import, import_projects
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""What is kept beside the mails: who did what with them, and for how long they stay. Both outlive every mail."""
+"""The audit log: who did what with a message. It outlives the message."""
 
 from __future__ import annotations
 
@@ -39,34 +39,3 @@ class MailEvent(models.Model):
     def __str__(self) -> str:
         """Return what happened to which mail."""
         return f"{self.action}: mail {self.mail_number}"
-
-
-class RetentionRules(models.Model):
-    """For how many days mails are kept. One row, once somebody has changed the defaults; see `maillog.retention`."""
-
-    days = models.JSONField(default=dict)  # name of a rule -> days, None: without end
-    author_name = models.CharField(max_length=254, blank=True)
-    changed_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        """Return what it is."""
-        return "retention rules"
-
-
-class PruneRun(models.Model):
-    """The last time that mails were removed by age. One row, by which workers agree on who does it."""
-
-    started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
-    bodies = models.PositiveBigIntegerField(default=0)
-    rows = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        """Return when it began."""
-        return f"removal of {self.started_at}"

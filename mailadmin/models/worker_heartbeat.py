@@ -1,0 +1,23 @@
+"""The workers and when each was last seen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class WorkerBeat(models.Model):
+    """One worker process and when it was last seen."""
+
+    name = models.CharField(max_length=100, unique=True)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
