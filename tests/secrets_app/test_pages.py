@@ -162,7 +162,7 @@ def test_two_browsers_that_take_the_same_name_get_one_secret(owner_client, typed
         original(**{**fields, "actor": None})  # the other browser was faster by a moment
         return original(**fields)
 
-    monkeypatch.setattr("secrets_app.views.secret_form_pages.keeping.store", late)
+    monkeypatch.setattr("secrets_app.views.secret_form_pages.storing.store", late)
     response = owner_client.post(NEW, typed)
     assert response.status_code == 422
     assert "already" in text(response)
@@ -231,7 +231,7 @@ def test_a_save_between_check_and_write_is_told_too(owner_client, secret, edited
         original(secret_id, **{**fields, "actor": admin, "fields": {**FIELDS, "sender": "first@example.com"}})
         return original(secret_id, **fields)
 
-    monkeypatch.setattr("secrets_app.views.secret_form_pages.keeping.change", late)
+    monkeypatch.setattr("secrets_app.views.secret_form_pages.storing.change", late)
     response = owner_client.post(page(secret), {**edited, "ehlo_name": "mine.example.com"})
     assert response.status_code == 422
     body = text(response)

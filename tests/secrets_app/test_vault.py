@@ -18,10 +18,10 @@ def test_connections_come_oldest_first_after_the_environment(make_secret, mail_s
     assert [c.id for c in vault.connections()] == ["environment", str(second.pk), str(first.pk)]
 
 
-def test_connections_take_three_queries_however_many_there_are(make_secret, team, owner, django_assert_num_queries):
+def test_connections_take_four_queries_however_many_there_are(make_secret, team, owner, django_assert_num_queries):
     for number in range(5):
         make_secret(f"Relay {number}", groups=[team])
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         found = vault.connections()
     assert len(found) == 5
     assert found[0].owner_ids == {owner.pk}
