@@ -92,23 +92,9 @@ def pytest_runtest_setup(item):
             pytest.skip(f"{reason}; .ci/run installs and starts what the tests need")
 
 
-def pytest_addoption(parser):
-    parser.addoption("--only-database", action="store_true", help="leave out tests that do not use the database")
-
-
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(items):
     """Put browser tests last: Playwright leaves a loop running, in which asyncio.run() and the ORM refuse to work."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
-    if config.getoption("--only-database"):
-        without = [item for item in items if not uses_database(item)]
-        config.hook.pytest_deselected(items=without)
-        items[:] = [item for item in items if uses_database(item)]
-
-
-def uses_database(item) -> bool:
-    """Return whether a test has the database by its mark or by a fixture, or starts programs that have."""
-    fixtures = {"db", "transactional_db", "live_server"}
-    return item.get_closest_marker("django_db") is not None or not fixtures.isdisjoint(item.fixturenames)
 
 
 # ---------------------------------------------------------------- a clean start

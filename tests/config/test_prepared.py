@@ -10,7 +10,7 @@ from maillog.models import Label, Message
 from maillog.sql.prepared import Prepared, moment, objects
 from tests.maillog.makers import finished, queued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def held(one) -> dict[str, object]:

@@ -17,7 +17,7 @@ from mailadmin.models import ConnectionState
 from maillog.models import Message, Status
 from tests.smtp_faults import HELD, reply
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from mailadmin.models import ConnectionState
 from maillog.models import Message, Status
 from secrets_app import storing, vault
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

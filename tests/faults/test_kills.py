@@ -3,12 +3,16 @@
 import random
 import time
 
+import pytest
+
 from benchmarks.faults import killing
 from benchmarks.faults import mails as log
 from benchmarks.faults.lab import wait_until
 from mailadmin import tasks
 from mailadmin.models import WorkerBeat
 from maillog.models import Message
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_workers_killed_twenty_times_lose_nothing_and_repeat_only_what_was_not_recorded(lab):

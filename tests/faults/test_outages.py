@@ -23,6 +23,8 @@ from maillog.models import Message, Status
 from tests.factories import PASSWORD, make_user
 from tests.faults.doors import Door
 
+pytestmark = pytest.mark.both_databases
+
 AWAY = 4.0  # seconds, at least
 MAILS = 2400
 IN_HAND = drain.BATCH + drain.BATCH // 2 + drain.FLUSH  # that may still go out

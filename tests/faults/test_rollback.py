@@ -3,12 +3,15 @@
 import random
 import time
 
+import pytest
 from django.db import transaction
 
 from benchmarks.faults import mails as log
 from benchmarks.faults.lab import wait_until
 from mailadmin.api import Mail, send
 from maillog.models import Attempt, Content, Message, Recipient
+
+pytestmark = pytest.mark.both_databases
 
 
 class Rollback(Exception):

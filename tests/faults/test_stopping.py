@@ -2,11 +2,15 @@
 
 import time
 
+import pytest
+
 from benchmarks.faults import mails as log
 from benchmarks.faults import stopping
 from benchmarks.faults.lab import wait_until
 from mailadmin.delivery.drain import LEASE, STOP_SECONDS
 from maillog.models import Message
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_workers_stopped_ten_times_under_load_lose_nothing_and_send_nothing_twice(lab):

@@ -25,6 +25,8 @@ from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, settlement
 
+pytestmark = pytest.mark.both_databases
+
 REFUSED = "550 5.1.1 no such user here"
 
 

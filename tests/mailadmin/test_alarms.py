@@ -102,6 +102,7 @@ def test_the_end_of_what_was_never_told_is_no_news(receiver):
     assert hook.told == []
 
 
+@pytest.mark.both_databases
 def test_two_workers_book_the_same_alarm_once():
     rules(webhook_url="http://127.0.0.1:9/")
     incident = make_incident(mails=[1])
@@ -123,6 +124,7 @@ def test_many_incidents_at_once_are_no_storm(receiver):
     assert len(hook.told) == 30
 
 
+@pytest.mark.both_databases
 def test_an_alarm_of_a_worker_that_died_is_not_sent_again_and_says_so(receiver):
     hook = receiver()
     rules(webhook_url=hook.url)

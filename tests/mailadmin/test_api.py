@@ -156,12 +156,14 @@ def test_the_actor_is_recorded_by_name(admin):
     assert Message.objects.get(pk=send(mail(), actor=admin)).actor_name == str(admin)
 
 
+@pytest.mark.both_databases
 def test_the_same_key_and_the_same_mail_give_the_same_id():
     first = send(mail(idempotency_key="order-1"))
     assert send(mail(idempotency_key="order-1")) == first
     assert Message.objects.count() == 1
 
 
+@pytest.mark.both_databases
 def test_the_same_key_for_another_mail_is_refused():
     send(mail(idempotency_key="order-1"))
     with pytest.raises(InvalidMail) as caught:
@@ -175,12 +177,14 @@ def test_a_delayed_mail_is_due_later():
     assert (row.next_attempt_at, row.mode) == (later, "background")
 
 
+@pytest.mark.both_databases
 def test_send_many_returns_the_ids_in_order():
     ids = send_many(mail(subject=f"Number {n}") for n in range(1_100))
     subjects = dict(Message.objects.values_list("id", "subject"))
     assert [subjects[number] for number in ids] == [f"Number {n}" for n in range(1_100)]
 
 
+@pytest.mark.both_databases
 def test_send_many_stores_nothing_of_a_chunk_with_a_bad_mail():
     mails = [mail() for _ in range(500)] + [mail(), mail(to=["bad"])]
     with pytest.raises(InvalidMail):

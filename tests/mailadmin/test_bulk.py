@@ -17,7 +17,7 @@ from maillog.search.filters import MailFilter
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)

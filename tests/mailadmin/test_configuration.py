@@ -6,7 +6,7 @@ from mailadmin.configuration import effective
 from mailadmin.configuration.effective import SettingsConflictError
 from mailadmin.models import SettingsRevision
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def save(author, revision=None, **values):

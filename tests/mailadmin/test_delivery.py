@@ -11,7 +11,7 @@ from mailadmin.delivery import deliver
 from maillog.models import Attempt, Content, Message, Recipient, Status
 from tests.smtp_faults import HANG
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 PASSWORD = "canary-7c0ffee-password"
 

@@ -22,7 +22,7 @@ from secrets_app import storing, vault
 from tests.maillog.makers import claimed, queued
 from tests.smtp_faults import DROP, HANG, reply
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 State = ConnectionState.State
 

@@ -19,7 +19,7 @@ from maillog.models import Incident, IncidentMail, Message, Status
 from secrets_app import storing, vault
 from tests.smtp_faults import reply
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 State = Incident.State
 

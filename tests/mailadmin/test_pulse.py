@@ -19,7 +19,7 @@ from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, settlement
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock"), pytest.mark.both_databases]
 
 PAGES = ["overview", "maillog:list", "mailadmin:settings", "mailadmin:queue", "users:account", "secrets_app:list"]
 

@@ -150,6 +150,7 @@ def test_one_pass_delivers_what_is_due_and_beats(relay):
     assert WorkerBeat.objects.count() == 1
 
 
+@pytest.mark.both_databases
 def test_two_passes_at_once_send_no_mail_twice(relay):
     for _ in range(40):
         queued()

@@ -11,6 +11,8 @@ from hypothesis.extra.django import TestCase
 from mailadmin.connections import rate_limits
 from mailadmin.models import ConnectionRate
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 

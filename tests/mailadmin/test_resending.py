@@ -15,7 +15,7 @@ from maillog.queue.settling import settle
 from maillog.retention import deletion
 from tests.maillog.makers import claimed, finished, queued, settlement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,8 @@ from maillog.queue.claiming import claim_due, claim_these, recover_expired
 from maillog.queue.settling import RecipientOutcome, release_held, settle
 from tests.maillog.makers import LEASE, claimed, finished, queued, settlement
 
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
 UNTOUCHABLE = [Status.SENDING, Status.SENT, Status.LOGGED, Status.SILENCED, Status.SKIPPED, Status.CANCELLED]
 
 
@@ -50,7 +52,6 @@ def row(pk):
 # ---------------------------------------------------------------- one mail, every state
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("status", CANCELLABLE)
 def test_a_waiting_mail_can_be_cancelled(status):
     pk = mail(status)
@@ -66,7 +67,6 @@ def test_a_waiting_mail_can_be_cancelled(status):
     assert claim_these([pk], lease=LEASE, worker="test") == []
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("status", [*UNTOUCHABLE, Status.FAILED])
 def test_what_is_being_sent_or_has_ended_cannot_be_cancelled(status):
     pk = mail(status)
@@ -75,7 +75,6 @@ def test_what_is_being_sent_or_has_ended_cannot_be_cancelled(status):
     assert Message.objects.values().get(pk=pk) == before
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("status", CANCELLABLE)
 def test_a_waiting_mail_is_due_at_once_when_it_is_retried(status):
     pk = mail(status)
@@ -87,7 +86,6 @@ def test_a_waiting_mail_is_due_at_once_when_it_is_retried(status):
     assert [one.id for one in claim_due(limit=5, lease=LEASE, worker="test")] == [pk]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("status", UNTOUCHABLE)
 def test_what_is_being_sent_or_has_ended_well_cannot_be_retried(status):
     pk = mail(status)
@@ -96,7 +94,6 @@ def test_what_is_being_sent_or_has_ended_well_cannot_be_retried(status):
     assert Message.objects.values().get(pk=pk) == before
 
 
-@pytest.mark.django_db
 def test_a_retried_mail_that_was_due_keeps_its_place():
     pk = queued(due=timezone.now() - timedelta(minutes=5))
     before = row(pk).next_attempt_at
@@ -104,7 +101,6 @@ def test_a_retried_mail_that_was_due_keeps_its_place():
     assert row(pk).next_attempt_at == before
 
 
-@pytest.mark.django_db
 def test_a_failed_mail_goes_only_to_the_recipients_who_are_still_open():
     pk = queued("refused@example.com", "late@example.com", "done@example.com")
     taken = claimed(pk)
@@ -117,14 +113,12 @@ def test_a_failed_mail_goes_only_to_the_recipients_who_are_still_open():
     assert again.was_refused
 
 
-@pytest.mark.django_db
 def test_a_failed_mail_whose_recipients_all_answered_is_left_and_counted():
     pk = finished("failed").pk
     assert retry_now([pk]) == Retried(nobody_left=1)
     assert row(pk).status == Status.FAILED
 
 
-@pytest.mark.django_db
 def test_a_failed_mail_whose_content_is_gone_is_left_and_counted():
     pk = finished("failed", is_sensitive=True).pk
     Recipient.objects.update(outcome=Recipient.Outcome.DEFERRED)
@@ -133,7 +127,6 @@ def test_a_failed_mail_whose_content_is_gone_is_left_and_counted():
     assert row(pk).status == Status.FAILED
 
 
-@pytest.mark.django_db
 def test_a_parked_mail_gets_another_chance():
     pk = queued()
     settle([settlement(claimed(pk), "failed", attempt=None, recipients=[], reason="Parked")])
@@ -142,7 +135,6 @@ def test_a_parked_mail_gets_another_chance():
     assert row(pk).lost == 0
 
 
-@pytest.mark.django_db
 def test_cancelling_drops_what_a_sensitive_mail_said_and_keeps_the_others():
     secret, plain = queued(is_sensitive=True), queued()
     sending = queued(is_sensitive=True)
@@ -151,14 +143,12 @@ def test_cancelling_drops_what_a_sensitive_mail_said_and_keeps_the_others():
     assert set(Content.objects.values_list("message_id", flat=True)) == {plain, sending}
 
 
-@pytest.mark.django_db
 def test_numbers_that_no_mail_has_touch_nothing():
     assert cancel([1, 2, 10**15]) == 0
     assert retry_now([1, 2, 10**15]) == Retried()
     assert cancel([]) == 0
 
 
-@pytest.mark.django_db
 def test_a_slow_workers_result_does_not_undo_a_cancellation():
     pk = queued()
     (slow,) = claim_these([pk], lease=timedelta(0), worker="slow")
@@ -171,7 +161,6 @@ def test_a_slow_workers_result_does_not_undo_a_cancellation():
 # ---------------------------------------------------------------- many
 
 
-@pytest.mark.django_db
 def test_all_that_wait_are_cancelled_and_nothing_else():
     ids = {status: mail(status) for status in Status}
     assert cancel_all(Selection(statuses=CANCELLABLE), reason="x") == 4
@@ -179,7 +168,6 @@ def test_all_that_wait_are_cancelled_and_nothing_else():
         assert row(pk).status == (Status.CANCELLED if status in CANCELLABLE else status)
 
 
-@pytest.mark.django_db
 def test_all_that_wait_are_retried_without_what_is_scheduled_or_uncertain():
     ids = {status: mail(status) for status in Status}
     assert retry_all(Selection(statuses=RETRIED_UNASKED)) == Retried(due=2)
@@ -188,7 +176,6 @@ def test_all_that_wait_are_retried_without_what_is_scheduled_or_uncertain():
     assert row(ids[Status.QUEUED]).next_attempt_at > timezone.now()
 
 
-@pytest.mark.django_db
 def test_a_selection_takes_one_connection_and_ends_at_the_newest_mail_that_was_shown():
     def held(name):
         pk = queued()
@@ -204,7 +191,6 @@ def test_a_selection_takes_one_connection_and_ends_at_the_newest_mail_that_was_s
     assert Selection(statuses=(Status.HELD,), connection="Relay X").count() == 0
 
 
-@pytest.mark.django_db
 def test_more_than_one_batch_is_done_and_a_limit_ends_it_after_a_batch():
     sender = row(finished("sent").pk).sender_id
     Message.objects.bulk_create(

@@ -17,6 +17,8 @@ from maillog.search.filters import MailFilter
 from maillog.search.paging import page_of
 from tests.maillog.makers import plan_for_an_empty_log
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BIG = 20_000
 

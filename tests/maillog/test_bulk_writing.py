@@ -10,7 +10,7 @@ from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import settle
 from tests.maillog.makers import attempt, claimed, new_message, queued, settlement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 # What PostgreSQL can store: no NUL, no half characters. Signs of its arrays come often.
 TEXT = st.text(

@@ -13,7 +13,7 @@ from maillog.queue.claiming import claim_due, claim_suspect, claim_these, recove
 from maillog.queue.settling import RecipientOutcome, settle
 from tests.maillog.makers import LEASE, MIME, attempt, claimed, finished, queued, settlement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def due(limit: int = 100):

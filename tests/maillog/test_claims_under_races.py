@@ -16,7 +16,7 @@ from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, new_message, queued, settlement
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def at_once(*jobs):

@@ -14,7 +14,7 @@ from maillog.search import export
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def table(response):

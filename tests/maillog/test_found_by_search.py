@@ -19,7 +19,7 @@ from maillog.search import export
 from maillog.search.filters import MailFilter
 from tests.maillog.makers import finished, queued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)

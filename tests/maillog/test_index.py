@@ -18,7 +18,7 @@ from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, claimed, finished, new_message, queued, settlement
 from tests.maillog.searching import search, subjects
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def index_now() -> dict[int, tuple[str, ...]]:

@@ -8,6 +8,8 @@ from maillog import labels
 from maillog.labels import label
 from maillog.models import Label
 
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
 
 @pytest.fixture(autouse=True)
 def nothing_known():
@@ -16,13 +18,11 @@ def nothing_known():
     labels.forget()
 
 
-@pytest.mark.django_db
 def test_a_name_has_one_number_for_each_kind():
     assert label("driver", "smtp") == label("driver", "smtp") != label("connection", "smtp")
     assert Label.objects.count() == 2
 
 
-@pytest.mark.django_db
 def test_a_name_that_is_too_long_is_cut():
     assert label("template", "t" * 300) == label("template", "t" * 400)
     assert len(Label.objects.get().text) == 254

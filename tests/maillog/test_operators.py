@@ -13,7 +13,7 @@ from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 from tests.maillog.searching import problem, subjects
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from maillog.recipients.duplicates import Line, Why, duplicates_of, found_among
 from maillog.recipients.history import Fate, fate, history, near_spellings, page_to, whole_address
 from tests.maillog.makers import finished, queued
 
+pytestmark = pytest.mark.both_databases
+
 ANN = "ann@example.com"
 
 

@@ -18,7 +18,7 @@ from maillog.sql.batches import insert_rows
 from tests.maillog.makers import attempt, new_message, plan_for_an_empty_log
 from tests.maillog.test_plans import plans, scans
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 FEW = 20
 BUSY, RARE = "busy@example.org", "customer77@example.org"
 

@@ -21,7 +21,7 @@ from tests.maillog.makers import LEASE, new_message, plan_for_an_empty_log, sett
 
 WAITING = 4000
 FEW = 5  # so few of them that reading the whole table can never be the better way
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from maillog.models import Content, Message, Recipient
 from maillog.queue.enqueueing import IdempotencyConflictError, NewRecipient, enqueue
 from tests.maillog.makers import MIME, new_message, queued, recipient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def test_a_queued_mail_is_there_with_recipients_and_compressed_content(admin):

@@ -23,7 +23,7 @@ from maillog.statistics import queries, rebuild, rollups
 from maillog.statistics.rollups import BOUNDS, bucket_of, hour_of
 from tests.maillog.makers import LEASE, attempt, claimed, finished, new_message, queued, settlement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 REFUSED = "550 5.1.1 no such user here"
 

@@ -15,7 +15,7 @@ from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 SEARCHES = "/log/searches/"
 
 

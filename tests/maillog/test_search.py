@@ -16,7 +16,7 @@ from maillog.search.filters import MailFilter
 from maillog.search.paging import page_of
 from tests.maillog.makers import attempt, claimed, finished, queued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def subjects(query: str) -> list[str]:

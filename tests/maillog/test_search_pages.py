@@ -11,7 +11,7 @@ from maillog.search import conditions
 from tests.maillog.makers import finished, new_message, plan_for_an_empty_log, queued
 from tests.maillog.searching import search, subjects
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):

@@ -11,7 +11,7 @@ from maillog.queue.claiming import claim_due, recover_expired
 from maillog.queue.settling import RecipientOutcome, release_held, settle
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def test_a_sent_mail_is_finished_with_its_attempt_and_its_recipients():

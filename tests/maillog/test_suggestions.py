@@ -5,7 +5,7 @@ import pytest
 from maillog.search.suggestions import suggestions
 from tests.maillog.makers import finished, make_incident, queued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def offered(text: str, at: int | None = None) -> list[str]:

@@ -17,7 +17,7 @@ from maillog.queue.settling import RecipientOutcome, settle
 from tests.factories import make_user
 from tests.maillog.makers import LEASE, attempt, claimed, new_message, queued, recipient, settlement
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def suppress(address="ann@example.com", **fields):

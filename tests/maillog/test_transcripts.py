@@ -25,6 +25,8 @@ from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 
+pytestmark = pytest.mark.both_databases
+
 SAID = Said(
     phases=(("resolve", 3), ("connect", 20), ("tls", 31), ("rcpt", 8)),
     lines=(("C", "RCPT TO:<ann@example.com>"), ("S", "550 5.1.1 <script>alert(1)</script>"), ("", "a remark")),

@@ -8,7 +8,7 @@ from secrets_app.models import Secret, SecretEvent, SecretValue
 from tests.factories import make_user
 from tests.secrets_app.conftest import FIELDS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def change(secret, *, actor, revision=None, name="Relay", values=None, **fields):

@@ -13,7 +13,7 @@ from secrets_app import key_rotation, vault
 from secrets_app.encryption import seal, unseal
 from secrets_app.models import SecretEvent, SecretValue
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture

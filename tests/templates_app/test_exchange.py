@@ -20,7 +20,7 @@ from templates_app.transfer.project_transfer import UnknownProjects, check_impor
 from tests.factories import make_user
 from tests.templates_app.project_strategies import UNHURRIED, keys, projects
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 LAYOUT = DocumentFiles(
     kind="part",

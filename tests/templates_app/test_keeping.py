@@ -9,7 +9,7 @@ from templates_app.models import Change, Draft, Version
 from tests.factories import make_user
 from tests.templates_app.makers import HELLO, make_builtin, make_part, make_template, saying
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from templates_app.models import Document, Draft, Project, Version
 from tests.factories import make_user
 from tests.templates_app.makers import make_part, make_project, make_template, saying
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def at_once(*jobs):

@@ -15,6 +15,8 @@ from templates_app.library.builtin_seeding import newer_builtin, seed, seed_afte
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
 from templates_app.rendering import shipped
 
+pytestmark = pytest.mark.both_databases
+
 TABLES = (Project, Document, Version, Sample, SharedValue, Change)
 
 

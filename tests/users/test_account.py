@@ -70,6 +70,7 @@ def test_every_time_zone_can_be_chosen():
         User(email="a@example.com", password="x", time_zone=name).clean_fields()
 
 
+@pytest.mark.both_databases
 def test_an_address_has_one_account_in_any_case(ann):
     with pytest.raises(IntegrityError):
         User.objects.bulk_create([User(email="ANN@example.com")])

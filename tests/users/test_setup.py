@@ -101,6 +101,7 @@ def test_the_password_is_not_sent_back_with_the_errors(client):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.both_databases
 def test_of_two_browsers_that_set_up_at_once_exactly_one_makes_the_administrator():
     barrier = threading.Barrier(2)
     answers, signed_in = {}, {}
@@ -126,6 +127,7 @@ def test_of_two_browsers_that_set_up_at_once_exactly_one_makes_the_administrator
 
 
 @pytest.mark.django_db
+@pytest.mark.both_databases
 def test_the_second_of_two_open_forms_is_told_plainly(client, monkeypatch):
     # The account appears after the page has looked and before it stores: the moment of the race, held still.
     monkeypatch.setattr("users.views.is_done", lambda: False)
