@@ -9,7 +9,6 @@ import hypothesis
 import pytest
 import time_machine
 from django.conf import settings as django_settings
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -19,8 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from config.environment.reader import MailEnvironment
 from mailadmin.delivery import expired_leases
-from maillog import labels
-from templates_app import rendering
+from tests.cases import forget
 from tests.factories import make_admin, make_user
 
 pytest_plugins = ["tests.smtp_fixtures"]
@@ -114,14 +112,11 @@ def mail_settings(settings, tmp_path):
 @pytest.fixture(autouse=True)
 def clean_start(mail_settings, settings, monkeypatch):
     """No MAIL_* variable is set, caches are empty, and mail takes Mailadmin's backend (pytest-django swaps it)."""
-    monkeypatch.setattr(
-        expired_leases, "watch", expired_leases.Watch()
-    )  # or a test would see the clocks of the one before
+    # Or a test would see the clocks of the one before.
+    monkeypatch.setattr(expired_leases, "watch", expired_leases.Watch())
     mail_settings()
     settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
-    cache.clear()
-    rendering.forget()
-    labels.forget()  # rows made in a test are rolled back after callbacks that ran as if they had been committed
+    forget()  # rows made in a test are rolled back after callbacks that ran as if they had been committed
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from secrets_app import encryption, storing, vault
 from secrets_app.kinds.smtp import SmtpForm
 from secrets_app.models import Secret, SecretEvent, SecretValue
+from tests.cases import case
 
 pytestmark = pytest.mark.django_db
 CANARY = "kanarienvogel-7781"
@@ -103,10 +104,10 @@ def fail(*args, **kwargs):
     raise RuntimeError("something broke in here")
 
 
-@pytest.mark.parametrize("debug", [True, False])
-@pytest.mark.parametrize(
-    ("place", "name"),
-    [
+def test_no_error_page_or_report_shows_it(owner, typed, monkeypatch, settings, caplog):
+    client = Client(raise_request_exception=False)
+    client.force_login(owner, backend=settings.AUTHENTICATION_BACKENDS[0])
+    for place, name in [
         (encryption, "Fernet"),
         (storing, "note"),
         (storing, "seal"),
@@ -114,21 +115,19 @@ def fail(*args, **kwargs):
         (SmtpForm, "clean"),
         (SmtpForm, "stored_fields"),
         (storing, "store"),
-    ],
-)
-def test_no_error_page_or_report_shows_it(owner, typed, monkeypatch, settings, caplog, debug, place, name):
-    client = Client(raise_request_exception=False)
-    client.force_login(owner, backend=settings.AUTHENTICATION_BACKENDS[0])
-    settings.DEBUG = debug
-    monkeypatch.setattr(place, name, fail)
-    response = client.post(NEW, typed)
-    assert response.status_code == 500
-    body = response.content.decode()
-    assert ("something broke in here" in body) is debug
-    assert ("Traceback" in body) is debug
-    assert CANARY not in body
-    assert CANARY not in caplog.text
-    assert not Secret.objects.exists()
+    ]:
+        for debug in [True, False]:
+            with case(place, name, debug), monkeypatch.context() as broken:
+                settings.DEBUG = debug
+                broken.setattr(place, name, fail)
+                response = client.post(NEW, typed)
+                assert response.status_code == 500
+                body = response.content.decode()
+                assert ("something broke in here" in body) is debug
+                assert ("Traceback" in body) is debug
+                assert CANARY not in body
+                assert CANARY not in caplog.text
+                assert not Secret.objects.exists()
 
 
 def test_no_error_page_shows_it_when_the_page_itself_fails(owner, typed, monkeypatch, settings):

@@ -8,6 +8,7 @@ from django.urls import reverse
 from secrets_app import storing, vault
 from secrets_app.kinds.smtp import SmtpForm
 from secrets_app.models import Secret, SecretEvent, SecretValue
+from tests.cases import case, rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.secrets_app.conftest import FIELDS
@@ -240,11 +241,13 @@ def test_a_save_between_check_and_write_is_told_too(owner_client, secret, edited
     assert 'name="revision" value="2"' in body
 
 
-@pytest.mark.parametrize("revision", ["", "0", "-1", "9" * 40, "x", "\x00"])
-def test_a_broken_revision_is_refused(owner_client, secret, edited, revision):
-    assert owner_client.post(page(secret), {**edited, "revision": revision, "sender": "a@b.org"}).status_code == 422
-    secret.refresh_from_db()
-    assert secret.revision == 1
+def test_a_broken_revision_is_refused(owner_client, secret, edited):
+    for revision in ["", "0", "-1", "9" * 40, "x", "\x00"]:
+        with case(revision):
+            response = owner_client.post(page(secret), {**edited, "revision": revision, "sender": "a@b.org"})
+            assert response.status_code == 422
+            secret.refresh_from_db()
+            assert secret.revision == 1
 
 
 def test_a_switched_off_verification_is_warned_about(owner_client, make_secret):
@@ -323,13 +326,14 @@ def test_sharing_on_an_older_page_is_told(owner_client, secret, edited, stranger
     assert stranger not in secret.owners.all()
 
 
-@pytest.mark.parametrize("nasty", ["", "abc", "-1", "9" * 40, "\x00", "[]", "1.5"])
-def test_hostile_sharing_changes_nothing(owner_client, secret, owner, nasty):
-    for field in ["sharing-owners", "sharing-new_owner", "sharing-groups", "sharing-revision"]:
-        url, data = sharing(secret, **{field: nasty})
-        assert owner_client.post(url, data).status_code in {302, 422}
-    assert list(secret.owners.all()) == [owner]
-    assert SecretEvent.objects.count() == 1
+def test_hostile_sharing_changes_nothing(owner_client, secret, owner):
+    for nasty in ["", "abc", "-1", "9" * 40, "\x00", "[]", "1.5"]:
+        with case(nasty):
+            for field in ["sharing-owners", "sharing-new_owner", "sharing-groups", "sharing-revision"]:
+                url, data = sharing(secret, **{field: nasty})
+                assert owner_client.post(url, data).status_code in {302, 422}
+            assert list(secret.owners.all()) == [owner]
+            assert SecretEvent.objects.count() == 1
 
 
 # ---------------------------------------------------------------- deleting
@@ -384,25 +388,19 @@ NASTY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "field",
-    ["name", "host", "port", "tls", "username", "password", "sender", "ehlo_name", "timeout", "ca_pem", "revision",
-     "password_action", "skip_verification", "available_to_system"],
-)  # fmt: skip
-def test_hostile_input_is_refused_or_stored_whole_and_never_breaks_the_page(owner_client, typed, field):
-    for nasty in NASTY:
-        response = owner_client.post(NEW, {**typed, field: nasty})
-        assert response.status_code in {302, 422}, (field, nasty[:20])
-        stored = Secret.objects.count()
-        assert stored == (response.status_code == 302)
-        assert SecretEvent.objects.filter(action="created").count() == stored
-        assert SecretValue.objects.count() == stored
-        assert owner_client.get(LIST).status_code == 200
-        if stored:
-            secret = Secret.objects.get()
-            assert owner_client.get(page(secret)).status_code == 200
-            storing.delete(secret.pk, actor=None)
-            SecretEvent.objects.all().delete()
+def test_hostile_input_is_refused_or_stored_whole_and_never_breaks_the_page(owner_client, typed):
+    for field in [*typed, "revision", "password_action", "skip_verification"]:
+        for nasty in NASTY:
+            with rolled_back(field, nasty):
+                response = owner_client.post(NEW, {**typed, field: nasty})
+                assert response.status_code in {302, 422}
+                stored = Secret.objects.count()
+                assert stored == (response.status_code == 302)
+                assert SecretEvent.objects.filter(action="created").count() == stored
+                assert SecretValue.objects.count() == stored
+                assert owner_client.get(LIST).status_code == 200
+                if stored:
+                    assert owner_client.get(page(Secret.objects.get())).status_code == 200
 
 
 def test_lists_files_and_other_bodies_in_place_of_text_are_no_500(owner_client, typed, tmp_path):

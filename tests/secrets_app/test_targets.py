@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secrets_app.egress_rules import TargetRefused, check_address, check_host, check_port, resolve
+from tests.cases import case
 
 METADATA = [
     "169.254.169.254",
@@ -99,50 +100,57 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize("host", METADATA + NOWHERE)
-@pytest.mark.parametrize("private_hosts", [True, False])
-def test_link_local_metadata_and_impossible_addresses_are_refused_in_every_spelling(host, private_hosts):
-    with pytest.raises(TargetRefused):
-        check_host(host, private_hosts=private_hosts)
-    with pytest.raises(TargetRefused):
-        resolve(host, 587, private_hosts=private_hosts)
+def test_link_local_metadata_and_impossible_addresses_are_refused_in_every_spelling():
+    for private_hosts in [True, False]:
+        for host in METADATA + NOWHERE:
+            with case(private_hosts, host):
+                with pytest.raises(TargetRefused):
+                    check_host(host, private_hosts=private_hosts)
+                with pytest.raises(TargetRefused):
+                    resolve(host, 587, private_hosts=private_hosts)
 
 
-@pytest.mark.parametrize("host", PRIVATE)
-def test_private_and_loopback_hosts_are_refused_only_without_private_hosts(host):
-    check_host(host, private_hosts=True)
-    with pytest.raises(TargetRefused):
-        check_host(host, private_hosts=False)
+def test_private_and_loopback_hosts_are_refused_only_without_private_hosts():
+    for host in PRIVATE:
+        with case(host):
+            check_host(host, private_hosts=True)
+            with pytest.raises(TargetRefused):
+                check_host(host, private_hosts=False)
 
 
-@pytest.mark.parametrize("host", PUBLIC)
-def test_public_hosts_are_allowed_either_way(host):
-    check_host(host, private_hosts=True)
-    check_host(host, private_hosts=False)
+def test_public_hosts_are_allowed_either_way():
+    for host in PUBLIC:
+        with case(host):
+            check_host(host, private_hosts=True)
+            check_host(host, private_hosts=False)
 
 
-@pytest.mark.parametrize("host", MALFORMED)
-def test_what_is_no_host_is_refused(host):
-    with pytest.raises(TargetRefused):
-        check_host(host)
+def test_what_is_no_host_is_refused():
+    for host in MALFORMED:
+        with case(host), pytest.raises(TargetRefused):
+            check_host(host)
 
 
-@pytest.mark.parametrize("port", [25, 465, 587, 1024, 2465, 2525, 2587, 65535])
-def test_mail_ports_and_high_ports_are_allowed(port):
-    check_port(port)
+def test_mail_ports_and_high_ports_are_allowed():
+    for port in [25, 465, 587, 1024, 2465, 2525, 2587, 65535]:
+        with case(port):
+            check_port(port)
 
 
-@pytest.mark.parametrize("port", [-1, 0, 22, 80, 443, 1023, 65536])
-def test_other_ports_are_refused(port):
-    with pytest.raises(TargetRefused, match="Port"):
-        check_port(port)
-    with pytest.raises(TargetRefused, match="Port"):
-        resolve("127.0.0.1", port, private_hosts=True)
+def test_other_ports_are_refused():
+    for port in [-1, 0, 22, 80, 443, 1023, 65536]:
+        with case(port):
+            with pytest.raises(TargetRefused, match="Port"):
+                check_port(port)
+            with pytest.raises(TargetRefused, match="Port"):
+                resolve("127.0.0.1", port, private_hosts=True)
 
 
-@pytest.mark.parametrize("spelling", ["127.0.0.1", "0x7f.1", "2130706433", "127.0.0.1."])
-def test_every_spelling_resolves_to_the_address_that_was_judged(spelling):
-    assert [target.sockaddr for target in resolve(spelling, 2525, private_hosts=True)] == [("127.0.0.1", 2525)]
+def test_every_spelling_resolves_to_the_address_that_was_judged():
+    for spelling in ["127.0.0.1", "0x7f.1", "2130706433", "127.0.0.1."]:
+        assert [target.sockaddr for target in resolve(spelling, 2525, private_hosts=True)] == [("127.0.0.1", 2525)], (
+            spelling
+        )
 
 
 def test_a_name_is_judged_by_the_addresses_it_leads_to():
@@ -151,16 +159,17 @@ def test_a_name_is_judged_by_the_addresses_it_leads_to():
         resolve("localhost", 2525, private_hosts=False)
 
 
-@pytest.mark.parametrize("answer", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1%1"])
-def test_a_harmless_name_that_leads_to_a_metadata_address_is_refused_even_among_others(answer, monkeypatch):
-    family = socket.AF_INET6 if ":" in answer else socket.AF_INET
-    found = [
-        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.43.8", 587)),
-        (family, socket.SOCK_STREAM, 6, "", (answer, 587)),
-    ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: found)
-    with pytest.raises(TargetRefused):
-        resolve("smtp.example.com", 587, private_hosts=True)
+def test_a_harmless_name_that_leads_to_a_metadata_address_is_refused_even_among_others(monkeypatch):
+    for answer in ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1%1"]:
+        with case(answer):
+            family = socket.AF_INET6 if ":" in answer else socket.AF_INET
+            found = [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.43.8", 587)),
+                (family, socket.SOCK_STREAM, 6, "", (answer, 587)),
+            ]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, found=found, **_options: found)
+            with pytest.raises(TargetRefused):
+                resolve("smtp.example.com", 587, private_hosts=True)
 
 
 def test_a_name_that_leads_to_a_private_address_is_refused_without_private_hosts(monkeypatch):

@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 
 from secrets_app import encryption, vault
 from secrets_app.models import Secret, SecretValue
+from tests.cases import case
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -45,23 +46,21 @@ def test_a_connection_cannot_be_changed_in_place(secret):
         connection.fields["host"] = "evil.example.com"  # type: ignore[index]
 
 
-@pytest.mark.parametrize(
-    ("port", "tls", "expected_port", "expected_tls"),
-    [
+def test_environment_connection_fills_in_port_and_tls(mail_settings):
+    for port, tls, expected_port, expected_tls in [
         (None, "", 587, "starttls"),
         (None, "ssl", 465, "ssl"),
         (465, "", 465, "ssl"),
         (25, "", 25, "starttls"),
         (25, "none", 25, "none"),
-    ],
-)
-def test_environment_connection_fills_in_port_and_tls(mail_settings, port, tls, expected_port, expected_tls):
-    mail_settings(host="relay.example.com", port=port, tls=tls)
-    connection = vault.environment_connection()
-    assert connection is not None
-    assert (connection.fields["port"], connection.fields["tls"]) == (expected_port, expected_tls)
-    assert connection.fields["timeout"] == 20.0
-    assert connection.available_to_system
+    ]:
+        with case(port, tls, expected_port, expected_tls):
+            mail_settings(host="relay.example.com", port=port, tls=tls)
+            connection = vault.environment_connection()
+            assert connection is not None
+            assert (connection.fields["port"], connection.fields["tls"]) == (expected_port, expected_tls)
+            assert connection.fields["timeout"] == 20.0
+            assert connection.available_to_system
 
 
 def test_without_a_host_the_environment_makes_no_connection(mail_settings):
@@ -115,10 +114,10 @@ def test_a_stored_password_is_revealed_as_it_was_typed(make_secret):
         assert vault.reveal(str(secret.pk)) == {"password": password}
 
 
-@pytest.mark.parametrize("wrong", ["", "0", "999999", "-1", "1.5", "abc", "9" * 40, "²", "1 OR 1=1"])
-def test_a_secret_that_is_not_there_is_gone(db, wrong):
-    with pytest.raises(vault.SecretGone):
-        vault.reveal(wrong)
+def test_a_secret_that_is_not_there_is_gone(db):
+    for wrong in ["", "0", "999999", "-1", "1.5", "abc", "9" * 40, "²", "1 OR 1=1"]:
+        with case(wrong), pytest.raises(vault.SecretGone):
+            vault.reveal(wrong)
 
 
 def test_the_database_holds_no_readable_password(secret):
@@ -153,22 +152,22 @@ def test_a_ciphertext_moved_to_another_field_is_refused(secret):
         vault.reveal(str(secret.pk))
 
 
-@pytest.mark.parametrize("text", ["", "garbage", "gAAAAA", "ü", "\x00", "x" * 100_000])
-def test_a_column_that_holds_no_token_is_unreadable(secret, text):
-    value = SecretValue.objects.get()
-    value.ciphertext = text
-    with pytest.raises(encryption.SealBroken):
-        encryption.unseal(secret.pk, "password", value.ciphertext)
+def test_a_column_that_holds_no_token_is_unreadable(secret):
+    for text in ["", "garbage", "gAAAAA", "ü", "\x00", "x" * 100_000]:
+        with case(text):
+            value = SecretValue.objects.get()
+            value.ciphertext = text
+            with pytest.raises(encryption.SealBroken):
+                encryption.unseal(secret.pk, "password", value.ciphertext)
 
 
-@pytest.mark.parametrize(
-    "plaintext", ["null", "[]", "7", '["a"]', '[1, "password", 5]', "not json", '{"a": 1, "b": 2}']
-)
-def test_a_token_with_another_content_is_unreadable(settings, plaintext):
-    token = Fernet(settings.SECRETS_KEYS[0]).encrypt(plaintext.encode()).decode()
-    with pytest.raises(encryption.SealBroken) as caught:
-        encryption.unseal(1, "password", token)
-    assert caught.value.__cause__ is None
+def test_a_token_with_another_content_is_unreadable(settings):
+    for plaintext in ["null", "[]", "7", '["a"]', '[1, "password", 5]', "not json", '{"a": 1, "b": 2}']:
+        with case(plaintext):
+            token = Fernet(settings.SECRETS_KEYS[0]).encrypt(plaintext.encode()).decode()
+            with pytest.raises(encryption.SealBroken) as caught:
+                encryption.unseal(1, "password", token)
+            assert caught.value.__cause__ is None
 
 
 def test_an_unreadable_secret_names_no_key_and_no_cause(secret, other_key):
