@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from maillog.models import Message
+from tests.cases import rolled_back
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_user
 
@@ -100,14 +101,15 @@ def test_the_sign_in_then_asks_for_the_second_step(client, ann):
     assert get_user(new) == ann
 
 
-@pytest.mark.parametrize("code", ["", "\x00", "é", "١٢٣٤٥٦", "1" * 100_000, "-1", "12 34 56", "\u2028"])
-def test_nonsense_is_no_code(client, code):
+def test_nonsense_is_no_code(client):
     turn_on(client)
-    new = sign_in()
-    response = new.post("/account/2fa/authenticate/", {"code": code})
-    assert response.status_code == 200
-    assert "code" in response.context["form"].errors
-    assert not get_user(new).is_authenticated
+    for code in ["", "\x00", "é", "١٢٣٤٥٦", "1" * 100_000, "-1", "12 34 56", "\u2028"]:
+        with rolled_back(code):
+            new = sign_in()
+            response = new.post("/account/2fa/authenticate/", {"code": code})
+            assert response.status_code == 200
+            assert "code" in response.context["form"].errors
+            assert not get_user(new).is_authenticated
 
 
 def test_a_code_works_once(client):

@@ -3,6 +3,7 @@ from django.contrib.auth import get_user
 from django.test import Client
 from django.urls import reverse
 
+from tests.cases import rolled_back
 from tests.factories import PASSWORD, make_user
 
 LOGIN = "/account/login/"
@@ -84,9 +85,8 @@ def test_a_flood_of_sign_ins_gets_429_in_our_design(client):
     assert "skeleton.html" in [template.name for template in answers[-1].templates]
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
+def test_the_sign_in_leads_to_no_other_site(client):
+    for target in [
         "//evil.example/",
         "https://evil.example/",
         "http:///evil.example",
@@ -98,15 +98,16 @@ def test_a_flood_of_sign_ins_gets_429_in_our_design(client):
         "evil",
         " //evil.example",
         "/%0a/evil.example\n",
-    ],
-)
-def test_the_sign_in_leads_to_no_other_site(client, target):
-    make_user()
-    response = client.post(f"{LOGIN}?next={target}", {"login": "ann@example.com", "password": PASSWORD, "next": target})
-    assert response["Location"] == reverse("overview")
-    assert client.get("/account/logout/", {"next": target}).status_code == 200
-    response = client.post("/account/logout/", {"next": target})
-    assert response["Location"] == "/"
+    ]:
+        with rolled_back(target):
+            make_user()
+            response = client.post(
+                f"{LOGIN}?next={target}", {"login": "ann@example.com", "password": PASSWORD, "next": target}
+            )
+            assert response["Location"] == reverse("overview")
+            assert client.get("/account/logout/", {"next": target}).status_code == 200
+            response = client.post("/account/logout/", {"next": target})
+            assert response["Location"] == "/"
 
 
 def test_the_sign_in_leads_back_to_the_page_that_asked_for_it(client):
