@@ -13,7 +13,7 @@ class MailadminConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, and make the templates and the log, which do not know each other, acquainted."""
         from mailadmin import checks  # noqa: F401, PLC0415  (Django registers checks and drivers when apps are ready)
-        from mailadmin.hooks.settings_revision import revision  # noqa: PLC0415
+        from mailadmin.hooks.revision_link import revision  # noqa: PLC0415
         from mailadmin.hooks.template_usage import use_of  # noqa: PLC0415
         from mailadmin.outbox.reissuing import is_issued_anew  # noqa: PLC0415
         from maillog.content.template_link import set_finder  # noqa: PLC0415

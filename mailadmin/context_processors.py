@@ -9,7 +9,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext, ngettext
 
 from mailadmin.configuration import effective
-from mailadmin.configuration.effective import Problem
+from mailadmin.connections import readiness
+from mailadmin.connections.readiness import Problem
 from mailadmin.delivery.status import Pulse, pulse
 from mailadmin.incidents.incident_list import Row, open_ones, rows
 from maillog.durations import age
@@ -34,7 +35,7 @@ def mail(request: HttpRequest) -> dict[str, object]:
     now = cache(pulse)
 
     def found() -> list[Banner]:
-        return banners(request, now(), effective.problem(effective.current()))
+        return banners(request, now(), readiness.problem(effective.current()))
 
     return {
         "mail_incidents": SimpleLazyObject(lambda: open_incidents(request)),

@@ -6,7 +6,6 @@ worker lives, makes mails due again whose worker died, and wakes for what became
 
 import logging
 import threading
-from collections.abc import Callable
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
@@ -15,6 +14,7 @@ from huey.contrib.djhuey import db_task, on_startup
 
 from mailadmin.alarms import raising
 from mailadmin.delivery import deliver, heartbeats
+from mailadmin.delivery.wakeup import deliver_due_mails
 from mailadmin.operations import bulk
 from maillog.retention import pruning
 
@@ -22,12 +22,6 @@ BEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of
 
 logger = logging.getLogger(__name__)
 beating = threading.Lock()
-
-
-@db_task()  # type: ignore[untyped-decorator]
-def deliver_due_mails() -> None:
-    """Deliver what is due."""
-    deliver.deliver_due(should_stop=settings.HUEY.stopping.is_set, call_others=deliver_due_mails)
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -53,14 +47,6 @@ def prune_log() -> None:
     """Remove what is too old, if nobody did within the hour."""
     pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
     raising.tidy(timezone.now())
-
-
-def hand_over(task: Callable[[], object]) -> None:
-    """Wake a worker for `task`. If the queue does not answer, the next beat finds what is to be done."""
-    try:
-        task()
-    except Exception:  # whatever the queue's store raises: what is to be done is safe in the database
-        logger.warning("The worker could not be woken; its next look is within seconds.", exc_info=True)
 
 
 @on_startup()  # type: ignore[untyped-decorator]

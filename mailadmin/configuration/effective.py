@@ -15,13 +15,10 @@ from django.db import models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.connections import selection
 from mailadmin.drivers import registry
 from mailadmin.errors import ConfigurationError
 from mailadmin.models import SendMode, SettingsRevision
 from maillog.sql.prepared import Prepared
-from secrets_app import vault
-from secrets_app.vault import Connection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -153,60 +150,6 @@ def save(values: Mapping[str, str], *, author: User, expected_revision: int | No
         return SettingsRevision.objects.create(**after, changed=changed, author=author, author_name=str(author))
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What keeps mails from leaving, in one sentence, and the page that mends it."""
-
-    text: str
-    url_name: str
-    action: str
-
-
-def problem(current: Configuration) -> Problem | None:
-    """Return the first thing that is missing before mails can leave, or None."""
-    return problem_with(current, system_connection(current))
-
-
-def problem_with(current: Configuration, connection: Connection | None) -> Problem | None:
-    """Return the same for whoever has looked up the system's connection: no query."""
-    if trouble := connection_trouble(current, connection):
-        return trouble
-    if not str(current.from_address) and not (connection and str(connection.fields["sender"])):
-        return Problem(
-            gettext("Mail is not configured: there is no From address."),
-            "mailadmin:settings",
-            gettext("Set the From address"),
-        )
-    return None
-
-
 def driver_of(current: Configuration) -> Driver:
     """Return the driver in force."""
     return registry.driver(str(current.driver))
-
-
-def connection_trouble(current: Configuration, connection: Connection | None) -> Problem | None:
-    """Return what is wrong with the driver, or with the connection that system mails take if it needs one, or None."""
-    driver = driver_of(current)
-    if trouble := driver.trouble():
-        return Problem(trouble, "mailadmin:settings", gettext("See the mail settings"))
-    if not driver.needs_connection:
-        return None
-    if connection is None:
-        return Problem(
-            gettext("Mail is not configured: there is no connection that the system may use."),
-            "secrets_app:list",
-            gettext("Add an SMTP secret"),
-        )
-    if vault.unreadable(connection):
-        return Problem(
-            gettext("Mails are held: the password of the connection “%s” cannot be read.") % connection.name,
-            "secrets_app:list",
-            gettext("See the secret"),
-        )
-    return None
-
-
-def system_connection(current: Configuration) -> Connection | None:
-    """Return the connection that a mail of the system without a hint takes, or None."""
-    return selection.choose(vault.connections(), primary=str(current.primary_connection))

@@ -1,4 +1,4 @@
-"""The forms of the mail pages: settings and test mail. They validate; what to do with the values is not theirs."""
+"""The form of the settings page: validates, and names the source of each value. Storing is not its task."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.configuration.effective import FIELDS, Configuration, Value
 from mailadmin.drivers import registry
-from mailadmin.message.addresses import AddressError, parse_address
-from mailadmin.message.headers import HeaderError, check_text
+from mailadmin.form_fields import AddressField, HeaderTextField
 from mailadmin.models import SendMode
 
 if TYPE_CHECKING:
@@ -21,38 +20,6 @@ if TYPE_CHECKING:
 
     from mailadmin.drivers.base import Driver
     from secrets_app.vault import Connection
-
-
-class AddressField(forms.CharField):
-    """One e-mail address, without a name; as strict as sending itself."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}), **options)
-
-    def clean(self, value: Any) -> str:
-        """Return the address with its domain in lower case. Raises ValidationError."""
-        text: str = super().clean(value)
-        if not text:
-            return ""
-        try:
-            address = parse_address(text)
-        except AddressError as error:
-            raise forms.ValidationError(gettext("This %s.") % error, code="address") from error
-        if address.display_name:
-            raise forms.ValidationError(gettext("Give the address alone, without a name."), code="name")
-        return address.addr_spec
-
-
-class HeaderTextField(forms.CharField):
-    """One line of text that may stand in a mail's header."""
-
-    def clean(self, value: Any) -> str:
-        """Return the text. Raises ValidationError for control characters, U+2028 and the like."""
-        text: str = super().clean(value)
-        try:
-            return check_text(text, field="text")
-        except HeaderError as error:
-            raise forms.ValidationError(gettext("This %s.") % error.reason, code="control") from error
 
 
 class SettingsForm(forms.Form):
@@ -156,11 +123,3 @@ def connection_choices(current: Configuration, connections: Sequence[Connection]
     chosen = current.primary_connection.value
     gone = [(chosen, gettext("(no longer available)"))] if chosen and chosen not in offered else []
     return [("", gettext("Automatic: the environment's, else the oldest")), *gone, *offered.items()]
-
-
-class TestDraftForm(forms.Form):
-    """To whom a template's draft goes, in which language and with which sample."""
-
-    to = AddressField(label=_("To"))
-    language = forms.CharField(max_length=20, required=False)
-    sample = forms.CharField(max_length=200, required=False)

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.configuration.forms import AddressField
 from mailadmin.diagnosis.testmail import TEMPLATE as PLAIN
+from mailadmin.form_fields import AddressField
 from maillog.content.template_link import language_name
 from templates_app.content import value_text
 from templates_app.library import test_rendering
@@ -127,6 +127,14 @@ class TestMailForm(forms.Form):
             return value_text.group(typed.strip() or "{}")
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
+
+
+class TestDraftForm(forms.Form):
+    """To whom a template's draft goes, in which language and with which sample."""
+
+    to = AddressField(label=_("To"))
+    language = forms.CharField(max_length=20, required=False)
+    sample = forms.CharField(max_length=200, required=False)
 
 
 def language_label(code: str) -> str:

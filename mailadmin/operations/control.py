@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 
 from mailadmin.connections import circuit_breaker
 from mailadmin.delivery import deliver
+from mailadmin.delivery.wakeup import wake_worker
 from mailadmin.models import ConnectionState
-from mailadmin.outbox import accepting
 from maillog.models import Status
 from maillog.queue import actions
 from maillog.queue.actions import Retried, Selection
@@ -98,7 +98,7 @@ def retry(which: Sequence[int] | Selection, *, most: int | None = None, actor: U
         case _:
             done = actions.retry_now(which, actor=actor)
     if done.due:
-        accepting.wake_worker()
+        wake_worker()
     return done
 
 
@@ -147,4 +147,4 @@ def go_on(connection: Connection) -> None:
     """Make due what was held for the connection, and wake the worker."""
     deliver.release_held()
     actions.retry_all(Selection(statuses=(Status.HELD,), connection=connection.name))
-    accepting.wake_worker()
+    wake_worker()

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.configuration.forms import HeaderTextField
+from mailadmin.form_fields import HeaderTextField
 from mailadmin.message.addresses import MAX_TEXT, AddressError, parse_address
 from maillog.search.paging import LARGEST_ID
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from mailadmin.delivery import deliver
+from mailadmin.delivery.wakeup import wake_worker
 from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
-from mailadmin.tasks import deliver_due_mails, hand_over
 from maillog.models import Status
 from maillog.queue import enqueueing
 from maillog.queue.enqueueing import NewMessage
@@ -91,8 +91,3 @@ def put(messages: Sequence[NewMessage]) -> list[int]:
     if len(instant) < len(ids):
         transaction.on_commit(wake_worker, robust=True)
     return ids
-
-
-def wake_worker() -> None:
-    """Tell a worker that mails are due."""
-    hand_over(deliver_due_mails)

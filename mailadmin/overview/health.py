@@ -10,6 +10,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext
 
 from mailadmin.configuration import effective
+from mailadmin.connections import readiness
 from mailadmin.delivery import status
 from mailadmin.delivery.status import Pulse
 from maillog import lookup
@@ -18,7 +19,8 @@ from maillog.models import Status
 from maillog.search.counts import unfinished
 
 if TYPE_CHECKING:
-    from mailadmin.configuration.effective import Configuration, Problem
+    from mailadmin.configuration.effective import Configuration
+    from mailadmin.connections.readiness import Problem
     from mailadmin.drivers.base import Driver
     from secrets_app.vault import Connection
 
@@ -64,8 +66,8 @@ class Step:
 def situation() -> Situation:
     """Look up how things are now."""
     current = effective.current()
-    connection = effective.system_connection(current)
-    return Situation(status.pulse(), current, connection, effective.problem_with(current, connection))
+    connection = readiness.system_connection(current)
+    return Situation(status.pulse(), current, connection, readiness.problem_with(current, connection))
 
 
 def state(now: Situation, ended: Counter[str]) -> State:

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from mailadmin.alarms import raising
 from mailadmin.alarms.forms import AlarmForm
 from mailadmin.configuration import effective
+from mailadmin.delivery.wakeup import enqueue_task
 from mailadmin.models import Alarm, AlarmRules
-from mailadmin.tasks import hand_over, send_alarms
+from mailadmin.tasks import send_alarms
 from maillog.models import Message, Status
 from maillog.requests import PersonRequest
 from secrets_app import vault
@@ -66,7 +67,7 @@ def edit(request: PersonRequest) -> HttpResponse:
 def test(request: PersonRequest) -> HttpResponse:
     """Book a test for every channel; the worker sends it, and the page shows what came of it."""
     if booked := raising.book_test():
-        hand_over(send_alarms)
+        enqueue_task(send_alarms)
         text = ngettext("%d test is with the worker.", "%d tests are with the worker.", booked) % booked
         messages.info(request, f"{text} {gettext('What becomes of it stands below; load the page again in a moment.')}")
     else:

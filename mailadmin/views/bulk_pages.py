@@ -15,10 +15,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from mailadmin.delivery.wakeup import enqueue_task
 from mailadmin.models import BulkAction
 from mailadmin.operations import bulk
 from mailadmin.operations.forms import NumbersField
-from mailadmin.tasks import hand_over, run_bulk_actions
+from mailadmin.tasks import run_bulk_actions
 from maillog.requests import PersonRequest
 from maillog.search.filters import MailFilter
 from maillog.search.paging import LARGEST_ID
@@ -98,7 +99,7 @@ def new(request: PersonRequest) -> HttpResponse:
     if posted and count:
         with transaction.atomic():
             one = bulk.order(do, actor=request.user, total=count, up_to=up_to, **form.wanted)
-            transaction.on_commit(lambda: hand_over(run_bulk_actions), robust=True)
+            transaction.on_commit(lambda: enqueue_task(run_bulk_actions), robust=True)
         return redirect("maillog_actions:bulk", one.pk)
     context |= {"do": do, "label": BulkAction.Action(do).label, "count": count, "back": form.address()}
     return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from mailadmin.configuration.forms import AddressField
+from mailadmin.form_fields import AddressField
 from mailadmin.message.addresses import Address, AddressError, parse_address
 from mailadmin.outbox import reissuing, resending
 from maillog import lookup

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from mailadmin.configuration.forms import TestDraftForm
 from mailadmin.diagnosis import testmail
+from mailadmin.diagnosis.testmail_form import TestDraftForm
 from mailadmin.errors import InvalidMail
 from mailadmin.views.testmail_pages import explain
 from maillog.requests import PersonRequest

@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailadmin.configuration import effective
+from mailadmin.connections import readiness
 from mailadmin.diagnosis import testmail
 from mailadmin.diagnosis.testmail_form import Picked, TestMailForm
 from mailadmin.errors import InvalidMail
@@ -71,7 +72,7 @@ def form(request: PersonRequest) -> HttpResponse:
         failure = sent
         if failure.field:
             bound.add_error(failure.field, list(failure.problems))
-    connection = effective.system_connection(current)
+    connection = readiness.system_connection(current)
     context = {
         "form": bound,
         "picked": picked,

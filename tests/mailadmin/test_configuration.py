@@ -4,6 +4,7 @@ import pytest
 
 from mailadmin.configuration import effective
 from mailadmin.configuration.effective import SettingsConflictError
+from mailadmin.connections import readiness
 from mailadmin.models import SettingsRevision
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -85,21 +86,21 @@ def test_the_second_of_two_editors_is_told(admin):
 
 
 def test_without_a_connection_mail_is_not_configured():
-    problem = effective.problem(effective.current())
+    problem = readiness.problem(effective.current())
     assert "no connection" in problem.text
 
 
 def test_without_a_from_address_mail_is_not_configured(mail_settings):
     mail_settings(host="mail.example.com")
-    problem = effective.problem(effective.current())
+    problem = readiness.problem(effective.current())
     assert "From address" in problem.text
 
 
 def test_host_and_sender_in_the_environment_are_enough(mail_settings):
     mail_settings(host="mail.example.com", from_address="shop@example.com")
-    assert effective.problem(effective.current()) is None
+    assert readiness.problem(effective.current()) is None
 
 
 def test_a_driver_that_needs_no_connection_has_no_connection_problem(mail_settings):
     mail_settings(driver="log", from_address="shop@example.com")
-    assert effective.problem(effective.current()) is None
+    assert readiness.problem(effective.current()) is None

@@ -14,6 +14,7 @@ import pytest
 
 from mailadmin.api import Mail, send
 from mailadmin.configuration import effective
+from mailadmin.connections import readiness
 from mailadmin.delivery import deliver
 from mailadmin.drivers import sendmail
 from mailadmin.drivers.sendmail import SendmailDriver
@@ -268,7 +269,7 @@ def test_a_worker_that_is_asked_to_stop_gives_the_rest_back(program, sender):
 
 @pytest.mark.django_db
 def test_a_program_that_is_missing_stands_in_the_banner(program, sender, admin_client):
-    assert effective.problem(effective.current()) is None
+    assert readiness.problem(effective.current()) is None
     html = admin_client.get("/").content.decode()
     assert "Not needed: the driver in force is “Sendmail”." in html
     program.path.unlink()

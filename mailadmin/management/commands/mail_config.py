@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from mailadmin.configuration import effective
+from mailadmin.connections import readiness
 from secrets_app import vault
 
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print, then check."""
         current = effective.current()
-        problem = effective.problem(current)
+        problem = readiness.problem(current)
         values = {name: current[name] for name in effective.FIELDS}
         mail = settings.MAIL
         staging = {"MAIL_ALWAYS_TO": mail.always_to, "MAIL_ALLOWED_RECIPIENTS": ", ".join(mail.allowed_recipients)}

@@ -1,0 +1,67 @@
+"""What keeps messages from leaving: the first thing that is missing, and the page where it is fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from mailadmin.configuration import effective
+from mailadmin.configuration.effective import Configuration
+from mailadmin.connections import selection
+from secrets_app import vault
+from secrets_app.vault import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps mails from leaving, in one sentence, and the page that mends it."""
+
+    text: str
+    url_name: str
+    action: str
+
+
+def problem(current: Configuration) -> Problem | None:
+    """Return the first thing that is missing before mails can leave, or None."""
+    return problem_with(current, system_connection(current))
+
+
+def problem_with(current: Configuration, connection: Connection | None) -> Problem | None:
+    """Return the same for whoever has looked up the system's connection: no query."""
+    if trouble := connection_trouble(current, connection):
+        return trouble
+    if not str(current.from_address) and not (connection and str(connection.fields["sender"])):
+        return Problem(
+            gettext("Mail is not configured: there is no From address."),
+            "mailadmin:settings",
+            gettext("Set the From address"),
+        )
+    return None
+
+
+def connection_trouble(current: Configuration, connection: Connection | None) -> Problem | None:
+    """Return what is wrong with the driver, or with the connection that system mails take if it needs one, or None."""
+    driver = effective.driver_of(current)
+    if trouble := driver.trouble():
+        return Problem(trouble, "mailadmin:settings", gettext("See the mail settings"))
+    if not driver.needs_connection:
+        return None
+    if connection is None:
+        return Problem(
+            gettext("Mail is not configured: there is no connection that the system may use."),
+            "secrets_app:list",
+            gettext("Add an SMTP secret"),
+        )
+    if vault.unreadable(connection):
+        return Problem(
+            gettext("Mails are held: the password of the connection “%s” cannot be read.") % connection.name,
+            "secrets_app:list",
+            gettext("See the secret"),
+        )
+    return None
+
+
+def system_connection(current: Configuration) -> Connection | None:
+    """Return the connection that a mail of the system without a hint takes, or None."""
+    return selection.choose(vault.connections(), primary=str(current.primary_connection))
