@@ -172,7 +172,7 @@ class Writer:
             "created_at": as_time(mail.created),
             "finished_at": as_time(mail.finished),
             "next_attempt_at": as_time(mail.due),
-            "tries": mail.tries,
+            "attempt_count": mail.attempt_count,
             "reason": mail.reason,
             "mode": "background",
             "message_id": f"<{pk}.bench@northwind.example>",
@@ -220,7 +220,7 @@ class Writer:
         is_refused = mail.code is not None
         return {
             "message_id": pk,
-            "number": mail.tries,
+            "number": mail.attempt_count,
             "started_at": self.as_time(mail.created + timedelta(seconds=1)),
             "duration_ms": 20 + pk % 900,
             "outcome": mail.status if mail.status != "sending" else "uncertain",

@@ -10,10 +10,10 @@ MOST = 20  # numbers that a page shows
 def repeated_as(mail_id: int) -> list[int]:
     """Return the numbers of the mails that repeat this one, newest first, 21 at most: one look into a small index."""
     # SQLite takes a partial index only if the query says its condition.
-    mine = Message.objects.filter(repeats=mail_id, repeats__isnull=False)
+    mine = Message.objects.filter(resent_from=mail_id, resent_from__isnull=False)
     return list(mine.order_by("-id").values_list("id", flat=True)[: MOST + 1])
 
 
-def note(new: int, *, repeats: int) -> None:
+def note(new: int, *, resent_from: int) -> None:
     """Write that the mail `new`, which was stored in the caller's transaction, takes the place of another one."""
-    Message.objects.filter(pk=new).update(repeats=repeats)
+    Message.objects.filter(pk=new).update(resent_from=resent_from)

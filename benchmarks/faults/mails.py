@@ -60,4 +60,4 @@ def copies(servers: Iterable[CountingServer]) -> Counter[str]:
 
 def flagged() -> int:
     """Return how many mails are said to be possibly delivered twice."""
-    return Message.objects.filter(maybe_twice=True).count()
+    return Message.objects.filter(possibly_duplicate=True).count()

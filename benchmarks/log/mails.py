@@ -81,7 +81,7 @@ class Mail(NamedTuple):
     created: datetime
     finished: datetime | None
     due: datetime | None
-    tries: int
+    attempt_count: int
     code: int | None
     enhanced: str
     reason: str

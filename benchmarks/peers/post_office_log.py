@@ -92,7 +92,7 @@ def fill(rows, now, bodies):
         emails.append(
             (
                 *(pk, SENDER, ", ".join(mail.to), "", "", mail.subject, text, html, status, 1, created, ended),
-                *(None, f"<{pk}.bench@northwind.example>", max(mail.tries - 1, 0), "{}", ""),
+                *(None, f"<{pk}.bench@northwind.example>", max(mail.attempt_count - 1, 0), "{}", ""),
             )
         )
         if status != STATUS.queued:  # a line a delivery, as it writes them with LOG_LEVEL 2

@@ -36,11 +36,11 @@ class Routed(Protocol):
     """What of a mail decides which connections it may take."""
 
     @property
-    def connection_hint(self) -> str: ...  # noqa: D102
+    def connection_hint(self) -> str: ...
     @property
-    def actor_id(self) -> int | None: ...  # noqa: D102
+    def actor_id(self) -> int | None: ...
     @property
-    def is_test(self) -> bool: ...  # noqa: D102
+    def is_test(self) -> bool: ...
 
 
 class Router:

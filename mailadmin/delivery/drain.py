@@ -145,8 +145,8 @@ class Drain:
         """Send `mails` on their way, each through its connection."""
         flights = []
         for mail in mails:
-            if mail.lost >= MAX_LOST:
-                reason = gettext("Parked: %d workers died while they had this mail in hand.") % mail.lost
+            if mail.worker_deaths >= MAX_LOST:
+                reason = gettext("Parked: %d workers died while they had this mail in hand.") % mail.worker_deaths
                 self.waiting.append(Settlement(id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason))
             else:
                 flights.append(Flight(mail))

@@ -64,9 +64,9 @@ class MailAnswer(Stored):
     sent_by: str
     """Who sent it; empty: the system."""
     tags: list[str]
-    tries: int
+    attempt_count: int
     """How many attempts there were."""
-    possibly_twice: bool
+    possibly_duplicate: bool
     """Whether the recipient may have got it twice: a server's answer was lost, and it was sent again."""
     message_id: str
     """The header Message-ID."""
@@ -76,7 +76,7 @@ class MailAnswer(Stored):
     is_sensitive: bool
     """Whether it held a link or a code."""
     has_attachment: bool
-    repeats: int | None
+    resent_from: int | None
     """The number of the mail that was sent again as this one."""
 
 
@@ -202,14 +202,14 @@ def facts_of(mail: Message) -> dict[str, Any]:
         "connection": mail.connection.text if mail.connection else "",
         "sent_by": mail.actor_name,
         "tags": mail.tags.split(),
-        "tries": mail.tries,
-        "possibly_twice": mail.maybe_twice,
+        "attempt_count": mail.attempt_count,
+        "possibly_duplicate": mail.possibly_duplicate,
         "message_id": mail.message_id,
         "octets": mail.size,
         "is_test": mail.is_test,
         "is_sensitive": mail.is_sensitive,
         "has_attachment": mail.has_attachment,
-        "repeats": mail.repeats,
+        "resent_from": mail.resent_from,
     }
 
 

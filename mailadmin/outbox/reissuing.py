@@ -62,7 +62,7 @@ def issue(mail: Message, *, actor: User) -> int:
     try:
         with transaction.atomic():
             new = _issuers[mail.template.text](mail)
-            resends.note(new, repeats=mail.pk)
+            resends.note(new, resent_from=mail.pk)
             audit_log.note(audit_log.Action.RESENT, [mail.pk], actor=actor, others={mail.pk: new})
     except InvalidMail as error:
         raise NotIssued(gettext("The new mail cannot be made: %s") % error.reason) from error

@@ -177,7 +177,7 @@ def _entry(
         has_attachment=mail.has_attachment,
         needs_smtputf8=smtputf8,
         settings_revision=configuration.revision,
-        repeats=mail.pk,
+        resent_from=mail.pk,
         status=Status.SKIPPED if nobody else Status.QUEUED,
         reason=skipped[0] if nobody else "",
     )

@@ -53,7 +53,7 @@ class Row:
     reason: str
     connection: str
     hint: str
-    tries: int
+    attempt_count: int
     next: str
     exactly: str
     iso: str
@@ -154,7 +154,7 @@ def rows(mails: Iterable[Message], now: datetime) -> list[Row]:
             reason=mail.reason or usual_reason(mail, now),
             connection=mail.connection.text if mail.connection else "",
             hint=mail.connection_hint,
-            tries=mail.tries,
+            attempt_count=mail.attempt_count,
             next=next_step(mail, now),
             exactly=date_format(timezone.localtime(mail.next_attempt_at), "j M Y, H:i:s T") if has_time(mail) else "",
             iso=mail.next_attempt_at.isoformat(timespec="seconds") if mail.next_attempt_at else "",

@@ -40,7 +40,7 @@ LABELS: dict[Fate, _StrPromise] = {
     Fate.GIVEN_UP: _("Given up"),
     Fate.WAITING: _("Waiting"),
     Fate.UNCERTAIN: _("Uncertain"),
-    Fate.LEFT_OUT: _("Left out"),
+    Fate.LEFT_OUT: _("Skipped"),
     Fate.UNSENT: _("Not sent"),
     Fate.CANCELLED: _("Cancelled"),
 }

@@ -54,7 +54,7 @@ def verdict(mail: Message, *, now: datetime | None = None) -> Verdict:
     status = Status(mail.status)
     attempt = next(iter(mail.attempts.all()), None)
     sentence, advice = SENTENCES[status](Case(mail, list(mail.recipients.all()), attempt, now or timezone.now()))
-    twice = TWICE.get(status) if mail.maybe_twice else None
+    twice = TWICE.get(status) if mail.possibly_duplicate else None
     return Verdict(sentence, TONES.get(status, "muted"), joined([advice, str(twice or "")]))
 
 
@@ -74,7 +74,7 @@ def sending(case: Case) -> tuple[str, str]:
             gettext("A worker began to send it and did not report back."),
             gettext("The next free worker takes it over. The mail may then arrive twice, with the same Message-ID."),
         )
-    return gettext("It is being sent now (attempt %s).") % case.mail.tries, ""
+    return gettext("It is being sent now (attempt %s).") % case.mail.attempt_count, ""
 
 
 def deferred(case: Case) -> tuple[str, str]:
@@ -82,9 +82,9 @@ def deferred(case: Case) -> tuple[str, str]:
     trouble = words(case, Recipient.Outcome.DEFERRED)
     if case.attempt and case.attempt.code and case.attempt.host:
         meant = explained(case, Recipient.Outcome.DEFERRED, trouble) or bracketed(trouble)
-        first = gettext("Put off by %(host)s%(words)s.") % {"host": case.attempt.host, "words": meant}
+        first = gettext("Deferred by %(host)s%(words)s.") % {"host": case.attempt.host, "words": meant}
     else:
-        first = gettext("Put off%s.") % bracketed(trouble)
+        first = gettext("Deferred%s.") % bracketed(trouble)
     parts = [some_accepted(case.recipients), first]
     if case.mail.next_attempt_at and case.mail.next_attempt_at > case.now:
         parts.append(gettext("Next try %s.") % moment(case.mail.next_attempt_at, case.now))
@@ -131,10 +131,13 @@ def failed(case: Case) -> tuple[str, str]:
     if host and (refused or (case.attempt and case.attempt.code and case.attempt.code >= 500)):
         meant = explained(case, Recipient.Outcome.REFUSED, trouble) or colon(trouble)
         parts.append(gettext("Refused by %(host)s%(words)s.") % {"host": host, "words": meant})
-    elif case.mail.tries > 1:
+    elif case.mail.attempt_count > 1:
         trouble = words(case, Recipient.Outcome.DEFERRED)
         meant = explained(case, Recipient.Outcome.DEFERRED, trouble) or colon(trouble)
-        parts.append(gettext("Given up after %(tries)s tries%(words)s.") % {"tries": case.mail.tries, "words": meant})
+        parts.append(
+            gettext("Given up after %(attempts)s attempts%(words)s.")
+            % {"attempts": case.mail.attempt_count, "words": meant}
+        )
     else:
         parts.append(gettext("Not delivered%s.") % colon(trouble))
     parts.append(gettext("It will not be tried again."))
@@ -175,7 +178,7 @@ def cancelled(case: Case) -> tuple[str, str]:
     """Say that somebody stopped it, and whether that was in time."""
     if some := some_accepted(case.recipients):
         return f"{some} {gettext('Cancelled for the others.')}", ended(case.mail.reason)
-    if case.mail.maybe_twice or (case.attempt and case.attempt.outcome == Attempt.Outcome.UNCERTAIN):
+    if case.mail.possibly_duplicate or (case.attempt and case.attempt.outcome == Attempt.Outcome.UNCERTAIN):
         return gettext("Cancelled, but an earlier attempt may have reached the recipient."), ended(case.mail.reason)
     return gettext("Cancelled before it was sent."), ended(case.mail.reason)
 

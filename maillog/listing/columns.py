@@ -82,8 +82,8 @@ def _driver(mail: Message, texts: Texts) -> str:
     return _cell(texts.get(mail.driver_id or 0, ""))
 
 
-def _tries(mail: Message, _texts: Texts) -> str:
-    return str(mail.tries)
+def _attempts(mail: Message, _texts: Texts) -> str:
+    return str(mail.attempt_count)
 
 
 def _language(mail: Message, _texts: Texts) -> str:
@@ -124,7 +124,7 @@ COLUMNS = (
     Column("template", _("Template"), ("template_id", "template_version", "language"), _template),
     Column("connection", _("Connection"), ("connection_id", "driver_id"), _connection_and_driver),
     Column("driver", _("Driver"), ("driver_id",), _driver),
-    Column("tries", _("Tries"), (), _tries, is_number=True),
+    Column("attempts", _("Attempts"), (), _attempts, is_number=True),
     Column("language", _("Language"), ("language",), _language),
     Column("actor", _("Sent by"), ("actor_name",), _actor),
     Column("sender", _("Sender"), ("sender_id",), _sender),

@@ -18,7 +18,7 @@ from django.utils.translation import get_language, gettext, ngettext
 from maillog.listing.columns import Layout, Texts, opening_tags
 from maillog.models import Label, Message, Status
 
-CHANGING = ("id", "status", "reason", "tries", "connection_id", "driver_id", "finished_at")
+CHANGING = ("id", "status", "reason", "attempt_count", "connection_id", "driver_id", "finished_at")
 what_changes = attrgetter(*CHANGING)
 FIELDS = (*CHANGING, "subject", "to_text", "created_at")
 OLD = timedelta(days=7)  # from here on, times are said by their date
@@ -43,7 +43,7 @@ def rows(
     log, moments = reverse("maillog:list"), Moments()
     choose, no_subject = escape(gettext("Choose mail %s")), escape(gettext("(no subject)"))
     columns = opening_tags(chosen)
-    counts_tries = not chosen.has("tries")
+    counts_attempts = not chosen.has("attempts")
     before, swap, after = ("<template>", ' hx-swap-oob="true"', "</template>") if apart else ("", "", "")
 
     def row(mail: Message) -> str:
@@ -52,8 +52,10 @@ def rows(
         label = f'aria-label="{choose % pk}"'
         box = f'<input type="checkbox" name="ids" value="{pk}" id="pick-{pk}" {label}>' if with_boxes else ""
         title, why = (f' title="{reason}"', f'<span class="reason" {status}>{reason}</span>') if reason else ("", "")
-        many = counts_tries and mail.tries > 1
-        tries = f'<span class="tries">{escape(gettext("%d tries") % mail.tries)}</span>' if many else ""
+        many = counts_attempts and mail.attempt_count > 1
+        attempts = (
+            f'<span class="attempts">{escape(gettext("%d attempts") % mail.attempt_count)}</span>' if many else ""
+        )
         return (
             f'{before}<tr id="mail-{pk}" data-state="{state(*what_changes(mail))}"{swap}>'
             f'<td><span class="pick">{box}<span class="status" {status}>{labels[mail.status]}</span></span></td>'
@@ -62,7 +64,7 @@ def rows(
             f'<span class="muted">{escape(mail.recipients_shown)}</span>{why}</td>'
             f"{''.join([f'{begin}{shown(mail, texts)}</td>' for begin, shown in columns])}"
             f'<td class="corner"><a class="when" href="{href}" tabindex="-1">{moments.when(mail.created_at)}</a>'
-            f"{tries}</td></tr>{after}"
+            f"{attempts}</td></tr>{after}"
         )
 
     return mark_safe("\n".join([row(mail) for mail in mails]))  # noqa: S308  (what comes from outside is escaped)

@@ -49,10 +49,10 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('next_attempt_at', models.DateTimeField(null=True)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('lost', models.PositiveSmallIntegerField(default=0)),
+                ('attempt_count', models.PositiveSmallIntegerField(default=0)),
+                ('worker_deaths', models.PositiveSmallIntegerField(default=0)),
                 ('reason', models.CharField(blank=True, max_length=500)),
-                ('maybe_twice', models.BooleanField(default=False)),
+                ('possibly_duplicate', models.BooleanField(default=False)),
                 ('mode', models.CharField(max_length=10)),
                 ('connection_hint', models.CharField(blank=True, max_length=100)),
                 ('claim', models.CharField(blank=True, max_length=32)),
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('has_attachment', models.BooleanField(default=False)),
                 ('needs_smtputf8', models.BooleanField(default=False)),
                 ('settings_revision', models.PositiveIntegerField(null=True)),
-                ('repeats', models.BigIntegerField(null=True)),
+                ('resent_from', models.BigIntegerField(null=True)),
                 ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('mail_number', models.BigIntegerField()),
-                ('action', models.CharField(choices=[('resent', 'Sent again'), ('retried', 'Made due now'), ('cancelled', 'Cancelled'), ('deleted', 'Deleted'), ('viewed', 'Content looked at'), ('downloaded', 'Content downloaded')], max_length=10)),
+                ('action', models.CharField(choices=[('resent', 'Resent'), ('retried', 'Retried'), ('cancelled', 'Cancelled'), ('deleted', 'Deleted'), ('viewed', 'Content viewed'), ('downloaded', 'Content downloaded')], max_length=10)),
                 ('other_number', models.BigIntegerField(null=True)),
                 ('actor_name', models.CharField(blank=True, max_length=254)),
                 ('at', models.DateTimeField()),
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('to', 'To'), ('cc', 'Cc'), ('bcc', 'Bcc')], max_length=3)),
                 ('address', models.CharField(max_length=320)),
                 ('search_address', models.CharField(max_length=320)),
-                ('outcome', models.CharField(choices=[('open', 'Waiting'), ('accepted', 'Accepted'), ('refused', 'Refused'), ('deferred', 'Put off'), ('uncertain', 'Uncertain'), ('skipped', 'Left out')], default='open', max_length=10)),
+                ('outcome', models.CharField(choices=[('open', 'Waiting'), ('accepted', 'Accepted'), ('refused', 'Refused'), ('deferred', 'Deferred'), ('uncertain', 'Uncertain'), ('skipped', 'Skipped')], default='open', max_length=10)),
                 ('code', models.PositiveSmallIntegerField(null=True)),
                 ('enhanced_code', models.CharField(blank=True, max_length=11)),
                 ('reply', models.CharField(blank=True, max_length=500)),
@@ -255,7 +255,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveSmallIntegerField()),
                 ('started_at', models.DateTimeField()),
                 ('duration_ms', models.PositiveIntegerField()),
-                ('outcome', models.CharField(choices=[('sent', 'Sent'), ('partial', 'Partly sent'), ('deferred', 'Put off'), ('failed', 'Failed'), ('uncertain', 'Uncertain'), ('held', 'Held'), ('logged', 'Logged'), ('silenced', 'Silenced'), ('skipped', 'Skipped')], max_length=10)),
+                ('outcome', models.CharField(choices=[('sent', 'Sent'), ('partial', 'Partly sent'), ('deferred', 'Deferred'), ('failed', 'Failed'), ('uncertain', 'Uncertain'), ('held', 'Held'), ('logged', 'Logged'), ('silenced', 'Silenced'), ('skipped', 'Skipped')], max_length=10)),
                 ('phase', models.CharField(blank=True, max_length=10)),
                 ('code', models.PositiveSmallIntegerField(null=True)),
                 ('enhanced_code', models.CharField(blank=True, max_length=11)),
@@ -390,11 +390,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('is_test', True)), fields=['actor', 'created_at'], name='maillog_test'),
+            index=models.Index(condition=models.Q(('is_test', True)), fields=['actor', 'created_at'], name='maillog_test_by_actor'),
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('is_test', True)), fields=['id'], name='maillog_tests'),
+            index=models.Index(condition=models.Q(('is_test', True)), fields=['id'], name='maillog_test_by_id'),
         ),
         migrations.AddIndex(
             model_name='message',
@@ -406,7 +406,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('repeats__isnull', False)), fields=['repeats'], name='maillog_repeats'),
+            index=models.Index(condition=models.Q(('resent_from__isnull', False)), fields=['resent_from'], name='maillog_resent_from'),
         ),
         migrations.AddConstraint(
             model_name='message',
@@ -414,11 +414,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='mailevent',
-            index=models.Index(fields=['mail_number', 'id'], name='maillog_trail'),
+            index=models.Index(fields=['mail_number', 'id'], name='maillog_audit_event'),
         ),
         migrations.AddIndex(
             model_name='recipient',
-            index=models.Index(fields=['search_address', 'id'], name='maillog_to_whom', opclasses=['varchar_pattern_ops', 'int8_ops']),
+            index=models.Index(fields=['search_address', 'id'], name='maillog_recipient_address', opclasses=['varchar_pattern_ops', 'int8_ops']),
         ),
         migrations.AddConstraint(
             model_name='savedsearch',
@@ -426,7 +426,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='suppression',
-            index=models.Index(fields=['address', 'id'], name='maillog_suppressions_of'),
+            index=models.Index(fields=['address', 'id'], name='maillog_suppression_address'),
         ),
         migrations.AddConstraint(
             model_name='suppression',

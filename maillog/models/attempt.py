@@ -19,7 +19,7 @@ class Attempt(models.Model):
 
         SENT = "sent", _("Sent")
         PARTIAL = "partial", _("Partly sent")
-        DEFERRED = "deferred", _("Put off")
+        DEFERRED = "deferred", _("Deferred")
         FAILED = "failed", _("Failed")
         UNCERTAIN = "uncertain", _("Uncertain")
         HELD = "held", _("Held")

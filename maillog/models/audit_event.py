@@ -15,11 +15,11 @@ class MailEvent(models.Model):
     class Action(models.TextChoices):
         """What people can do with a mail."""
 
-        RESENT = "resent", _("Sent again")
-        RETRIED = "retried", _("Made due now")
+        RESENT = "resent", _("Resent")
+        RETRIED = "retried", _("Retried")
         CANCELLED = "cancelled", _("Cancelled")
         DELETED = "deleted", _("Deleted")
-        VIEWED = "viewed", _("Content looked at")
+        VIEWED = "viewed", _("Content viewed")
         DOWNLOADED = "downloaded", _("Content downloaded")
 
     mail_number = models.BigIntegerField()  # its id, also after it is gone
@@ -34,7 +34,7 @@ class MailEvent(models.Model):
     class Meta:
         default_permissions = ()
         ordering: ClassVar = ["-id"]
-        indexes: ClassVar = [models.Index(fields=["mail_number", "id"], name="maillog_trail")]
+        indexes: ClassVar = [models.Index(fields=["mail_number", "id"], name="maillog_audit_event")]
 
     def __str__(self) -> str:
         """Return what happened to which mail."""

@@ -67,10 +67,14 @@ class Message(models.Model):
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(null=True)  # waiting: when it is due; sending: when the claim is void
-    tries = models.PositiveSmallIntegerField(default=0)  # attempts booked, counted before dialing
-    lost = models.PositiveSmallIntegerField(default=0)  # claims that ran out without a result: did it kill its worker?
+    attempt_count = models.PositiveSmallIntegerField(default=0)  # attempts booked, counted before dialing
+    worker_deaths = models.PositiveSmallIntegerField(
+        default=0
+    )  # claims that ran out without a result: did it kill its worker?
     reason = models.CharField(max_length=500, blank=True)  # why it is in this state: an error, or what it waits for
-    maybe_twice = models.BooleanField(default=False)  # sent again after the answer of a server, or a worker, was lost
+    possibly_duplicate = models.BooleanField(
+        default=False
+    )  # sent again after the answer of a server, or a worker, was lost
     mode = models.CharField(max_length=10)
     connection_hint = models.CharField(max_length=100, blank=True)
     claim = models.CharField(max_length=32, blank=True)  # token of the worker that holds it while sending
@@ -83,7 +87,7 @@ class Message(models.Model):
     has_attachment = models.BooleanField(default=False)
     needs_smtputf8 = models.BooleanField(default=False)
     settings_revision = models.PositiveIntegerField(null=True)
-    repeats = models.BigIntegerField(null=True)  # the number of the mail that somebody sent again as this one
+    resent_from = models.BigIntegerField(null=True)  # the number of the mail that somebody sent again as this one
 
     class Meta:
         default_permissions = ()
@@ -101,8 +105,8 @@ class Message(models.Model):
             models.Index(fields=["driver", "id", "connection"], name="maillog_driver"),
             models.Index(fields=["connection", "id", "driver"], name="maillog_connection"),
             models.Index(fields=["created_at", "id"], name="maillog_created"),
-            models.Index(fields=["actor", "created_at"], name="maillog_test", condition=Q(is_test=True)),
-            models.Index(fields=["id"], name="maillog_tests", condition=Q(is_test=True)),
+            models.Index(fields=["actor", "created_at"], name="maillog_test_by_actor", condition=Q(is_test=True)),
+            models.Index(fields=["id"], name="maillog_test_by_id", condition=Q(is_test=True)),
             models.Index(
                 fields=["status", "id", "driver", "connection"],
                 name="maillog_not_sent",
@@ -111,7 +115,7 @@ class Message(models.Model):
             models.Index(
                 fields=["next_attempt_at", "id"], name="maillog_due", condition=Q(next_attempt_at__isnull=False)
             ),
-            models.Index(fields=["repeats"], name="maillog_repeats", condition=Q(repeats__isnull=False)),
+            models.Index(fields=["resent_from"], name="maillog_resent_from", condition=Q(resent_from__isnull=False)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -27,9 +27,9 @@ class Recipient(models.Model):
         OPEN = "open", _("Waiting")
         ACCEPTED = "accepted", _("Accepted")
         REFUSED = "refused", _("Refused")
-        DEFERRED = "deferred", _("Put off")
+        DEFERRED = "deferred", _("Deferred")
         UNCERTAIN = "uncertain", _("Uncertain")
-        SKIPPED = "skipped", _("Left out")
+        SKIPPED = "skipped", _("Skipped")
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recipients")
     kind = models.CharField(max_length=3, choices=Kind)
@@ -48,7 +48,7 @@ class Recipient(models.Model):
             # patterns (PostgreSQL), the same index finds addresses by their beginning.
             models.Index(
                 fields=["search_address", "id"],
-                name="maillog_to_whom",
+                name="maillog_recipient_address",
                 opclasses=["varchar_pattern_ops", "int8_ops"],
             )
         ]

@@ -27,7 +27,7 @@ class Suppression(models.Model):
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [("suppress_address", "Can suppress addresses")]
-        indexes: ClassVar = [models.Index(fields=["address", "id"], name="maillog_suppressions_of")]
+        indexes: ClassVar = [models.Index(fields=["address", "id"], name="maillog_suppression_address")]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["address"], name="maillog_suppressed_once", condition=Q(lifted_at__isnull=True)

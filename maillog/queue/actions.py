@@ -176,11 +176,11 @@ def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> Retried:
         )
         rollups.take_back(rows.keys() - left_out)
         touched = wanted.filter(id__in=rows.keys() - left_out).update(
-            maybe_twice=Case(When(status=Status.UNCERTAIN, then=Value(True)), default=F("maybe_twice")),
+            possibly_duplicate=Case(When(status=Status.UNCERTAIN, then=Value(True)), default=F("possibly_duplicate")),
             next_attempt_at=due,
             status=Status.QUEUED,
             reason="",
-            lost=0,
+            worker_deaths=0,
             finished_at=None,
         )
         writing.refresh(

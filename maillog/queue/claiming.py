@@ -50,7 +50,7 @@ class OpenRecipient:
 
 @record
 class Claimed:
-    """One mail that is ours until the lease ends. `tries` counts this attempt too; `claim` proves that it is ours."""
+    """A message leased to this worker; `claim` proves it. `attempt_count` includes the attempt that now begins."""
 
     id: int
     claim: str
@@ -60,8 +60,8 @@ class Claimed:
     subject: str
     template: str
     message_id: str
-    tries: int
-    lost: int
+    attempt_count: int
+    worker_deaths: int
     actor_id: int | None
     connection_hint: str
     needs_smtputf8: bool
@@ -80,8 +80,8 @@ class Row(NamedTuple):
     subject: str
     template_id: int | None
     message_id: str
-    tries: int
-    lost: int
+    attempt_count: int
+    worker_deaths: int
     actor_id: int | None
     connection_hint: str
     needs_smtputf8: bool
@@ -98,14 +98,14 @@ def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[Claimed]:
     called inside a transaction. `worker` is for the debug log.
     """
     now = timezone.now()
-    due = _due(now).filter(lost__lt=SUSPECT)
+    due = _due(now).filter(worker_deaths__lt=SUSPECT)
     return _claim(due, limit=limit, octets=MOST_OCTETS, now=now, lease=lease, worker=worker)
 
 
 def claim_suspect(*, lease: timedelta, worker: str) -> list[Claimed]:
     """Claim one due mail that was in hand when workers died, so that it can only harm itself this time."""
     now = timezone.now()
-    return _claim(_due(now).filter(lost__gte=SUSPECT), limit=1, now=now, lease=lease, worker=worker)
+    return _claim(_due(now).filter(worker_deaths__gte=SUSPECT), limit=1, now=now, lease=lease, worker=worker)
 
 
 def anything_due() -> bool:
@@ -119,7 +119,7 @@ def recover_expired() -> int:
     Their claim stays written: if the worker was only slow, its result still counts until somebody else takes the mail.
     """
     gone = Message.objects.filter(status=Status.SENDING, next_attempt_at__lte=timezone.now())
-    return gone.update(status=Status.QUEUED, lost=F("lost") + 1, maybe_twice=True)
+    return gone.update(status=Status.QUEUED, worker_deaths=F("worker_deaths") + 1, possibly_duplicate=True)
 
 
 def renew(claims: Iterable[str], *, lease: timedelta) -> int:
@@ -164,7 +164,7 @@ def _claim(
         if not ids:
             return []
         candidates.filter(id__in=among(ids)).order_by().update(
-            status=Status.SENDING, claim=token, tries=F("tries") + 1, next_attempt_at=now + lease
+            status=Status.SENDING, claim=token, attempt_count=F("attempt_count") + 1, next_attempt_at=now + lease
         )
     logger.debug("%s claimed %d mails as %s", worker, len(ids), token)
     return _read(ids, token)
@@ -258,7 +258,7 @@ def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -
             finished_at=timezone.now(),
             next_attempt_at=None,
             claim="",
-            tries=F("tries") - 1,
+            attempt_count=F("attempt_count") - 1,
         )
         rollups.count([row.id])
         if row.is_sensitive:
@@ -288,8 +288,8 @@ def _claimed(
         subject=row.subject,
         template=labels[row.template_id] if row.template_id else "",
         message_id=row.message_id,
-        tries=row.tries,
-        lost=row.lost,
+        attempt_count=row.attempt_count,
+        worker_deaths=row.worker_deaths,
         actor_id=row.actor_id,
         connection_hint=row.connection_hint,
         needs_smtputf8=row.needs_smtputf8,

@@ -66,7 +66,7 @@ class NewMessage:
     idempotency_key: str = ""
     fingerprint: str = ""
     settings_revision: int | None = None
-    repeats: int | None = None  # the number of the mail that this one repeats
+    resent_from: int | None = None  # the number of the mail that this one repeats
     status: str = Status.QUEUED
     reason: str = ""
 
@@ -191,7 +191,7 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
         "has_attachment": message.has_attachment,
         "needs_smtputf8": message.needs_smtputf8,
         "settings_revision": message.settings_revision,
-        "repeats": message.repeats,
+        "resent_from": message.resent_from,
     }
 
 

@@ -26,12 +26,12 @@ MESSAGE_VALUES = [
     "reason",
     "driver_id",
     "connection_id",
-    "tries",
+    "attempt_count",
     "next_attempt_at",
     "finished_at",
     "claim",
-    "lost",
-    "maybe_twice",
+    "worker_deaths",
+    "possibly_duplicate",
 ]
 ATTEMPT_VALUES = [
     "message_id",
@@ -120,9 +120,9 @@ class Held(NamedTuple):
     id: int
     status: str
     claim: str
-    tries: int
+    attempt_count: int
     is_sensitive: bool
-    maybe_twice: bool
+    possibly_duplicate: bool
     driver_id: int | None
     connection_id: int | None
     reason: str
@@ -249,12 +249,14 @@ def _write_messages(pairs: Sequence[tuple[Held, Settlement]], now: datetime) -> 
                 "reason": fit(settlement.reason, 500),
                 "driver_id": drivers.get(fit(settlement.driver, 254), row.driver_id),
                 "connection_id": connections.get(fit(settlement.connection, 254), row.connection_id),
-                "tries": row.tries if settlement.attempt or settlement.hops else max(row.tries - 1, 0),
+                "attempt_count": row.attempt_count
+                if settlement.attempt or settlement.hops
+                else max(row.attempt_count - 1, 0),
                 "next_attempt_at": settlement.next_attempt_at,
                 "finished_at": now if settlement.is_final else None,
                 "claim": "",
-                "lost": 0,
-                "maybe_twice": row.maybe_twice or settlement.will_be_repeated,
+                "worker_deaths": 0,
+                "possibly_duplicate": row.possibly_duplicate or settlement.will_be_repeated,
             }
             for row, settlement in pairs
         ),
@@ -289,7 +291,7 @@ def _write_attempts(pairs: Sequence[tuple[Held, Settlement]]) -> None:
         (
             {
                 "message_id": row.id,
-                "number": row.tries,
+                "number": row.attempt_count,
                 "started_at": attempt.started_at,
                 "duration_ms": max(0, attempt.duration_ms),
                 "outcome": Attempt.Outcome(attempt.outcome).value,

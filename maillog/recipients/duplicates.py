@@ -39,8 +39,8 @@ class Line(NamedTuple):
     subject: str
     template_id: int | None
     created_at: datetime
-    maybe_twice: bool
-    repeats: int | None
+    possibly_duplicate: bool
+    resent_from: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ def found_among(lines: Iterable[Line]) -> list[Duplicate]:
         known[line.id] = line
         kind = (" ".join(line.subject.split()).casefold(), line.template_id)
         earlier = before.get(kind)
-        if line.repeats:
-            apart = line.created_at - known[line.repeats].created_at if line.repeats in known else timedelta()
-            found.append(Duplicate(line.id, line.subject, Why.RESENT, line.created_at, line.repeats, apart))
+        if line.resent_from:
+            apart = line.created_at - known[line.resent_from].created_at if line.resent_from in known else timedelta()
+            found.append(Duplicate(line.id, line.subject, Why.RESENT, line.created_at, line.resent_from, apart))
         elif earlier and line.created_at - earlier.created_at <= CLOSE:
             apart = line.created_at - earlier.created_at
             found.append(Duplicate(line.id, line.subject, Why.ALIKE, line.created_at, earlier.id, apart))
-        if line.maybe_twice:
+        if line.possibly_duplicate:
             found.append(Duplicate(line.id, line.subject, Why.LOST_ANSWER, line.created_at))
         before[kind] = line
     return found[::-1]

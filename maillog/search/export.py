@@ -25,19 +25,39 @@ BOM = "\ufeff"
 FORMULA = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  (spreadsheets read them, too)
 COLUMNS = (
     *("id", "created_at", "finished_at", "status", "from", "to", "subject", "reason", "template", "language"),
-    *("driver", "connection", "sent_by", "tries", "possibly_twice", "message_id", "octets", "is_test", "is_sensitive"),
-    *("has_attachment", "repeats"),
+    *(
+        "driver",
+        "connection",
+        "sent_by",
+        "attempt_count",
+        "possibly_duplicate",
+        "message_id",
+        "octets",
+        "is_test",
+        "is_sensitive",
+    ),
+    *("has_attachment", "resent_from"),
 )
 FIELDS = (
     *("id", "created_at", "finished_at", "status", "sender_id", "to_text", "subject", "reason", "template_id"),
-    *("language", "driver_id", "connection_id", "actor_name", "tries", "maybe_twice", "message_id", "size", "is_test"),
-    *("is_sensitive", "has_attachment", "repeats"),
+    *(
+        "language",
+        "driver_id",
+        "connection_id",
+        "actor_name",
+        "attempt_count",
+        "possibly_duplicate",
+        "message_id",
+        "size",
+        "is_test",
+    ),
+    *("is_sensitive", "has_attachment", "resent_from"),
 )
 TIMES = ("created_at", "finished_at")
 TIME_PLACES = [FIELDS.index(name) for name in TIMES]
 LABEL_PLACES = [FIELDS.index(name) for name in ("sender_id", "template_id", "driver_id", "connection_id")]
-NUMBERS = ("id", "created_at", "finished_at", "tries", "octets", "repeats")
-FLAGS = ("possibly_twice", "is_test", "is_sensitive", "has_attachment")
+NUMBERS = ("id", "created_at", "finished_at", "attempt_count", "octets", "resent_from")
+FLAGS = ("possibly_duplicate", "is_test", "is_sensitive", "has_attachment")
 FLAG_PLACES = [COLUMNS.index(name) for name in FLAGS]
 TEXT_PLACES = [place for place, name in enumerate(COLUMNS) if name not in {*NUMBERS, *FLAGS}]
 

@@ -35,7 +35,7 @@ EXAMPLES = (
     ("ann@example.com", _("mails to, from or about this address; the beginning is enough: ann@, example.c")),
     ('"your invoice"', _("these words, one after the other")),
     ("to:ann@ -status:sent", _("to Ann, and not sent; the minus turns a condition round")),
-    ("status:failed,deferred after:2h", _("failed or put off within two hours")),
+    ("status:failed,deferred after:2h", _("failed or deferred within two hours")),
     ("error:greylisted", _("what a server said")),
     ("subject:welcome before:2026-01-01", _("by subject, before a day")),
     ("from:shop@ has:attachment", _("by sender, with attachments")),

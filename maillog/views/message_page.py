@@ -65,7 +65,7 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
     attempts = list(mail.attempts.all())
     if body.mime is not None and request.method == "GET":
         audit_log.note_look(mail.pk, actor=request.user)
-    unrecorded = mail.tries - len(attempts) - (mail.status == Status.SENDING)
+    unrecorded = mail.attempt_count - len(attempts) - (mail.status == Status.SENDING)
     context = {
         "mail": mail,
         "verdict": verdict(mail),

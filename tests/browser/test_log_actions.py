@@ -86,7 +86,7 @@ def test_one_mail_is_sent_to_another_address_and_then_deleted(visitor_of_every_v
     sign_in(visitor, admin)
     old = Message.objects.get(subject="Welcome")
     visitor.go(f"/log/{old.pk}/")
-    expect(page.get_by_text("Content looked at")).to_be_visible()
+    expect(page.get_by_text("Content viewed")).to_be_visible()
     visitor.look()
     page.get_by_role("link", name="Send again…").click()
     visitor.look()
@@ -98,7 +98,7 @@ def test_one_mail_is_sent_to_another_address_and_then_deleted(visitor_of_every_v
     page.get_by_role("button", name="Send again").click()
     expect(page.get_by_role("link", name=f"mail {old.pk}")).to_be_visible()
     visitor.look()
-    assert Message.objects.get(repeats=old.pk).to_text == "zoe@example.com"
+    assert Message.objects.get(resent_from=old.pk).to_text == "zoe@example.com"
     visitor.go(f"/log/{old.pk}/")
     page.get_by_role("link", name="Delete…").click()
     visitor.look()
@@ -183,4 +183,4 @@ def test_a_new_link_is_sent_in_place_of_an_old_one(visitor_of_every_view, mail_s
     page.get_by_role("button", name="Send a new link").click()
     expect(page.get_by_text("A new link goes out with this mail.")).to_be_visible()
     visitor.look()
-    assert Message.objects.get(repeats=mail.pk).to_text == admin.email
+    assert Message.objects.get(resent_from=mail.pk).to_text == admin.email

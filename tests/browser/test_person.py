@@ -27,7 +27,7 @@ def log(mail_settings, admin):
         settle([settlement(mail, "failed", recipients=rows, attempt=ended, reason=answer["reply"])])
     first = finished("sent", "ben@example.com", subject="Twice", template="shop/invoice")
     finished("sent", "ben@example.com", subject="Twice", template="shop/invoice")
-    finished("sent", "ben@example.com", subject="Again", repeats=first.pk)
+    finished("sent", "ben@example.com", subject="Again", resent_from=first.pk)
 
 
 def test_somebody_got_nothing_and_the_page_says_why(visitor_of_every_view, log, admin):

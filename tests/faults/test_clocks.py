@@ -78,7 +78,7 @@ def test_mails_in_the_air_are_not_taken_for_a_dead_workers_when_the_clock_jumps(
         sending.join(60)
     assert statuses() == {Status.SENT: 3}
     assert len(server.contents) == 3
-    assert not Message.objects.filter(maybe_twice=True).exists()
+    assert not Message.objects.filter(possibly_duplicate=True).exists()
 
 
 def test_after_a_jump_the_living_renew_and_then_the_dead_are_noticed(start, monkeypatch):
@@ -127,7 +127,7 @@ def test_a_jump_ahead_makes_retries_due_once_and_in_order(start):
         deliver.deliver_due()
         deliver.deliver_due()
         assert statuses() == {Status.SENT: 40}
-    assert set(Message.objects.values_list("tries", flat=True)) == {2}
+    assert set(Message.objects.values_list("attempt_count", flat=True)) == {2}
     assert len(server.contents) == 40
     assert server.connections - before <= 10, "a pool, not a connection a mail"
 
@@ -164,5 +164,5 @@ def test_after_a_jump_back_new_mails_go_at_once_and_those_before_wait_no_longer_
         heartbeats.look()
         deliver.deliver_due()
     assert statuses() == {Status.SENT: 3}
-    assert Message.objects.get(pk=deferred).tries == 2
+    assert Message.objects.get(pk=deferred).attempt_count == 2
     assert len(server.contents) == 3

@@ -51,12 +51,12 @@ def test_while_the_default_connection_works_those_that_wait_for_another_are_left
     ids = put(300, "broken")
     deliver.deliver_due()
     assert statuses(ids) == {Status.HELD}
-    tries = list(Message.objects.order_by("id").values_list("tries", "claim", "next_attempt_at"))
+    before = list(Message.objects.order_by("id").values_list("attempt_count", "claim", "next_attempt_at"))
     for _ in range(3):
         assert not heartbeats.look(), "nothing is due"
         deliver.deliver_due()
     assert statuses(ids) == {Status.HELD}
-    assert list(Message.objects.order_by("id").values_list("tries", "claim", "next_attempt_at")) == tries
+    assert list(Message.objects.order_by("id").values_list("attempt_count", "claim", "next_attempt_at")) == before
     assert len(broken.sign_ins) == 1
 
 

@@ -138,15 +138,15 @@ def test_trouble_with_a_mail_is_that_mails_alone(start, phase, fault, expected):
     assert (row.status, row.reason != "") == (expected, True)
     assert set(outcomes(row.pk).values()) == {word}
     assert (row.attempts.get().outcome, row.attempts.get().phase) == (expected, phase)
-    assert (row.maybe_twice, row.next_attempt_at is None) == (expected == "uncertain", expected == "failed")
+    assert (row.possibly_duplicate, row.next_attempt_at is None) == (expected == "uncertain", expected == "failed")
     assert sum(taken(server, 2).values()) == 2
 
     deliver(later=timedelta(minutes=2))
     row.refresh_from_db()
     if expected == "failed":
-        assert (row.status, row.tries) == (Status.FAILED, 1)
+        assert (row.status, row.attempt_count) == (Status.FAILED, 1)
         return
-    assert (row.status, row.tries) == (Status.SENT, 2)
+    assert (row.status, row.attempt_count) == (Status.SENT, 2)
     assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)
     identity = f"Message-ID: {row.message_id}".encode()
     contents = [content for content in server.contents if identity in content]
@@ -191,4 +191,4 @@ def test_of_250_550_and_451_only_the_451_is_tried_again(start):
     assert outcomes(number) == {ann: "accepted", ben: "refused", cy: "accepted"}
     assert taken(server, 2) == {ann: 1, cy: 1}
     row.refresh_from_db()
-    assert (row.status, row.tries) == ("failed", 2), "one recipient never gets it"
+    assert (row.status, row.attempt_count) == ("failed", 2), "one recipient never gets it"

@@ -28,7 +28,7 @@ def test_a_stop_gives_back_what_was_not_begun_instead_of_finishing_the_batch(lab
     assert worker.wait(120) == 0
     assert set(log.statuses()) == {"sent", "queued"}
     assert log.statuses()["sent"] == server.count()
-    assert not Message.objects.filter(status="queued").exclude(tries=0).exists(), "nobody had begun them"
+    assert not Message.objects.filter(status="queued").exclude(attempt_count=0).exists(), "nobody had begun them"
     quick = lab.server()
     lab.worker(quick.port)
     begin = time.monotonic()

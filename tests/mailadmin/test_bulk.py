@@ -32,7 +32,7 @@ def ordered(action, actor, **fields):
 
 def repeated():
     """Return the numbers of the mails that were sent again, in order, each as often as it was."""
-    return list(Message.objects.exclude(repeats=None).order_by("repeats").values_list("repeats", flat=True))
+    return list(Message.objects.exclude(resent_from=None).order_by("resent_from").values_list("resent_from", flat=True))
 
 
 def test_all_that_match_are_deleted_and_what_came_later_stays(admin):
@@ -57,7 +57,7 @@ def test_ticked_mails_are_sent_again_each_once(admin):
     order.refresh_from_db()
     assert (order.done, order.failed, order.reasons) == (2, 1, {resending.GONE: 1})
     assert repeated() == [numbers[0], numbers[2]]
-    assert not Message.objects.filter(repeats=other).exists()
+    assert not Message.objects.filter(resent_from=other).exists()
 
 
 def test_waiting_mails_are_cancelled_and_failed_ones_made_due(admin):
@@ -103,7 +103,7 @@ def test_what_orders_change_is_found_as_it_is_then(admin):
     ordered("resend", admin, query=everything)
     bulk.run()
     assert repeated() == failed
-    again = list(Message.objects.exclude(repeats=None).order_by("pk").values_list("pk", flat=True))
+    again = list(Message.objects.exclude(resent_from=None).order_by("pk").values_list("pk", flat=True))
     assert found("invoice actor:admin") == again
     ordered("retry", admin, query=everything)
     bulk.run()

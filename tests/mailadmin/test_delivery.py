@@ -37,7 +37,7 @@ def test_an_instant_mail_is_delivered_before_send_returns(relay):
     server = relay()
     number = send(mail())
     row = Message.objects.get(pk=number)
-    assert (row.status, row.tries, row.reason, row.next_attempt_at) == (Status.SENT, 1, "", None)
+    assert (row.status, row.attempt_count, row.reason, row.next_attempt_at) == (Status.SENT, 1, "", None)
     assert row.finished_at is not None
     accepted = server.mails[0]
     assert (accepted.sender, accepted.recipients) == ("shop@example.com", ("ann@example.com",))
@@ -70,7 +70,7 @@ def test_without_a_connection_the_mail_is_held_and_goes_out_once_there_is_one(re
     number = send(mail())
     jobs.run()
     row = Message.objects.get(pk=number)
-    assert (row.status, row.tries) == (Status.HELD, 0)
+    assert (row.status, row.attempt_count) == (Status.HELD, 0)
     assert "No connection" in row.reason
     relay(mode="background")
     deliver.deliver_due()
@@ -117,11 +117,11 @@ def test_a_claim_that_ran_out_is_taken_over(relay, jobs):
     server = relay(mode="background")
     number = send(mail())
     Message.objects.filter(pk=number).update(
-        status=Status.SENDING, claim="dead", tries=1, next_attempt_at=timezone.now() - timedelta(seconds=1)
+        status=Status.SENDING, claim="dead", attempt_count=1, next_attempt_at=timezone.now() - timedelta(seconds=1)
     )
     deliver.deliver_due()
     row = Message.objects.get(pk=number)
-    assert (row.status, row.tries) == (Status.SENT, 2)
+    assert (row.status, row.attempt_count) == (Status.SENT, 2)
     assert row.message_id.encode() in server.mails[0].content
 
 

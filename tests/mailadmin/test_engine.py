@@ -160,11 +160,11 @@ def test_a_lost_last_answer_is_repeated_with_the_same_message_id(start_faulty_sm
     send_many(mails(1))
     deliver.deliver_due()
     row = Message.objects.get()
-    assert (row.status, row.maybe_twice) == (Status.UNCERTAIN, True)
+    assert (row.status, row.possibly_duplicate) == (Status.UNCERTAIN, True)
     with time_machine.travel(timezone.now() + timedelta(minutes=3)):
         deliver.deliver_due()
     row.refresh_from_db()
-    assert (row.status, row.tries) == (Status.SENT, 2)
+    assert (row.status, row.attempt_count) == (Status.SENT, 2)
     assert row.message_id.encode() in server.mails[-1].content
 
 
@@ -312,7 +312,7 @@ def test_a_limited_connection_sends_no_more_than_its_rate(start_smtp, secret, ma
     assert statuses() == {Status.SENT: sent, Status.QUEUED: 100 - sent}
     waiting = Message.objects.filter(status=Status.QUEUED, reason__contains="limits").order_by("next_attempt_at")
     assert waiting.last().next_attempt_at - waiting[0].next_attempt_at >= timedelta(seconds=3)
-    assert set(waiting.values_list("tries", flat=True)) == {0}
+    assert set(waiting.values_list("attempt_count", flat=True)) == {0}
 
 
 def test_nothing_more_is_claimed_while_large_mails_are_in_the_air(monkeypatch):

@@ -77,7 +77,7 @@ def test_a_mail_is_told_with_its_recipients_and_attempts(shop):
     settle([settlement(mail, "failed", recipients=outcomes, attempt=attempt(outcome="partial"), reason="550 no")])
     told = shop.get(f"/mails/{number}").json()
     assert (told["status"], told["reason"], told["template"]) == ("failed", "550 no", "account/welcome")
-    assert (told["template_version"], told["tries"]) == (3, 1)
+    assert (told["template_version"], told["attempt_count"]) == (3, 1)
     assert [(one["address"], one["outcome"], one["code"]) for one in told["recipients"]] == [
         ("ann@example.com", "accepted", 250),
         ("bob@example.com", "refused", 550),
@@ -108,7 +108,7 @@ def test_a_mail_is_sent_again_as_a_new_one(shop):
     response = shop.post(f"/mails/{old.pk}/resend")
     assert response.status_code == 202, response.content
     new = Message.objects.get(pk=response.json()["id"])
-    assert (new.repeats, new.to_text) == (old.pk, "ann@example.com")
+    assert (new.resent_from, new.to_text) == (old.pk, "ann@example.com")
     other = shop.post(f"/mails/{old.pk}/resend", {"to": "Zoë <zoe@example.com>"}).json()
     assert Message.objects.get(pk=other["id"]).to_text == "zoe@example.com"
     assert fields(shop.post(f"/mails/{old.pk}/resend", {"to": "zoe"}))[0][0] == "to"
@@ -126,7 +126,7 @@ def test_a_fresh_link_takes_the_place_of_an_old_one(shop):
     refused = shop.post(f"/mails/{old.pk}/resend", {"to": "eve@example.com"})
     assert fields(refused)[0][0] == "to"
     new = Message.objects.get(pk=shop.post(f"/mails/{old.pk}/resend").json()["id"])
-    assert (new.to_text, new.repeats) == (user.email, old.pk)
+    assert (new.to_text, new.resent_from) == (user.email, old.pk)
 
 
 def test_to_another_address_only_for_those_who_may_see_what_mails_say(db):

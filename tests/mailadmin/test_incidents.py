@@ -250,7 +250,7 @@ def test_mails_that_are_put_off_are_one_incident(start_faulty_smtp, secret):
 def test_a_mail_that_was_parked_because_workers_died_is_one_at_once(start_smtp, secret):
     secret("relay A", start_smtp())
     (pk,) = put(1)
-    Message.objects.filter(pk=pk).update(lost=5)
+    Message.objects.filter(pk=pk).update(worker_deaths=5)
     deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.state, incident.kind, incident.connection, members(incident)) == (State.OPEN, "worker", "", [pk])

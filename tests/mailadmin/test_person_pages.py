@@ -131,8 +131,8 @@ def test_long_lists_are_paged(reader):
 def test_duplicates_say_which_and_why(reader):
     first = finished("sent", ANN, subject="Twice")
     second = finished("sent", ANN, subject="Twice")
-    finished("sent", ANN, subject="Again", repeats=first.pk)
-    Message.objects.filter(pk=second.pk).update(maybe_twice=True)
+    finished("sent", ANN, subject="Again", resent_from=first.pk)
+    Message.objects.filter(pk=second.pk).update(possibly_duplicate=True)
     shown = text(page(reader, ANN))
     assert f'The same subject and template as <a href="/log/{first.pk}/">mail {first.pk}</a>' in shown
     assert f'Somebody sent <a href="/log/{first.pk}/">mail {first.pk}</a> again.' in shown

@@ -46,7 +46,7 @@ def test_to_the_same_recipients_everything_stays_but_message_id_and_date(admin):
     old = sent(cc=["ben@example.com"], bcc=["carl@example.com"], html="<p>Hello</p>", tags=["a"], metadata={"b": 1})
     new = Message.objects.get(pk=resending.resend(old, actor=admin))
     before, after = read(old.pk), read(new.pk)
-    assert (new.repeats, new.status, new.tries, new.actor) == (old.pk, "queued", 0, admin)
+    assert (new.resent_from, new.status, new.attempt_count, new.actor) == (old.pk, "queued", 0, admin)
     assert after["Message-ID"] == new.message_id != before["Message-ID"] == old.message_id
     assert [(k, v) for k, v in after.items() if k not in {"Message-ID", "Date"}] == [
         (k, v) for k, v in before.items() if k not in {"Message-ID", "Date"}

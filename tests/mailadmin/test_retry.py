@@ -24,8 +24,8 @@ def claimed(*addresses, **changes):
         "subject": "Hi",
         "template": "",
         "message_id": "<a@example.org>",
-        "tries": 1,
-        "lost": 0,
+        "attempt_count": 1,
+        "worker_deaths": 0,
         "actor_id": None,
         "connection_hint": "",
         "needs_smtputf8": False,
@@ -66,7 +66,7 @@ def test_a_temporary_refusal_waits_for_the_next_try():
 
 
 def test_the_last_temporary_refusal_fails():
-    mail = claimed("ann@example.com", tries=len(retry.SCHEDULE) + 1)
+    mail = claimed("ann@example.com", attempt_count=len(retry.SCHEDULE) + 1)
     assert settle(mail, result("deferred", ann=("deferred", 451, "later"))).status == Status.FAILED
 
 
@@ -112,10 +112,10 @@ def test_a_mail_of_a_template_that_must_not_be_repeated_waits_for_somebody():
     assert settled.is_final
 
 
-@pytest.mark.parametrize("tries", range(1, len(retry.SCHEDULE) + 1))
-def test_intervals_follow_the_schedule_within_the_jitter(tries):
-    waits = [retry.next_try(tries, now=NOW) - NOW for _ in range(50)]
-    interval = retry.SCHEDULE[tries - 1]
+@pytest.mark.parametrize("attempt_count", range(1, len(retry.SCHEDULE) + 1))
+def test_intervals_follow_the_schedule_within_the_jitter(attempt_count):
+    waits = [retry.next_try(attempt_count, now=NOW) - NOW for _ in range(50)]
+    interval = retry.SCHEDULE[attempt_count - 1]
     assert all(interval * 0.8 <= wait <= interval * 1.2 for wait in waits)
     assert len(set(waits)) > 1
 

@@ -78,11 +78,11 @@ def test_what_is_being_sent_or_has_ended_cannot_be_cancelled(status):
 @pytest.mark.parametrize("status", CANCELLABLE)
 def test_a_waiting_mail_is_due_at_once_when_it_is_retried(status):
     pk = mail(status)
-    Message.objects.update(lost=2)
+    Message.objects.update(worker_deaths=2)
     assert retry_now([pk]) == Retried(due=1)
     after = row(pk)
-    assert (after.status, after.reason, after.lost, after.finished_at) == ("queued", "", 0, None)
-    assert after.maybe_twice == (status == Status.UNCERTAIN)
+    assert (after.status, after.reason, after.worker_deaths, after.finished_at) == ("queued", "", 0, None)
+    assert after.possibly_duplicate == (status == Status.UNCERTAIN)
     assert [one.id for one in claim_due(limit=5, lease=LEASE, worker="test")] == [pk]
 
 
@@ -130,9 +130,9 @@ def test_a_failed_mail_whose_content_is_gone_is_left_and_counted():
 def test_a_parked_mail_gets_another_chance():
     pk = queued()
     settle([settlement(claimed(pk), "failed", attempt=None, recipients=[], reason="Parked")])
-    Message.objects.update(lost=3)
+    Message.objects.update(worker_deaths=3)
     assert retry_now([pk]) == Retried(due=1)
-    assert row(pk).lost == 0
+    assert row(pk).worker_deaths == 0
 
 
 def test_cancelling_drops_what_a_sensitive_mail_said_and_keeps_the_others():

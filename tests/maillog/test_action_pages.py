@@ -43,7 +43,7 @@ def test_without_the_right_to_see_bodies_a_mail_goes_to_its_own_recipients_only(
         assert response.status_code == 422
     assert Message.objects.count() == 1
     response = client.post(f"/log/{old.pk}/resending/", {"whom": "same"})
-    new = Message.objects.get(repeats=old.pk)
+    new = Message.objects.get(resent_from=old.pk)
     assert response["Location"] == f"/log/{new.pk}/"
 
 
@@ -115,9 +115,9 @@ def test_looking_at_a_body_is_noted_and_shown_to_those_with_the_right(admin_clie
     for address in ("", "preview/", "source/", "?tab=text"):
         admin_client.get(f"/log/{mail.pk}/{address}")
     assert sorted(MailEvent.objects.values_list("action", flat=True)) == ["downloaded", "viewed"]
-    assert "Content looked at" in text(admin_client.get(f"/log/{mail.pk}/"))
+    assert "Content viewed" in text(admin_client.get(f"/log/{mail.pk}/"))
     reader = person()
-    assert "Content looked at" not in text(reader.get(f"/log/{mail.pk}/"))
+    assert "Content viewed" not in text(reader.get(f"/log/{mail.pk}/"))
     assert MailEvent.objects.filter(actor__email="ann@example.com").count() == 0, "she saw no body"
 
 

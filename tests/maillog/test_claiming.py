@@ -31,7 +31,7 @@ def test_a_claimed_mail_brings_what_is_needed_to_send_it():
         "Your invoice",
         "<1@example.com>",
     )
-    assert (mail.tries, mail.connection_hint, mail.is_test, mail.needs_smtputf8) == (1, "Relay B", True, True)
+    assert (mail.attempt_count, mail.connection_hint, mail.is_test, mail.needs_smtputf8) == (1, "Relay B", True, True)
 
 
 def test_the_attempt_is_counted_and_the_lease_is_written_before_anybody_dials():
@@ -39,7 +39,7 @@ def test_the_attempt_is_counted_and_the_lease_is_written_before_anybody_dials():
     before = timezone.now()
     (mail,) = due()
     row = Message.objects.get(pk=pk)
-    assert (row.status, row.tries, row.claim) == ("sending", 1, mail.claim)
+    assert (row.status, row.attempt_count, row.claim) == ("sending", 1, mail.claim)
     assert before + LEASE <= row.next_attempt_at <= timezone.now() + LEASE
 
 
@@ -75,7 +75,7 @@ def test_a_mail_that_may_have_arrived_waits_for_somebody_or_for_its_time():
     assert due() == []
     assert claim_these([row.pk], lease=LEASE, worker="test")
     repeated = finished("uncertain", settled={"next_attempt_at": timezone.now()})
-    assert (repeated.maybe_twice, repeated.finished_at) == (True, None)
+    assert (repeated.possibly_duplicate, repeated.finished_at) == (True, None)
     assert [mail.id for mail in due()] == [repeated.pk]
 
 
@@ -104,18 +104,18 @@ def test_a_mail_whose_worker_died_is_due_again_when_the_lease_is_over():
     with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=2)):
         assert recover_expired() == 1
         (second,) = claim_due(limit=5, lease=LEASE, worker="test")
-        assert second.lost == 1
-        assert (second.id, second.tries) == (pk, 2)
+        assert second.worker_deaths == 1
+        assert (second.id, second.attempt_count) == (pk, 2)
         assert second.claim != first.claim
         assert settle([settlement(second)]) == {pk}
     row = Message.objects.get(pk=pk)
-    assert (row.status, row.lost, row.maybe_twice) == ("sent", 0, True)
+    assert (row.status, row.worker_deaths, row.possibly_duplicate) == ("sent", 0, True)
 
 
 def test_a_mail_over_which_two_workers_died_goes_alone_and_those_of_one_death_with_the_others():
     twice, once, again, fresh = queued(), queued(), queued(), queued()
-    Message.objects.filter(pk__in=[twice, again]).update(lost=2)
-    Message.objects.filter(pk=once).update(lost=1)
+    Message.objects.filter(pk__in=[twice, again]).update(worker_deaths=2)
+    Message.objects.filter(pk=once).update(worker_deaths=1)
     assert {mail.id for mail in claim_due(limit=5, lease=LEASE, worker="test")} == {once, fresh}
     assert [mail.id for mail in claim_suspect(lease=LEASE, worker="test")] == [twice]
 
@@ -174,7 +174,7 @@ def test_a_claim_inside_a_transaction_is_refused_because_it_would_not_be_written
     pk = queued()
     with pytest.raises(RuntimeError), transaction.atomic():
         due()
-    assert claimed(pk).tries == 1
+    assert claimed(pk).attempt_count == 1
 
 
 def test_claiming_a_full_batch_takes_few_queries(django_assert_max_num_queries):

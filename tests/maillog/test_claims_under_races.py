@@ -47,7 +47,7 @@ def test_no_mail_is_claimed_by_two_workers():
     counts = Counter(mail.id for mails in results for mail in mails)
     assert set(counts) == set(ids)
     assert set(counts.values()) == {1}
-    assert set(Message.objects.values_list("tries", flat=True)) == {1}
+    assert set(Message.objects.values_list("attempt_count", flat=True)) == {1}
 
 
 def test_one_of_two_who_press_retry_now_gets_the_mail():

@@ -85,7 +85,7 @@ def test_many_chunks_are_one_file_without_gaps(admin_client, monkeypatch):
 
 def test_an_empty_export_has_the_heading(admin_client):
     response = admin_client.get("/log/export.csv")
-    assert b"".join(response.streaming_content).decode().strip().endswith("repeats")
+    assert b"".join(response.streaming_content).decode().strip().endswith("resent_from")
 
 
 def test_a_filter_that_cannot_be_used_leads_to_the_list_that_says_so(admin_client):

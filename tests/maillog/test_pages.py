@@ -379,7 +379,7 @@ def test_every_state_has_a_page(admin_client, state):
 
 def test_attempts_of_dead_workers_are_mentioned(admin_client):
     pk = finished("sent").pk
-    Message.objects.filter(pk=pk).update(tries=3)
+    Message.objects.filter(pk=pk).update(attempt_count=3)
     assert "2 attempts left no record" in body(admin_client.get(f"/log/{pk}/"))
 
 

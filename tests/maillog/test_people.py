@@ -142,7 +142,7 @@ def test_signs_with_a_meaning_in_patterns_are_only_signs():
 
 def line(number, minutes, *, subject="Your invoice", template=1, **fields):
     at = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(minutes=minutes)
-    return Line(number, subject, template, at, fields.get("maybe_twice", False), fields.get("repeats"))
+    return Line(number, subject, template, at, fields.get("possibly_duplicate", False), fields.get("resent_from"))
 
 
 def reasons(*lines):
@@ -163,12 +163,12 @@ def test_space_and_case_of_the_subject_do_not_count():
 
 
 def test_a_mail_sent_again_names_the_one_it_repeats_and_counts_once():
-    assert reasons(line(1, 0), line(2, 1, repeats=1)) == [(2, Why.RESENT, 1)]
-    assert reasons(line(9, 1, repeats=1)) == [(9, Why.RESENT, 1)], "the old one may be older than what is looked at"
+    assert reasons(line(1, 0), line(2, 1, resent_from=1)) == [(2, Why.RESENT, 1)]
+    assert reasons(line(9, 1, resent_from=1)) == [(9, Why.RESENT, 1)], "the old one may be older than what is looked at"
 
 
 def test_a_mail_whose_answer_was_lost_is_told():
-    assert reasons(line(1, 0, maybe_twice=True)) == [(1, Why.LOST_ANSWER, None)]
+    assert reasons(line(1, 0, possibly_duplicate=True)) == [(1, Why.LOST_ANSWER, None)]
 
 
 @pytest.mark.django_db

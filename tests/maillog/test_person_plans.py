@@ -76,7 +76,7 @@ def newest_mails_are_read_in_order():
 def near_spellings_are_found_by_the_index():
     found = plans(lambda: history.near_spellings("zoe@example.com"))
     assert len(found) == 2
-    assert all("maillog_to_whom" in plan for _, plan in found), found
+    assert all("maillog_recipient_address" in plan for _, plan in found), found
 
 
 def a_batch_of_addresses_is_looked_up_by_the_index():

@@ -22,7 +22,7 @@ def test_a_sent_mail_is_finished_with_its_attempt_and_its_recipients():
     outcome = RecipientOutcome(id=one.id, outcome="accepted", code=250, enhanced_code="2.1.5", reply=reply)
     assert settle([settlement(mail, recipients=[outcome])]) == {pk}
     row = Message.objects.get(pk=pk)
-    assert (row.status, row.claim, row.next_attempt_at, row.tries) == ("sent", "", None, 1)
+    assert (row.status, row.claim, row.next_attempt_at, row.attempt_count) == ("sent", "", None, 1)
     assert row.finished_at is not None
     assert (row.driver.text, row.connection.text) == ("smtp", "Relay A")
     recipient = row.recipients.get()
@@ -75,7 +75,7 @@ def test_a_mail_held_before_dialing_gets_its_try_back_and_no_attempt():
     pk = queued()
     settle([settlement(claimed(pk), "held", attempt=None, driver="", connection="", reason="No connection.")])
     row = Message.objects.get(pk=pk)
-    assert (row.status, row.tries, row.next_attempt_at, row.driver, row.reason) == (
+    assert (row.status, row.attempt_count, row.next_attempt_at, row.driver, row.reason) == (
         "held",
         0,
         None,
@@ -91,7 +91,7 @@ def test_released_mails_are_due_at_once():
     assert release_held() == 1
     assert release_held() == 0
     (mail,) = claim_due(limit=5, lease=LEASE, worker="test")
-    assert mail.tries == 1
+    assert mail.attempt_count == 1
     assert mail.id != failed.pk
 
 

@@ -98,7 +98,7 @@ def test_a_mail_that_waits_is_not_sent_to_an_address_suppressed_meanwhile():
     suppress(reason="moved")
     assert due() == []
     mail = Message.objects.get(pk=pk)
-    assert (mail.status, mail.tries, mail.claim, mail.next_attempt_at) == ("skipped", 0, "", None)
+    assert (mail.status, mail.attempt_count, mail.claim, mail.next_attempt_at) == ("skipped", 0, "", None)
     assert mail.reason.endswith("by Eve: moved")
     assert outcomes(pk) == {"ann@example.com": "skipped"}
 
@@ -137,7 +137,7 @@ def test_what_some_have_accepted_counts_as_sent():
     suppress()
     assert due() == []
     mail = Message.objects.get(pk=pk)
-    assert (mail.status, mail.tries, mail.reason) == ("sent", 1, "")
+    assert (mail.status, mail.attempt_count, mail.reason) == ("sent", 1, "")
     assert outcomes(pk) == {"ann@example.com": "skipped", "ben@example.com": "accepted"}
     assert verdict(mail).sentence == "Accepted."
     assert verdict(mail).advice == "1 recipient was left out; see below."

@@ -137,7 +137,7 @@ def test_a_mail_that_simply_went_out_has_none(admin_client):
 @pytest.mark.django_db
 def test_repetitions_are_linked_both_ways(admin_client):
     old = finished("sent")
-    new = queued(repeats=old.pk)
+    new = queued(resent_from=old.pk)
     assert resends.repeated_as(old.pk) == [new]
     assert f'<a href="/log/{new}/">mail {new}</a>' in page_of(admin_client, old)
     assert f'<a href="/log/{old.pk}/">mail {old.pk}</a>' in page_of(admin_client, Message.objects.get(pk=new))
@@ -156,7 +156,7 @@ def test_mails_that_repeat_one_are_found_by_their_index():
         else:
             cursor.execute(f"EXPLAIN QUERY PLAN {caught[0]['sql']}")
         plan = str(cursor.fetchall())
-    assert "maillog_repeats" in plan
+    assert "maillog_resent_from" in plan
 
 
 @pytest.mark.django_db

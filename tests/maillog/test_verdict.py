@@ -87,7 +87,7 @@ def test_given_up_says_after_how_many_tries():
         mail = claimed(pk)
         outcomes = [RecipientOutcome(id=one.id, outcome="deferred") for one in mail.recipients]
         settle([settlement(mail, status, attempt=record, recipients=outcomes)])
-    assert sentence(Message.objects.get(pk=pk)) == "Given up after 2 tries: timed out. It will not be tried again."
+    assert sentence(Message.objects.get(pk=pk)) == "Given up after 2 attempts: timed out. It will not be tried again."
 
 
 def test_a_mail_that_failed_without_a_server_says_why():
@@ -105,7 +105,7 @@ def test_put_off_says_when_the_next_try_is_in_the_time_zone_in_force():
     )
     with timezone.override("Europe/Berlin"):
         assert sentence(mail, now=NOON) == (
-            "Put off by smtp.example.com:587: greylisting, the server asks for some patience "
+            "Deferred by smtp.example.com:587: greylisting, the server asks for some patience "
             "(451 4.7.1 greylisted). Next try 13:05."
         )
     mail.next_attempt_at = NOON + timedelta(days=1)
@@ -200,7 +200,7 @@ def test_what_was_sent_again_after_a_lost_answer_says_so_in_every_state(status, 
     settled = {"attempt": None} if status in {"held", "queued"} else {}
     mail = finished(status, settled=settled)
     assert words not in verdict(mail).advice
-    mail.maybe_twice = True
+    mail.possibly_duplicate = True
     assert words in verdict(mail).advice
 
 

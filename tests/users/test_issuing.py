@@ -56,7 +56,7 @@ def test_a_fresh_link_goes_to_the_account_and_works(operator, old, ann):
     new = newest(old)
     assert response["Location"] == f"/log/{new.pk}/"
     assert [one.address for one in Recipient.objects.filter(message=new)] == ["ann@example.com"]
-    assert (new.is_sensitive, new.actor_id, new.repeats) == (True, None, old.pk)
+    assert (new.is_sensitive, new.actor_id, new.resent_from) == (True, None, old.pk)
     choose(Client(), link())
     ann.refresh_from_db()
     assert ann.check_password(NEW)

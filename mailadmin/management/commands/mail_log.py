@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 "subject": mail.subject,
                 "driver": str(mail.driver or ""),
                 "connection": str(mail.connection or ""),
-                "tries": mail.tries,
+                "attempt_count": mail.attempt_count,
                 "reason": mail.reason,
             }
             line = "{created_at}  {status:10} {id:>8}  {to}  {subject}  {reason}".format_map(facts).rstrip()
