@@ -31,9 +31,9 @@ def one_batch() -> list[Any]:
     """Return the settlements of 50 mails that were accepted."""
     from django.utils import timezone
 
+    from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
     from maillog.queue.claiming import claim_these
     from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue
-    from maillog.queue.settling import AttemptRecord, RecipientOutcome, Settlement
 
     mails = [
         NewMessage(

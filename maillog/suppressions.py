@@ -7,14 +7,13 @@ batch. Addresses are given as `Recipient.search_address` has them: readable, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 
-from maillog.models import Status, Suppression
+from maillog.models import Suppression
 from maillog.search.paging import Page, slice_of
 from maillog.sql.batches import among_given, as_one
 from maillog.sql.prepared import Given, Prepared
@@ -22,8 +21,6 @@ from maillog.text import fit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
-
-    from maillog.queue.enqueueing import NewMessage
 
 
 # ---------------------------------------------------------------- asking
@@ -72,31 +69,6 @@ def sentence(row: Suppression) -> str:
     by = row.actor_name or gettext("the system")
     said = gettext("Suppressed since %(since)s by %(by)s") % {"since": since, "by": by}
     return f"{said}: {row.reason}" if row.reason else f"{said}."
-
-
-# ---------------------------------------------------------------- leaving out
-
-
-def leave_out(messages: Sequence[NewMessage]) -> list[NewMessage]:
-    """Return `messages` with suppressed recipients left out; skipped altogether where nobody else is left."""
-    found = suppressed(one.shown.lower() for message in messages for one in message.recipients if not one.skipped)
-    return [without(message, found) for message in messages] if found else list(messages)
-
-
-def without(message: NewMessage, found: Mapping[str, Suppression]) -> NewMessage:
-    """Return `message` without the recipients that are among `found`; the same object if none is."""
-    hits = [found[key] for one in message.recipients if not one.skipped and (key := one.shown.lower()) in found]
-    if not hits:
-        return message
-    recipients = [
-        replace(one, skipped=sentence(found[one.shown.lower()]))
-        if not one.skipped and one.shown.lower() in found
-        else one
-        for one in message.recipients
-    ]
-    if any(not one.skipped for one in recipients):
-        return replace(message, recipients=recipients)
-    return replace(message, recipients=recipients, status=Status.SKIPPED, reason=sentence(hits[0]))
 
 
 # ---------------------------------------------------------------- changing

@@ -20,9 +20,10 @@ from django.utils import timezone  # noqa: E402
 from benchmarks.drain import parcel  # noqa: E402
 from mailadmin.api import Mail, send  # noqa: E402
 from maillog.models import Message, Status  # noqa: E402
+from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement  # noqa: E402
 from maillog.queue.claiming import claim_these  # noqa: E402
 from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue  # noqa: E402
-from maillog.queue.settling import AttemptRecord, RecipientOutcome, Settlement, settle  # noqa: E402
+from maillog.queue.settling import settle  # noqa: E402
 
 PAUSE = 0.005  # seconds between two mails of somebody who sends steadily
 MANY_ERRORS = 20  # that are told

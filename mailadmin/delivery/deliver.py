@@ -68,7 +68,7 @@ def deliver_these(ids: Sequence[int]) -> int:
 
 def release_held() -> None:
     """Make the held mails due that a connection is open for again; those of another one go on waiting for it."""
-    kinds = settling.held_kinds()
+    kinds = settling.held_groups()
     if not kinds:
         return
     router = Router(kinds)

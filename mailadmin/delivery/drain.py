@@ -37,9 +37,9 @@ from mailadmin.drivers.smtp.pool import Stopped
 from mailadmin.errors import Phase
 from mailadmin.incidents import detection
 from maillog.models import Status
+from maillog.outcomes import Settlement
 from maillog.queue import claiming, settling
 from maillog.queue.claiming import Claimed
-from maillog.queue.settling import Settlement
 from secrets_app.vault import Connection
 
 T = TypeVar("T")
@@ -196,7 +196,7 @@ class Drain:
                     status=Status.QUEUED,
                     reason=reason,
                     next_attempt_at=after,
-                    hops=flight.hops,
+                    failovers=flight.failovers,
                 )
             )
         self.put_back[connection.id] = after
@@ -271,7 +271,7 @@ class Drain:
             flight.mail,
             result,
             record=attempt_record(flight, result, worker=self.worker),
-            hops=flight.hops,
+            failovers=flight.failovers,
             asking=self.router.asking,
             now=timezone.now(),
         )
@@ -280,7 +280,11 @@ class Drain:
         """Return the settlement of a mail that was not begun: due at once, for whoever comes."""
         mail = flight.mail
         return Settlement(
-            id=mail.id, claim=mail.claim, status=Status.QUEUED, next_attempt_at=timezone.now(), hops=flight.hops
+            id=mail.id,
+            claim=mail.claim,
+            status=Status.QUEUED,
+            next_attempt_at=timezone.now(),
+            failovers=flight.failovers,
         )
 
     def go_on_elsewhere(
@@ -289,7 +293,7 @@ class Drain:
         """Let the mail take a backup connection, or wait. Only the first mail to meet the trouble counts it."""
         if is_news:
             self.attempts += 1
-            flight.hops.append(attempt_record(flight, result, worker=self.worker))
+            flight.failovers.append(attempt_record(flight, result, worker=self.worker))
         flight.tried |= {connection.id}
         way = self.patiently(lambda: self.router.way(flight.mail, patience=patience(flight.mail), tried=flight.tried))
         if isinstance(way, str):
@@ -300,11 +304,13 @@ class Drain:
     def held(self, flight: Flight, reason: str) -> Settlement:
         """Return the settlement of a mail that waits until something is repaired."""
         mail = flight.mail
-        if mail.is_test and flight.hops:
-            return Settlement(id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason, hops=flight.hops)
+        if mail.is_test and flight.failovers:
+            return Settlement(
+                id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason, failovers=flight.failovers
+            )
         name = self.router.first_choice(mail)
         return Settlement(
-            id=mail.id, claim=mail.claim, status=Status.HELD, reason=reason, connection=name, hops=flight.hops
+            id=mail.id, claim=mail.claim, status=Status.HELD, reason=reason, connection=name, failovers=flight.failovers
         )
 
     def write(self, settlements: Sequence[Settlement]) -> None:

@@ -18,8 +18,8 @@ from mailadmin.errors import DeliveryError, Phase
 from mailadmin.message.addresses import parse_address
 from mailadmin.models import SendMode
 from maillog.content import transcripts
+from maillog.outcomes import AttemptRecord
 from maillog.queue.claiming import Claimed
-from maillog.queue.settling import AttemptRecord
 from secrets_app.vault import Connection
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Flight:
 
     mail: Claimed
     tried: frozenset[str] = frozenset()
-    hops: list[AttemptRecord] = field(default_factory=list)
+    failovers: list[AttemptRecord] = field(default_factory=list)
     connection: Connection | None = None
     driver: str = ""  # the key of the driver that has it
 

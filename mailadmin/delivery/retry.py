@@ -10,8 +10,8 @@ from django.utils.translation import gettext
 
 from mailadmin.drivers.base import Result
 from maillog.models import Attempt, Recipient, Status
+from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
 from maillog.queue.claiming import Claimed
-from maillog.queue.settling import AttemptRecord, RecipientOutcome, Settlement
 from maillog.text import one_line
 
 SCHEDULE = tuple(
@@ -42,7 +42,7 @@ def settlement(
     *,
     record: AttemptRecord,
     now: datetime,
-    hops: Sequence[AttemptRecord] = (),
+    failovers: Sequence[AttemptRecord] = (),
     asking: Collection[str] = (),
 ) -> Settlement:
     """Return what to record of `result`, the attempt that `mail` was claimed for.
@@ -64,7 +64,7 @@ def settlement(
         connection=record.connection,
         recipients=outcomes,
         attempt=record,
-        hops=hops,
+        failovers=failovers,
     )
 
 

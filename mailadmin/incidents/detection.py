@@ -19,7 +19,7 @@ from mailadmin.models import Alarm, AlarmRules, ConnectionState
 from maillog import incident_store as kept
 from maillog.incident_store import Finding
 from maillog.models import Attempt, Incident, Recipient, Status
-from maillog.queue.settling import AttemptRecord, Settlement
+from maillog.outcomes import AttemptRecord, Settlement
 from maillog.text import fit
 from secrets_app import vault
 from secrets_app.vault import Connection
@@ -42,21 +42,21 @@ class Gathering:
     def add(self, settlements: Iterable[Settlement]) -> None:
         """Take those of `settlements` that did not end well, and report when the last time is a second ago."""
         for one in settlements:
-            if one.hops or one.status in TROUBLE or one.status == Status.HELD:
+            if one.failovers or one.status in TROUBLE or one.status == Status.HELD:
                 self.take(one)
         if (self.findings or self.waiting) and monotonic() - self.reported >= PATIENCE:
             self.report()
 
     def take(self, one: Settlement) -> None:
         """Take one mail that did not end well."""
-        for hop in one.hops:
+        for hop in one.failovers:
             self.found(one, hop, about_connection=True)
         if one.status == Status.HELD:
             if one.connection:
                 self.waiting.setdefault(one.connection, set()).add(one.id)
         elif one.attempt and one.attempt.outcome != Attempt.Outcome.SENT and one.status in TROUBLE:
             self.found(one, one.attempt, about_connection=kinds.is_about_connection(one.attempt.phase))
-        elif one.status == Status.FAILED and not one.attempt and not one.hops:
+        elif one.status == Status.FAILED and not one.attempt and not one.failovers:
             self.of("", kinds.WORKER, about_connection=True, words=one.reason).mails.add(one.id)
 
     def found(self, one: Settlement, attempt: AttemptRecord, *, about_connection: bool) -> None:

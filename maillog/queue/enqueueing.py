@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from maillog import suppressions
 from maillog.content.storage import pack
 from maillog.index import writing
 from maillog.labels import labels
-from maillog.models import FINAL, Content, Label, Message, Recipient, Status
+from maillog.models import FINAL, Content, Label, Message, Recipient, Status, Suppression
 from maillog.sql.batches import insert_returning_ids, insert_rows
 from maillog.statistics import rollups
 from maillog.text import fit
@@ -87,7 +87,7 @@ def enqueue(messages: Sequence[NewMessage]) -> list[int]:
     A repeated idempotency key with the same fingerprint gives the id of the mail that is there already.
     Raises IdempotencyConflictError, storing nothing, if a key was used for a mail with another fingerprint.
     """
-    messages = suppressions.leave_out(messages)
+    messages = skip_suppressed(messages)
     with transaction.atomic():
         if not any(message.idempotency_key for message in messages):
             return _insert(messages, {})
@@ -101,6 +101,31 @@ def enqueue(messages: Sequence[NewMessage]) -> list[int]:
                 # so the second round finds it; anything else that went wrong is not about keys.
                 if _known_keys(messages) == known:
                     raise
+
+
+def skip_suppressed(messages: Sequence[NewMessage]) -> list[NewMessage]:
+    """Return `messages` with suppressed recipients marked as skipped: one query for all of them.
+
+    A message without any other recipient is skipped as a whole.
+    """
+    addresses = (one.shown.lower() for message in messages for one in message.recipients if not one.skipped)
+    found = suppressions.suppressed(addresses)
+    return [_without_suppressed(message, found) for message in messages] if found else list(messages)
+
+
+def _without_suppressed(message: NewMessage, found: Mapping[str, Suppression]) -> NewMessage:
+    hits = [found[key] for one in message.recipients if not one.skipped and (key := one.shown.lower()) in found]
+    if not hits:
+        return message
+    recipients = [
+        replace(one, skipped=suppressions.sentence(found[one.shown.lower()]))
+        if not one.skipped and one.shown.lower() in found
+        else one
+        for one in message.recipients
+    ]
+    if any(not one.skipped for one in recipients):
+        return replace(message, recipients=recipients)
+    return replace(message, recipients=recipients, status=Status.SKIPPED, reason=suppressions.sentence(hits[0]))
 
 
 def _known_keys(messages: Sequence[NewMessage]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from maillog.index import writing
 from maillog.labels import labels
-from maillog.models import FINAL, Attempt, Content, Label, Message, Recipient, Status, Transcript
-from maillog.queue.fast_dataclass import record
+from maillog.models import Attempt, Content, Label, Message, Recipient, Status, Transcript
+from maillog.outcomes import ClaimedRow, HeldGroup, Settlement
 from maillog.sql.batches import insert_rows, read_rows, update_rows
 from maillog.statistics import rollups
 from maillog.text import fit
@@ -52,97 +52,6 @@ ATTEMPT_VALUES = [
 RECIPIENT_VALUES = ["outcome", "code", "enhanced_code", "reply"]
 
 
-@record
-class RecipientOutcome:
-    """What the server said about the recipient row `id`."""
-
-    id: int
-    outcome: str
-    code: int | None = None
-    enhanced_code: str = ""
-    reply: str = ""
-
-
-@record
-class AttemptRecord:
-    """One try, as it is kept.
-
-    `transcript`: what was said (packed by `maillog.content.transcripts`), if that is to be kept.
-    """
-
-    started_at: datetime
-    duration_ms: int
-    outcome: str
-    phase: str = ""
-    code: int | None = None
-    enhanced_code: str = ""
-    reply: str = ""
-    driver: str
-    connection: str = ""
-    host: str = ""
-    tls: str = ""
-    worker: str
-    transcript: bytes = b""
-
-
-@record
-class Settlement:
-    """The new state of one claimed mail. Without an `attempt` nobody dialed, and the counted try is taken back.
-
-    `hops` are the attempts through connections that failed before another one was tried; they belong to the same try.
-    """
-
-    id: int
-    claim: str
-    status: str
-    reason: str = ""
-    next_attempt_at: datetime | None = None
-    driver: str = ""
-    connection: str = ""
-    recipients: Sequence[RecipientOutcome] = ()
-    attempt: AttemptRecord | None = None
-    hops: Sequence[AttemptRecord] = ()
-
-    @property
-    def will_be_repeated(self) -> bool:
-        """Whether the mail may have arrived and is sent again all the same."""
-        return self.status == Status.UNCERTAIN and self.next_attempt_at is not None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the mail has ended: an uncertain one has not while it is to be tried again."""
-        return self.status in FINAL and not self.will_be_repeated
-
-
-class Held(NamedTuple):
-    """What settling reads of a row: plain values, because making model objects costs more than reading them."""
-
-    id: int
-    status: str
-    claim: str
-    attempt_count: int
-    is_sensitive: bool
-    possibly_duplicate: bool
-    driver_id: int | None
-    connection_id: int | None
-    reason: str
-    template_id: int | None
-    created_at: datetime
-    finished_at: datetime | None
-
-    def changes_its_entry(self, settlement: Settlement) -> bool:
-        """Whether there was an error that is in the search index, or there is one now."""
-        return bool(self.reason) or settlement.status in writing.TROUBLE
-
-
-class HeldKind(NamedTuple):
-    """Held mails that wait for the same connection: by their hint and, as a hint is judged by that, by their person."""
-
-    connection_hint: str = ""
-    actor_id: int | None = None
-    is_test: bool = False
-
-
 def settle(settlements: Sequence[Settlement]) -> set[int]:
     """Write what became of the claimed mails, in one transaction, and return the ids of those that were still ours.
 
@@ -168,20 +77,20 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
         _write_recipients(pairs)
         _write_messages(pairs, now)
         rollups.settled(pairs, now=now)
-        writing.refresh(row.id for row, settlement in pairs if row.changes_its_entry(settlement))
+        writing.refresh(row.id for row, settlement in pairs if row.reason or settlement.status in writing.TROUBLE)
         sensitive = [row.id for row, settlement in pairs if row.is_sensitive and settlement.is_final]
         if sensitive:
             Content.objects.filter(message_id__in=sensitive).delete()
     return {row.id for row, _ in pairs}
 
 
-def held_kinds() -> set[HeldKind]:
+def held_groups() -> set[HeldGroup]:
     """Return what decides about the connection of the held mails: one look at each of them."""
     found = _held().order_by().values_list("connection_hint", "actor_id").distinct()
-    return {HeldKind(hint, actor if hint else None) for hint, actor in found}
+    return {HeldGroup(hint, actor if hint else None) for hint, actor in found}
 
 
-def release_held(kinds: Iterable[HeldKind] | None = None, *, now: datetime | None = None) -> int:
+def release_held(kinds: Iterable[HeldGroup] | None = None, *, now: datetime | None = None) -> int:
     """Make the held mails of these kinds (None: all) due at `now`, and return how many there were."""
     due = {"status": Status.QUEUED, "next_attempt_at": now or timezone.now(), "reason": ""}
     if kinds is None:
@@ -210,9 +119,9 @@ def _commit_quickly() -> None:
             cursor.execute("SET LOCAL synchronous_commit = off")
 
 
-def _locked(ids: Iterable[int]) -> Iterator[Held]:
+def _locked(ids: Iterable[int]) -> Iterator[ClaimedRow]:
     """Return the rows of `ids`, locked until the transaction ends."""
-    held = map(Held._make, read_rows(Message, Held._fields, ids, lock=True))
+    held = map(ClaimedRow._make, read_rows(Message, ClaimedRow._fields, ids, lock=True))
     if connections[router.db_for_write(Message)].vendor == "postgresql":
         return held
     return (row._replace(created_at=_aware(row.created_at), finished_at=_aware(row.finished_at)) for row in held)
@@ -235,7 +144,7 @@ def _check(settlement: Settlement) -> None:
         raise ValueError(message)
 
 
-def _write_messages(pairs: Sequence[tuple[Held, Settlement]], now: datetime) -> None:
+def _write_messages(pairs: Sequence[tuple[ClaimedRow, Settlement]], now: datetime) -> None:
     drivers = labels(Label.Kind.DRIVER, {settlement.driver for _, settlement in pairs if settlement.driver})
     connections = labels(
         Label.Kind.CONNECTION, {settlement.connection for _, settlement in pairs if settlement.connection}
@@ -250,13 +159,13 @@ def _write_messages(pairs: Sequence[tuple[Held, Settlement]], now: datetime) -> 
                 "driver_id": drivers.get(fit(settlement.driver, 254), row.driver_id),
                 "connection_id": connections.get(fit(settlement.connection, 254), row.connection_id),
                 "attempt_count": row.attempt_count
-                if settlement.attempt or settlement.hops
+                if settlement.attempt or settlement.failovers
                 else max(row.attempt_count - 1, 0),
                 "next_attempt_at": settlement.next_attempt_at,
                 "finished_at": now if settlement.is_final else None,
                 "claim": "",
                 "worker_deaths": 0,
-                "possibly_duplicate": row.possibly_duplicate or settlement.will_be_repeated,
+                "possibly_duplicate": row.possibly_duplicate or settlement.will_be_resent,
             }
             for row, settlement in pairs
         ),
@@ -265,7 +174,7 @@ def _write_messages(pairs: Sequence[tuple[Held, Settlement]], now: datetime) -> 
     )
 
 
-def _write_recipients(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+def _write_recipients(pairs: Sequence[tuple[ClaimedRow, Settlement]]) -> None:
     update_rows(
         Recipient,
         (
@@ -285,7 +194,7 @@ def _write_recipients(pairs: Sequence[tuple[Held, Settlement]]) -> None:
     )
 
 
-def _write_attempts(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+def _write_attempts(pairs: Sequence[tuple[ClaimedRow, Settlement]]) -> None:
     insert_rows(
         Attempt,
         (
@@ -306,20 +215,20 @@ def _write_attempts(pairs: Sequence[tuple[Held, Settlement]]) -> None:
                 "worker": fit(attempt.worker, 100),
             }
             for row, settlement in pairs
-            for attempt in (*settlement.hops, settlement.attempt)
+            for attempt in (*settlement.failovers, settlement.attempt)
             if attempt
         ),
         columns=ATTEMPT_VALUES,
     )
 
 
-def _write_transcripts(pairs: Sequence[tuple[Held, Settlement]]) -> None:
+def _write_transcripts(pairs: Sequence[tuple[ClaimedRow, Settlement]]) -> None:
     insert_rows(
         Transcript,
         (
             {"message_id": row.id, "started_at": attempt.started_at, "said": attempt.transcript}
             for row, settlement in pairs
-            for attempt in (*settlement.hops, settlement.attempt)
+            for attempt in (*settlement.failovers, settlement.attempt)
             if attempt and attempt.transcript
         ),
         columns=["message_id", "started_at", "said"],

@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from django.db import connections, router, transaction
 from django.utils import timezone
@@ -23,11 +23,9 @@ from django.utils import timezone
 from maillog.labels import labels
 from maillog.models import FINAL, Attempt, Label, Message, Status
 from maillog.models.rollup import Tally, TallyDelta, TallyKeeping, WaitingHour
+from maillog.outcomes import ClaimedRow, Settlement
 from maillog.sql.batches import among, insert_rows
 from maillog.text import fit
-
-if TYPE_CHECKING:
-    from maillog.queue.settling import Held, Settlement
 
 HOUR = 3600
 DAY = 24  # hours
@@ -103,7 +101,7 @@ def take_back(ids: Iterable[int]) -> None:
     _note(_cells(_ended(ids)), sign=-1)
 
 
-def settled(pairs: Sequence[tuple[Held, Settlement]], *, now: datetime) -> None:
+def settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datetime) -> None:
     """Count what ended with these settlements at `now`, whose rows and attempts have just been written.
 
     Does what `take_back` and `count` do, from values that are at hand.
@@ -145,7 +143,7 @@ def cells_of(ended: Iterable[Ended]) -> Counter[Cell]:
     return _cells(list(ended))
 
 
-def _cell_before(row: Held, finished_at: datetime) -> Cell:
+def _cell_before(row: ClaimedRow, finished_at: datetime) -> Cell:
     """Return how a mail counts that had ended and was claimed all the same: only uncertain ones are."""
     hour = hour_of(finished_at)
     uncertain = Status.UNCERTAIN.value

@@ -7,7 +7,8 @@ import pytest
 from django.conf import settings as django_settings
 from playwright.sync_api import expect
 
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.outcomes import RecipientOutcome
+from maillog.queue.settling import settle
 from secrets_app import storing
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_user

@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 
 from maillog import suppressions
 from maillog.models import Message
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.outcomes import RecipientOutcome
+from maillog.queue.settling import settle
 from tests.browser.test_log_actions import sign_in
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 

@@ -24,9 +24,9 @@ from mailadmin.configuration.effective import current
 from mailadmin.connections import selection
 from mailadmin.delivery import drain, retry
 from mailadmin.drivers.smtp import connecting
-from maillog import recording
 from maillog.content.storage import unpack
 from maillog.models import Attempt, Content, Message
+from maillog.queue import settling
 from secrets_app import egress_rules, vault
 from secrets_app.models import Secret, SecretValue
 from tests.config.site import PAGES, freshly_signed_in
@@ -229,7 +229,7 @@ PLACES = [
     (selection, "SmtpServer", fail),
     (drain, "envelope", fail),
     (retry, "settlement", fail),
-    (recording, "settle", fail),
+    (settling, "settle", fail),
     (connecting, "explained", fail_later),
     (egress_rules, "resolve", fail),
     (SMTPProtocol, "execute_command", fail_at_the_sign_in),

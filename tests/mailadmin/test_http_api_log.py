@@ -6,8 +6,9 @@ import pytest
 
 from mailadmin.outbox import resending
 from maillog.models import Message
+from maillog.outcomes import RecipientOutcome
 from maillog.queue.claiming import claim_these
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.queue.settling import settle
 from tests.factories import make_admin, make_user
 from tests.mailadmin.programs import fields, problem, program
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement

@@ -10,7 +10,8 @@ from mailadmin.api import Mail, send
 from mailadmin.hooks import account_lookup
 from maillog import suppressions
 from maillog.models import Message, Suppression
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.outcomes import RecipientOutcome
+from maillog.queue.settling import settle
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement

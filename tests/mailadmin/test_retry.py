@@ -7,8 +7,8 @@ import pytest
 from mailadmin.delivery import retry
 from mailadmin.drivers.base import RecipientResult, Result
 from maillog.models import Status
+from maillog.outcomes import AttemptRecord
 from maillog.queue.claiming import Claimed, OpenRecipient
-from maillog.queue.settling import AttemptRecord
 from maillog.text import one_line
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

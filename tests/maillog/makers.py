@@ -8,9 +8,10 @@ from django.db import connection
 from django.utils import timezone
 
 from maillog.models import Incident, IncidentMail, Message
+from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
 from maillog.queue.claiming import Claimed, claim_these
 from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue
-from maillog.queue.settling import AttemptRecord, RecipientOutcome, Settlement, settle
+from maillog.queue.settling import settle
 
 LEASE = timedelta(minutes=5)
 MIME = (

@@ -9,6 +9,7 @@ from django.db import connections
 from django.utils import timezone
 
 from maillog.models import Content, Message, Recipient, Status
+from maillog.outcomes import RecipientOutcome
 from maillog.queue.actions import (
     CANCELLABLE,
     RETRIED_UNASKED,
@@ -20,7 +21,7 @@ from maillog.queue.actions import (
     retry_now,
 )
 from maillog.queue.claiming import claim_due, claim_these, recover_expired
-from maillog.queue.settling import RecipientOutcome, release_held, settle
+from maillog.queue.settling import release_held, settle
 from tests.maillog.makers import LEASE, claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]

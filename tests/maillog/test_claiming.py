@@ -8,9 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from maillog.models import Content, Message
+from maillog.outcomes import RecipientOutcome
 from maillog.queue import claiming
 from maillog.queue.claiming import claim_due, claim_suspect, claim_these, recover_expired, renew
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, MIME, attempt, claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from maillog import suppressions
 from maillog.models import Message
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.outcomes import RecipientOutcome
+from maillog.queue.settling import settle
 from maillog.recipients import history as people
 from maillog.recipients.recipient_steps import looks_gone, person_steps
 from maillog.recipients.recipient_verdict import PersonCase, person_verdict

@@ -7,8 +7,9 @@ import time_machine
 from django.utils import timezone
 
 from maillog.models import Attempt, Content, Message
+from maillog.outcomes import RecipientOutcome
 from maillog.queue.claiming import claim_due, recover_expired
-from maillog.queue.settling import RecipientOutcome, release_held, settle
+from maillog.queue.settling import release_held, settle
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]

@@ -11,9 +11,11 @@ from django.utils import timezone
 from maillog import suppressions
 from maillog.explanations.verdict import verdict
 from maillog.models import Content, Message, Recipient, Suppression
+from maillog.outcomes import RecipientOutcome
+from maillog.queue import enqueueing
 from maillog.queue.claiming import claim_due
 from maillog.queue.enqueueing import enqueue
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.queue.settling import settle
 from tests.factories import make_user
 from tests.maillog.makers import LEASE, attempt, claimed, new_message, queued, recipient, settlement
 
@@ -87,7 +89,7 @@ def test_many_mails_are_looked_up_at_once(django_assert_num_queries):
     suppress()
     messages = [new_message(f"person{number}@example.com") for number in range(900)]
     with django_assert_num_queries(1):
-        assert suppressions.leave_out(messages) == messages
+        assert enqueueing.skip_suppressed(messages) == messages
 
 
 # ---------------------------------------------------------------- mails that wait

@@ -78,7 +78,7 @@ def test_each_attempt_keeps_its_own_beside_those_through_other_connections():
     mail = claimed(pk)
     hop = attempt(outcome="deferred", transcript=packed(Said((("connect", 1),), [])))
     last = attempt(outcome="deferred", started_at=timezone.now() + timedelta(seconds=1), transcript=packed(SAID))
-    assert settle([settlement(mail, "deferred", hops=[hop], attempt=last)]) == {pk}
+    assert settle([settlement(mail, "deferred", failovers=[hop], attempt=last)]) == {pk}
     found = transcripts.of_mail(pk)
     assert set(found) == {hop.started_at, last.started_at}
     assert found[hop.started_at].phases == [("connect", 1)]
