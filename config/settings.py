@@ -238,8 +238,8 @@ env.raise_problems()
 UNKNOWN_MAIL_NAMES = reading.unknown_mail_names(env)
 
 # Last, because they touch the disk or the network, which a wrong setting above must not.
-SECRET_KEY = SECRET_KEY or key_files.kept_secret_key(VAR_DIR / "secret.key")
-SECRETS_KEYS = SECRETS_KEYS or key_files.kept_fernet_keys(VAR_DIR / "secrets.key")
+SECRET_KEY = SECRET_KEY or key_files.stored_secret_key(VAR_DIR / "secret.key")
+SECRETS_KEYS = SECRETS_KEYS or key_files.stored_fernet_keys(VAR_DIR / "secrets.key")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     key_files.make_folder("DATABASE_URL", Path(DATABASES["default"]["NAME"]).parent)
 HUEY = open_queue(QUEUE_URL, SECRET_KEY)

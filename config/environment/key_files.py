@@ -1,4 +1,4 @@
-"""The keys that this installation keeps on disk when none is given: made once, readable by their owner alone."""
+"""The keys that an installation stores on disk if none is given: created once, readable only by their owner."""
 
 import os
 import secrets
@@ -10,20 +10,22 @@ from typing import TypeVar
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from config.environment.parsers import words
+
 T = TypeVar("T")
 
 
 def secret_key(raw: str) -> str:
     """Return Django's SECRET_KEY as given. Raises ValueError if it could be guessed."""
     if len(raw) < 32:
-        message = "is shorter than 32 characters and could be guessed; leave it unset to have one made"
+        message = "is shorter than 32 characters and could be guessed; leave it unset to have one generated"
         raise ValueError(message)
     return raw
 
 
 def fernet_keys(raw: str) -> tuple[str, ...]:
     """Return the Fernet keys in the comma-separated `raw`. Raises ValueError, never repeating a key."""
-    keys = tuple(part.strip() for part in raw.split(",") if part.strip())
+    keys = tuple(words(raw))
     if not keys:
         message = "holds no key"
         raise ValueError(message)
@@ -37,29 +39,29 @@ def fernet_keys(raw: str) -> tuple[str, ...]:
 
 
 def make_folder(name: str, path: Path) -> None:
-    """Make the folder at `path`, which variable `name` asks for. Raises ImproperlyConfigured."""
+    """Create the folder `path`, which variable `name` needs. Raises ImproperlyConfigured."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"{name}: the folder {path} cannot be made: {error.strerror}"
+        message = f"{name}: the folder {path} cannot be created: {error.strerror}"
         raise ImproperlyConfigured(message) from error
 
 
-def kept_secret_key(path: Path) -> str:
-    """Return the SECRET_KEY kept at `path`, made there if missing. Raises ImproperlyConfigured."""
-    return _kept(path, lambda: secrets.token_urlsafe(50), secret_key)
+def stored_secret_key(path: Path) -> str:
+    """Return the SECRET_KEY stored at `path`, generated if missing. Raises ImproperlyConfigured."""
+    return _stored(path, lambda: secrets.token_urlsafe(50), secret_key)
 
 
-def kept_fernet_keys(path: Path) -> tuple[str, ...]:
-    """Return the vault's keys kept at `path`, one made there if missing. Raises ImproperlyConfigured."""
-    return _kept(path, lambda: Fernet.generate_key().decode(), fernet_keys)
+def stored_fernet_keys(path: Path) -> tuple[str, ...]:
+    """Return the vault's keys stored at `path`, one generated if missing. Raises ImproperlyConfigured."""
+    return _stored(path, lambda: Fernet.generate_key().decode(), fernet_keys)
 
 
-def _kept(path: Path, make: Callable[[], str], parse: Callable[[str], T]) -> T:
-    """Return what `parse` makes of the text at `path`, which `make` provides once, with mode 0600.
+def _stored(path: Path, make: Callable[[], str], parse: Callable[[str], T]) -> T:
+    """Return `parse` of the text at `path`; if the file is missing, create it with the text of `make` and mode 0600.
 
-    Web server and worker may start together: the new key is written to a temporary file and linked into place, so
-    exactly one of them wins and both read the same key. It is on the disk before anything can be encrypted with it.
+    Web server and worker may start at the same time: the new key is written to a temporary file and linked into place,
+    so exactly one of them wins and both read the same key. It is on disk before anything is encrypted with it.
     """
     try:
         if not path.exists():
@@ -77,7 +79,7 @@ def _kept(path: Path, make: Callable[[], str], parse: Callable[[str], T]) -> T:
                 Path(scratch).unlink()
         return parse(path.read_text(encoding="ascii").strip())
     except OSError as error:
-        message = f"{path}: the key file cannot be read or made: {error.strerror}"
+        message = f"{path}: the key file cannot be read or created: {error.strerror}"
         raise ImproperlyConfigured(message) from error
     except ValueError as error:
         reason = "is not text" if isinstance(error, UnicodeDecodeError) else str(error)

@@ -1,4 +1,4 @@
-"""What a setting's text may be: each function returns the value or raises a ValueError that says what it must be."""
+"""Parsers for the text of settings: each returns the value or raises a ValueError that says what is expected."""
 
 import ipaddress
 import re
@@ -33,7 +33,7 @@ def host(raw: str) -> str:
 def host_list(raw: str) -> list[str]:
     """Return comma-separated hosts; ``*`` and ``.example.com`` mean what Django's ALLOWED_HOSTS means by them."""
     hosts = []
-    for part in filter(None, (part.strip() for part in raw.split(","))):
+    for part in words(raw):
         name = part.removeprefix(".")
         hosts.append(part if part == "*" else part.removesuffix(name) + host(name))
     return hosts
@@ -69,7 +69,7 @@ def base_url(raw: str) -> str:
 
 
 def database(raw: str, base: Path) -> dict[str, Any]:
-    """Return Django's database settings for ``sqlite:///path`` (seen from `base`) or ``postgres://...``.
+    """Return Django's database settings for ``sqlite:///path`` (relative to `base`) or ``postgres://...``.
 
     Raises ValueError, which never repeats a password.
     """
@@ -89,7 +89,7 @@ def database(raw: str, base: Path) -> dict[str, Any]:
 
 
 def queue(raw: str, base: Path) -> str:
-    """Return the address of the queue's store, a path made whole from `base`. Raises ValueError for an unknown kind."""
+    """Return the URL of the queue's store, its path relative to `base`. Raises ValueError for an unknown kind."""
     message = "must look like sqlite:///path, postgres://user:password@host/name or redis://host:6379/0"
     if raw.startswith("sqlite:"):
         return f"sqlite:///{sqlite_path(raw, base)}"
@@ -104,7 +104,7 @@ def queue(raw: str, base: Path) -> str:
 
 
 def sqlite_path(raw: str, base: Path) -> Path:
-    """Return the file of ``sqlite:///path``, seen from the folder `base`. Raises ValueError.
+    """Return the file of ``sqlite:///path``, relative to `base`. Raises ValueError.
 
     A database in memory is refused: web server and worker are two processes.
     """
@@ -126,4 +126,9 @@ def address(raw: str) -> str:
 
 def patterns(raw: str) -> tuple[str, ...]:
     """Return recipient patterns: whole addresses or ``*@domain``. Raises ValueError."""
-    return tuple(parse_pattern(part.strip()) for part in raw.split(",") if part.strip())
+    return tuple(parse_pattern(part) for part in words(raw))
+
+
+def words(raw: str) -> list[str]:
+    """Return the comma-separated parts of `raw` without white space around them and without empty ones."""
+    return [part.strip() for part in environ.Env.parse_value(raw, list) if part.strip()]

@@ -1,8 +1,9 @@
-"""Reads the environment once, typed and loudly.
+"""Reads the environment once, typed and loudly, on top of django-environ.
 
-Every variable may also be given as ``NAME_FILE``, the path of a file that holds the value (the way container secrets
-arrive). A wrong value is not guessed around: all problems are collected and stop the start together, each naming its
-variable and never repeating a secret value.
+django-environ parses ``.env``, database URLs, booleans and lists, and looks up ``NAME_FILE``, the path of a file that
+holds the value (the way container secrets arrive). Added here is what it lacks: every problem is collected and reported
+at once, each with the name of its variable and never with a secret value; a file has a maximum size; a boolean that is
+not one of the known words is an error instead of false; a variable set both directly and by file is an error.
 """
 
 import difflib
@@ -21,11 +22,11 @@ from config.environment import parsers
 
 T = TypeVar("T")
 
-TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
-FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+BOOLEANS = frozenset({"1", "true", "yes", "on", "0", "false", "no", "off"})
+BYTE_ORDER_MARK = "\ufeff"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 DOTENV_LINE = re.compile(r"(#.*|(export )?[A-Za-z_][A-Za-z_0-9]*=.*|\s*)")
-LARGEST_FILE = 100_000  # octets; a chain of certificates fits, a wrong path to something large is not read
+LARGEST_FILE = 100_000  # octets: a chain of certificates fits; a wrong path to something large is not read
 
 
 def read_dotenv(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -74,48 +75,54 @@ def read_file(path: Path) -> str:
         raise ValueError(message) from None
 
 
-@dataclass
-class Environment:
-    """The variables, the names that were asked for, and the problems met while reading them."""
+class Environment(environ.FileAwareEnv):  # type: ignore[misc]
+    """The variables, the names that were asked for, and the problems found while reading them."""
 
-    variables: Mapping[str, str]
-    names: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__()
+        self.variables = variables
+        self.ENVIRON = environ.FileAwareMapping(variables)
+        self.names: set[str] = set()
+        self.problems: list[str] = []
 
     def refuse(self, name: str, reason: str) -> None:
-        """Note that variable `name` is wrong because of `reason`."""
+        """Record that variable `name` is wrong because of `reason`."""
         problem = f"{name}: {reason}"
         if problem not in self.problems:
             self.problems.append(problem)
 
     def raise_problems(self) -> None:
-        """Stop the start if anything was wrong. Raises ImproperlyConfigured."""
+        """Raise ImproperlyConfigured with every problem, if there is one."""
         if self.problems:
             lines = "\n".join(f"  {problem}" for problem in self.problems)
             message = f"The environment (or .env) has values that cannot be used:\n{lines}"
             raise ImproperlyConfigured(message)
 
     def is_set(self, name: str) -> bool:
-        """Return whether `name` or `name`_FILE has a value, right or wrong."""
+        """Whether `name` or `name`_FILE has a value, valid or not."""
         return any(self.variables.get(key, "").strip() for key in (name, f"{name}_FILE"))
 
     def text(self, name: str, default: str = "", *, max_length: int = 1000, strip: bool = True) -> str:
-        """Return the value of `name` or of the file named by `name`_FILE; blank counts as unset.
+        """Return the value of `name` or of the file that `name`_FILE names; blank counts as unset.
 
-        The line end at the end of a file does not belong to the value; `strip` takes off all blanks around it.
+        The line break at the end of a file is not part of the value; `strip` removes all white space around it.
         """
         self.names.add(name)
-        raw = self.variables.get(name, "")
         path = self.variables.get(f"{name}_FILE", "")
-        if raw and path:
+        if path and self.variables.get(name):
             self.refuse(name, f"is set twice, directly and by {name}_FILE; keep one")
             return default
-        if path:
-            try:
-                raw = read_file(Path(path)).rstrip("\r\n")
-            except ValueError as error:
-                self.refuse(f"{name}_FILE", str(error))
-                return default
+        try:
+            if path:
+                read_file(Path(path))
+            # Not `self.str(name)`: django-environ takes a value that begins with $ for the name of another variable,
+            # and passwords may begin with $.
+            raw = self.ENVIRON[name].removeprefix(BYTE_ORDER_MARK).rstrip("\r\n") if path else self.ENVIRON[name]
+        except KeyError:
+            return default
+        except ValueError as error:
+            self.refuse(f"{name}_FILE", str(error))
+            return default
         if CONTROL.search(raw):
             self.refuse(name, "contains control characters")
             return default
@@ -125,7 +132,7 @@ class Environment:
         return (raw.strip() if strip else raw) if raw.strip() else default
 
     def parsed(self, name: str, parse: Callable[[str], T], default: T, *, secret: bool = False) -> T:
-        """Return `parse` of the value; a ValueError's text becomes the problem, with the value unless `secret`."""
+        """Return `parse(value)`; the text of a ValueError becomes the problem, with the value unless `secret`."""
         raw = self.text(name)
         if not raw:
             return default
@@ -148,13 +155,13 @@ class Environment:
         return self.parsed(name, parse, default)
 
     def boolean(self, name: str, *, default: bool) -> bool:
-        """Return true or false; any word but the eight known ones is a problem."""
+        """Return true or false; any word other than the eight known ones is a problem."""
 
         def parse(raw: str) -> bool:
-            if raw.lower() not in TRUE_WORDS | FALSE_WORDS:
+            if raw.lower() not in BOOLEANS:
                 message = "must be true or false"
                 raise ValueError(message)
-            return raw.lower() in TRUE_WORDS
+            return bool(self.parse_value(raw, bool))
 
         return self.parsed(name, parse, default)
 
@@ -174,9 +181,10 @@ class Environment:
 
 
 def unknown_mail_names(env: Environment) -> list[tuple[str, str]]:
-    """Return (name, the name that was probably meant) for variables that look like ours but were never asked for.
+    """Return (name, the name probably meant) for variables that look like ours but were never read.
 
-    Looks at what begins with MAIL, after everything was read: a mistyped MAIL_PASWORD must not pass in silence.
+    Call it after everything was read. It looks at names that begin with MAIL: a mistyped MAIL_PASWORD must not go
+    unnoticed.
     """
     known = env.names | {f"{name}_FILE" for name in env.names}
     found = []
@@ -213,7 +221,7 @@ class MailEnvironment:
 
 
 def read_mail(env: Environment, base: Path, drivers: tuple[str, ...]) -> MailEnvironment:
-    """Read every ``MAIL_*`` variable; problems are left in `env`. Paths are seen from the folder `base`."""
+    """Read every ``MAIL_*`` variable; problems are recorded in `env`. Relative paths start at `base`."""
     driver = env.choice("MAIL_DRIVER", drivers)
     alias = env.choice("MAIL_MAILER", drivers)
     if driver and alias and driver != alias:

@@ -7,14 +7,14 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment.key_files import kept_fernet_keys, kept_secret_key
+from config.environment.key_files import stored_fernet_keys, stored_secret_key
 from tests.config.starting import BASE_DIR, SECRETS_KEYS, start
 
 
 def test_both_keys_are_made_once_readable_by_their_owner_alone(tmp_path):
     signing, vault = tmp_path / "var" / "secret.key", tmp_path / "var" / "secrets.key"
-    first = (kept_secret_key(signing), kept_fernet_keys(vault))
-    assert (kept_secret_key(signing), kept_fernet_keys(vault)) == first
+    first = (stored_secret_key(signing), stored_fernet_keys(vault))
+    assert (stored_secret_key(signing), stored_fernet_keys(vault)) == first
     assert len(first[0]) >= 50
     Fernet(first[1][0])
     assert [oct(path.stat().st_mode & 0o777) for path in (signing, vault)] == ["0o600", "0o600"]
@@ -22,16 +22,16 @@ def test_both_keys_are_made_once_readable_by_their_owner_alone(tmp_path):
 
 
 def test_two_installations_get_different_keys(tmp_path):
-    assert kept_secret_key(tmp_path / "a") != kept_secret_key(tmp_path / "b")
-    assert kept_fernet_keys(tmp_path / "c") != kept_fernet_keys(tmp_path / "d")
+    assert stored_secret_key(tmp_path / "a") != stored_secret_key(tmp_path / "b")
+    assert stored_fernet_keys(tmp_path / "c") != stored_fernet_keys(tmp_path / "d")
 
 
 def test_two_processes_that_start_together_get_the_same_key(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from config.environment.key_files import kept_secret_key\n"
+        "import sys, time; from pathlib import Path; from config.environment.key_files import stored_secret_key\n"
         "Path(sys.argv[1], f'ready-{sys.argv[2]}').touch()\n"
         "while not Path(sys.argv[1], 'go').exists(): time.sleep(0.001)\n"
-        "print(kept_secret_key(Path(sys.argv[1], 'secret.key')))"
+        "print(stored_secret_key(Path(sys.argv[1], 'secret.key')))"
     )
     racers = [
         subprocess.Popen(
@@ -54,7 +54,7 @@ def test_eight_threads_race_fifty_times_and_agree(tmp_path):
 
         def race(path=path, barrier=barrier, seen=seen):
             barrier.wait()
-            seen.append(kept_fernet_keys(path))
+            seen.append(stored_fernet_keys(path))
 
         threads = [threading.Thread(target=race) for _ in range(8)]
         for thread in threads:
@@ -70,15 +70,15 @@ def test_a_spoilt_key_file_stops_the_start_naming_the_file_not_the_key(tmp_path,
     path = tmp_path / "secrets.key"
     path.write_text(text)
     with pytest.raises(ImproperlyConfigured, match=r"secrets\.key: the key file ") as caught:
-        kept_fernet_keys(path)
+        stored_fernet_keys(path)
     assert "canary" not in str(caught.value)
     assert path.read_text() == text, "a spoilt key must stay for its owner to mend"
 
 
 def test_a_folder_that_cannot_be_written_stops_the_start(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ImproperlyConfigured, match="cannot be read or made: File exists"):
-        kept_secret_key(tmp_path / "file" / "secret.key")
+    with pytest.raises(ImproperlyConfigured, match="cannot be read or created: File exists"):
+        stored_secret_key(tmp_path / "file" / "secret.key")
     assert not list(tmp_path.glob("*/*"))
 
 
