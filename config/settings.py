@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF
 from config.environment import key_files, parsers
 from config.environment import reader as reading
 from config.queue import open_queue
+from mailadmin.activation import mail_management
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -31,30 +32,17 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-INSTALLED_APPS = [
-    "users",
-    "mailadmin",
-    "mailadmin.shell",
-    "secrets_app",
-    "templates_app",
-    "maillog",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.humanize",
-    "django.contrib.staticfiles",
-    "django.forms",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
-    "allauth.usersessions",
-    "django_ace",
-    "django_htmx",
-    "lucide",
-    "csp",
-    "huey.contrib.djhuey",
-]
+INSTALLED_APPS = mail_management(
+    [
+        "users",
+        "django.contrib.auth",
+        "allauth",
+        "allauth.account",
+        "allauth.mfa",
+        "allauth.usersessions",
+        "csp",
+    ]
+)
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,7 +1,10 @@
 """The mail app."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+
+from mailadmin.activation import MAIL_APPS, missing
 
 
 class MailadminConfig(AppConfig):
@@ -11,7 +14,11 @@ class MailadminConfig(AppConfig):
     verbose_name = _("Mail")
 
     def ready(self) -> None:
-        """Register the system checks, and make the templates and the log, which do not know each other, acquainted."""
+        """Register the system checks, and connect the templates and the log, which do not know each other."""
+        from mailadmin import activation_checks  # noqa: F401, PLC0415  (Django registers checks when apps are ready)
+
+        if missing(MAIL_APPS, settings.INSTALLED_APPS):
+            return  # the check reports it; what follows imports the models of those apps
         from mailadmin import checks  # noqa: F401, PLC0415  (Django registers checks and drivers when apps are ready)
         from mailadmin.hooks.revision_link import revision  # noqa: PLC0415
         from mailadmin.hooks.template_usage import use_of  # noqa: PLC0415

@@ -33,7 +33,7 @@ def unknown_variables(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     """Warn of environment variables that look like a mistyped ``MAIL_*`` name."""
     return [
         Warning(f"{name} means nothing here.", hint=f"Did you mean {suggestion}?", id="mailadmin.W002")
-        for name, suggestion in settings.UNKNOWN_MAIL_NAMES
+        for name, suggestion in getattr(settings, "UNKNOWN_MAIL_NAMES", ())
     ]
 
 

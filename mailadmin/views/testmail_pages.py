@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailadmin.configuration import effective
@@ -21,6 +22,7 @@ from mailadmin.connections import readiness
 from mailadmin.diagnosis import testmail
 from mailadmin.diagnosis.testmail_form import Picked, TestMailForm
 from mailadmin.errors import InvalidMail
+from mailadmin.hooks.account_lookup import account_of
 from mailadmin.models import SendMode
 from maillog import lookup
 from maillog.content import template_link
@@ -49,7 +51,8 @@ def form(request: PersonRequest) -> HttpResponse:
     """Ask for the recipient (first the person's own address) and the template, and send."""
     posted = request.method == "POST"
     given = request.POST if posted else request.GET
-    picked = Picked(given, language=request.user.language_of_mails)
+    account = account_of(request.user.email)
+    picked = Picked(given, language=account.language if account else get_language() or settings.LANGUAGE_CODE)
     sends = posted and "choose" not in request.POST
     current = effective.current()
     driver = effective.driver_of(current)

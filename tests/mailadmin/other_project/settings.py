@@ -1,0 +1,52 @@
+"""Another Django project that adds the mail app: Django's own accounts, its own middleware, three lines for mail."""
+
+import tempfile
+from pathlib import Path
+
+from config.environment.reader import MailEnvironment
+from config.queue import open_queue
+from mailadmin.activation import mail_management
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="other-project-"))
+SECRET_KEY = "x" * 50
+BASE_URL = "http://127.0.0.1:8000"
+ALLOWED_HOSTS = ["testserver"]
+ROOT_URLCONF = "tests.mailadmin.other_project.urls"
+INSTALLED_APPS = mail_management(["django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes"])
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "mailadmin.shell.icons",
+                "mailadmin.shell.navigation",
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "mailadmin.context_processors.mail",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": SCRATCH / "db.sqlite3"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "static/"
+USE_TZ = True
+MAIL = MailEnvironment(driver="log", from_address="shop@example.com", log_file=SCRATCH / "mail.log")
+SECRETS_KEYS = ("b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI=",)
+WEBHOOK_SECRET = ""
+EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+HUEY = open_queue(f"sqlite:///{SCRATCH}/queue.sqlite3", SECRET_KEY)
