@@ -11,7 +11,7 @@ import contextlib
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from tests.patience import servers
 from tests.smtp_certificates import authority, server_context
@@ -67,7 +67,7 @@ def slow(seconds: float) -> Fault:
 
 
 class FaultyServer:
-    """A scripted server in a thread of its own. `fields` is what a connection to it needs."""
+    """A scripted server in a thread of its own, running inside `with`. `fields` is what a connection to it needs."""
 
     def __init__(
         self,
@@ -129,6 +129,13 @@ class FaultyServer:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
 
     # ------------------------------------------------------------ the thread
 

@@ -3,10 +3,9 @@
 import base64
 import logging
 
-import pytest
-
 from mailadmin.drivers.smtp.driver import SmtpServer
 from mailadmin.errors import ConnectFailed, SignInRefused, TLSFailed
+from tests.cases import case
 from tests.mailadmin.smtp_sending import (
     ANN,
     PASSWORD,
@@ -36,19 +35,18 @@ def test_a_wrong_password_is_tried_once_and_defers_every_mail(start_smtp):
         assert_no_password(everything_said(result))
 
 
-@pytest.mark.parametrize("echo", ["{line}", "no: {line}", "\r\n535 {line}"])
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_a_server_that_repeats_our_sign_in_does_not_get_it_into_results_errors_or_logs(
-    start_faulty_smtp, caplog, echo, mechanism
-):
+def test_a_server_that_repeats_our_sign_in_does_not_get_it_into_results_errors_or_logs(start_faulty_smtp, caplog):
     caplog.set_level(logging.DEBUG)
-    text = f"535-5.7.8 x{echo}" if "\r\n" in echo else f"535 5.7.8 {echo}"
-    server = start_faulty_smtp(username="mailer", mechanisms=mechanism, faults={"auth": reply(text)})
-    result = send_one(server, password=PASSWORD)
-    assert (result.outcome, type(result.error)) == ("deferred", SignInRefused)
-    assert "[struck out]" in result.reply
-    assert_no_password(everything_said(result) + caplog.text)
-    assert server.count("AUTH") == 1
+    for echo in ["{line}", "no: {line}", "\r\n535 {line}"]:
+        for mechanism in ["PLAIN", "LOGIN"]:
+            with case(echo, mechanism):
+                text = f"535-5.7.8 x{echo}" if "\r\n" in echo else f"535 5.7.8 {echo}"
+                server = start_faulty_smtp(username="mailer", mechanisms=mechanism, faults={"auth": reply(text)})
+                result = send_one(server, password=PASSWORD)
+                assert (result.outcome, type(result.error)) == ("deferred", SignInRefused)
+                assert "[struck out]" in result.reply
+                assert_no_password(everything_said(result) + caplog.text)
+                assert server.count("AUTH") == 1
 
 
 def test_a_cut_or_upper_cased_echo_is_struck_out_too(start_faulty_smtp):
@@ -84,23 +82,25 @@ def test_the_server_with_its_password_does_not_show_it():
     assert_no_password(repr(SmtpServer(name="x", host="h", port=25, tls="none", username="mailer", password=PASSWORD)))
 
 
-@pytest.mark.parametrize(("text", "kind", "permanent"), [
-    ("454 4.7.0 Try later", SignInRefused, False),
-    ("535 5.7.8 Wrong", SignInRefused, True),
-    ("421 4.3.2 Bye", ConnectFailed, False),
-])  # fmt: skip
-def test_a_refused_sign_in_is_permanent_by_its_code(start_faulty_smtp, text, kind, permanent):
-    result = send_one(start_faulty_smtp(username="mailer", faults={"auth": reply(text)}))
-    assert (result.outcome, type(result.error), result.error.permanent) == ("deferred", kind, permanent)
-    assert (result.phase, result.code) == ("auth", int(text[:3]))
+def test_a_refused_sign_in_is_permanent_by_its_code(start_faulty_smtp):
+    for text, kind, permanent in [
+        ("454 4.7.0 Try later", SignInRefused, False),
+        ("535 5.7.8 Wrong", SignInRefused, True),
+        ("421 4.3.2 Bye", ConnectFailed, False),
+    ]:
+        with case(text):
+            result = send_one(start_faulty_smtp(username="mailer", faults={"auth": reply(text)}))
+            assert (result.outcome, type(result.error), result.error.permanent) == ("deferred", kind, permanent)
+            assert (result.phase, result.code) == ("auth", int(text[:3]))
 
 
-@pytest.mark.parametrize("mechanisms", ["", "XOAUTH2 GSSAPI"])
-def test_without_a_known_mechanism_nothing_is_tried(start_faulty_smtp, mechanisms):
-    server = start_faulty_smtp(username="mailer", mechanisms=mechanisms)
-    result = send_one(server)
-    assert (result.outcome, type(result.error), result.phase) == ("deferred", SignInRefused, "auth")
-    assert server.count("AUTH") == 0
+def test_without_a_known_mechanism_nothing_is_tried(start_faulty_smtp):
+    for mechanisms in ["", "XOAUTH2 GSSAPI"]:
+        with case(mechanisms):
+            server = start_faulty_smtp(username="mailer", mechanisms=mechanisms)
+            result = send_one(server)
+            assert (result.outcome, type(result.error), result.phase) == ("deferred", SignInRefused, "auth")
+            assert server.count("AUTH") == 0
 
 
 def test_a_server_that_asks_for_sign_in_later_defers_the_mail_and_blames_the_connection(start_faulty_smtp):
@@ -121,13 +121,14 @@ def test_with_starttls_stripped_neither_password_nor_mail_is_sent(start_faulty_s
     assert [line.split()[0] for line in server.lines] == ["EHLO"]
 
 
-@pytest.mark.parametrize("text", ["454 4.7.0 Not now", "500 5.5.1 What", "502 no", "421 bye"])
-@pytest.mark.parametrize("changes", [{"tls": "starttls"}, {"tls": "none", "username": "mailer"}])
-def test_where_ehlo_is_refused_no_credentials_are_sent_and_helo_is_not_tried(start_faulty_smtp, text, changes):
-    server = start_faulty_smtp(faults={"ehlo": reply(text)}, **changes)
-    result = send_one(server)
-    assert (result.outcome, type(result.error), result.phase) == ("deferred", ConnectFailed, "ehlo")
-    assert [line.split()[0] for line in server.lines] == ["EHLO"]
+def test_where_ehlo_is_refused_no_credentials_are_sent_and_helo_is_not_tried(start_faulty_smtp):
+    for text in ["454 4.7.0 Not now", "500 5.5.1 What", "502 no", "421 bye"]:
+        for changes in [{"tls": "starttls"}, {"tls": "none", "username": "mailer"}]:
+            with case(text, changes):
+                server = start_faulty_smtp(faults={"ehlo": reply(text)}, **changes)
+                result = send_one(server)
+                assert (result.outcome, type(result.error), result.phase) == ("deferred", ConnectFailed, "ehlo")
+                assert [line.split()[0] for line in server.lines] == ["EHLO"]
 
 
 def test_an_old_server_gets_helo_if_neither_tls_nor_sign_in_is_needed(start_faulty_smtp):
@@ -136,22 +137,23 @@ def test_an_old_server_gets_helo_if_neither_tls_nor_sign_in_is_needed(start_faul
     assert server.count("HELO") == 1
 
 
-@pytest.mark.parametrize("tls", ["starttls", "ssl"])
-@pytest.mark.parametrize(("kind", "words"), [
-    ("wrong-name", "another name than localhost"),
-    ("expired", "has expired"),
-    ("not-yet-valid", "not yet valid"),
-    ("self-signed", "self-signed"),
-    ("unknown-authority", "unknown authority"),
-])  # fmt: skip
-def test_a_faulty_certificate_is_named_and_stops_everything_before_the_password(start_faulty_smtp, tls, kind, words):
-    server = start_faulty_smtp(tls=tls, username="mailer", context=server_context(kind))
-    result = send_one(server)
-    assert (result.outcome, type(result.error), result.phase) == ("deferred", TLSFailed, "tls")
-    assert result.error.permanent
-    assert words in result.reply
-    assert server.count("AUTH") == 0
-    assert send_one(server, verify=False).outcome == "sent"
+def test_a_faulty_certificate_is_named_and_stops_everything_before_the_password(start_faulty_smtp):
+    for tls in ["starttls", "ssl"]:
+        for kind, words in [
+            ("wrong-name", "another name than localhost"),
+            ("expired", "has expired"),
+            ("not-yet-valid", "not yet valid"),
+            ("self-signed", "self-signed"),
+            ("unknown-authority", "unknown authority"),
+        ]:
+            with case(tls, kind):
+                server = start_faulty_smtp(tls=tls, username="mailer", context=server_context(kind))
+                result = send_one(server)
+                assert (result.outcome, type(result.error), result.phase) == ("deferred", TLSFailed, "tls")
+                assert result.error.permanent
+                assert words in result.reply
+                assert server.count("AUTH") == 0
+                assert send_one(server, verify=False).outcome == "sent"
 
 
 def test_an_own_authority_is_trusted_only_where_it_is_given(start_faulty_smtp):
@@ -167,11 +169,12 @@ def test_an_authority_that_is_no_pem_is_said(start_faulty_smtp):
     assert "PEM" in result.reply
 
 
-@pytest.mark.parametrize("tls", ["starttls", "ssl"])
-def test_a_server_without_a_safe_version_is_refused(start_faulty_smtp, tls):
-    result = send_one(start_faulty_smtp(tls=tls, context=outdated_context()))
-    assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
-    assert "1.2" in result.reply
+def test_a_server_without_a_safe_version_is_refused(start_faulty_smtp):
+    for tls in ["starttls", "ssl"]:
+        with case(tls):
+            result = send_one(start_faulty_smtp(tls=tls, context=outdated_context()))
+            assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
+            assert "1.2" in result.reply
 
 
 def test_a_plain_server_spoken_to_in_tls_is_recognised_by_its_greeting(start_faulty_smtp):
@@ -182,11 +185,12 @@ def test_a_plain_server_spoken_to_in_tls_is_recognised_by_its_greeting(start_fau
     assert "try STARTTLS" in result.reply
 
 
-@pytest.mark.parametrize("tls", ["none", "starttls"])
-def test_a_tls_server_spoken_to_in_plain_is_recognised(start_faulty_smtp, tls):
-    result = send_one(start_faulty_smtp(tls="ssl"), tls=tls)
-    assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
-    assert "speaks TLS from the start" in result.reply
+def test_a_tls_server_spoken_to_in_plain_is_recognised(start_faulty_smtp):
+    for tls in ["none", "starttls"]:
+        with case(tls):
+            result = send_one(start_faulty_smtp(tls="ssl"), tls=tls)
+            assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
+            assert "speaks TLS from the start" in result.reply
 
 
 def test_plain_replies_smuggled_in_before_tls_do_not_count(start_faulty_smtp):
@@ -211,17 +215,18 @@ def test_nobody_listening_is_said_for_every_mail(start_smtp):
     server.stop = lambda: None
 
 
-@pytest.mark.parametrize(("host", "words"), [
-    ("no-such-host.invalid", "no host named"),
-    ("169.254.169.254", "metadata"),
-    ("0xa9fea9fe", "metadata"),
-    ("bücher\u2028.example", "not a host name"),
-])  # fmt: skip
-def test_a_host_that_does_not_exist_or_is_not_allowed_is_said(smtp_server, host, words):
-    result = send_one(smtp_server, host=host)
-    assert (result.outcome, type(result.error), result.phase) == ("deferred", ConnectFailed, "resolve")
-    assert words in result.reply
-    assert smtp_server.connections == 0
+def test_a_host_that_does_not_exist_or_is_not_allowed_is_said(smtp_server):
+    for host, words in [
+        ("no-such-host.invalid", "no host named"),
+        ("169.254.169.254", "metadata"),
+        ("0xa9fea9fe", "metadata"),
+        ("bücher\u2028.example", "not a host name"),
+    ]:
+        with case(host):
+            result = send_one(smtp_server, host=host)
+            assert (result.outcome, type(result.error), result.phase) == ("deferred", ConnectFailed, "resolve")
+            assert words in result.reply
+            assert smtp_server.connections == 0
 
 
 def test_private_hosts_are_not_connected_to_where_they_are_forbidden(smtp_server):

@@ -12,6 +12,7 @@ from mailadmin.drivers.smtp.replies import Censor
 from mailadmin.drivers.smtp.session import stuffed
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, SignInRefused, TLSFailed
 from tests import patience
+from tests.cases import case
 from tests.mailadmin.smtp_sending import (
     ANN,
     BEN,
@@ -23,12 +24,13 @@ from tests.mailadmin.smtp_sending import (
     send_one,
     timed,
 )
-from tests.smtp_faults import DRIP, DROP, EOF, GARBAGE, HANG, HELD, raw, reply, slow
+from tests.smtp_faults import DRIP, DROP, EOF, GARBAGE, HANG, HELD, FaultyServer, raw, reply, slow
 
 # ---------------------------------------------------------------- every fault at every phase
 
 REPLIES = {"421": reply("421 4.3.2 Bye"), "451": reply("451 4.3.0 Later"), "550": reply("550 5.7.1 No")}
 BREAKS = {"hang": HANG, "drop": DROP, "eof": EOF, "garbage": GARBAGE, "drip": DRIP}
+FAULTS = REPLIES | BREAKS
 ON_THE_WAY = {
     "greeting": (ConnectFailed, "greeting"),
     "ehlo": (ConversationBroken, "ehlo"),
@@ -38,22 +40,23 @@ ON_THE_WAY = {
 REFUSED_AS = {"greeting": ConnectFailed, "ehlo": ConnectFailed, "starttls": TLSFailed, "auth": SignInRefused}
 
 
-@pytest.mark.parametrize("phase", ON_THE_WAY)
-@pytest.mark.parametrize("fault", [*REPLIES, *BREAKS])
-def test_trouble_before_the_first_mail_defers_all_mails(start_faulty_smtp, phase, fault):
-    server = start_faulty_smtp(tls="starttls", username="mailer", faults={phase: (REPLIES | BREAKS)[fault]})
-    results, seconds = timed(server, envelope(ANN, BEN, number=1), envelope(CY, number=2))
-    assert seconds <= 4 * TIMEOUT
-    kind, named = ON_THE_WAY[phase]
-    if fault in REPLIES:
-        kind = ConnectFailed if fault == "421" else REFUSED_AS[phase]
-    for result in results:
-        assert (result.outcome, set(outcomes(result).values())) == ("deferred", {"deferred"})
-        assert (type(result.error), result.phase) == (kind, named)
-        assert result.error.permanent == (fault == "550")
-        assert result.code == (int(fault) if fault in REPLIES else None)
-        assert result.reply
-    assert server.mails == []
+def test_trouble_before_the_first_mail_defers_all_mails():
+    for phase in ON_THE_WAY:
+        for fault in FAULTS:
+            faults = {phase: FAULTS[fault]}
+            with case(phase, fault), FaultyServer(tls="starttls", username="mailer", faults=faults) as server:
+                results, seconds = timed(server, envelope(ANN, BEN, number=1), envelope(CY, number=2))
+                assert seconds <= 4 * TIMEOUT
+                kind, named = ON_THE_WAY[phase]
+                if fault in REPLIES:
+                    kind = ConnectFailed if fault == "421" else REFUSED_AS[phase]
+                for result in results:
+                    assert (result.outcome, set(outcomes(result).values())) == ("deferred", {"deferred"})
+                    assert (type(result.error), result.phase) == (kind, named)
+                    assert result.error.permanent == (fault == "550")
+                    assert result.code == (int(fault) if fault in REPLIES else None)
+                    assert result.reply
+                assert server.mails == []
 
 
 def test_the_time_until_nobody_answered_is_recorded(start_faulty_smtp):
@@ -64,51 +67,51 @@ def test_the_time_until_nobody_answered_is_recorded(start_faulty_smtp):
     assert second.duration_ms < first.duration_ms, "it was known by then"
 
 
-@pytest.mark.parametrize("tls", ["starttls", "ssl"])
-@pytest.mark.parametrize("fault", ["hang", "drop", "eof"])
-def test_trouble_in_the_handshake_defers_the_mail(start_faulty_smtp, tls, fault):
-    server = start_faulty_smtp(tls=tls, faults={"handshake": BREAKS[fault]})
-    result = send_one(server)
-    assert (result.outcome, type(result.error), result.phase) == ("deferred", TLSFailed, "tls")
-    assert not result.error.permanent
+def test_trouble_in_the_handshake_defers_the_mail():
+    for tls in ["starttls", "ssl"]:
+        for fault in ["hang", "drop", "eof"]:
+            with case(tls, fault), FaultyServer(tls=tls, faults={"handshake": BREAKS[fault]}) as server:
+                result = send_one(server)
+                assert (result.outcome, type(result.error), result.phase) == ("deferred", TLSFailed, "tls")
+                assert not result.error.permanent
 
 
-@pytest.mark.parametrize("phase", ["mail", "rcpt", "data", "content"])
-@pytest.mark.parametrize("fault", [*REPLIES, *BREAKS])
-def test_trouble_during_a_mail_is_charged_to_that_mail_alone(start_faulty_smtp, phase, fault):
+def test_trouble_during_a_mail_is_charged_to_that_mail_alone():
     """The first mail meets the fault; the second one, on the same or a new connection, is delivered."""
-    server = start_faulty_smtp(faults={phase: [(REPLIES | BREAKS)[fault]]})
-    first, second = send(server, envelope(ANN, number=1), envelope(BEN, number=2))
-    lost_at_the_end = phase == "content" and fault in BREAKS
-    expected = "failed" if fault == "550" else "uncertain" if lost_at_the_end else "deferred"
-    assert (first.outcome, first.phase) == (expected, phase)
-    assert outcomes(first) == {ANN: {"failed": "refused"}.get(expected, expected)}
-    if fault in BREAKS or fault == "421":
-        assert type(first.error) is ConversationBroken
-        assert first.error.uncertain == lost_at_the_end
-        assert server.connections == 2
-    else:
-        assert type(first.error) is DeliveryError
-        assert server.connections == 1
-    assert first.error.permanent == (fault == "550")
-    assert (second.outcome, outcomes(second)) == ("sent", {BEN: "accepted"})
-    assert [mail.recipients for mail in server.mails] == [(BEN,)]
+    for phase in ["mail", "rcpt", "data", "content"]:
+        for fault in FAULTS:
+            with case(phase, fault), FaultyServer(faults={phase: [FAULTS[fault]]}) as server:
+                first, second = send(server, envelope(ANN, number=1), envelope(BEN, number=2))
+                lost_at_the_end = phase == "content" and fault in BREAKS
+                expected = "failed" if fault == "550" else "uncertain" if lost_at_the_end else "deferred"
+                assert (first.outcome, first.phase) == (expected, phase)
+                assert outcomes(first) == {ANN: {"failed": "refused"}.get(expected, expected)}
+                if fault in BREAKS or fault == "421":
+                    assert type(first.error) is ConversationBroken
+                    assert first.error.uncertain == lost_at_the_end
+                    assert server.connections == 2
+                else:
+                    assert type(first.error) is DeliveryError
+                    assert server.connections == 1
+                assert first.error.permanent == (fault == "550")
+                assert (second.outcome, outcomes(second)) == ("sent", {BEN: "accepted"})
+                assert [mail.recipients for mail in server.mails] == [(BEN,)]
 
 
-@pytest.mark.parametrize("fault", [*REPLIES, *BREAKS])
-def test_trouble_with_rset_costs_no_mail(start_faulty_smtp, fault):
-    server = start_faulty_smtp(faults={"rset": (REPLIES | BREAKS)[fault]})
-    results = send(server, envelope(ANN, number=1), envelope(BEN, number=2))
-    assert [result.outcome for result in results] == ["sent", "sent"]
-    assert [mail.recipients for mail in server.mails] == [(ANN,), (BEN,)]
-    assert server.connections == 2
+def test_trouble_with_rset_costs_no_mail():
+    for fault in FAULTS:
+        with case(fault), FaultyServer(faults={"rset": FAULTS[fault]}) as server:
+            results = send(server, envelope(ANN, number=1), envelope(BEN, number=2))
+            assert [result.outcome for result in results] == ["sent", "sent"]
+            assert [mail.recipients for mail in server.mails] == [(ANN,), (BEN,)]
+            assert server.connections == 2
 
 
-@pytest.mark.parametrize("fault", [*REPLIES, *BREAKS])
-def test_trouble_with_quit_changes_nothing(start_faulty_smtp, fault):
-    server = start_faulty_smtp(faults={"quit": (REPLIES | BREAKS)[fault]})
-    assert send_one(server).outcome == "sent"
-    assert len(server.mails) == 1
+def test_trouble_with_quit_changes_nothing():
+    for fault in FAULTS:
+        with case(fault), FaultyServer(faults={"quit": FAULTS[fault]}) as server:
+            assert send_one(server).outcome == "sent"
+            assert len(server.mails) == 1
 
 
 def test_a_421_for_the_second_of_three_recipients_defers_the_mail_and_keeps_what_is_final(start_faulty_smtp):
@@ -161,19 +164,19 @@ def test_replies_are_kept_short_and_without_control_characters(start_faulty_smtp
     assert result.reply.isprintable()
 
 
-@pytest.mark.parametrize("said", [
-    "250-one\r\n550 two\r\n",
-    "2500 long code\r\n",
-    "999 no such class\r\n",
-    "350 out of place\r\n",
-    "x" * 9000,
-    "250-" + "y" * 7000 + "\r\n" + ("250-" + "z" * 7000 + "\r\n") * 5,
-])  # fmt: skip
-def test_what_is_no_answer_breaks_the_conversation_and_defers_the_mail(start_faulty_smtp, said):
-    server = start_faulty_smtp(faults={"mail": [raw(said)]})
-    first, second = send(server, envelope(number=1), envelope(BEN, number=2))
-    assert (first.outcome, type(first.error)) == ("deferred", ConversationBroken)
-    assert second.outcome == "sent"
+def test_what_is_no_answer_breaks_the_conversation_and_defers_the_mail():
+    for said in [
+        "250-one\r\n550 two\r\n",
+        "2500 long code\r\n",
+        "999 no such class\r\n",
+        "350 out of place\r\n",
+        "x" * 9000,
+        "250-" + "y" * 7000 + "\r\n" + ("250-" + "z" * 7000 + "\r\n") * 5,
+    ]:
+        with case(said), FaultyServer(faults={"mail": [raw(said)]}) as server:
+            first, second = send(server, envelope(number=1), envelope(BEN, number=2))
+            assert (first.outcome, type(first.error)) == ("deferred", ConversationBroken)
+            assert second.outcome == "sent"
 
 
 def test_another_kind_of_server_is_told_from_a_mail_server(start_faulty_smtp):

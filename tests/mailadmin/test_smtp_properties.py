@@ -1,7 +1,6 @@
 """Any behaviour of a server, any mails: no result is missing, none is wrong about what the server took."""
 
 import asyncio
-import contextlib
 from collections import Counter
 
 import pytest
@@ -53,15 +52,6 @@ options = st.fixed_dictionaries(
 )
 
 
-@contextlib.contextmanager
-def running(server):
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
 def number_of(content):
     return int(content.split(b"\r\n", 1)[0].removeprefix(b"Subject: "))
 
@@ -91,7 +81,7 @@ def test_every_mail_has_one_result_and_it_is_true(script, calls, limits, options
         finally:
             await pool.close_all(1.0)
 
-    with running(FaultyServer(faults=script, **options)) as server:
+    with FaultyServer(faults=script, **options) as server:
         results = patience.run(go(server))
         found = [
             (mail, one)

@@ -3,17 +3,19 @@
 import json
 import re
 from html.parser import HTMLParser
+from typing import NamedTuple
 
 import jinja2
 import jinja2.meta
 import jinja2.nodes
 import pytest
 
-from templates_app.engine.engine import Bundle, render_bundle
+from templates_app.engine.engine import Bundle, Rendered, render_bundle
 from templates_app.engine.jinja_filters import filters_for
 from templates_app.files.project_files import files_of
 from templates_app.lint.lint import inspect
 from templates_app.rendering import BUILTIN, shipped
+from tests.cases import case
 from tests.config.starting import BASE_DIR
 
 KEYS = {
@@ -47,12 +49,6 @@ PARTS = {
 TEMPLATES = {
     f"{project.key}/{one.key}": one for project in shipped() for one in project.documents if one.kind == "template"
 }
-CASES = [
-    (key, sample, language)
-    for key, one in sorted(TEMPLATES.items())
-    for sample in one.samples
-    for language in LANGUAGES
-]
 URL = re.compile(r"https?://\S+")
 
 
@@ -85,9 +81,29 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join(case).replace(" ", "_"))
-def case(request):
-    return request.param
+class RenderedSample(NamedTuple):
+    key: str
+    sample: str
+    language: str
+    mail: Rendered
+    elements: Elements
+
+    @property
+    def case(self):
+        return case(self.key, self.language, self.sample)
+
+
+@pytest.fixture(scope="module")
+def mails():
+    """Every template in every language with every sample, rendered once for all tests."""
+    found = []
+    for key in sorted(KEYS):
+        for sample in TEMPLATES[key].samples:
+            for language in LANGUAGES:
+                with case(key, language, sample):
+                    mail = rendered(key, sample, language)
+                    found.append(RenderedSample(key, sample, language, mail, Elements(mail.html)))
+    return found
 
 
 def test_all_are_there():
@@ -101,127 +117,145 @@ def test_the_files_are_written_as_an_export_would_write_them():
             assert (BUILTIN / project.key / path).read_bytes() == data, path
 
 
-def test_nothing_is_left_over(case):
-    mail = rendered(*case)
-    for text in (mail.subject, mail.html, mail.text):
-        assert not re.search(r"{{|}}|{%|%}|\bNone\b|Undefined|nan\b", text), text
-    assert mail.language == case[2]
+def test_nothing_is_left_over(mails):
+    for one in mails:
+        with one.case:
+            for text in (one.mail.subject, one.mail.html, one.mail.text):
+                assert not re.search(r"{{|}}|{%|%}|\bNone\b|Undefined|nan\b", text), text
+            assert one.mail.language == one.language
 
 
-def test_the_checks_before_publishing_find_nothing(case):
-    template = TEMPLATES[case[0]]
-    variables = template.content.variables
-    assert inspect(rendered(*case), template.tags, variables, template.content, shared=SHARED) == []
+def test_the_checks_before_publishing_find_nothing(mails):
+    for one in mails:
+        with one.case:
+            template = TEMPLATES[one.key]
+            variables = template.content.variables
+            assert inspect(one.mail, template.tags, variables, template.content, shared=SHARED) == []
 
 
-def test_subjects_are_short_and_on_one_line(case):
-    subject = rendered(*case).subject
-    assert subject == subject.strip()
-    assert 10 < len(subject) < 80
-    assert "\n" not in subject
+def test_subjects_are_short_and_on_one_line(mails):
+    for one in mails:
+        with one.case:
+            subject = one.mail.subject
+            assert subject == subject.strip()
+            assert 10 < len(subject) < 80
+            assert "\n" not in subject
 
 
-def test_html_is_small_and_made_of_tables_without_images(case):
-    html = rendered(*case).html
-    elements = Elements(html)
-    assert len(html.encode()) < (12_000 if case[1] == first_sample(case[0]) else 102_000)
-    assert elements.named("html")[0]["lang"] == case[2]
-    assert {attributes.get("role") for attributes in elements.named("table")} == {"presentation"}
-    assert not elements.named("img")
-    assert not elements.named("link")
-    assert html.count("<table") == html.count("</table>")
-    assert html.count("[if mso]") == html.count("[endif]")
+def test_html_is_small_and_made_of_tables_without_images(mails):
+    for one in mails:
+        with one.case:
+            html, elements = one.mail.html, one.elements
+            assert len(html.encode()) < (12_000 if one.sample == first_sample(one.key) else 102_000)
+            assert elements.named("html")[0]["lang"] == one.language
+            assert {attributes.get("role") for attributes in elements.named("table")} == {"presentation"}
+            assert not elements.named("img")
+            assert not elements.named("link")
+            assert html.count("<table") == html.count("</table>")
+            assert html.count("[if mso]") == html.count("[endif]")
 
 
-def test_dark_and_phone_rules_survive_the_inlining(case):
-    html = rendered(*case).html
-    assert '<meta name="color-scheme" content="light dark">' in html
-    dark = html[html.index("@media (prefers-color-scheme: dark)") :].split("</style>")[0]
-    assert all("!important" in rule for rule in re.findall(r"[\w-]+: [^;{}]+;", dark))
-    assert "@media (max-width: 480px)" in html
-    card = next(attributes for tag, attributes in Elements(html).found if attributes.get("class") == "card")
-    assert "background-color: #ffffff" in card["style"]
+def test_dark_and_phone_rules_survive_the_inlining(mails):
+    for one in mails:
+        with one.case:
+            html = one.mail.html
+            assert '<meta name="color-scheme" content="light dark">' in html
+            dark = html[html.index("@media (prefers-color-scheme: dark)") :].split("</style>")[0]
+            assert all("!important" in rule for rule in re.findall(r"[\w-]+: [^;{}]+;", dark))
+            assert "@media (max-width: 480px)" in html
+            card = next(attributes for tag, attributes in one.elements.found if attributes.get("class") == "card")
+            assert "background-color: #ffffff" in card["style"]
 
 
-def test_every_link_is_https_and_in_both_texts(case):
-    mail = rendered(*case)
-    links = {attributes["href"] for attributes in Elements(mail.html).named("a")}
-    assert all(link.startswith("https://") for link in links)
-    assert set(URL.findall(mail.text)) == links
+def test_every_link_is_https_and_in_both_texts(mails):
+    for one in mails:
+        with one.case:
+            links = {attributes["href"] for attributes in one.elements.named("a")}
+            assert all(link.startswith("https://") for link in links)
+            assert set(URL.findall(one.mail.text)) == links
 
 
-def test_the_plain_text_is_good_to_read(case):
-    text = rendered(*case).text
-    assert not text.startswith("\n")
-    assert "\n\n\n" not in text.rstrip("\n")
-    assert "<" not in text
-    for line in text.splitlines():
-        assert len(line) <= 78 or URL.fullmatch(line.strip()), line
-        assert URL.fullmatch(line.strip()) or not URL.search(line), f"{line}: a link has a line of its own"
-        assert line == line.rstrip() or line.strip() == ""
-    assert "Example Ltd, 1 High Street, London" in text
+def test_the_plain_text_is_good_to_read(mails):
+    for one in mails:
+        with one.case:
+            text = one.mail.text
+            assert not text.startswith("\n")
+            assert "\n\n\n" not in text.rstrip("\n")
+            assert "<" not in text
+            for line in text.splitlines():
+                assert len(line) <= 78 or URL.fullmatch(line.strip()), line
+                assert URL.fullmatch(line.strip()) or not URL.search(line), f"{line}: a link has a line of its own"
+                assert line == line.rstrip() or line.strip() == ""
+            assert "Example Ltd, 1 High Street, London" in text
 
 
-def test_there_is_a_preview_line_before_the_mail(case):
-    words = [word for word in Elements(rendered(*case).html.split("<body")[1]).words if word.strip()]
-    assert 5 < len(words[0].split("͏")[0].strip()) < 130
+def test_there_is_a_preview_line_before_the_mail(mails):
+    for one in mails:
+        with one.case:
+            body = one.mail.html.split("<body")[1].partition(">")[2]
+            words = [word for word in Elements(body).words if word.strip()]
+            assert 5 < len(words[0].split("͏")[0].strip()) < 130
 
 
-@pytest.mark.parametrize("key", sorted(KEYS))
-def test_german_differs_from_english(key):
-    for sample in TEMPLATES[key].samples:
-        english, german = (rendered(key, sample, language) for language in LANGUAGES)
-        assert english.html != german.html
-        assert english.text != german.text
-        assert (english.subject != german.subject) == (key != "mail/notification")
-        assert not re.search(r"\b(Hello|You get this mail)\b", german.html + german.text)
-        assert not re.search(r"\b(Guten Tag|Sie erhalten)\b", english.html + english.text)
+def test_german_differs_from_english(mails):
+    english_mails, german_mails = (
+        {(one.key, one.sample): one.mail for one in mails if one.language == language} for language in LANGUAGES
+    )
+    for (key, sample), english in english_mails.items():
+        with case(key, sample):
+            german = german_mails[key, sample]
+            assert english.html != german.html
+            assert english.text != german.text
+            assert (english.subject != german.subject) == (key != "mail/notification")
+            assert not re.search(r"\b(Hello|You get this mail)\b", german.html + german.text)
+            assert not re.search(r"\b(Guten Tag|Sie erhalten)\b", english.html + english.text)
 
 
-@pytest.mark.parametrize("key", sorted(KEYS))
-def test_an_unknown_language_gets_english_and_an_austrian_german(key):
-    assert rendered(key, first_sample(key), "fr").language == "en"
-    assert rendered(key, first_sample(key), "de-AT").language == "de"
+def test_an_unknown_language_gets_english_and_an_austrian_german():
+    for key in KEYS:
+        with case(key):
+            assert rendered(key, first_sample(key), "fr").language == "en"
+            assert rendered(key, first_sample(key), "de-AT").language == "de"
 
 
-@pytest.mark.parametrize("key", sorted(KEYS))
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_each_text_uses_every_declared_variable_and_no_other(key, language):
-    content = TEMPLATES[key].content
-    declared = {variable.name for variable in content.variables}
-    texts = content.languages[language]
-    environment = jinja2.Environment(autoescape=True)
-    environment.filters.update(filters_for(language))
-    for source in (texts.subject + texts.html, texts.subject + texts.text):
-        tree = environment.parse(source)
-        imported = {name for found in tree.find_all(jinja2.nodes.FromImport) for name in found.names}
-        # Jinja does not see from inside a block what was imported outside of it.
-        assert jinja2.meta.find_undeclared_variables(tree) - imported - set(SHARED) == declared
+def test_each_text_uses_every_declared_variable_and_no_other():
+    for language in LANGUAGES:
+        environment = jinja2.Environment(autoescape=True)
+        environment.filters.update(filters_for(language))
+        for key, template in TEMPLATES.items():
+            declared = {variable.name for variable in template.content.variables}
+            texts = template.content.languages[language]
+            for kind, source in (("html", texts.html), ("text", texts.text)):
+                with case(key, language, kind):
+                    tree = environment.parse(texts.subject + source)
+                    imported = {name for found in tree.find_all(jinja2.nodes.FromImport) for name in found.names}
+                    # Jinja does not see from inside a block what was imported outside of it.
+                    assert jinja2.meta.find_undeclared_variables(tree) - imported - set(SHARED) == declared
 
 
-@pytest.mark.parametrize("key", sorted(KEYS))
-def test_variables_and_samples_are_described(key):
-    template = TEMPLATES[key]
-    assert template.name
-    assert template.description.endswith(".")
-    assert len(template.samples) >= 2
-    for variable in template.content.variables:
-        assert variable.description
-        assert variable.sample not in ("", None) or not variable.required
-    for values in template.samples.values():
-        assert values.keys() == {variable.name for variable in template.content.variables}
+def test_variables_and_samples_are_described():
+    for key, template in TEMPLATES.items():
+        with case(key):
+            assert template.name
+            assert template.description.endswith(".")
+            assert len(template.samples) >= 2
+            for variable in template.content.variables:
+                assert variable.description, variable.name
+                assert variable.sample not in ("", None) or not variable.required, variable.name
+            for sample, values in template.samples.items():
+                assert values.keys() == {variable.name for variable in template.content.variables}, sample
 
 
-@pytest.mark.parametrize("key", sorted(KEYS))
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_whoever_has_no_name_is_greeted_without(key, language):
-    if not any(variable.name == "name" for variable in TEMPLATES[key].content.variables):
-        assert key == "mail/test"
-        return
-    for nobody in (None, ""):
-        mail = rendered(key, first_sample(key), language, name=nobody)
-        assert re.match(r"(Hello|Guten Tag)[,!]\n", mail.text)
-    assert "Ann &lt;b&gt;" in rendered(key, first_sample(key), language, name="Ann <b>").html
+def test_whoever_has_no_name_is_greeted_without():
+    with_name = {key for key, one in TEMPLATES.items() if any(each.name == "name" for each in one.content.variables)}
+    assert KEYS - with_name == {"mail/test"}
+    for key in with_name:
+        for language in LANGUAGES:
+            with case(key, language):
+                for nobody in (None, ""):
+                    mail = rendered(key, first_sample(key), language, name=nobody)
+                    assert re.match(r"(Hello|Guten Tag)[,!]\n", mail.text)
+                assert "Ann &lt;b&gt;" in rendered(key, first_sample(key), language, name="Ann <b>").html
 
 
 def test_mails_to_many_say_how_to_unsubscribe():
@@ -229,22 +263,26 @@ def test_mails_to_many_say_how_to_unsubscribe():
     assert bulk == {"mail/daily_digest", "platform/campaign_complete"}
     for key in bulk:
         for language in LANGUAGES:
-            mail = rendered(key, first_sample(key), language, unsubscribe_url="https://example.com/stop/1")
-            assert 'href="https://example.com/stop/1"' in mail.html
-            assert "https://example.com/stop/1" in mail.text
+            with case(key, language):
+                mail = rendered(key, first_sample(key), language, unsubscribe_url="https://example.com/stop/1")
+                assert 'href="https://example.com/stop/1"' in mail.html
+                assert "https://example.com/stop/1" in mail.text
 
 
-@pytest.mark.parametrize(
-    "key", ["account/password_changed", "account/email_changed", "account/sign_in_code", "platform/security_alert"]
-)
-@pytest.mark.parametrize(("language", "day"), [("en", "March 14, 2026"), ("de", "14. März 2026")])
-def test_security_mails_say_when_from_where_and_what_to_do(key, language, day):
-    mail = rendered(key, first_sample(key), language)
-    for text in (mail.html, mail.text):
-        assert day in text
-        assert "203.0.113.7" in text
-        assert "Firefox on Windows" in text
-        assert TEMPLATES[key].samples[first_sample(key)]["secure_url"] in text
+def test_security_mails_say_when_from_where_and_what_to_do(mails):
+    security = {
+        "account/password_changed", "account/email_changed", "account/sign_in_code", "platform/security_alert"
+    }  # fmt: skip
+    days = {"en": "March 14, 2026", "de": "14. März 2026"}
+    checked = [one for one in mails if one.key in security and one.sample == first_sample(one.key)]
+    assert len(checked) == len(security) * len(days)
+    for one in checked:
+        with one.case:
+            for text in (one.mail.html, one.mail.text):
+                assert days[one.language] in text
+                assert "203.0.113.7" in text
+                assert "Firefox on Windows" in text
+                assert TEMPLATES[one.key].samples[one.sample]["secure_url"] in text
 
 
 def test_the_sign_in_code_is_not_in_the_subject_which_the_log_keeps():
@@ -252,14 +290,16 @@ def test_the_sign_in_code_is_not_in_the_subject_which_the_log_keeps():
         assert "482913" not in rendered("account/sign_in_code", "With all details", language).subject
 
 
-@pytest.mark.parametrize(
-    ("count", "english", "german"),
-    [(0, "Nothing new on", "Nichts Neues vom"), (1, "1 thing", "1 Neuigkeit vom"), (1200, "1,200 things", "1.200 Neu")],
-)
-def test_numbers_are_counted_as_the_language_does(count, english, german):
-    entries = [{"title": "A"}] * count  # neither text nor url
-    assert rendered("mail/daily_digest", "A usual day", "en", entries=entries).subject.startswith(english)
-    assert rendered("mail/daily_digest", "A usual day", "de", entries=entries).subject.startswith(german)
+def test_numbers_are_counted_as_the_language_does():
+    for count, english, german in (
+        (0, "Nothing new on", "Nichts Neues vom"),
+        (1, "1 thing", "1 Neuigkeit vom"),
+        (1200, "1,200 things", "1.200 Neu"),
+    ):
+        entries = [{"title": "A"}] * count  # neither text nor url
+        with case(count):
+            assert rendered("mail/daily_digest", "A usual day", "en", entries=entries).subject.startswith(english)
+            assert rendered("mail/daily_digest", "A usual day", "de", entries=entries).subject.startswith(german)
 
 
 def test_a_used_up_quota_of_nothing_does_not_divide_by_it():

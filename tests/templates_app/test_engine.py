@@ -7,6 +7,7 @@ import pytest
 
 from templates_app.content.content import NAME, RESERVED, ContentError
 from templates_app.engine.engine import Bundle, RenderError, render_bundle
+from tests.cases import case
 from tests.templates_app.bundles import bundle_of, content_of
 
 
@@ -81,9 +82,8 @@ def test_a_subject_of_its_own_language_writes_numbers_in_it():
     assert "<p>1.5</p>" in rendered.html
 
 
-@pytest.mark.parametrize(
-    ("language", "expression", "result"),
-    [
+def test_filters_write_as_the_language_does():
+    for language, expression, result in [
         ("en", "'2026-03-01'|date", "Mar 1, 2026"),
         ("de", "'2026-03-01'|date('long')", "1. März 2026"),
         ("de", "'2026-03-01T12:30:00+01:00'|datetime('short')", "01.03.26, 12:30"),
@@ -96,28 +96,25 @@ def test_a_subject_of_its_own_language_writes_numbers_in_it():
         ("xx", "0.25|percent", "25%"),
         ("en", "none|date", ""),
         ("en", "none|money('EUR')", ""),
-    ],
-)
-def test_filters_write_as_the_language_does(language, expression, result):
-    source = f"[{{{{ {expression} }}}}]"
-    texts: dict[str, Any] = {language: {"text": source, "subject": "x"}} if language != "en" else {}
-    assert render_bundle(bundle_of(text=source, **texts), {}, language).text == f"[{result}]\n"
+    ]:
+        with case(language, expression):
+            source = f"[{{{{ {expression} }}}}]"
+            texts: dict[str, Any] = {language: {"text": source, "subject": "x"}} if language != "en" else {}
+            assert render_bundle(bundle_of(text=source, **texts), {}, language).text == f"[{result}]\n"
 
 
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [
+def test_filters_say_what_they_need():
+    for expression, message in [
         ("'soon'|date", "“soon” is not a date such as 2026-03-01."),
         ("'2026-03-01'|date('tiny')", "“tiny” is none of short, medium, long, full."),
         ("1|money('EURO')", "“EURO” is not a currency such as EUR."),
         ("'x'|number", "“x” is not a number that can be written."),
         ("[1]|date", "This filter needs text, not list."),
         ("1|number(99)", "A number is written with 0 to 10 decimals."),
-    ],
-)
-def test_filters_say_what_they_need(expression, message):
-    (problem,) = problems(f"\n{{{{ {expression} }}}}")
-    assert (problem.line, problem.message) == (2, message)
+    ]:
+        with case(expression):
+            (problem,) = problems(f"\n{{{{ {expression} }}}}")
+            assert (problem.line, problem.message) == (2, message)
 
 
 # ---------------------------------------------------------------- parts
@@ -147,10 +144,11 @@ def test_a_missing_part_or_text_of_one_is_named_with_its_line():
     assert (problem.part, problem.message) == ("text", "The part test/foot has no plain text.")
 
 
-@pytest.mark.parametrize("name", ["name", "'a' ~ 'b'", "['a', 'b']", "none"])
-def test_parts_are_named_outright(name):
-    (problem,) = problems(f"{{% include {name} %}}", {"name": "test/foot"}, variables="name")
-    assert problem.message == "Name the part outright, as one text in quotation marks."
+def test_parts_are_named_outright():
+    for name in ["name", "'a' ~ 'b'", "['a', 'b']", "none"]:
+        with case(name):
+            (problem,) = problems(f"{{% include {name} %}}", {"name": "test/foot"}, variables="name")
+            assert problem.message == "Name the part outright, as one text in quotation marks."
 
 
 def test_a_problem_in_a_part_says_who_used_it():
@@ -216,9 +214,8 @@ def test_css_that_cannot_be_read_is_a_problem():
 # ---------------------------------------------------------------- problems
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
+def test_problems_are_plain_sentences_with_the_line():
+    for source, message in [
         ("{{ nobody }}", "“nobody” is not known here: declare it as a variable, or correct the name."),
         ("{{ name.first }}", "This value has nothing named “first”."),
         ("{% if name %}", "{% if %} is not closed: its end is missing."),
@@ -240,11 +237,10 @@ def test_css_that_cannot_be_read_is_a_problem():
         ),
         ("{{ name|pprint }}", "There is no filter named pprint."),
         ("{{ lipsum() }}", "“lipsum” is not known here: declare it as a variable, or correct the name."),
-    ],
-)
-def test_problems_are_plain_sentences_with_the_line(source, message):
-    (problem,) = problems(f"<p>\n\n{source}", {"name": "Ann"}, variables="name")
-    assert (problem.template, problem.part, problem.line, problem.message) == ("test/mail", "html", 3, message)
+    ]:
+        with case(source):
+            (problem,) = problems(f"<p>\n\n{source}", {"name": "Ann"}, variables="name")
+            assert (problem.template, problem.part, problem.line, problem.message) == ("test/mail", "html", 3, message)
 
 
 def test_all_parts_of_a_mail_and_all_values_are_checked_at_once():
@@ -270,31 +266,34 @@ def test_a_bundle_survives_the_way_to_another_process():
     assert Bundle.from_json(bundle.as_json()) == bundle
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_no_variable_is_called_like_a_word_of_jinja(name):
-    with pytest.raises(ContentError, match="has a meaning of its own"):
-        content_of(html=f"{{{{ {name} }}}}", variables=[{"name": name}])
+def test_no_variable_is_called_like_a_word_of_jinja():
+    for name in sorted(RESERVED):
+        with case(name), pytest.raises(ContentError, match="has a meaning of its own"):
+            content_of(html=f"{{{{ {name} }}}}", variables=[{"name": name}])
 
 
-@pytest.mark.parametrize("name", sorted({*filter(NAME.fullmatch, keyword.kwlist), "block", "set", "caller"} - RESERVED))
-def test_every_other_name_of_a_variable_is_written(name):
-    rendered = render_bundle(
-        bundle_of(f"<p>{{{{ {name} }}}}, {{{{ 1 if {name} else 2 }}}}</p>", variables=name), {name: "Ann"}
-    )
-    assert "Ann, 1" in rendered.html
+def test_every_other_name_of_a_variable_is_written():
+    for name in sorted({*filter(NAME.fullmatch, keyword.kwlist), "block", "set", "caller"} - RESERVED):
+        with case(name):
+            source = f"<p>{{{{ {name} }}}}, {{{{ 1 if {name} else 2 }}}}</p>"
+            assert "Ann, 1" in html(source, {name: "Ann"}, variables=name)
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "{{ [1, 2]|map('string') }}", "{{ names|map('upper') }}", "{{ names|batch(2) }}", "{{ names.count }}",
-        "{{ dict }}", "{{ range(3) }}", "{{ namespace(a=1) }}", "{% macro button() %}x{% endmacro %}{{ button }}",
-    ],
-)  # fmt: skip
-def test_what_would_be_written_as_an_object_is_refused(source):
-    [problem] = problems(f"<p>\n{source}</p>", {"names": ["Ann"]}, declared=[{"name": "names", "type": "list"}])
-    assert problem.line == 2
-    assert "neither text nor a number nor a list" in problem.message
+def test_what_would_be_written_as_an_object_is_refused():
+    for source in [
+        "{{ [1, 2]|map('string') }}",
+        "{{ names|map('upper') }}",
+        "{{ names|batch(2) }}",
+        "{{ names.count }}",
+        "{{ dict }}",
+        "{{ range(3) }}",
+        "{{ namespace(a=1) }}",
+        "{% macro button() %}x{% endmacro %}{{ button }}",
+    ]:
+        with case(source):
+            [problem] = problems(f"<p>\n{source}</p>", {"names": ["Ann"]}, declared=[{"name": "names", "type": "list"}])
+            assert problem.line == 2
+            assert "neither text nor a number nor a list" in problem.message
 
 
 def test_lists_objects_and_what_blocks_and_macros_give_are_written():

@@ -20,6 +20,7 @@ from templates_app.files.folders import (
 )
 from templates_app.files.project_files import files_of
 from templates_app.files.reading import project_from
+from tests.cases import case
 from tests.templates_app.project_strategies import UNHURRIED, json_values, projects
 
 WELCOME = DocumentFiles(
@@ -197,15 +198,18 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("file", "text", "said"), FAULTS, ids=[said for *_, said in FAULTS])
-def test_a_fault_is_named_by_file_and_line(shop, file, text, said):
-    path = shop / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    found = problems(shop.parent)
-    assert len(found) == 1
-    assert said in found[0]
-    assert found[0].startswith("shop/templates/other" if "other" in file else f"shop/{file}")
+def test_a_fault_is_named_by_file_and_line(tmp_path):
+    for number, (file, text, said) in enumerate(FAULTS):
+        with case(said):
+            shop = tmp_path / str(number) / "shop"
+            write_project(shop, SHOP)
+            path = shop / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            found = problems(shop.parent)
+            assert len(found) == 1
+            assert said in found[0]
+            assert found[0].startswith("shop/templates/other" if "other" in file else f"shop/{file}")
 
 
 def test_all_faults_are_named_at_once(shop):

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from templates_app.content.content import Content, Texts, Variable
 from templates_app.lint.lint import inspect
 from templates_app.lint.mail_clients import FACTS
+from tests.cases import case
 from tests.templates_app.project_strategies import UNHURRIED
 
 FINE = '<p><a href="https://example.com/">Shop</a> <img src="https://example.com/a.png" alt="Logo"></p>'
@@ -81,14 +81,16 @@ def test_a_missing_text_part_and_an_empty_subject_are_errors():
     ]
 
 
-@pytest.mark.parametrize("left", ["{{ name }}", "{% if a %}", "{# note #}", "name }}", "endif %}"])
-def test_marks_left_in_the_output_are_errors_wherever_they_are(left):
-    source = Content({"en": Texts(subject="x", html=f"<p>\n{{% raw %}}{left}</p>", text=f"\n{{% raw %}}{left}")})
-    findings = found(f"<p>\n{left}</p>", text=f"Hi {left}", subject=f"Hi {left}", source=source)
-    assert {one.where for one in findings} == {"subject", "html", "text"}
-    assert {one.level for one in findings} == {"error"}
-    assert [one.line for one in findings if one.where == "html"] == [2]
-    assert found(f'<p title="{left}">x</p>')[0].level == "error"
+def test_marks_left_in_the_output_are_errors_wherever_they_are():
+    for left in ["{{ name }}", "{% if a %}", "{# note #}", "name }}", "endif %}"]:
+        with case(left):
+            raw = "{% raw %}" + left
+            source = Content({"en": Texts(subject="x", html=f"<p>\n{raw}</p>", text=f"\n{raw}")})
+            findings = found(f"<p>\n{left}</p>", text=f"Hi {left}", subject=f"Hi {left}", source=source)
+            assert {one.where for one in findings} == {"subject", "html", "text"}
+            assert {one.level for one in findings} == {"error"}
+            assert [one.line for one in findings if one.where == "html"] == [2]
+            assert found(f'<p title="{left}">x</p>')[0].level == "error"
 
 
 def test_braces_in_styles_are_no_leftovers():
@@ -117,9 +119,8 @@ def test_images_without_alt_are_named_with_their_line():
     ]
 
 
-@pytest.mark.parametrize(
-    ("address", "level"),
-    [
+def test_links_that_lead_nowhere_are_errors_and_doubtful_ones_warnings():
+    for address, level in [
         ("http://example.com/", "warning"),
         ("https://localhost/", "warning"),
         ("https://10.0.0.1/", "warning"),
@@ -140,18 +141,16 @@ def test_images_without_alt_are_named_with_their_line():
         ("", "error"),
         ("#", "error"),
         ("www.example.com", "error"),
-    ],
-)
-def test_links_that_lead_nowhere_are_errors_and_doubtful_ones_warnings(address, level):
-    findings = found(f'<p>\n<a href="{address}">x</a></p>')
-    assert [one.level for one in findings] == [level]
-    if address:
-        assert findings[0].line == 2
+    ]:
+        with case(address):
+            findings = found(f'<p>\n<a href="{address}">x</a></p>')
+            assert [one.level for one in findings] == [level]
+            if address:
+                assert findings[0].line == 2
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
+def test_good_links_and_those_to_the_platform_itself_are_fine():
+    for address in [
         "https://example.com/a?b=c&d=%20#e",
         "https://münchen.example/",
         "https://xn--mnchen-3ya.example/",
@@ -160,10 +159,9 @@ def test_links_that_lead_nowhere_are_errors_and_doubtful_ones_warnings(address, 
         "#top",
         "http://127.0.0.1:8000/account/",
         "http://127.0.0.1:8000",
-    ],
-)
-def test_good_links_and_those_to_the_platform_itself_are_fine(address):
-    assert found(f'<a href="{address}">x</a>', base_url="http://127.0.0.1:8000") == []
+    ]:
+        with case(address):
+            assert found(f'<a href="{address}">x</a>', base_url="http://127.0.0.1:8000") == []
 
 
 def test_an_address_that_only_begins_like_the_platforms_own_is_not_taken_for_it():
@@ -240,16 +238,16 @@ def example(fact):
     return IMAGE.format(f"https://example.com/a{fact.name}?x" if fact.kind == "image" else "data:image/png;base64,AA")
 
 
-@pytest.mark.parametrize("fact", FACTS, ids=[f"{one.kind} {one.name} {one.value}" for one in FACTS])
-def test_every_fact_is_found_with_its_source_and_line(fact):
-    findings = found("<p>x</p>\n" + example(fact))
-    assert [(one.level, one.line, one.help_url) for one in findings] == [("warning", 2, fact.source)]
-    assert all(program in findings[0].message for program in fact.dropped_by)
+def test_every_fact_is_found_with_its_source_and_line():
+    for fact in FACTS:
+        with case(fact):
+            findings = found("<p>x</p>\n" + example(fact))
+            assert [(one.level, one.line, one.help_url) for one in findings] == [("warning", 2, fact.source)]
+            assert all(program in findings[0].message for program in fact.dropped_by)
 
 
-@pytest.mark.parametrize(
-    "html",
-    [
+def test_what_works_everywhere_is_not_reported():
+    for html in [
         '<p style="display: block; position: relative; float: none; background: #fff">x</p>',
         "<style>/* display: flex */ .flex { content: 'display:flex' }</style><p>x</p>",
         "<!--[if mso]><video>x</video><![endif]--><p>x</p>",
@@ -257,21 +255,24 @@ def test_every_fact_is_found_with_its_source_and_line(fact):
         IMAGE.format("https://example.com/svg.png"),
         IMAGE.format("cid:logo"),
         "<style>@media (prefers-color-scheme: dark) { p { color: #fff } }</style><p>x</p>",
-    ],
-)
-def test_what_works_everywhere_is_not_reported(html):
-    assert found(html) == []
+    ]:
+        with case(html):
+            assert found(html) == []
 
 
 def test_a_fact_is_told_once_however_often_it_applies():
     assert len(found('<p style="float:left">x</p>' * 9)) == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["{{ 'x' * 10**10 }}", "{{ 9 ** 9 ** 9 }}", "{% set a = range(10**12)|list %}{{ a }}", "{{ " + "(" * 9999]
-)
-def test_nothing_is_calculated(text):
-    assert found(source=Content({"en": Texts(subject=text, html=text, text=text)})) == []
+def test_nothing_is_calculated():
+    for text in [
+        "{{ 'x' * 10**10 }}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{% set a = range(10**12)|list %}{{ a }}",
+        "{{ " + "(" * 9999,
+    ]:
+        with case(text):
+            assert found(source=Content({"en": Texts(subject=text, html=text, text=text)})) == []
 
 
 def test_names_that_a_source_sets_or_imports_itself_are_known():

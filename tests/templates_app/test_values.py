@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
 from django.utils.safestring import mark_safe
 
 from templates_app.content.content import Variable
 from templates_app.content.values import MAX_CHARACTERS, check
+from tests.cases import case
 
 
 def checked(kind, value):
@@ -30,9 +30,8 @@ def fault(kind, value):
     return sentence
 
 
-@pytest.mark.parametrize(
-    ("kind", "value", "plain"),
-    [
+def test_right_values_become_plain_data():
+    for kind, value, plain in [
         ("text", "Ann", "Ann"),
         ("text", "", ""),
         ("text", "a\r\nb\rc", "a\nb\nc"),
@@ -47,15 +46,13 @@ def fault(kind, value):
         ("email", "ann@example.com", "ann@example.com"),
         ("list", ("a", {"b": [None, True]}), ["a", {"b": [None, True]}]),
         ("object", {"a": date(2026, 3, 1)}, {"a": "2026-03-01"}),
-    ],
-)
-def test_right_values_become_plain_data(kind, value, plain):
-    assert checked(kind, value) == plain
+    ]:
+        with case(kind, value):
+            assert checked(kind, value) == plain
 
 
-@pytest.mark.parametrize(
-    ("kind", "value", "sentence"),
-    [
+def test_wrong_values_are_told_in_a_sentence():
+    for kind, value, sentence in [
         ("text", 3, "The value it must be text, not a number."),
         ("number", "3", "The value it must be a number, not this text."),
         ("number", True, "The value it must be a number, not true or false."),
@@ -82,10 +79,9 @@ def test_right_values_become_plain_data(kind, value, plain):
         ("text", "\ud800", "The value it contains a character that cannot be sent."),
         ("text", "x" * (MAX_CHARACTERS + 1), "The value it is too large."),
         ("price", "1", "The value it has the unknown type price."),
-    ],
-)
-def test_wrong_values_are_told_in_a_sentence(kind, value, sentence):
-    assert fault(kind, value) == sentence
+    ]:
+        with case(kind, value):
+            assert fault(kind, value) == sentence
 
 
 def test_values_are_not_told_because_they_may_be_secret():
