@@ -98,25 +98,34 @@ def pytest_collection_modifyitems(items):
 # ---------------------------------------------------------------- a clean start
 
 
-@pytest.fixture
-def mail_settings(settings, tmp_path):
-    """Set what the MAIL_* variables say: ``mail_settings(driver="log", from_address="a@example.com")``."""
-
-    def use(**fields) -> MailEnvironment:
-        settings.MAIL = MailEnvironment(**{"log_file": tmp_path / "mail.log", **fields})
-        return settings.MAIL
-
-    return use
+@pytest.fixture(scope="session", autouse=True)
+def own_backend(django_test_environment):
+    """Mail takes Mailadmin's backend, which Django's test environment replaces."""
+    django_settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
 
 
 @pytest.fixture(autouse=True)
-def clean_start(mail_settings, settings, monkeypatch):
-    """No MAIL_* variable is set, caches are empty, and mail takes Mailadmin's backend (pytest-django swaps it)."""
-    # Or a test would see the clocks of the one before.
-    monkeypatch.setattr(expired_leases, "watch", expired_leases.Watch())
-    mail_settings()
-    settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+def clean_start():
+    """Nothing is left of the test before: neither jobs nor a mail log file, nor what the process remembers.
+
+    For every test, also those that need none of it: so there are only assignments here, and no other fixture.
+    """
+    django_settings.HUEY.storage = MemoryStorage("tests")
+    django_settings.MAIL.log_file.unlink(missing_ok=True)
+    expired_leases.watch = expired_leases.Watch()  # or a test would see the clocks of the one before
     forget()  # rows made in a test are rolled back after callbacks that ran as if they had been committed
+
+
+@pytest.fixture
+def mail_settings(settings):
+    """Set what the MAIL_* variables say: ``mail_settings(driver="log", from_address="a@example.com")``."""
+    log_file = settings.MAIL.log_file
+
+    def use(**fields) -> MailEnvironment:
+        settings.MAIL = MailEnvironment(**{"log_file": log_file, **fields})
+        return settings.MAIL
+
+    return use
 
 
 @pytest.fixture
@@ -147,12 +156,10 @@ class Jobs:
         return done
 
 
-@pytest.fixture(autouse=True)
-def jobs(monkeypatch):
+@pytest.fixture
+def jobs():
     """Jobs are recorded, and done only when the test calls ``jobs.run()``."""
-    huey = django_settings.HUEY
-    monkeypatch.setattr(huey, "storage", MemoryStorage("tests"))
-    return Jobs(huey)
+    return Jobs(django_settings.HUEY)
 
 
 # ---------------------------------------------------------------- people
