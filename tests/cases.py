@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from django.core.cache import cache
 from django.db import transaction
 
+from mailadmin.delivery import expired_leases
 from maillog import labels
 from templates_app import rendering
 
@@ -13,7 +14,8 @@ LONGEST = 200  # characters of a case that a failure repeats
 
 
 def forget() -> None:
-    """Empty what the process remembers of the database."""
+    """Empty what the process remembers of the database and of the time of day."""
+    expired_leases.watch = expired_leases.Watch()
     cache.clear()
     rendering.forget()
     labels.forget()

@@ -17,7 +17,6 @@ from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from config.environment.reader import MailEnvironment
-from mailadmin.delivery import expired_leases
 from tests.cases import forget
 from tests.factories import make_admin, make_user
 
@@ -112,7 +111,6 @@ def clean_start():
     """
     django_settings.HUEY.storage = MemoryStorage("tests")
     django_settings.MAIL.log_file.unlink(missing_ok=True)
-    expired_leases.watch = expired_leases.Watch()  # or a test would see the clocks of the one before
     forget()  # rows made in a test are rolled back after callbacks that ran as if they had been committed
 
 

@@ -25,10 +25,10 @@ from tests.faults.doors import Door
 
 pytestmark = pytest.mark.both_databases
 
-AWAY = 4.0  # seconds, at least
-MAILS = 2400
+AWAY = 3.0  # seconds, at least
+MAILS = 1600
 IN_HAND = drain.BATCH + drain.BATCH // 2 + drain.FLUSH  # that may still go out
-RATE = 300.0  # mails a second, so that there is work before, during and after
+RATE = 400.0  # mails a second, so that there is work before and after, and time for more than is in hand
 
 
 @pytest.fixture

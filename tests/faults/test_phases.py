@@ -5,6 +5,7 @@ connection in trouble are held: nothing of them fails. Once the server behaves a
 Message-ID and for those recipients alone who have not got it.
 """
 
+import contextlib
 import time
 from collections import Counter
 from datetime import timedelta
@@ -16,9 +17,12 @@ from django.utils import timezone
 from mailadmin.api import Mail, send_many
 from mailadmin.connections import circuit_breaker, selection
 from mailadmin.delivery import deliver as delivery
+from mailadmin.drivers import event_loop
+from mailadmin.drivers.smtp import pool
 from mailadmin.models import ConnectionState
 from maillog.models import Attempt, Message, Recipient, Status
-from tests.smtp_faults import DRIP, DROP, EOF, GARBAGE, HANG, reply
+from tests.cases import rolled_back
+from tests.smtp_faults import DRIP, DROP, EOF, GARBAGE, HANG, FaultyServer, reply
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient")]
 
@@ -59,17 +63,23 @@ def test_the_table_is_complete():
 
 
 @pytest.fixture
-def start(start_faulty_smtp, mail_settings, monkeypatch):
-    """Start a server with STARTTLS and sign-in and these faults; it is the connection "environment"."""
+def start(mail_settings, monkeypatch):
+    """Start a server with STARTTLS and sign-in and these faults: the connection "environment". The last one ends."""
     usual = selection.server_for  # which would wait ten minutes for the answer to the final dot
     monkeypatch.setattr(selection, "server_for", lambda connection, content_timeout=0.0: usual(connection))
 
-    def start_server(**faults):
-        server = start_faulty_smtp(tls="starttls", username="mailer", faults=faults)
-        mail_settings(**server.fields, from_address="shop@example.com", timeout=SECONDS)
-        return server
+    with contextlib.ExitStack() as running:
 
-    return start_server
+        def start_server(**faults):
+            running.close()
+            server = FaultyServer(tls="starttls", username="mailer", faults=faults)
+            server.start()
+            running.callback(server.stop)
+            running.callback(lambda: event_loop.run(pool.close_all()))
+            mail_settings(**server.fields, from_address="shop@example.com", timeout=SECONDS)
+            return server
+
+        yield start_server
 
 
 def put(*recipients):
@@ -99,80 +109,84 @@ def taken(server, count):
     return Counter(address for mail in server.mails for address in mail.recipients)
 
 
-@pytest.mark.parametrize(("phase", "fault", "expected"), BEFORE_THE_MAIL)
-def test_trouble_before_a_mail_is_the_connections(start, phase, fault, expected):
-    server = start(**{phase: FAULTS[fault]})
-    ids = put(*ADDRESSES)
-    deliver()
-    assert set(Message.objects.values_list("status", flat=True)) == {Status.HELD}
-    state = ConnectionState.objects.get()
-    assert (state.state, state.reason != "") == (expected, True)
-    assert Attempt.objects.count() == 1, "one mail found out, the others were not tried"
-    assert taken(server, 0) == {}
+def test_trouble_before_a_mail_is_the_connections(start):
+    for phase, fault, expected in BEFORE_THE_MAIL:
+        with rolled_back(phase, fault):
+            server = start(**{phase: FAULTS[fault]})
+            ids = put(*ADDRESSES)
+            deliver()
+            assert set(Message.objects.values_list("status", flat=True)) == {Status.HELD}
+            state = ConnectionState.objects.get()
+            assert (state.state, state.reason != "") == (expected, True)
+            assert Attempt.objects.count() == 1, "one mail found out, the others were not tried"
+            assert taken(server, 0) == {}
 
-    server.faults.clear()
-    before = server.connections
-    deliver(later=timedelta(minutes=1))
-    if expected == ConnectionState.State.PAUSED:
-        assert server.connections == before, "a person has to look at it"
-        circuit_breaker.resume("environment")
-        deliver(later=timedelta(minutes=1))
-    assert set(Message.objects.values_list("status", flat=True)) == {Status.SENT}
-    assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)
-    assert all(set(outcomes(number).values()) == {"accepted"} for number in ids)
-
-
-@pytest.mark.parametrize(("phase", "fault", "expected"), WITH_A_MAIL)
-def test_trouble_with_a_mail_is_that_mails_alone(start, phase, fault, expected):
-    server = start(**{phase: [FAULTS[fault]]})
-    ids = put(*ADDRESSES)
-    deliver()
-    met = Message.objects.exclude(status=Status.SENT)
-    assert not ConnectionState.objects.exclude(state=ConnectionState.State.OPEN).exists()
-    if expected == Status.SENT:
-        assert not met.exists()
-        assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)
-        return
-    row = met.get()
-    word = {"failed": "refused"}.get(expected, expected)
-    assert (row.status, row.reason != "") == (expected, True)
-    assert set(outcomes(row.pk).values()) == {word}
-    assert (row.attempts.get().outcome, row.attempts.get().phase) == (expected, phase)
-    assert (row.possibly_duplicate, row.next_attempt_at is None) == (expected == "uncertain", expected == "failed")
-    assert sum(taken(server, 2).values()) == 2
-
-    deliver(later=timedelta(minutes=2))
-    row.refresh_from_db()
-    if expected == "failed":
-        assert (row.status, row.attempt_count) == (Status.FAILED, 1)
-        return
-    assert (row.status, row.attempt_count) == (Status.SENT, 2)
-    assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)
-    identity = f"Message-ID: {row.message_id}".encode()
-    contents = [content for content in server.contents if identity in content]
-    assert len(contents) == (2 if phase == "content" else 1), "every copy has the same Message-ID"
-    assert len(ids) == 3
+            server.faults.clear()
+            before = server.connections
+            deliver(later=timedelta(minutes=1))
+            if expected == ConnectionState.State.PAUSED:
+                assert server.connections == before, "a person has to look at it"
+                circuit_breaker.resume("environment")
+                deliver(later=timedelta(minutes=1))
+            assert set(Message.objects.values_list("status", flat=True)) == {Status.SENT}
+            assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)
+            assert all(set(outcomes(number).values()) == {"accepted"} for number in ids)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_trouble_with_one_recipient_is_that_recipients_alone(start, fault):
+def test_trouble_with_a_mail_is_that_mails_alone(start):
+    for phase, fault, expected in WITH_A_MAIL:
+        with rolled_back(phase, fault):
+            server = start(**{phase: [FAULTS[fault]]})
+            ids = put(*ADDRESSES)
+            deliver()
+            met = Message.objects.exclude(status=Status.SENT)
+            assert not ConnectionState.objects.exclude(state=ConnectionState.State.OPEN).exists()
+            if expected == Status.SENT:
+                assert not met.exists()
+                assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)
+                continue
+            row = met.get()
+            word = {"failed": "refused"}.get(expected, expected)
+            assert (row.status, row.reason != "") == (expected, True)
+            assert set(outcomes(row.pk).values()) == {word}
+            assert (row.attempts.get().outcome, row.attempts.get().phase) == (expected, phase)
+            assert (row.possibly_duplicate, row.next_attempt_at is None) == (expected == "uncertain", expected == "failed")
+            assert sum(taken(server, 2).values()) == 2
+
+            deliver(later=timedelta(minutes=2))
+            row.refresh_from_db()
+            if expected == "failed":
+                assert (row.status, row.attempt_count) == (Status.FAILED, 1)
+                continue
+            assert (row.status, row.attempt_count) == (Status.SENT, 2)
+            assert taken(server, 3) == dict.fromkeys(ADDRESSES, 1)
+            identity = f"Message-ID: {row.message_id}".encode()
+            contents = [content for content in server.contents if identity in content]
+            assert len(contents) == (2 if phase == "content" else 1), "every copy has the same Message-ID"
+            assert len(ids) == 3
+
+
+def test_trouble_with_one_recipient_is_that_recipients_alone(start):
     """451 and 550 are said about one recipient; whatever breaks the conversation concerns all who are still open."""
     ann, ben, cy = ADDRESSES
-    server = start(**{f"rcpt:{ben}": [FAULTS[fault]]})
-    (number,) = put(ADDRESSES)
-    deliver()
+    others, everybody = {ann: 1, cy: 1}, dict.fromkeys(ADDRESSES, 1)
     expected = {
-        "451": ("deferred", {ann: "accepted", ben: "deferred", cy: "accepted"}, {ann: 1, cy: 1}),
-        "550": ("failed", {ann: "accepted", ben: "refused", cy: "accepted"}, {ann: 1, cy: 1}),
+        "451": ("deferred", {ann: "accepted", ben: "deferred", cy: "accepted"}, others),
+        "550": ("failed", {ann: "accepted", ben: "refused", cy: "accepted"}, others),
     }
     broken = ("deferred", dict.fromkeys(ADDRESSES, "deferred"), {})
-    status, people, arrived = expected.get(fault, broken)
-    assert (Message.objects.get().status, outcomes(number), taken(server, len(arrived))) == (status, people, arrived)
-    deliver(later=timedelta(minutes=2))
-    assert taken(server, 2 if fault == "550" else 3) == (
-        {ann: 1, cy: 1} if fault == "550" else dict.fromkeys(ADDRESSES, 1)
-    )
-    assert Message.objects.get().status == ("failed" if fault == "550" else "sent")
+    for fault in FAULTS:
+        with rolled_back(fault):
+            server = start(**{f"rcpt:{ben}": [FAULTS[fault]]})
+            (number,) = put(ADDRESSES)
+            deliver()
+            status, outcome, arrived = expected.get(fault, broken)
+            assert Message.objects.get().status == status
+            assert outcomes(number) == outcome
+            assert taken(server, len(arrived)) == arrived
+            deliver(later=timedelta(minutes=2))
+            assert taken(server, 2 if fault == "550" else 3) == (others if fault == "550" else everybody)
+            assert Message.objects.get().status == ("failed" if fault == "550" else "sent")
 
 
 def test_of_250_550_and_451_only_the_451_is_tried_again(start):

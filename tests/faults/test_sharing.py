@@ -13,7 +13,7 @@ from benchmarks.faults.lab import ROOT
 @pytest.mark.redis
 def test_three_workers_on_postgres_and_redis_send_every_mail_once_and_all_take_part():
     """In a process of its own, because Django is set up on other stores there."""
-    options = ["--database", "postgres", "--queue", "redis", "--only", "sharing", "--mails", "3000"]
+    options = ["--database", "postgres", "--queue", "redis", "--only", "sharing", "--mails", "1200"]
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.bench_faults", *options],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,

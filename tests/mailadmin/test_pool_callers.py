@@ -244,7 +244,7 @@ def test_closing_from_another_thread_lets_the_mail_under_way_finish_and_says_goo
 def test_closing_while_a_further_connection_is_dialed_forgets_no_mail_that_is_under_way(start_faulty_smtp):
     """Met with workers that were stopped under load: their dial was given up, and the mails under way with it."""
     server = start_faulty_smtp(pipelining=True, faults={"content": HELD, "greeting": [None, HANG]})
-    to = server_of(server, max_connections=2)
+    to = server_of(server, max_connections=2, timeout=3.0)
     sending = asyncio.run_coroutine_threadsafe(DRIVER.send(mails(20), to), event_loop.process_loop())
     wait_for(lambda: server.contents and server.connections == 2)
     closing = asyncio.run_coroutine_threadsafe(pool.close_all(60), event_loop.process_loop())
