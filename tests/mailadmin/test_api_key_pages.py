@@ -37,6 +37,7 @@ def test_a_new_key_is_shown_once_and_works(admin, admin_client):
     assert key not in listed
 
 
+@pytest.mark.both_databases
 def test_loading_the_answer_again_makes_no_second_key(admin_client):
     admin_client.post(NEW, FORM)
     again = admin_client.post(NEW, FORM)

@@ -218,6 +218,7 @@ def test_all_are_retried_after_the_page_has_said_how_many(manager):
     assert [status_of(pk) for pk in [*ids, late]] == ["queued", "queued", "uncertain", "queued", "held"]
 
 
+@pytest.mark.both_databases
 def test_all_of_one_state_and_connection_are_cancelled(manager):
     ids = [held(), held(connection="Relay B"), in_state("deferred"), in_state("sending")]
     query = {"status": "held", "connection": "Relay A"}
@@ -353,6 +354,7 @@ def test_what_has_ended_is_not_listed(viewer):
     assert "Your invoice" not in page
 
 
+@pytest.mark.both_databases
 def test_pages_lead_from_the_oldest_to_the_newest_and_back(viewer):
     ids = [held() if n % 2 else queued() for n in range(120)]
     seen, url = [], QUEUE
@@ -400,6 +402,7 @@ def test_the_state_renews_itself_alone_and_keeps_the_filter(viewer, relay):
     assert 'aria-current="true"' in part
 
 
+@pytest.mark.both_databases
 def test_an_unreachable_connection_shows_when_it_is_tried_again_and_how_many_wait(viewer, relay, still_clock):
     ConnectionState.objects.create(
         connection="environment", name="environment", state=State.UNREACHABLE, reason="Connection refused",

@@ -243,6 +243,7 @@ def rules(**changed):
     return {name: str(days) for name, days in {**retention.DEFAULTS, **changed}.items()}
 
 
+@pytest.mark.both_databases
 def test_the_rules_are_changed_with_who_and_when(admin_client):
     assert admin_client.post("/log/retention/rules/", rules(row_sent=100, trail=""))["Location"] == "/log/retention/"
     assert retention.rules()["row_sent"] == 100

@@ -143,6 +143,7 @@ def test_what_cannot_be_a_project_is_refused_beside_its_field(client, template, 
     assert not Project.objects.filter(key="news").exists()
 
 
+@pytest.mark.both_databases
 def test_a_key_is_given_once_in_a_project(client, template):
     response = client.post("/templates/new/", {"project": "shop", "name": "Again", "key": "hello"})
     assert "There is one with this key in the project already." in seen(response)
