@@ -21,7 +21,8 @@ from maillog.queue.actions import (
     retry_now,
 )
 from maillog.queue.claiming import claim_due, claim_these, recover_expired
-from maillog.queue.settling import release_held, settle
+from maillog.queue.settling import RecipientOutcome, release_held, settle
+from tests.cases import rolled_back
 from tests.maillog.makers import LEASE, claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -53,46 +54,50 @@ def row(pk):
 # ---------------------------------------------------------------- one mail, every state
 
 
-@pytest.mark.parametrize("status", CANCELLABLE)
-def test_a_waiting_mail_can_be_cancelled(status):
-    pk = mail(status)
-    assert cancel([pk], reason="Cancelled by Ann.") == 1
-    after = row(pk)
-    assert (after.status, after.reason, after.claim, after.next_attempt_at) == (
-        "cancelled",
-        "Cancelled by Ann.",
-        "",
-        None,
-    )
-    assert after.finished_at
-    assert claim_these([pk], lease=LEASE, worker="test") == []
+def test_a_waiting_mail_can_be_cancelled():
+    for status in CANCELLABLE:
+        with rolled_back(status):
+            pk = mail(status)
+            assert cancel([pk], reason="Cancelled by Ann.") == 1
+            after = row(pk)
+            assert (after.status, after.reason, after.claim, after.next_attempt_at) == (
+                "cancelled",
+                "Cancelled by Ann.",
+                "",
+                None,
+            )
+            assert after.finished_at
+            assert claim_these([pk], lease=LEASE, worker="test") == []
 
 
-@pytest.mark.parametrize("status", [*UNTOUCHABLE, Status.FAILED])
-def test_what_is_being_sent_or_has_ended_cannot_be_cancelled(status):
-    pk = mail(status)
-    before = Message.objects.values().get(pk=pk)
-    assert cancel([pk]) == 0
-    assert Message.objects.values().get(pk=pk) == before
+def test_what_is_being_sent_or_has_ended_cannot_be_cancelled():
+    for status in [*UNTOUCHABLE, Status.FAILED]:
+        with rolled_back(status):
+            pk = mail(status)
+            before = Message.objects.values().get(pk=pk)
+            assert cancel([pk]) == 0
+            assert Message.objects.values().get(pk=pk) == before
 
 
-@pytest.mark.parametrize("status", CANCELLABLE)
-def test_a_waiting_mail_is_due_at_once_when_it_is_retried(status):
-    pk = mail(status)
-    Message.objects.update(worker_deaths=2)
-    assert retry_now([pk]) == Retried(due=1)
-    after = row(pk)
-    assert (after.status, after.reason, after.worker_deaths, after.finished_at) == ("queued", "", 0, None)
-    assert after.possibly_duplicate == (status == Status.UNCERTAIN)
-    assert [one.id for one in claim_due(limit=5, lease=LEASE, worker="test")] == [pk]
+def test_a_waiting_mail_is_due_at_once_when_it_is_retried():
+    for status in CANCELLABLE:
+        with rolled_back(status):
+            pk = mail(status)
+            Message.objects.update(worker_deaths=2)
+            assert retry_now([pk]) == Retried(due=1)
+            after = row(pk)
+            assert (after.status, after.reason, after.worker_deaths, after.finished_at) == ("queued", "", 0, None)
+            assert after.possibly_duplicate == (status == Status.UNCERTAIN)
+            assert [one.id for one in claim_due(limit=5, lease=LEASE, worker="test")] == [pk]
 
 
-@pytest.mark.parametrize("status", UNTOUCHABLE)
-def test_what_is_being_sent_or_has_ended_well_cannot_be_retried(status):
-    pk = mail(status)
-    before = Message.objects.values().get(pk=pk)
-    assert retry_now([pk]) == Retried()
-    assert Message.objects.values().get(pk=pk) == before
+def test_what_is_being_sent_or_has_ended_well_cannot_be_retried():
+    for status in UNTOUCHABLE:
+        with rolled_back(status):
+            pk = mail(status)
+            before = Message.objects.values().get(pk=pk)
+            assert retry_now([pk]) == Retried()
+            assert Message.objects.values().get(pk=pk) == before
 
 
 def test_a_retried_mail_that_was_due_keeps_its_place():

@@ -8,6 +8,7 @@ from mailadmin.operations import bulk
 from maillog.models import Content, MailEvent, Message, RetentionRules
 from maillog.queue.actions import cancel
 from maillog.retention import rules as retention
+from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
@@ -47,23 +48,21 @@ def test_without_the_right_to_see_bodies_a_mail_goes_to_its_own_recipients_only(
     assert response["Location"] == f"/log/{new.pk}/"
 
 
-@pytest.mark.parametrize(
-    ("typed", "says"),
-    [
+def test_a_wrong_address_is_said_at_the_field_and_nothing_is_sent(admin_client):
+    old = finished()
+    for typed, says in [
         ({}, "This field is required."),
         ({"whom": "nobody"}, "not one of the available choices"),
         ({"whom": "other"}, "Write the address that it goes to."),
         ({"whom": "other", "address": "a@example.com, b@example.com"}, "One thing needs correcting"),
         ({"whom": "other", "address": "a@example.com\r\nBcc: eve@example.com"}, "One thing needs correcting"),
         ({"whom": "other", "address": "x" * 5_000}, "One thing needs correcting"),
-    ],
-)
-def test_a_wrong_address_is_said_at_the_field_and_nothing_is_sent(typed, says, admin_client):
-    old = finished()
-    response = admin_client.post(f"/log/{old.pk}/resending/", typed)
-    assert response.status_code == 422
-    assert says in text(response)
-    assert Message.objects.count() == 1
+    ]:
+        with case(typed):
+            response = admin_client.post(f"/log/{old.pk}/resending/", typed)
+            assert response.status_code == 422
+            assert says in text(response)
+            assert Message.objects.count() == 1
 
 
 def test_a_mail_with_a_link_is_refused_with_the_advice(admin_client):
@@ -170,9 +169,9 @@ def test_without_a_tick_nothing_is_touched_and_least_of_all_everything(admin_cli
     assert not BulkAction.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_what_cannot_be_used_is_said_and_orders_nothing(admin_client):
+    finished()
+    for query in [
         "all=1&do=explode",
         "all=1&do=delete&status=nonsense",
         "all=1&do=delete&date_from=yesterday",
@@ -181,16 +180,14 @@ def test_without_a_tick_nothing_is_touched_and_least_of_all_everything(admin_cli
         "all=1&do=delete&up_to=99999999999999999999",
         "all=1&do=delete&" + "&".join(f"x{n}=1234567" for n in range(900)),
         "do=delete&" + "&".join(f"ids={n}" for n in range(1, 502)),
-    ],
-)
-def test_what_cannot_be_used_is_said_and_orders_nothing(query, admin_client):
-    finished()
-    response = admin_client.get(f"/log/actions/new/?{query}")
-    assert response.status_code == 200
-    assert "Nothing was done." in text(response)
-    response = admin_client.post("/log/actions/new/", query, content_type="application/x-www-form-urlencoded")
-    assert response.status_code == 422
-    assert not BulkAction.objects.exists()
+    ]:
+        with case(query):
+            response = admin_client.get(f"/log/actions/new/?{query}")
+            assert response.status_code == 200
+            assert "Nothing was done." in text(response)
+            response = admin_client.post("/log/actions/new/", query, content_type="application/x-www-form-urlencoded")
+            assert response.status_code == 422
+            assert not BulkAction.objects.exists()
 
 
 def test_each_action_needs_its_own_permission():
@@ -253,9 +250,8 @@ def test_the_rules_are_changed_with_who_and_when(admin_client):
     assert "changed by admin@example.com" in page
 
 
-@pytest.mark.parametrize(
-    ("changed", "says"),
-    [
+def test_rules_that_cannot_be_are_said_at_the_field_and_nothing_changes(admin_client):
+    for changed, says in [
         ({"row_sent": "0"}, "at least one day"),
         ({"row_sent": "-5"}, "at least one day"),
         ({"row_sent": "3651"}, "At most 3650 days"),
@@ -265,10 +261,9 @@ def test_the_rules_are_changed_with_who_and_when(admin_client):
         ({"row_sent": "20"}, "at most 20 days"),
         ({"body_sent": ""}, "at most 365 days"),
         ({"trail": "٣x"}, "whole number of days"),
-    ],
-)
-def test_rules_that_cannot_be_are_said_at_the_field_and_nothing_changes(changed, says, admin_client):
-    response = admin_client.post("/log/retention/rules/", rules(**changed))
-    assert response.status_code == 422
-    assert says in text(response)
-    assert not RetentionRules.objects.exists()
+    ]:
+        with case(changed):
+            response = admin_client.post("/log/retention/rules/", rules(**changed))
+            assert response.status_code == 422
+            assert says in text(response)
+            assert not RetentionRules.objects.exists()

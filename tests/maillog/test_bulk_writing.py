@@ -8,6 +8,7 @@ from maillog.content.storage import unpack
 from maillog.models import Attempt, Content, Message, Recipient
 from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import settle
+from tests.cases import case
 from tests.maillog.makers import attempt, claimed, new_message, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -40,8 +41,9 @@ def test_a_servers_words_come_back_as_they_were(reply, code):
     assert Attempt.objects.get(message_id=pk).code == code
 
 
-@pytest.mark.parametrize("text", ["NULL", "null", "", "{}", '"', "\\", "a,b", '\\"', "{NULL}", " "])
-def test_words_of_arrays_are_only_words(text):
-    (pk,) = enqueue([new_message(subject=text)])
-    assert Message.objects.get(pk=pk).subject == text
-    assert Recipient.objects.filter(message_id=pk, enhanced_code="", code=None).count() == 1
+def test_words_of_arrays_are_only_words():
+    for text in ["NULL", "null", "", "{}", '"', "\\", "a,b", '\\"', "{NULL}", " "]:
+        with case(text):
+            (pk,) = enqueue([new_message(subject=text)])
+            assert Message.objects.get(pk=pk).subject == text
+            assert Recipient.objects.filter(message_id=pk, enhanced_code="", code=None).count() == 1

@@ -116,12 +116,17 @@ def test_the_rows_have_the_columns_of_the_page_that_they_are_for(admin_client):
     assert "Relay A" not in text
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"rows": "1"}, {"rows": "1.zz"}, {"rows": "1.a,"}, {"rows": f"{9**30}.a"}, {"since": "-1"}, {"seen": "x"}]
-)
-def test_what_no_page_asks_is_refused(admin_client, wrong):
+def test_what_no_page_asks_is_refused(admin_client):
     queued()
-    assert admin_client.get(LIVE, {**shown(), **wrong}).status_code == 400
+    for wrong in [
+        {"rows": "1"},
+        {"rows": "1.zz"},
+        {"rows": "1.a,"},
+        {"rows": f"{9**30}.a"},
+        {"since": "-1"},
+        {"seen": "x"},
+    ]:
+        assert admin_client.get(LIVE, {**shown(), **wrong}).status_code == 400, wrong
 
 
 def test_a_text_that_is_not_understood_still_shows_changed_rows(admin_client):

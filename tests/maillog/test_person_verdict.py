@@ -14,6 +14,7 @@ from maillog.queue.settling import settle
 from maillog.recipients import history as people
 from maillog.recipients.recipient_steps import looks_gone, person_steps
 from maillog.recipients.recipient_verdict import PersonCase, person_verdict
+from tests.cases import rolled_back
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.django_db
@@ -142,25 +143,25 @@ def test_left_out_by_a_suppression_that_is_lifted():
     assert person_steps(case()) == ["If the person should have it, send the mail again from its page."]
 
 
-@pytest.mark.parametrize(
-    ("status", "begins", "tone"),
-    [
+def test_other_ends():
+    for status, begins, tone in [
         ("uncertain", "The newest mail was handed to smtp.example.com:587, but its answer was lost", "warn"),
         ("cancelled", "The last mail was cancelled", "muted"),
         ("logged", "The last mail was recorded, but sent to nobody", "info"),
         ("failed", "The last mail was given up: 451 busy.", "bad"),
-    ],
-)
-def test_other_ends(status, begins, tone):
-    mail = claimed(queued())
-    outcome = {"logged": "skipped", "failed": "deferred", "uncertain": "uncertain"}.get(status, "open")
-    rows = [RecipientOutcome(id=mail.recipients[0].id, outcome=outcome, reply="451 busy" * (status == "failed"))]
-    ended = None if status == "cancelled" else attempt(outcome=status, phase="connect", code=None, enhanced_code="")
-    settle([settlement(mail, status, recipients=rows, attempt=ended)])
-    verdict = said()
-    assert verdict.sentence.startswith(begins)
-    assert verdict.tone == tone
-    assert person_steps(case())
+    ]:
+        with rolled_back(status):
+            mail = claimed(queued())
+            outcome = {"logged": "skipped", "failed": "deferred", "uncertain": "uncertain"}.get(status, "open")
+            reply = "451 busy" if status == "failed" else ""
+            rows = [RecipientOutcome(id=mail.recipients[0].id, outcome=outcome, reply=reply)]
+            tried = attempt(outcome=status, phase="connect", code=None, enhanced_code="")
+            ended = None if status == "cancelled" else tried
+            settle([settlement(mail, status, recipients=rows, attempt=ended)])
+            verdict = said()
+            assert verdict.sentence.startswith(begins)
+            assert verdict.tone == tone
+            assert person_steps(case())
 
 
 def test_each_recipient_has_a_verdict_of_its_own():
@@ -183,14 +184,15 @@ def test_more_than_is_looked_at_is_said(monkeypatch):
 # ---------------------------------------------------------------- suppressing is advised, never done
 
 
-@pytest.mark.parametrize("enhanced", ["5.1.1", "5.1.2", "5.1.6", "5.1.10", "5.4.4"])
-def test_refused_twice_because_it_takes_no_mail_at_all(enhanced):
-    refused(enhanced_code=enhanced)
-    assert not looks_gone(case())
-    refused(enhanced_code=enhanced)
-    assert looks_gone(case())
-    assert "suppress it" in person_steps(case())[-1]
-    assert suppressions.in_force(ANN) is None
+def test_refused_twice_because_it_takes_no_mail_at_all():
+    for enhanced in ["5.1.1", "5.1.2", "5.1.6", "5.1.10", "5.4.4"]:
+        with rolled_back(enhanced):
+            refused(enhanced_code=enhanced)
+            assert not looks_gone(case())
+            refused(enhanced_code=enhanced)
+            assert looks_gone(case())
+            assert "suppress it" in person_steps(case())[-1]
+            assert suppressions.in_force(ANN) is None
 
 
 def test_words_tell_it_where_the_codes_do_not():

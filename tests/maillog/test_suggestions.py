@@ -37,9 +37,9 @@ def test_what_is_turned_round_is_suggested_from_its_minus_on():
     assert offered("-fai") == ["-status:failed"]
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
+def test_suggestions_complete_the_word_at_the_caret_and_keep_the_rest():
+    finished("sent")
+    for before, after in [
         ("sta| invoice", "status:| invoice"),
         ("a status:fa| b", "a status:failed| b"),
         ("a status:fa|x b", "a status:failed| b"),
@@ -48,11 +48,8 @@ def test_what_is_turned_round_is_suggested_from_its_minus_on():
         ('connection:"re| c', 'connection:"Relay A"| c'),
         ("-status:fa|,sent x", "-status:failed| x"),
         ("status:failed,de| x", "status:failed,deferred| x"),
-    ],
-)
-def test_suggestions_complete_the_word_at_the_caret_and_keep_the_rest(before, after):
-    finished("sent")
-    assert completed(before) == after
+    ]:
+        assert completed(before) == after, before
 
 
 def test_the_suggestions_are_options_for_the_box(admin_client):

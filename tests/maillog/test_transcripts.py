@@ -178,8 +178,8 @@ def test_a_revision_that_is_gone_is_still_named(admin_client):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("tab", ["preview", "text", "headers", "source"])
-def test_the_raw_mail_can_be_had_from_every_tab(admin_client, tab):
+def test_the_raw_mail_can_be_had_from_every_tab(admin_client):
     mail = finished("sent")
-    page = admin_client.get(reverse("maillog:detail", args=[mail.pk]), {"tab": tab}).content.decode()
-    assert f'href="/log/{mail.pk}/source/"' in page or f'href="{reverse("maillog:source", args=[mail.pk])}"' in page
+    for tab in ["preview", "text", "headers", "source"]:
+        page = admin_client.get(reverse("maillog:detail", args=[mail.pk]), {"tab": tab}).content.decode()
+        assert f'href="{reverse("maillog:source", args=[mail.pk])}"' in page, tab

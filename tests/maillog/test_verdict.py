@@ -9,7 +9,8 @@ from maillog.explanations.verdict import SENTENCES, reply_line, verdict
 from maillog.models import Message, Status
 from maillog.outcomes import RecipientOutcome
 from maillog.queue.actions import cancel
-from maillog.queue.settling import settle
+from maillog.queue.settling import RecipientOutcome, settle
+from tests.cases import case
 from tests.maillog.makers import attempt, claimed, finished, queued, recipient, settlement
 
 pytestmark = pytest.mark.django_db
@@ -145,16 +146,13 @@ def test_uncertain_says_that_nobody_knows():
     assert verdict(mail).advice == ("It is not repeated by itself. Ask the recipient before you send it again.")
 
 
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
+def test_mails_that_were_not_meant_to_leave_say_so():
+    for status, words in [
         ("logged", "Written to the mail log file and not sent"),
         ("silenced", "Everything was done but the delivery"),
         ("cancelled", "Cancelled before it was sent."),
-    ],
-)
-def test_mails_that_were_not_meant_to_leave_say_so(status, words):
-    assert words in sentence(finished(status, settled={"attempt": None}))
+    ]:
+        assert words in sentence(finished(status, settled={"attempt": None})), (status, words)
 
 
 def test_skipped_gives_the_reason():
@@ -162,12 +160,15 @@ def test_skipped_gives_the_reason():
     assert sentence(mail) == "Not sent: Mail is switched off."
 
 
-@pytest.mark.parametrize(
-    "reply",
-    ["no such user", "5.1.1 no such user", "550 5.1.1 no such user", "550-5.1.1 no such\r\n user", "550 no such user"],
-)
-def test_codes_are_quoted_once_whether_the_reply_repeats_them_or_not(reply):
-    assert reply_line(550, "5.1.1", reply) == "550 5.1.1 no such user"
+def test_codes_are_quoted_once_whether_the_reply_repeats_them_or_not():
+    for reply in [
+        "no such user",
+        "5.1.1 no such user",
+        "550 5.1.1 no such user",
+        "550-5.1.1 no such\r\n user",
+        "550 no such user",
+    ]:
+        assert reply_line(550, "5.1.1", reply) == "550 5.1.1 no such user", reply
 
 
 def test_an_endless_reply_is_cut_in_the_sentence():
@@ -187,22 +188,20 @@ def test_an_uncertain_mail_that_is_repeated_says_when_and_one_that_is_not_says_s
     assert "It is not repeated by itself." in verdict(finished("uncertain")).advice
 
 
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
+def test_what_was_sent_again_after_a_lost_answer_says_so_in_every_state():
+    for status, words in [
         ("queued", "It may arrive twice"),
         ("deferred", "It may arrive twice"),
         ("held", "It may arrive twice"),
         ("sent", "Possibly delivered twice"),
         ("failed", "it may have arrived all the same"),
-    ],
-)
-def test_what_was_sent_again_after_a_lost_answer_says_so_in_every_state(status, words):
-    settled = {"attempt": None} if status in {"held", "queued"} else {}
-    mail = finished(status, settled=settled)
-    assert words not in verdict(mail).advice
-    mail.possibly_duplicate = True
-    assert words in verdict(mail).advice
+    ]:
+        with case(status, words):
+            settled = {"attempt": None} if status in {"held", "queued"} else {}
+            mail = finished(status, settled=settled)
+            assert words not in verdict(mail).advice
+            mail.possibly_duplicate = True
+            assert words in verdict(mail).advice
 
 
 def test_a_cancelled_mail_that_may_have_arrived_is_not_called_unsent():
