@@ -150,7 +150,10 @@ def test_trouble_with_a_mail_is_that_mails_alone(start):
             assert (row.status, row.reason != "") == (expected, True)
             assert set(outcomes(row.pk).values()) == {word}
             assert (row.attempts.get().outcome, row.attempts.get().phase) == (expected, phase)
-            assert (row.possibly_duplicate, row.next_attempt_at is None) == (expected == "uncertain", expected == "failed")
+            assert (row.possibly_duplicate, row.next_attempt_at is None) == (
+                expected == "uncertain",
+                expected == "failed",
+            )
             assert sum(taken(server, 2).values()) == 2
 
             deliver(later=timedelta(minutes=2))

@@ -21,7 +21,7 @@ from maillog.queue.actions import (
     retry_now,
 )
 from maillog.queue.claiming import claim_due, claim_these, recover_expired
-from maillog.queue.settling import RecipientOutcome, release_held, settle
+from maillog.queue.settling import release_held, settle
 from tests.cases import rolled_back
 from tests.maillog.makers import LEASE, claimed, finished, queued, settlement
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from maillog.models import Attempt, Content, Message
 from maillog.outcomes import RecipientOutcome
 from maillog.queue.claiming import claim_due, recover_expired
-from maillog.queue.settling import RecipientOutcome, release_held, settle
+from maillog.queue.settling import release_held, settle
 from tests.cases import rolled_back
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement
 

@@ -9,7 +9,7 @@ from maillog.explanations.verdict import SENTENCES, reply_line, verdict
 from maillog.models import Message, Status
 from maillog.outcomes import RecipientOutcome
 from maillog.queue.actions import cancel
-from maillog.queue.settling import RecipientOutcome, settle
+from maillog.queue.settling import settle
 from tests.cases import case
 from tests.maillog.makers import attempt, claimed, finished, queued, recipient, settlement
 
