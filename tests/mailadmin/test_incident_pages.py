@@ -8,13 +8,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from mailadmin.operations import bulk
 from maillog.models import Incident, Message, Status
 from maillog.queue.settling import settle
+from tests.cases import rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, make_incident, queued, settlement
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 KINDS = ("resolve", "connect", "tls", "greeting", "auth", "auth-later", "mailbox-missing", "put-off", "broken")
 OTHER_KINDS = ("uncertain", "worker", "program")
@@ -83,14 +85,12 @@ def test_the_log_lists_exactly_its_mails_whatever_became_of_them(admin_client):
     assert [mail.pk for mail in response.context["page"].rows] == others
 
 
-@pytest.mark.parametrize(
-    ("query", "said"), [("incident:x", "not the number of an incident"), ("incident:9", "There is no incident 9")]
-)
-def test_an_incident_that_there_is_not_is_said(query, said, admin_client):
-    assert said in page(admin_client, f"/log/?q={query}")
+def test_an_incident_that_there_is_not_is_said(admin_client):
+    for query, said in [("incident:x", "not the number of an incident"), ("incident:9", "There is no incident 9")]:
+        assert said in page(admin_client, f"/log/?q={query}"), (query, said)
 
 
-def test_retrying_all_is_an_order_that_touches_only_what_can_be_retried(admin_client, jobs):
+def test_retrying_all_is_an_order_that_touches_only_what_can_be_retried(admin_client):
     own = [held(), held()]
     incident = make_incident(mails=[*own, finished("sent").pk])
     other = held()
@@ -99,10 +99,8 @@ def test_retrying_all_is_an_order_that_touches_only_what_can_be_retried(admin_cl
     assert asked.context["count"] == 2
     fields = {**dict(asked.context["pairs"]), "do": "retry", "up_to": asked.context["up_to"]}
     assert admin_client.post("/log/actions/new/", fields).status_code == 302
-    jobs.run()
-    assert (
-        set(Message.objects.filter(status=Status.QUEUED).values_list("id", flat=True)) >= set(own) or jobs.names == []
-    )
+    bulk.run()
+    assert set(Message.objects.filter(status=Status.QUEUED).values_list("id", flat=True)) == set(own)
     assert Message.objects.get(pk=other).status == Status.HELD
 
 
@@ -154,22 +152,23 @@ def test_hostile_words_of_a_server_are_shown_and_not_run(admin_client):
         assert "<b>x</b>" not in html
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *OTHER_KINDS])
-@pytest.mark.parametrize("ending", ["", "recovered", "quiet", "gone", "person"])
-def test_every_kind_and_every_ending_has_words(kind, ending, admin_client):
-    at = timezone.now() if ending else None
-    incident = make_incident(
-        kind=kind,
-        phase=kind if kind.isalpha() else "rcpt",
-        code=None,
-        ending=ending,
-        ended_at=at,
-        ended_by="Ann",
-        state="ended" if ending else "open",
-        recovered_at=timezone.now() - timedelta(hours=1),
-    )
-    html = page(admin_client, f"/mail/incidents/{incident.pk}/")
-    assert ("Ended" in html) is bool(ending)
+def test_every_kind_and_every_ending_has_words(admin_client):
+    for ending in ["", "recovered", "quiet", "gone", "person"]:
+        for kind in [*KINDS, *OTHER_KINDS]:
+            with rolled_back(ending, kind):
+                at = timezone.now() if ending else None
+                incident = make_incident(
+                    kind=kind,
+                    phase=kind if kind.isalpha() else "rcpt",
+                    code=None,
+                    ending=ending,
+                    ended_at=at,
+                    ended_by="Ann",
+                    state="ended" if ending else "open",
+                    recovered_at=timezone.now() - timedelta(hours=1),
+                )
+                html = page(admin_client, f"/mail/incidents/{incident.pk}/")
+                assert ("Ended" in html) is bool(ending)
 
 
 # ---------------------------------------------------------------- the command

@@ -19,7 +19,7 @@ from maillog.models import Incident, IncidentMail, Message, Status
 from secrets_app import storing, vault
 from tests.smtp_faults import reply
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 State = Incident.State
 
@@ -281,6 +281,7 @@ def test_an_error_while_incidents_are_written_does_not_hurt_delivery(start_smtp,
     assert "the disk is full" in caplog.text
 
 
+@pytest.mark.django_db(transaction=True)
 def test_two_workers_that_begin_the_same_incident_share_it():
     def finding(*mails):
         return kept.Finding(connection="relay A", kind="auth", is_about_connection=True, mails=set(mails))
@@ -298,6 +299,7 @@ def test_two_workers_that_begin_the_same_incident_share_it():
     assert (incident.mails, members(incident)) == (3, [1, 2, 3])
 
 
+@pytest.mark.django_db(transaction=True)
 def test_many_workers_at_once_count_each_mail_once():
     def work(start):
         try:

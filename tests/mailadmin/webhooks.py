@@ -5,6 +5,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+POLL = 0.01  # seconds in which it notices that it is closed
+
 
 class Receiver:
     """Listens on 127.0.0.1 until it is closed. `status` is what it answers; with `waits` it first does nothing."""
@@ -31,7 +33,7 @@ class Receiver:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/hook"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[POLL], daemon=True).start()
 
     def close(self):
         self.server.shutdown()
