@@ -41,7 +41,7 @@ CHUNK = 500
 
 def send(mail: Mail, *, actor: User | None = None) -> int:
     """Store `mail` for delivery and return its id. Raises InvalidMail, PermissionDenied."""
-    return put([mail], actor=actor)[0]
+    return store([mail], actor=actor)[0]
 
 
 def send_many(mails: Iterable[Mail], *, actor: User | None = None) -> list[int]:
@@ -58,7 +58,7 @@ def send_many(mails: Iterable[Mail], *, actor: User | None = None) -> list[int]:
             if not chunk:
                 return ids
             try:
-                ids.extend(put(chunk, actor=actor))
+                ids.extend(store(chunk, actor=actor))
             except InvalidMail as error:
                 if error.position is not None:
                     error.position += len(ids)
@@ -134,7 +134,7 @@ def template_mail(
     )
 
 
-def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
+def store(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
     """Check, build and store `mails` in one transaction."""
     for mail in mails:
         check_permission(mail, actor)
@@ -152,7 +152,7 @@ def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
             error.position = position
             raise
         messages.append(
-            accepting.entry(
+            accepting.new_message(
                 composed,
                 configuration=current,
                 actor=actor,
@@ -166,7 +166,7 @@ def put(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
                 idempotency_key=mail.idempotency_key,
             )
         )
-    return accepting.put(messages)
+    return accepting.store(messages)
 
 
 def check_permission(mail: Mail, actor: User | None) -> None:

@@ -21,13 +21,14 @@ class MailadminConfig(AppConfig):
             return  # the check reports it; what follows imports the models of those apps
         from mailadmin import checks  # noqa: F401, PLC0415  (Django registers checks and drivers when apps are ready)
         from mailadmin.hooks.revision_link import revision  # noqa: PLC0415
-        from mailadmin.hooks.template_usage import use_of  # noqa: PLC0415
-        from mailadmin.outbox.reissuing import is_issued_anew  # noqa: PLC0415
-        from maillog.content.template_link import set_finder  # noqa: PLC0415
-        from maillog.hooks import answer  # noqa: PLC0415
-        from templates_app.library.mail_counts import set_counter  # noqa: PLC0415
+        from mailadmin.hooks.template_usage import usage_of  # noqa: PLC0415
+        from mailadmin.outbox.reissuing import can_reissue  # noqa: PLC0415
+        from maillog.content.template_link import register_version_url  # noqa: PLC0415
+        from maillog.hooks import register_reissue_check, register_revision_lookup  # noqa: PLC0415
+        from templates_app.library.mail_counts import register_counter  # noqa: PLC0415
         from templates_app.library.version_links import version_url  # noqa: PLC0415
 
-        set_counter(use_of)
-        set_finder(version_url)
-        answer(revision=revision, is_issued_anew=is_issued_anew)
+        register_counter(usage_of)
+        register_version_url(version_url)
+        register_revision_lookup(revision)
+        register_reissue_check(can_reissue)

@@ -29,7 +29,7 @@ class OutboxBackend(BaseEmailBackend):
         now = timezone.now()
         try:
             entries = [
-                accepting.entry(
+                accepting.new_message(
                     compose_django(
                         message,
                         configuration=current,
@@ -45,4 +45,4 @@ class OutboxBackend(BaseEmailBackend):
             if self.fail_silently:
                 return 0
             raise
-        return len(accepting.put(entries))
+        return len(accepting.store(entries))

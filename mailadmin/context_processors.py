@@ -11,11 +11,11 @@ from django.utils.translation import gettext, ngettext
 from mailadmin.configuration import effective
 from mailadmin.connections import readiness
 from mailadmin.connections.readiness import Problem
-from mailadmin.delivery.status import Pulse, pulse
-from mailadmin.incidents.incident_list import Row, open_ones, rows
+from mailadmin.delivery.status import DeliveryStatus, delivery_status
+from mailadmin.incidents.incident_list import Row, open_incidents, rows
 from maillog.durations import age
 
-MOST_SHOWN = 3
+MAX_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ def mail(request: HttpRequest) -> dict[str, object]:
     """Give signed-in people `mail_banners`, `mail_incidents`, `mail_pulse`: free until a page shows them."""
     if not signed_in(request):
         return {}
-    now = cache(pulse)
+    now = cache(delivery_status)
 
     def found() -> list[Banner]:
         return banners(request, now(), readiness.problem(effective.current()))
 
     return {
-        "mail_incidents": SimpleLazyObject(lambda: open_incidents(request)),
+        "mail_incidents": SimpleLazyObject(lambda: open_incidents_for(request)),
         "mail_pulse": SimpleLazyObject(now),
         "mail_banners": SimpleLazyObject(found),
     }
@@ -62,12 +62,12 @@ class OpenIncidents:
         return ngettext("%d is open", "%d are open", self.count) % self.count
 
 
-def open_incidents(request: HttpRequest) -> OpenIncidents:
+def open_incidents_for(request: HttpRequest) -> OpenIncidents:
     """Return the open incidents for whoever may see the log: one short query."""
     if not request.user.has_perm("maillog.view_log"):
         return OpenIncidents([])
-    found = open_ones()
-    return OpenIncidents(rows(found[:MOST_SHOWN]), len(found))
+    found = open_incidents()
+    return OpenIncidents(rows(found[:MAX_SHOWN]), len(found))
 
 
 def signed_in(request: HttpRequest) -> bool:
@@ -76,21 +76,21 @@ def signed_in(request: HttpRequest) -> bool:
     return bool(user and user.is_authenticated)
 
 
-def banners(request: HttpRequest, now: Pulse, problem: Problem | None) -> list[Banner]:
+def banners(request: HttpRequest, now: DeliveryStatus, problem: Problem | None) -> list[Banner]:
     """Return what the person of this request is warned of: what is not configured, and the worst about the queue."""
-    unset = not_configured(request, problem)
+    unset = configuration_banner(request, problem)
     found = [unset] if unset else []
     if now.no_worker and now.something_is_due:
-        found.append(about_the_queue(request, f"{gettext('Mails wait and nobody sends them.')} {now.no_worker_text}"))
+        found.append(queue_banner(request, f"{gettext('Mails wait and nobody sends them.')} {now.no_worker_text}"))
     elif now.is_late:
         late = gettext("Mails are late: the oldest has been due for %s.") % age(now.waiting.due_seconds or 0)
-        found.append(about_the_queue(request, late))
+        found.append(queue_banner(request, late))
     elif now.waiting.held_for is not None and not unset:
-        found.append(about_the_queue(request, held_text(request, now.waiting.held_for), tone="warn"))
+        found.append(queue_banner(request, held_text(request, now.waiting.held_for), tone="warn"))
     return found
 
 
-def not_configured(request: HttpRequest, problem: Problem | None) -> Banner | None:
+def configuration_banner(request: HttpRequest, problem: Problem | None) -> Banner | None:
     """Return the banner that says what is missing before mails can leave, or None."""
     if problem is None:
         return None
@@ -100,7 +100,7 @@ def not_configured(request: HttpRequest, problem: Problem | None) -> Banner | No
     return Banner(problem.text, reverse(problem.url_name), problem.action)
 
 
-def about_the_queue(request: HttpRequest, text: str, *, tone: str = "bad") -> Banner:
+def queue_banner(request: HttpRequest, text: str, *, tone: str = "bad") -> Banner:
     """Return a banner that leads to the queue whoever may see it and does not see it now."""
     url = reverse("mailadmin:queue")
     if request.path == url or not request.user.has_perm("maillog.view_log"):

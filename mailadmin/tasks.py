@@ -18,10 +18,10 @@ from mailadmin.delivery.wakeup import deliver_due_mails
 from mailadmin.operations import bulk
 from maillog.retention import pruning
 
-BEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of its lease
+HEARTBEAT_SECONDS = 4.0  # a dead worker is noticed within five seconds of the end of its lease
 
 logger = logging.getLogger(__name__)
-beating = threading.Lock()
+heartbeat_started = threading.Lock()
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -46,32 +46,32 @@ def send_alarms() -> None:
 def prune_log() -> None:
     """Remove what is too old, if nobody did within the hour."""
     pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
-    raising.tidy(timezone.now())
+    raising.clean_up(timezone.now())
 
 
 @on_startup()  # type: ignore[untyped-decorator]
-def start_beating() -> None:
+def start_heartbeat() -> None:
     """Start the beat, once a process; every worker thread calls this."""
-    if beating.acquire(blocking=False):
-        threading.Thread(target=beat, name="beat", daemon=True).start()
+    if heartbeat_started.acquire(blocking=False):
+        threading.Thread(target=heartbeat_loop, name="beat", daemon=True).start()
 
 
-def beat() -> None:
+def heartbeat_loop() -> None:
     """Beat until the worker stops."""
     name = deliver.worker_name()
     while not settings.HUEY.stopping.is_set():
         try:
-            heartbeats.note(name)
+            heartbeats.record(name)
             if heartbeats.look():
                 deliver_due_mails()
             if heartbeats.probe_is_due():
                 probe_connections()
-            if bulk.anything_waits():
+            if bulk.has_work():
                 run_bulk_actions()
             if pruning.due(timezone.now()):
                 prune_log()
             heartbeats.keep_figures()
-            if raising.look():
+            if raising.check():
                 send_alarms()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", error)
@@ -79,5 +79,5 @@ def beat() -> None:
             logger.exception("A beat failed.")
         finally:
             close_old_connections()
-        settings.HUEY.stopping.wait(BEAT_SECONDS)
-    heartbeats.leave(name)
+        settings.HUEY.stopping.wait(HEARTBEAT_SECONDS)
+    heartbeats.remove(name)

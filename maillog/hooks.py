@@ -1,6 +1,6 @@
-"""What the log's pages ask of apps that the log does not know: each question has a function that such an app sets.
+"""Questions that the log's pages ask of apps the log does not know. Such an app registers a function per question.
 
-Where nobody has set one, the page leaves out what it would have shown.
+Without a function the page leaves out what it would show.
 """
 
 from __future__ import annotations
@@ -26,23 +26,27 @@ class Revision:
     permission: str
 
 
-_revision: Callable[[int], Revision | None] | None = None
-_is_issued_anew: Callable[[Message], bool] | None = None
+_revision_lookup: Callable[[int], Revision | None] | None = None
+_reissue_check: Callable[[Message], bool] | None = None
 
 
-def answer(
-    *, revision: Callable[[int], Revision | None] | None, is_issued_anew: Callable[[Message], bool] | None
-) -> None:
-    """Let these functions answer from now on."""
-    global _revision, _is_issued_anew
-    _revision, _is_issued_anew = revision, is_issued_anew
+def register_revision_lookup(lookup: Callable[[int], Revision | None]) -> None:
+    """Let `lookup` find the settings revision with a number; it returns None where there is none."""
+    global _revision_lookup
+    _revision_lookup = lookup
+
+
+def register_reissue_check(check: Callable[[Message], bool]) -> None:
+    """Let `check` decide whether a new message can replace a sensitive one. It must not run a query."""
+    global _reissue_check
+    _reissue_check = check
 
 
 def revision(mail: Message) -> Revision | None:
-    """Return the revision of the settings that `mail` was made under: one query, none where it has no number."""
-    return _revision(mail.settings_revision) if _revision and mail.settings_revision else None
+    """Return the settings revision that `mail` was created under: one query, none where it has no number."""
+    return _revision_lookup(mail.settings_revision) if _revision_lookup and mail.settings_revision else None
 
 
-def is_issued_anew(mail: Message) -> bool:
-    """Tell whether somebody makes a fresh mail in place of `mail`, which must not be sent again as it is. No query."""
-    return bool(_is_issued_anew and _is_issued_anew(mail))
+def can_reissue(mail: Message) -> bool:
+    """Return whether a new message can replace `mail`, which must not be sent again as it is. No query."""
+    return bool(_reissue_check and _reissue_check(mail))

@@ -15,7 +15,7 @@ LONGEST = 200  # characters of a case that a failure repeats
 
 def forget() -> None:
     """Empty what the process remembers of the database and of the time of day."""
-    expired_leases.watch = expired_leases.Watch()
+    expired_leases.watch = expired_leases.ClockWatch()
     cache.clear()
     rendering.forget()
     labels.forget()

@@ -11,11 +11,11 @@ class UsersConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Tell the mail app what it cannot know of accounts: whose an address is, who makes fresh links into one."""
-        from mailadmin.hooks.account_lookup import set_finder  # noqa: PLC0415  (imports models, which are not there before)
-        from mailadmin.outbox.reissuing import register  # noqa: PLC0415
+        """Register what the mail app cannot know of accounts: whose an address is, and how to reissue a link."""
+        from mailadmin.hooks.account_lookup import register_account_lookup  # noqa: PLC0415  (needs loaded apps)
+        from mailadmin.outbox.reissuing import register_reissuer  # noqa: PLC0415
         from users.account_search import account_of  # noqa: PLC0415
         from users.link_reissuing import PASSWORD_RESET, new_reset_link  # noqa: PLC0415
 
-        register(PASSWORD_RESET, new_reset_link)
-        set_finder(account_of)
+        register_reissuer(PASSWORD_RESET, new_reset_link)
+        register_account_lookup(account_of)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from mailadmin.api import send_template
 from mailadmin.models import SendMode
-from mailadmin.outbox.reissuing import NotIssued
+from mailadmin.outbox.reissuing import NotReissued
 from maillog.models import Message, Recipient
 from users import account_mails
 from users.middleware import zone_of
@@ -44,7 +44,7 @@ def owner(mail: Message) -> User:
     addresses = [one.search_address for one in Recipient.objects.filter(message_id=mail.pk)[:2]]
     user = User.objects.filter(email=addresses[0]).first() if len(addresses) == 1 else None
     if user is None:
-        raise NotIssued(gettext("No account has the address any more that this mail went to."))
+        raise NotReissued(gettext("No account has the address any more that this mail went to."))
     if not user.is_active:
-        raise NotIssued(gettext("The account with this address is closed."))
+        raise NotReissued(gettext("The account with this address is closed."))
     return user

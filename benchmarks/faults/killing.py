@@ -35,7 +35,7 @@ class Kill:
 
         While FLUSH results are being written as many may come in; a pipelined connection has two mails under way.
         """
-        return self.unrecorded <= 2 * drain.FLUSH + 2 * self.connections
+        return self.unrecorded <= 2 * drain.FLUSH_COUNT + 2 * self.connections
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.faults import mails as log
 from benchmarks.faults.killing import stop
 from benchmarks.faults.lab import wait_until
-from mailadmin.models import WorkerBeat
+from mailadmin.models import WorkerHeartbeat
 
 if TYPE_CHECKING:
     from benchmarks.faults.lab import Lab
@@ -46,7 +46,7 @@ def run(lab: Lab, *, mails: int, workers: int = 3, rate: float = 600.0, limit: f
     """Send single mails to idle workers, then `mails` at once, and wait until everything is sent."""
     server = lab.server(rate=rate)
     running = [lab.worker(server.port, FAULTS_BEAT=SLOW_BEAT) for _ in range(workers)]
-    wait_until(lambda: WorkerBeat.objects.count() == workers, START_SECONDS, "the workers start")
+    wait_until(lambda: WorkerHeartbeat.objects.count() == workers, START_SECONDS, "the workers start")
     report = Report(mails)
     for number in range(1, 6):
         log.enqueue(1)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from mailadmin.delivery.status import Pulse, pulse
+from mailadmin.delivery.status import DeliveryStatus, delivery_status
 from mailadmin.models import ConnectionState
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ State = ConnectionState.State
 class Delivery:
     """What the database says about delivery: three short queries."""
 
-    pulse: Pulse
+    pulse: DeliveryStatus
     closed: dict[str, int]  # connections in trouble by state
 
 
@@ -59,10 +59,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def look() -> Delivery:
     """Return how delivery is doing."""
     closed = ConnectionState.objects.exclude(state=State.OPEN).order_by()
-    return Delivery(pulse(), dict(closed.values_list("state").annotate(Count("id"))))
+    return Delivery(delivery_status(), dict(closed.values_list("state").annotate(Count("id"))))
 
 
-def delivery_problems(now: Pulse) -> list[str]:
+def delivery_problems(now: DeliveryStatus) -> list[str]:
     """Return what keeps mails from leaving."""
     problems = []
     if now.no_worker and now.something_waits:

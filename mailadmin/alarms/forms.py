@@ -14,7 +14,7 @@ from mailadmin.message.addresses import AddressError, parse_address
 from mailadmin.models import AlarmRules
 from secrets_app.vault import Connection
 
-MOST_ADDRESSES = 20
+MAX_ADDRESSES = 20
 
 
 class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generic forms at run time
@@ -67,8 +67,8 @@ class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no gen
             except AddressError as error:
                 message = gettext("“%(address)s” %(problem)s.") % {"address": text[:100], "problem": error}
                 raise forms.ValidationError(message, code="address") from error
-        if len(found) > MOST_ADDRESSES:
-            raise forms.ValidationError(gettext("At most %d addresses.") % MOST_ADDRESSES, code="many")
+        if len(found) > MAX_ADDRESSES:
+            raise forms.ValidationError(gettext("At most %d addresses.") % MAX_ADDRESSES, code="many")
         return "\n".join(dict.fromkeys(found))
 
     def clean_webhook_url(self) -> str:
@@ -76,7 +76,7 @@ class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no gen
         url: str = self.cleaned_data["webhook_url"].strip()
         if url:
             try:
-                webhook.parsed(url)
+                webhook.parse(url)
             except webhook.WebhookRefused as error:
                 raise forms.ValidationError(str(error), code="webhook") from error
         return url

@@ -33,10 +33,10 @@ from secrets_app.vault import Connection
 
 Occasion, Channel, State = Alarm.Occasion, Alarm.Channel, Alarm.State
 TAG = "alarm"
-MOST_AN_HOUR = 20  # a channel: beyond, incidents are told when the hour is over, if they are still open
-TOLD_WITHIN = timedelta(hours=24)  # an end that could not be told for so long is not news
-STUCK = timedelta(minutes=5)  # being sent for longer: its worker is gone
-KEPT = timedelta(days=365)
+MAX_PER_HOUR = 20  # a channel: beyond, incidents are told when the hour is over, if they are still open
+END_NOTICE_WITHIN = timedelta(hours=24)  # an end that could not be told for so long is not news
+STUCK_AFTER = timedelta(minutes=5)  # being sent for longer: its worker is gone
+KEEP_FOR = timedelta(days=365)
 
 logger = logging.getLogger(__name__)
 
@@ -44,15 +44,15 @@ logger = logging.getLogger(__name__)
 # ---------------------------------------------------------------- booking
 
 
-def look() -> bool:
+def check() -> bool:
     """End what is over, book what is to be told, and return whether something is to be sent: two or three queries.
 
     Never raises but for the database: it must not keep anything else from being done.
     """
     try:
-        detection.look()
+        detection.end_finished()
         book()
-        return anything_waits()
+        return has_waiting()
     except DatabaseError:
         raise
     except Exception:
@@ -66,20 +66,20 @@ def book(now: datetime | None = None) -> int:
     rules = AlarmRules.current()
     if not rules.tells_anybody:
         return 0
-    recent = now - TOLD_WITHIN
+    recent = now - END_NOTICE_WITHIN
     candidates = list(Incident.objects.filter(state=Incident.State.OPEN, mails__gt=0).order_by("id")[:200])
     candidates += Incident.objects.filter(state=Incident.State.ENDED, ended_at__gte=recent).order_by("id")[:200]
-    told = told_of(candidates)
+    told = notified_of(candidates)
     booked = 0
     for incident in candidates:
         for channel in channels(rules):
             occasion = due(incident, told.get((incident.pk, channel), {}), rules, now)
             if occasion and not is_too_many(channel, now):
-                booked += add(occasion, channel, rules, now, incident=incident)
+                booked += book_one(occasion, channel, rules, now, incident=incident)
     return booked
 
 
-def told_of(incidents: Iterable[Incident]) -> dict[tuple[int, str], dict[str, datetime]]:
+def notified_of(incidents: Iterable[Incident]) -> dict[tuple[int, str], dict[str, datetime]]:
     """Return when which occasions of `incidents` were told, by incident and channel."""
     found: dict[tuple[int, str], dict[str, datetime]] = {}
     alarms = Alarm.objects.filter(incident_number__in=[one.pk for one in incidents])
@@ -108,10 +108,10 @@ def channels(rules: AlarmRules) -> list[Alarm.Channel]:
 def is_too_many(channel: str, now: datetime) -> bool:
     """Return whether as much was told within the hour as people can bear."""
     within = Alarm.objects.filter(channel=channel, made_at__gte=now - timedelta(hours=1))
-    return within.exclude(occasion=Occasion.TEST).count() >= MOST_AN_HOUR
+    return within.exclude(occasion=Occasion.TEST).count() >= MAX_PER_HOUR
 
 
-def add(
+def book_one(
     occasion: Alarm.Occasion, channel: Alarm.Channel, rules: AlarmRules, now: datetime, *, incident: Incident | None
 ) -> bool:
     """Book one alarm; False if somebody else has."""
@@ -133,13 +133,13 @@ def add(
 def book_test(now: datetime | None = None) -> int:
     """Book a test for every channel and return how many these are."""
     rules, at = AlarmRules.current(), now or timezone.now()
-    return sum(add(Occasion.TEST, channel, rules, at, incident=None) for channel in channels(rules))
+    return sum(book_one(Occasion.TEST, channel, rules, at, incident=None) for channel in channels(rules))
 
 
 # ---------------------------------------------------------------- sending
 
 
-def anything_waits() -> bool:
+def has_waiting() -> bool:
     """Return whether a worker should send something: one look into a small index."""
     return Alarm.objects.filter(state=State.WAITING).exists()
 
@@ -154,42 +154,42 @@ def send_waiting() -> int:
                 sent += send(alarm, rules)
             except Exception:
                 logger.exception("Alarm %d could not be sent.", alarm.pk)
-                ended(alarm, State.FAILED, _("An error stopped it. The log of the worker says which."))
+                finish(alarm, State.FAILED, _("An error stopped it. The log of the worker says which."))
     return sent
 
 
-def tidy(now: datetime) -> None:
+def clean_up(now: datetime) -> None:
     """Say of alarms that were left behind by a dead worker that nobody knows; forget those of long ago."""
-    Alarm.objects.filter(state=State.SENDING, made_at__lt=now - STUCK).update(
+    Alarm.objects.filter(state=State.SENDING, made_at__lt=now - STUCK_AFTER).update(
         state=State.FAILED, result=_("The worker ended meanwhile: nobody knows whether it went out."), done_at=now
     )
-    Alarm.objects.filter(made_at__lt=now - KEPT).delete()
+    Alarm.objects.filter(made_at__lt=now - KEEP_FOR).delete()
 
 
 def send(alarm: Alarm, rules: AlarmRules) -> bool:
     """Send one alarm that was booked, and record what came of it."""
     incident = Incident.objects.filter(pk=alarm.incident_number).first() if alarm.incident_number else None
     if alarm.channel == Channel.WEBHOOK:
-        return call(alarm, rules, incident)
-    return write(alarm, rules, incident)
+        return post_to_webhook(alarm, rules, incident)
+    return send_email(alarm, rules, incident)
 
 
-def call(alarm: Alarm, rules: AlarmRules, incident: Incident | None) -> bool:
+def post_to_webhook(alarm: Alarm, rules: AlarmRules, incident: Incident | None) -> bool:
     """Tell the webhook."""
     try:
         status = webhook.post(rules.webhook_url, facts(alarm, incident))
     except (webhook.WebhookRefused, webhook.WebhookFailed) as error:
-        ended(alarm, State.FAILED, str(error))
+        finish(alarm, State.FAILED, str(error))
         return False
-    ended(alarm, State.DONE, f"HTTP {status}")
+    finish(alarm, State.DONE, f"HTTP {status}")
     return True
 
 
-def write(alarm: Alarm, rules: AlarmRules, incident: Incident | None) -> bool:
+def send_email(alarm: Alarm, rules: AlarmRules, incident: Incident | None) -> bool:
     """Queue the mail, and note its number in the same transaction."""
-    way = way_for(rules, incident)
+    way = connection_for(rules, incident)
     if isinstance(way, str):
-        ended(alarm, State.FAILED, way)
+        finish(alarm, State.FAILED, way)
         return False
     try:
         with transaction.atomic():
@@ -204,14 +204,14 @@ def write(alarm: Alarm, rules: AlarmRules, incident: Incident | None) -> bool:
                 )
             )
             Alarm.objects.filter(pk=alarm.pk).update(mail_number=number, connection=way.name if way else "")
-            ended(alarm, State.DONE, "")
+            finish(alarm, State.DONE, "")
     except MailadminError as error:
-        ended(alarm, State.FAILED, str(error))
+        finish(alarm, State.FAILED, str(error))
         return False
     return True
 
 
-def ended(alarm: Alarm, state: Alarm.State, result: str) -> None:
+def finish(alarm: Alarm, state: Alarm.State, result: str) -> None:
     """Record what came of it."""
     Alarm.objects.filter(pk=alarm.pk).update(state=state, result=result[:300], done_at=timezone.now())
 
@@ -219,18 +219,18 @@ def ended(alarm: Alarm, state: Alarm.State, result: str) -> None:
 # ---------------------------------------------------------------- the way of the mail
 
 
-def way_for(rules: AlarmRules, incident: Incident | None) -> Connection | str | None:
+def connection_for(rules: AlarmRules, incident: Incident | None) -> Connection | str | None:
     """Return the connection for a mail about `incident`, None where the driver needs none, or why there is none."""
     current = effective.current()
     if not effective.driver_of(current).needs_connection:
         return None
-    found = usable(rules, current, besides=incident.connection_key if incident else "")
+    found = usable_connections(rules, current, besides=incident.connection_key if incident else "")
     if found:
         return found[0]
     return _("No other connection is there that could send it and is not in trouble itself.")
 
 
-def usable(rules: AlarmRules, current: effective.Configuration, *, besides: str = "") -> list[Connection]:
+def usable_connections(rules: AlarmRules, current: effective.Configuration, *, besides: str = "") -> list[Connection]:
     """Return the connections that can send an alarm, best first: the chosen one, the backups, the others."""
     closed = set(ConnectionState.objects.exclude(state=ConnectionState.State.OPEN).values_list("connection", flat=True))
     order = [rules.connection, *str(current.backup_connections).split(",")]
@@ -260,7 +260,7 @@ def text(alarm: Alarm, incident: Incident | None) -> str:
     steps = texts.steps(incident) if incident.is_open else []
     parts = [
         texts.sentence(incident),
-        f"{texts.cause(incident)} {texts.words(incident)}".strip(),
+        f"{texts.cause(incident)} {texts.reply(incident)}".strip(),
         "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1)),
         texts.state(incident, minutes=AlarmRules.current().minutes) if not incident.is_open else "",
         url(incident),

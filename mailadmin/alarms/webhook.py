@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from secrets_app import egress_rules
 from secrets_app.egress_rules import Target, TargetRefused
 
-SECONDS = 5.0
+TIMEOUT = 5.0
 PORTS = frozenset({80, 443})
 SIGNATURE = "X-Mailadmin-Signature"
 
@@ -38,7 +38,7 @@ class WebhookFailed(Exception):
     """The receiver did not take it; the message is for people."""
 
 
-def parsed(url: str) -> SplitResult:
+def parse(url: str) -> SplitResult:
     """Return the parts of `url`. Raises WebhookRefused unless it can be called. Looks nothing up."""
     try:
         parts = urlsplit(url)
@@ -66,8 +66,8 @@ def default_port(parts: SplitResult) -> int:
 
 def post(url: str, facts: Mapping[str, object]) -> int:
     """Send `facts` and return the HTTP status, 200 to 299. Raises WebhookRefused, WebhookFailed."""
-    parts = parsed(url)
-    target = looked_up(parts)
+    parts = parse(url)
+    target = resolve(parts)
     body = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
     headers = {
         "Host": parts.netloc,
@@ -90,7 +90,7 @@ def signature(body: bytes) -> str:
     return "sha256=" + hmac.new(settings.WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
-def looked_up(parts: SplitResult) -> Target:
+def resolve(parts: SplitResult) -> Target:
     """Return where to connect. Raises WebhookRefused, WebhookFailed."""
     port = parts.port or default_port(parts)
     try:
@@ -107,7 +107,7 @@ def looked_up(parts: SplitResult) -> Target:
 def exchange(parts: SplitResult, target: Target, body: bytes, headers: Mapping[str, str]) -> int:
     """Send and return the status. Raises WebhookFailed."""
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection = http.client.HTTPConnection(target.address, target.port, timeout=SECONDS)
+    connection = http.client.HTTPConnection(target.address, target.port, timeout=TIMEOUT)
     late = threading.Event()
     raw: list[socket.socket] = []
 
@@ -117,10 +117,10 @@ def exchange(parts: SplitResult, target: Target, body: bytes, headers: Mapping[s
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(SECONDS, give_up)
+    timer = threading.Timer(TIMEOUT, give_up)
     timer.start()
     try:
-        plain = socket.create_connection(target.sockaddr[:2], timeout=SECONDS)
+        plain = socket.create_connection(target.sockaddr[:2], timeout=TIMEOUT)
         raw.append(plain)
         connection.sock = plain
         if parts.scheme == "https":
@@ -131,7 +131,7 @@ def exchange(parts: SplitResult, target: Target, body: bytes, headers: Mapping[s
         raise WebhookFailed(_("Its certificate is not trusted: %s.") % error.verify_message) from error
     except (OSError, http.client.HTTPException) as error:
         if late.is_set() or isinstance(error, TimeoutError):
-            raise WebhookFailed(_("No answer within %d seconds.") % SECONDS) from error
+            raise WebhookFailed(_("No answer within %d seconds.") % TIMEOUT) from error
         why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise WebhookFailed(_("No connection: %s.") % why) from error
     finally:

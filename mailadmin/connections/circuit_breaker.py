@@ -27,18 +27,18 @@ from mailadmin.models import ConnectionState
 from secrets_app import vault
 from secrets_app.vault import Connection
 
-FIRST_PROBE = timedelta(seconds=30)
-LONGEST_PROBE = timedelta(minutes=10)
-BEFORE_THE_MAIL = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.AUTH})
+FIRST_PROBE_AFTER = timedelta(seconds=30)
+MAX_PROBE_INTERVAL = timedelta(minutes=10)
+CONNECTION_PHASES = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.AUTH})
 State = ConnectionState.State
 
 
-def is_about_the_connection(error: DeliveryError) -> bool:
+def concerns_connection(error: DeliveryError) -> bool:
     """Return whether `error` would have met any mail: it came before the mail, or is about sign-in or TLS."""
-    return isinstance(error, SignInRefused | TLSFailed | ConnectFailed) or error.phase in BEFORE_THE_MAIL
+    return isinstance(error, SignInRefused | TLSFailed | ConnectFailed) or error.phase in CONNECTION_PHASES
 
 
-def lasts(error: DeliveryError) -> bool:
+def needs_repair(error: DeliveryError) -> bool:
     """Return whether somebody has to repair it: a refused sign-in, a TLS fault. 454 or a lost line may pass by itself.
 
     RFC 4954 section 6 and RFC 3207 section 4 give 454 for what is temporary; servers say so to too many sign-ins, too.
@@ -54,7 +54,7 @@ def fingerprint(connection: Connection) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def states(known: list[Connection]) -> dict[str, ConnectionState]:
+def unavailable(known: list[Connection]) -> dict[str, ConnectionState]:
     """Return the connections in trouble, by id. One whose settings changed since is opened again: one query."""
     found = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
     for connection in known:
@@ -65,21 +65,21 @@ def states(known: list[Connection]) -> dict[str, ConnectionState]:
     return found
 
 
-def note_failure(connection: Connection, error: DeliveryError) -> ConnectionState:
+def record_failure(connection: Connection, error: DeliveryError) -> ConnectionState:
     """Record that `connection` failed before any mail was handed over, and return its state."""
     now = timezone.now()
     row, _ = ConnectionState.objects.get_or_create(connection=connection.id, defaults={"name": connection.name})
     if row.paused_by:
         return row
     failures = row.failures + 1
-    pauses = lasts(error)
+    pauses = needs_repair(error)
     values = {
         "name": connection.name,
         "state": State.PAUSED if pauses else State.UNREACHABLE,
         "reason": str(error)[:500],
         "failures": failures,
         "since": row.since if row.state != State.OPEN and row.since else now,
-        "probe_at": None if pauses else now + interval(failures),
+        "probe_at": None if pauses else now + probe_interval(failures),
         "fingerprint": fingerprint(connection),
     }
     ConnectionState.objects.filter(pk=row.pk, paused_by="").update(**values)
@@ -88,10 +88,10 @@ def note_failure(connection: Connection, error: DeliveryError) -> ConnectionStat
     return row
 
 
-def interval(failures: int) -> timedelta:
+def probe_interval(failures: int) -> timedelta:
     """Return how long to wait before the next probe: doubled each time up to ten minutes, give or take a fifth."""
     doubled: int = 1 << min(failures - 1, 10)
-    longest = min(FIRST_PROBE * doubled, LONGEST_PROBE)
+    longest = min(FIRST_PROBE_AFTER * doubled, MAX_PROBE_INTERVAL)
     jitter: float = random.uniform(0.8, 1.2)  # noqa: S311  (spreads load, guards nothing)
     return longest * jitter
 
@@ -126,12 +126,12 @@ def reopen(row: ConnectionState) -> None:
     )
 
 
-def probe_due(now: datetime | None = None) -> list[str]:
+def claim_due_probes(now: datetime | None = None) -> list[str]:
     """Return the ids of unreachable connections whose probe is due, each to one caller only."""
     now = now or timezone.now()
     mine = []
     for row in ConnectionState.objects.filter(state=State.UNREACHABLE, probe_at__lte=now):
-        booked = now + interval(row.failures + 1)  # the next one is booked before this one dials
+        booked = now + probe_interval(row.failures + 1)  # the next one is booked before this one dials
         taken = ConnectionState.objects.filter(pk=row.pk, probe_at=row.probe_at).update(
             probe_at=booked, failures=F("failures") + 1
         )
@@ -149,10 +149,10 @@ def probe(connection_id: str) -> bool:
     try:
         event_loop.run(driver.check(selection.server_for(connection)))
     except DeliveryError as error:
-        if lasts(error):
-            note_failure(connection, error)
+        if needs_repair(error):
+            record_failure(connection, error)
         return False
     except vault.VaultError:
         return False
-    detection.connection_answers(connection_id)
+    detection.connection_recovered(connection_id)
     return resume(connection_id)

@@ -64,6 +64,6 @@ def reserve(
     return times
 
 
-def pace(limits: list[Limit]) -> timedelta:
+def slowest_interval(limits: list[Limit]) -> timedelta:
     """Return the time between two mails at the slowest of the limits' even paces."""
     return max(limit.interval for limit in limits)

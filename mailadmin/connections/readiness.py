@@ -29,7 +29,7 @@ def problem(current: Configuration) -> Problem | None:
 
 def problem_with(current: Configuration, connection: Connection | None) -> Problem | None:
     """Return the same for whoever has looked up the system's connection: no query."""
-    if trouble := connection_trouble(current, connection):
+    if trouble := connection_problem(current, connection):
         return trouble
     if not str(current.from_address) and not (connection and str(connection.fields["sender"])):
         return Problem(
@@ -40,7 +40,7 @@ def problem_with(current: Configuration, connection: Connection | None) -> Probl
     return None
 
 
-def connection_trouble(current: Configuration, connection: Connection | None) -> Problem | None:
+def connection_problem(current: Configuration, connection: Connection | None) -> Problem | None:
     """Return what is wrong with the driver, or with the connection that system mails take if it needs one, or None."""
     driver = effective.driver_of(current)
     if trouble := driver.trouble():

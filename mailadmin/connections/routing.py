@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     """The connection and server that a mail takes; neither where the driver needs none."""
 
     connection: Connection | None
     server: SmtpServer | None
 
 
-class Routed(Protocol):
+class Routable(Protocol):
     """What of a mail decides which connections it may take."""
 
     @property
@@ -46,7 +46,7 @@ class Routed(Protocol):
 class Router:
     """The state of things for one batch: four queries, however many mails."""
 
-    def __init__(self, mails: Collection[Routed]) -> None:
+    def __init__(self, mails: Collection[Routable]) -> None:
         current = effective.current()
         self.driver: Driver = registry.driver(str(current.driver))
         self.primary = str(current.primary_connection)
@@ -59,17 +59,17 @@ class Router:
         self.servers: dict[tuple[str, float], SmtpServer] = {}
         if self.driver.needs_connection:
             self.known = vault.connections()
-            self.troubles = circuit_breaker.states(self.known)
+            self.troubles = circuit_breaker.unavailable(self.known)
             ids = {mail.actor_id for mail in mails if mail.connection_hint and mail.actor_id}
             self.actors = dict(get_user_model().objects.in_bulk(ids)) if ids else {}
 
-    def way(self, mail: Routed, *, patience: float, tried: frozenset[str] = frozenset()) -> Way | str:
+    def way(self, mail: Routable, *, patience: float, tried: frozenset[str] = frozenset()) -> Route | str:
         """Return the way for `mail` past the connections that were `tried`, or the reason why it has to wait.
 
         The chosen connection comes first, then the backups in their order; a connection in trouble is passed over.
         """
         if not self.driver.needs_connection:
-            return Way(None, None)
+            return Route(None, None)
         candidates = self.candidates(mail)
         if not candidates:
             return gettext("No connection: no SMTP secret is available to the system.")
@@ -80,19 +80,19 @@ class Router:
                 reasons.append(f"{connection.name}: {trouble.reason}")
             elif connection.id not in tried:
                 try:
-                    return Way(connection, self.server(connection, patience))
+                    return Route(connection, self.server(connection, patience))
                 except vault.VaultError as error:
                     reasons.append(str(error))
         return reasons[0] if reasons else gettext("No connection is left to be tried.")
 
-    def candidates(self, mail: Routed) -> list[Connection]:
+    def candidates(self, mail: Routable) -> list[Connection]:
         """Return the connections that `mail` may take, best first; without a hint, they are the same for all."""
         key = (mail.connection_hint, mail.actor_id if mail.connection_hint else None)
         if key not in self.candidates_of:
             self.candidates_of[key] = self._candidates(mail)
         return self.candidates_of[key]
 
-    def _candidates(self, mail: Routed) -> list[Connection]:
+    def _candidates(self, mail: Routable) -> list[Connection]:
         actor = self.actors.get(mail.actor_id) if mail.actor_id else None
         first = selection.choose(self.known, primary=self.primary, hint=mail.connection_hint, actor=actor)
         if first is None:
@@ -101,7 +101,7 @@ class Router:
         rest = [by_id[one] for one in self.backups if one in by_id and one != first.id]
         return [first, *rest]
 
-    def first_choice(self, mail: Routed) -> str:
+    def first_choice(self, mail: Routable) -> str:
         """Return the name of the connection that `mail` would take if all were well, or ""."""
         candidates = self.candidates(mail)
         return candidates[0].name if candidates else ""
@@ -117,5 +117,5 @@ class Router:
         """Pass over `connection` from now on, here and in all workers. Returns whether that was news."""
         if connection.id in self.troubles:
             return False
-        self.troubles[connection.id] = circuit_breaker.note_failure(connection, error)
+        self.troubles[connection.id] = circuit_breaker.record_failure(connection, error)
         return True

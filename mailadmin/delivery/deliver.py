@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from mailadmin.connections import circuit_breaker
-from mailadmin.connections.routing import Router, Way
+from mailadmin.connections.routing import Route, Router
 from mailadmin.delivery import expired_leases
 from mailadmin.delivery.drain import Drain
 from maillog.queue import claiming, settling
 
-running = threading.Lock()  # one drain a process: a second one would only compete for the same database
+draining = threading.Lock()  # one drain a process: a second one would only compete for the same database
 
 
 def worker_name() -> str:
@@ -37,22 +37,22 @@ def deliver_due(
     Returns 0 at once if another thread of this process is at it, which then finds these mails, too. `should_stop` is
     asked before more mails are taken; `call_others` is called when there is work for more than one worker.
     """
-    freeze()
+    freeze_garbage_collector()
     expired_leases.recover_expired()
     release_held()
     attempts = 0
-    while claiming.anything_due() and running.acquire(blocking=False):
+    while claiming.anything_due() and draining.acquire(blocking=False):
         try:
             attempts += Drain(worker=worker_name(), should_stop=should_stop, call_others=call_others).run()
         finally:
-            running.release()
+            draining.release()
         if should_stop():
             break
     return attempts
 
 
 @cache
-def freeze() -> None:
+def freeze_garbage_collector() -> None:
     """Let Python's collector of cycles never again look at what the process has loaded by now.
 
     It would walk all of it once in a thousand mails (measured: 5 % of the time of a drain).
@@ -72,10 +72,10 @@ def release_held() -> None:
     if not kinds:
         return
     router = Router(kinds)
-    settling.release_held([kind for kind in kinds if isinstance(router.way(kind, patience=0.0), Way)])
+    settling.release_held([kind for kind in kinds if isinstance(router.way(kind, patience=0.0), Route)])
 
 
 def probe_connections() -> None:
     """Look after unreachable connections whose time has come; mails that waited for one that answers are due then."""
-    if [one for one in circuit_breaker.probe_due() if circuit_breaker.probe(one)]:
+    if [one for one in circuit_breaker.claim_due_probes() if circuit_breaker.probe(one)]:
         release_held()

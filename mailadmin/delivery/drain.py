@@ -26,10 +26,18 @@ from django.utils.translation import gettext
 
 from mailadmin.connections import circuit_breaker, rate_limits
 from mailadmin.connections.rate_limits import Limit
-from mailadmin.connections.routing import Router, Way
+from mailadmin.connections.routing import Route, Router
 from mailadmin.delivery import retry
-from mailadmin.delivery.database_retry import DATABASE_AWAY, patiently
-from mailadmin.delivery.in_flight import Flight, Landing, Landings, attempt_record, crashed, envelope, patience
+from mailadmin.delivery.database_retry import DATABASE_DOWN, retry_while_database_is_down
+from mailadmin.delivery.in_flight import (
+    Completion,
+    CompletionQueue,
+    InFlight,
+    attempt_record,
+    content_timeout,
+    crash_result,
+    envelope,
+)
 from mailadmin.drivers import event_loop, registry
 from mailadmin.drivers.base import Envelope, Result
 from mailadmin.drivers.smtp import pool
@@ -46,16 +54,16 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-SHORT_PATIENCE = 10.0  # seconds
+DATABASE_LIMIT_IN_REQUEST = 10.0  # seconds
 BATCH = 500  # mails claimed at a time
-FLUSH = 50  # results written at the latest when there are so many ...
+FLUSH_COUNT = 50  # results written at the latest when there are so many ...
 FLUSH_SECONDS = 0.02  # ... or after this time
 LEASE = timedelta(seconds=90)  # renewed while the process lives, so it only says how soon a dead one is noticed
 RENEW_SECONDS = 30.0
 HORIZON = timedelta(seconds=10)  # how far ahead mails of a limited connection are kept in the air
-LOOK_SECONDS = 0.5  # how soon a request to stop is noticed while nothing comes back
+STOP_CHECK_SECONDS = 0.5  # how soon a request to stop is noticed while nothing comes back
 STOP_SECONDS = 12.0  # for what has begun when asked to stop; then its connections are cut
-MAX_LOST = 5  # workers that may die over a mail, from the third on alone with it, before it is parked
+MAX_WORKER_DEATHS = 5  # workers that may die over a mail, from the third on alone with it, before it is parked
 
 
 class Drain:
@@ -73,13 +81,13 @@ class Drain:
         self.worker = worker
         self.should_stop = should_stop
         self.call_others = call_others
-        self.landings = Landings()
-        self.in_the_air: set[Flight] = set()
+        self.landings = CompletionQueue()
+        self.in_the_air: set[InFlight] = set()
         self.waiting: list[Settlement] = []  # decided without a flight, written with the next results
         self.put_back: dict[str, datetime] = {}  # by connection: when the last mail beyond its limits asks again
-        self.again: list[Flight] = []  # to take off once more, through another connection
+        self.again: list[InFlight] = []  # to take off once more, through another connection
         self.attempts = 0
-        self.troubles = detection.Gathering()
+        self.troubles = detection.FailureCollector()
         self.is_in_a_request = False
         self.called_back = threading.Event()  # from here on nothing more begins
         self.renewed = monotonic()
@@ -126,7 +134,7 @@ class Drain:
         """Claim and launch, unless the database does not answer while mails are in the air: they come first."""
         try:
             self.take_off(self.claim())
-        except DATABASE_AWAY:
+        except DATABASE_DOWN:
             if not self.in_the_air:
                 raise
             logger.warning("The database does not answer; nothing more is claimed for now.", exc_info=True)
@@ -145,22 +153,22 @@ class Drain:
         """Send `mails` on their way, each through its connection."""
         flights = []
         for mail in mails:
-            if mail.worker_deaths >= MAX_LOST:
+            if mail.worker_deaths >= MAX_WORKER_DEATHS:
                 reason = gettext("Parked: %d workers died while they had this mail in hand.") % mail.worker_deaths
                 self.waiting.append(Settlement(id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason))
             else:
-                flights.append(Flight(mail))
+                flights.append(InFlight(mail))
         if mails:
             self.router = Router(mails)
         self.dispatch(flights)
         self.write(self.waiting)
         self.waiting = []
 
-    def dispatch(self, flights: Sequence[Flight]) -> None:
+    def dispatch(self, flights: Sequence[InFlight]) -> None:
         """Hand the flights over to the driver, grouped by connection; those without a way wait."""
-        groups: dict[tuple[str, float], tuple[Way, list[Flight]]] = {}
+        groups: dict[tuple[str, float], tuple[Route, list[InFlight]]] = {}
         for flight in flights:
-            seconds = patience(flight.mail)
+            seconds = content_timeout(flight.mail)
             way = self.router.way(flight.mail, patience=seconds, tried=flight.tried)
             if isinstance(way, str):
                 self.waiting.append(self.held(flight, way))
@@ -175,7 +183,9 @@ class Drain:
             else:
                 self.launch(way, group)
 
-    def launch_within(self, limits: list[Limit], connection: Connection, way: Way, flights: Sequence[Flight]) -> None:
+    def launch_within(
+        self, limits: list[Limit], connection: Connection, way: Route, flights: Sequence[InFlight]
+    ) -> None:
         """Launch as many flights as the connection's limits allow, each at its time; the others are put back.
 
         Those that are put back get times at the limits' pace behind what was put back before, so that a long backlog is
@@ -187,7 +197,7 @@ class Drain:
             self.launch(way, [flight], delay=(leaves - now).total_seconds())
         after = max(self.put_back.get(connection.id, now), now + HORIZON)
         for flight in flights[len(times) :]:
-            after += rate_limits.pace(limits)
+            after += rate_limits.slowest_interval(limits)
             reason = gettext("The limits of the connection “%s” are reached.") % connection.name
             self.waiting.append(
                 Settlement(
@@ -201,7 +211,7 @@ class Drain:
             )
         self.put_back[connection.id] = after
 
-    def launch(self, way: Way, flights: Sequence[Flight], *, delay: float = 0.0) -> None:
+    def launch(self, way: Route, flights: Sequence[InFlight], *, delay: float = 0.0) -> None:
         """Start one driver call in the loop; every flight will come back through `landings` exactly once."""
         by_envelope = {flight.mail.id: flight for flight in flights}
         open_ids = set(by_envelope)
@@ -209,12 +219,12 @@ class Drain:
 
         def landed(envelope: Envelope, result: Result) -> None:
             open_ids.discard(envelope.id)
-            self.landings.put(Landing(by_envelope[envelope.id], result))
+            self.landings.put(Completion(by_envelope[envelope.id], result))
 
         def ended(future: Future[list[Result]]) -> None:
             error = future.exception() if not future.cancelled() else asyncio.CancelledError()
             for number in open_ids:
-                self.landings.put(Landing(by_envelope[number], error or RuntimeError("the driver gave no result")))
+                self.landings.put(Completion(by_envelope[number], error or RuntimeError("the driver gave no result")))
 
         driver = self.router.driver
         for flight in flights:
@@ -234,7 +244,7 @@ class Drain:
             rest = leaves - monotonic()
             if rest <= 0:
                 return
-            await asyncio.sleep(min(rest, LOOK_SECONDS))
+            await asyncio.sleep(min(rest, STOP_CHECK_SECONDS))
         raise Stopped(gettext("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
 
     # ------------------------------------------------------------ landing
@@ -248,20 +258,22 @@ class Drain:
         self.waiting = []
         self.renew()
 
-    def collect(self) -> list[Landing]:
+    def collect(self) -> list[Completion]:
         """Return what has landed; nothing, if nothing does for LOOK_SECONDS."""
-        return self.landings.take(min(FLUSH, len(self.in_the_air)), patience=LOOK_SECONDS, linger=FLUSH_SECONDS)
+        return self.landings.take(
+            min(FLUSH_COUNT, len(self.in_the_air)), patience=STOP_CHECK_SECONDS, linger=FLUSH_SECONDS
+        )
 
-    def settle(self, landing: Landing) -> Settlement | None:
+    def settle(self, landing: Completion) -> Settlement | None:
         """Return what to record of a landing, or None if the mail takes off again through another connection."""
         flight, result = landing.flight, landing.result
         self.in_the_air.discard(flight)
         if isinstance(result.error if isinstance(result, Result) else result, Stopped):
             return self.given_back(flight)
         if isinstance(result, BaseException):
-            result = crashed(flight, result)
+            result = crash_result(flight, result)
         connection = flight.connection
-        if connection and result.error and circuit_breaker.is_about_the_connection(result.error):
+        if connection and result.error and circuit_breaker.concerns_connection(result.error):
             error = result.error
             is_news = self.patiently(lambda: self.router.blame(connection, error))
             if not flight.mail.is_test:
@@ -276,7 +288,7 @@ class Drain:
             now=timezone.now(),
         )
 
-    def given_back(self, flight: Flight) -> Settlement:
+    def given_back(self, flight: InFlight) -> Settlement:
         """Return the settlement of a mail that was not begun: due at once, for whoever comes."""
         mail = flight.mail
         return Settlement(
@@ -288,20 +300,22 @@ class Drain:
         )
 
     def go_on_elsewhere(
-        self, flight: Flight, connection: Connection, result: Result, *, is_news: bool
+        self, flight: InFlight, connection: Connection, result: Result, *, is_news: bool
     ) -> Settlement | None:
         """Let the mail take a backup connection, or wait. Only the first mail to meet the trouble counts it."""
         if is_news:
             self.attempts += 1
             flight.failovers.append(attempt_record(flight, result, worker=self.worker))
         flight.tried |= {connection.id}
-        way = self.patiently(lambda: self.router.way(flight.mail, patience=patience(flight.mail), tried=flight.tried))
+        way = self.patiently(
+            lambda: self.router.way(flight.mail, patience=content_timeout(flight.mail), tried=flight.tried)
+        )
         if isinstance(way, str):
             return self.held(flight, way)
         self.again.append(flight)
         return None
 
-    def held(self, flight: Flight, reason: str) -> Settlement:
+    def held(self, flight: InFlight, reason: str) -> Settlement:
         """Return the settlement of a mail that waits until something is repaired."""
         mail = flight.mail
         if mail.is_test and flight.failovers:
@@ -324,7 +338,7 @@ class Drain:
 
         There the error is raised: the mails in hand then count as left behind by a dead worker, and go out again.
         """
-        return patiently(do, limit=SHORT_PATIENCE if self.is_in_a_request else None)
+        return retry_while_database_is_down(do, limit=DATABASE_LIMIT_IN_REQUEST if self.is_in_a_request else None)
 
     def renew(self) -> None:
         """Prolong the lease of what is still in the air, every half minute."""

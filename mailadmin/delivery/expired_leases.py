@@ -14,10 +14,10 @@ from mailadmin.delivery import drain
 from maillog.queue import claiming
 
 JUMP_SECONDS = 5.0  # more than clocks are corrected by without being set
-GAP_SECONDS = 45.0  # without a look: a lease is good for at least 60 seconds at any moment
+MAX_GAP_SECONDS = 45.0  # without a look: a lease is good for at least 60 seconds at any moment
 
 
-class Watch:
+class ClockWatch:
     """Compares the wall clock with the monotonic one, and each look with the one before."""
 
     def __init__(self) -> None:
@@ -31,13 +31,13 @@ class Watch:
         with self.lock:
             now = time.monotonic()
             offset = time.time() - now
-            if self.looked is not None and (offset - self.offset > JUMP_SECONDS or now - self.looked > GAP_SECONDS):
+            if self.looked is not None and (offset - self.offset > JUMP_SECONDS or now - self.looked > MAX_GAP_SECONDS):
                 self.quiet_until = now + 1.5 * drain.RENEW_SECONDS
             self.looked, self.offset = now, offset
             return now >= self.quiet_until
 
 
-watch = Watch()
+watch = ClockWatch()
 
 
 def recover_expired() -> int:

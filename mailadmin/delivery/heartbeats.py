@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from mailadmin.delivery import deliver, expired_leases
-from mailadmin.models import ConnectionState, WorkerBeat
+from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.queue import claiming
 from maillog.search.counts import unfinished
 from maillog.sql.prepared import Prepared
 from maillog.statistics import rollups
 
-FRESH = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
-KEPT = timedelta(days=1)
-SEEN: Prepared[datetime] = Prepared(
-    lambda: WorkerBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:1000]
+ALIVE_WITHIN = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
+KEEP_FOR = timedelta(days=1)
+LAST_SEEN: Prepared[datetime] = Prepared(
+    lambda: WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:1000]
 )
 
 
@@ -29,24 +29,24 @@ class Workers:
     seen_seconds_ago: float | None
 
 
-def note(name: str) -> None:
+def record(name: str) -> None:
     """Record that the worker `name` lives."""
     now = timezone.now()
-    if not WorkerBeat.objects.filter(name=name).update(seen_at=now):
-        WorkerBeat.objects.update_or_create(name=name, defaults={"started_at": now, "seen_at": now})
-        WorkerBeat.objects.filter(seen_at__lt=now - KEPT).delete()
+    if not WorkerHeartbeat.objects.filter(name=name).update(seen_at=now):
+        WorkerHeartbeat.objects.update_or_create(name=name, defaults={"started_at": now, "seen_at": now})
+        WorkerHeartbeat.objects.filter(seen_at__lt=now - KEEP_FOR).delete()
 
 
-def leave(name: str) -> None:
+def remove(name: str) -> None:
     """Record that the worker `name` ended in order."""
-    WorkerBeat.objects.filter(name=name).delete()
+    WorkerHeartbeat.objects.filter(name=name).delete()
 
 
 def workers() -> Workers:
     """Return what is known of the workers: one query."""
     now = timezone.now()
-    seen = SEEN.all()
-    alive = sum(now - at <= FRESH for at in seen)
+    seen = LAST_SEEN.all()
+    alive = sum(now - at <= ALIVE_WITHIN for at in seen)
     return Workers(alive, (now - seen[0]).total_seconds() if seen else None)
 
 

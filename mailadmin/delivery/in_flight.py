@@ -25,11 +25,11 @@ from secrets_app.vault import Connection
 logger = logging.getLogger(__name__)
 
 # Seconds to wait for the answer to the final dot where nobody is waiting: RFC 5321 section 4.5.3.2.6.
-PATIENCE = 600.0
+CONTENT_TIMEOUT = 600.0
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class InFlight:
     """One claimed mail on its way, with the attempts that already failed for the sake of a connection."""
 
     mail: Claimed
@@ -39,14 +39,14 @@ class Flight:
     driver: str = ""  # the key of the driver that has it
 
 
-class Landing(NamedTuple):
+class Completion(NamedTuple):
     """What the loop hands back: the result of a flight, or the error that was raised instead of one."""
 
-    flight: Flight
+    flight: InFlight
     result: Result | BaseException
 
 
-class Landings:
+class CompletionQueue:
     """What has landed, handed from the loop's thread to the one that writes it down.
 
     A queue would wake that thread for every mail, and each waking takes the interpreter away from the loop in the
@@ -54,12 +54,12 @@ class Landings:
     """
 
     def __init__(self) -> None:
-        self._landed: deque[Landing] = deque()
+        self._landed: deque[Completion] = deque()
         self._wanted = 1
         self._some = threading.Event()
         self._enough = threading.Event()
 
-    def put(self, landing: Landing) -> None:
+    def put(self, landing: Completion) -> None:
         """Add one; for any thread."""
         self._landed.append(landing)
         if not self._some.is_set():
@@ -67,7 +67,7 @@ class Landings:
         if len(self._landed) >= self._wanted and not self._enough.is_set():
             self._enough.set()
 
-    def take(self, most: int, *, patience: float, linger: float) -> list[Landing]:
+    def take(self, most: int, *, patience: float, linger: float) -> list[Completion]:
         """Return up to `most`, for one thread: what is there `linger` seconds after the first, or earlier if all are.
 
         Nothing, if nothing lands for `patience` seconds; rarely nothing also earlier.
@@ -86,12 +86,12 @@ class Landings:
         return found
 
 
-def patience(mail: Claimed) -> float:
+def content_timeout(mail: Claimed) -> float:
     """Return how long the answer to the final dot may take, 0 for the connection's own timeout."""
-    return 0.0 if mail.mode == SendMode.INSTANT else PATIENCE
+    return 0.0 if mail.mode == SendMode.INSTANT else CONTENT_TIMEOUT
 
 
-def crashed(flight: Flight, error: BaseException) -> Result:
+def crash_result(flight: InFlight, error: BaseException) -> Result:
     """Return the result of a mail whose driver raised: a fault of ours, so it is tried again and looked into."""
     logger.error("The driver failed over mail %d.", flight.mail.id, exc_info=error)
     text = gettext("The driver failed: %s") % type(error).__name__
@@ -121,7 +121,7 @@ def envelope(mail: Claimed) -> Envelope:
     )
 
 
-def attempt_record(flight: Flight, result: Result, *, worker: str) -> AttemptRecord:
+def attempt_record(flight: InFlight, result: Result, *, worker: str) -> AttemptRecord:
     """Return the attempt as the log keeps it."""
     return AttemptRecord(
         started_at=result.started_at,

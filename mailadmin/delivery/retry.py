@@ -28,7 +28,7 @@ FINAL_STATUS = {
 }
 
 
-def next_try(attempt_count: int, *, now: datetime) -> datetime | None:
+def next_attempt(attempt_count: int, *, now: datetime) -> datetime | None:
     """Return when a mail is due again after its attempt number `attempt_count`, or None if that was the last."""
     if attempt_count > len(SCHEDULE):
         return None
@@ -88,12 +88,12 @@ def next_state(
         return Status.FAILED if mail.was_refused else Status.SENT, None
     if result.outcome == Attempt.Outcome.UNCERTAIN:
         repeats = not mail.is_test and mail.template not in asking
-        return Status.UNCERTAIN, next_try(mail.attempt_count, now=now) if repeats else None
+        return Status.UNCERTAIN, next_attempt(mail.attempt_count, now=now) if repeats else None
     if result.outcome not in {Attempt.Outcome.DEFERRED, Attempt.Outcome.PARTIAL}:
         return FINAL_STATUS[Attempt.Outcome(result.outcome)], None
     found = {outcome.outcome for outcome in outcomes}
     if result.outcome == Attempt.Outcome.DEFERRED or Recipient.Outcome.DEFERRED in found:
-        due = None if mail.is_test else next_try(mail.attempt_count, now=now)
+        due = None if mail.is_test else next_attempt(mail.attempt_count, now=now)
         return (Status.DEFERRED, due) if due else (Status.FAILED, None)
     return Status.FAILED, None
 

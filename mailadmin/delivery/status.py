@@ -16,12 +16,14 @@ from maillog.durations import age
 from maillog.queue.waiting import Waiting, waiting
 
 # A worker beats every 5 s. A minute, and what a `deliver_due --once` that cron starts each minute takes to start.
-SILENT = timedelta(seconds=70)
-LATE = timedelta(minutes=3)  # workers look every few seconds, so a mail that is overdue by this much has met trouble
+WORKER_MISSING_AFTER = timedelta(seconds=70)
+LATE_AFTER = timedelta(
+    minutes=3
+)  # workers look every few seconds, so a mail that is overdue by this much has met trouble
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class DeliveryStatus:
     """What is known of the workers and of the oldest waiting mails."""
 
     workers: Workers
@@ -31,7 +33,7 @@ class Pulse:
     def no_worker(self) -> bool:
         """Whether no worker was seen for a minute."""
         seen = self.workers.seen_seconds_ago
-        return seen is None or seen > SILENT.total_seconds()
+        return seen is None or seen > WORKER_MISSING_AFTER.total_seconds()
 
     @property
     def something_is_due(self) -> bool:
@@ -46,7 +48,7 @@ class Pulse:
     @property
     def is_late(self) -> bool:
         """Whether a mail is overdue by more than three minutes."""
-        return (self.waiting.due_seconds or 0.0) > LATE.total_seconds()
+        return (self.waiting.due_seconds or 0.0) > LATE_AFTER.total_seconds()
 
     @property
     def tone(self) -> str:
@@ -83,6 +85,6 @@ class Pulse:
         return gettext("No worker has been seen for %s.") % age(seen)
 
 
-def pulse() -> Pulse:
+def delivery_status() -> DeliveryStatus:
     """Return the pulse: two queries."""
-    return Pulse(heartbeats.workers(), waiting())
+    return DeliveryStatus(heartbeats.workers(), waiting())

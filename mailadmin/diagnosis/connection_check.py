@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from secrets_app.kinds.base import SecretForm
     from secrets_app.vault import Connection
 
-PATIENCE = 8.0  # seconds for each step at most: somebody is waiting, but some servers greet after 6 only
-AT_ONCE = 2  # checks in a process; the others of its threads answer pages meanwhile
-A_MINUTE = 20  # checks of one person
-SOON = 21  # days before a certificate's end in which it is said
+STEP_TIMEOUT = 8.0  # seconds for each step at most: somebody is waiting, but some servers greet after 6 only
+MAX_CONCURRENT = 2  # checks in a process; the others of its threads answer pages meanwhile
+MAX_PER_MINUTE = 20  # checks of one person
+WARN_DAYS = 21  # days before a certificate's end in which it is said
 
 LABELS: dict[Phase, _StrPromise] = {
     Phase.RESOLVE: _("Find the host"),
@@ -51,12 +51,12 @@ LABELS: dict[Phase, _StrPromise] = {
     Phase.MAIL: _("Sender accepted (MAIL FROM)"),
     Phase.RCPT: _("Recipient accepted (RCPT TO)"),
 }
-ASKED = (Phase.MAIL, Phase.RCPT)
-CLOSING = 421  # RFC 5321 3.8
-DONE, FAILED, MISSING = "done", "failed", "missing"
+ENVELOPE_PHASES = (Phase.MAIL, Phase.RCPT)
+SERVICE_CLOSING = 421  # RFC 5321 3.8
+DONE, FAILED, NOT_REACHED = "done", "failed", "missing"
 
 
-_turns = threading.BoundedSemaphore(AT_ONCE)
+_running = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
 class TooManyChecks(Exception):
@@ -64,7 +64,7 @@ class TooManyChecks(Exception):
 
 
 @contextmanager
-def turn(person: int) -> Iterator[None]:
+def limited(person: int) -> Iterator[None]:
     """Let one check of `person` run. Raises TooManyChecks: too many run in this process, or were asked for."""
     key = f"mailadmin.diagnosis.connection_check.{person}"
     cache.add(key, 0, timeout=60)
@@ -72,18 +72,18 @@ def turn(person: int) -> Iterator[None]:
         count = cache.incr(key)
     except ValueError:  # the minute has just ended
         count = 1
-    if count > A_MINUTE:
-        raise TooManyChecks(gettext("That were %d checks within a minute. Wait a moment.") % A_MINUTE)
-    if not _turns.acquire(blocking=False):
+    if count > MAX_PER_MINUTE:
+        raise TooManyChecks(gettext("That were %d checks within a minute. Wait a moment.") % MAX_PER_MINUTE)
+    if not _running.acquire(blocking=False):
         raise TooManyChecks(gettext("Other checks are running at the moment. Try again in some seconds."))
     try:
         yield
     finally:
-        _turns.release()
+        _running.release()
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Step:
     """One step. `state`: done, failed, or missing (nobody came to it). `note` says more where there is something."""
 
     key: str
@@ -94,11 +94,11 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class ConnectionCheck:
     """A climb in words. `words` are the server's own about the step that failed; `steps` say what to do."""
 
     sentence: str
-    rungs: tuple[Rung, ...]
+    rungs: tuple[Step, ...]
     words: str
     steps: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -109,13 +109,13 @@ class Ladder:
         return all(rung.state == DONE for rung in self.rungs)
 
 
-def of_connection(connection: Connection, *, recipient: str) -> Ladder:
+def check_connection(connection: Connection, *, recipient: str) -> ConnectionCheck:
     """Climb with a stored connection, or the environment's. Raises VaultError if its password cannot be read."""
     server = selection.server_for(connection)
-    return climb(server, own_sender=str(connection.fields["sender"]), recipient=recipient)
+    return check_server(server, own_sender=str(connection.fields["sender"]), recipient=recipient)
 
 
-def of_form(form: SecretForm, *, recipient: str) -> Ladder:
+def check_form(form: SecretForm, *, recipient: str) -> ConnectionCheck:
     """Climb with what a valid form of an SMTP secret says, nothing of which is stored. Raises VaultError.
 
     A password that is to be kept goes to the server that it was stored for: whatever was saved since the form was
@@ -125,17 +125,17 @@ def of_form(form: SecretForm, *, recipient: str) -> Ladder:
     server = selection.server_for_unsaved(fields, form.values(), stored=stored)
     if not unsaved_check.is_current(form):
         raise EditedMeanwhile(gettext("Somebody else saved this secret in the meantime. Open it again."))
-    return climb(server, own_sender=str(fields["sender"]), recipient=recipient)
+    return check_server(server, own_sender=str(fields["sender"]), recipient=recipient)
 
 
-def climb(server: SmtpServer, *, own_sender: str, recipient: str) -> Ladder:
+def check_server(server: SmtpServer, *, own_sender: str, recipient: str) -> ConnectionCheck:
     """Climb to `server` now and return how it went, after up to a minute; nothing is sent.
 
     It is asked whether `own_sender`, or else the address of the mail settings, may send, and whether `recipient` would
     be taken, where they are given and plain ASCII.
     """
-    quick = replace(server, timeout=min(server.timeout, PATIENCE))
-    sender, recipient = plain(own_sender or str(effective.current().from_address)), plain(recipient)
+    quick = replace(server, timeout=min(server.timeout, STEP_TIMEOUT))
+    sender, recipient = ascii_address(own_sender or str(effective.current().from_address)), ascii_address(recipient)
     went = event_loop.run(check.climb(quick, sender=sender, recipient=recipient))
     offers = harmless(", ".join(went.extensions), limit=200)
     notes = {
@@ -145,22 +145,22 @@ def climb(server: SmtpServer, *, own_sender: str, recipient: str) -> Ladder:
         Phase.MAIL: sender,
         Phase.RCPT: recipient,
     }
-    return Ladder(
+    return ConnectionCheck(
         sentence=sentence(went),
         rungs=(
-            *(Rung(phase, str(LABELS[phase]), DONE, took, notes.get(phase, "")) for phase, took in went.passed),
+            *(Step(phase, str(LABELS[phase]), DONE, took, notes.get(phase, "")) for phase, took in went.passed),
             *(
-                Rung(phase, str(LABELS[phase]), MISSING if number else FAILED)
+                Step(phase, str(LABELS[phase]), NOT_REACHED if number else FAILED)
                 for number, phase in enumerate(went.missing)
             ),
         ),
         words=str(went.error) if went.error else "",
-        steps=tuple(steps(went)),
+        steps=tuple(advice(went)),
         lines=went.lines,
     )
 
 
-def plain(address: str) -> str:
+def ascii_address(address: str) -> str:
     """Return an address as it is said to a server, nothing for one that not every server knows how to read."""
     try:
         envelope = parse_address(address).envelope if address else ""
@@ -182,12 +182,12 @@ def sentence(went: Climb) -> str:
     return gettext("%(endpoint)s stops at “%(step)s”.") % facts
 
 
-def steps(went: Climb) -> Sequence[str]:
+def advice(went: Climb) -> Sequence[str]:
     """Return what to do about what broke."""
     error = went.error
     if error is None:
         return []
-    if went.missing[0] in ASKED and (error.code is None or error.code == CLOSING):
+    if went.missing[0] in ENVELOPE_PHASES and (error.code is None or error.code == SERVICE_CLOSING):
         return [gettext("The server ended the conversation. Try again in a while; its own log says why it did.")]
     return steps_of(str(error.phase), error.code, error.enhanced_code, error.reply)
 
@@ -203,4 +203,4 @@ def certificate_text(certificate: Certificate | None, now: datetime) -> str:
     }
     text = gettext("Certificate for %(names)s by %(issuer)s, valid until %(until)s") % facts
     left = (certificate.expires_at - now).days
-    return f"{text}. {gettext('It ends in %d days.') % left}" if 0 <= left < SOON else text
+    return f"{text}. {gettext('It ends in %d days.') % left}" if 0 <= left < WARN_DAYS else text

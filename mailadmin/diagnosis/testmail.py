@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from templates_app.engine.engine import Rendered
 
 TEMPLATE = "mail/test"
-LIMIT = 10  # test mails that a person may ask for in a minute: a test page must not become a way to send spam
+MAX_PER_MINUTE = 10  # test mails that a person may ask for in a minute: a test page must not become a way to send spam
 
 
 class TooManyTestsError(ConfigurationError):
@@ -109,8 +109,8 @@ def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
 def check_limit(actor: User | None) -> None:
     """Raise TooManyTestsError if the person has sent as many as may be sent within a minute."""
     since = timezone.now() - timedelta(minutes=1)
-    if actor is not None and lookup.tests_since(since, actor_id=actor.pk) >= LIMIT:
-        message = gettext("That were %d test mails within a minute. Wait a moment.") % LIMIT
+    if actor is not None and lookup.tests_since(since, actor_id=actor.pk) >= MAX_PER_MINUTE:
+        message = gettext("That were %d test mails within a minute. Wait a moment.") % MAX_PER_MINUTE
         raise TooManyTestsError(message)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CODE = {"class": "mono", "rows": 10, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 
-class Picked:
+class Selection:
     """What the pickers say: a template, one of its languages, one of its samples, and the values to show.
 
     `given` are the raw fields, all of them optional and from outside. What is not there gives way to what is usual.
@@ -94,7 +94,7 @@ class TestMailForm(forms.Form):
     shown_sample = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
 
     def __init__(
-        self, *args: Any, connections: Sequence[Connection], delivers: bool, picked: Picked, **kwargs: Any
+        self, *args: Any, connections: Sequence[Connection], delivers: bool, picked: Selection, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.picked = picked

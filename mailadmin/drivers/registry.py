@@ -17,7 +17,7 @@ DriverClass = TypeVar("DriverClass", bound=type[Driver])
 _registered: dict[str, Driver] = {}
 
 
-def register(kind: DriverClass) -> DriverClass:
+def register_driver(kind: DriverClass) -> DriverClass:
     """Make a driver known under its `key`; usable as a class decorator. Raises ValueError for a key already taken."""
     known = _registered.get(kind.key)
     if known is not None and type(known) is not kind:
@@ -42,4 +42,4 @@ def drivers() -> list[Driver]:
 
 
 for _kind in (SmtpDriver, SendmailDriver, LogDriver, SilentDriver, DisabledDriver):
-    register(_kind)
+    register_driver(_kind)

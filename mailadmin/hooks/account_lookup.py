@@ -1,4 +1,4 @@
-"""What is known of the account of an address. Mail knows no accounts: whoever keeps them says by `set_finder` how."""
+"""The account behind an email address. Mail knows no accounts: the app that keeps them registers a lookup."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account: its name (may be empty), whether it may sign in, and the language code of mails to it."""
+    """One account: its name (may be empty), whether it may sign in, and the language code of email sent to it."""
 
     name: str
     is_active: bool
     language: str
 
 
-Finder = Callable[[str], Account | None]  # takes an address in lower case
+AccountLookup = Callable[[str], Account | None]
 
-find: Finder | None = None
+_account_lookup: AccountLookup | None = None
 
 
-def set_finder(new: Finder | None) -> None:
-    """Let `new` find accounts from now on; it returns None where there is none."""
-    global find
-    find = new
+def register_account_lookup(lookup: AccountLookup) -> None:
+    """Let `lookup` find accounts by address, given in lower case; it returns None where there is none."""
+    global _account_lookup
+    _account_lookup = lookup
 
 
 def account_of(address: str) -> Account | None:
-    """Return the account of `address`, None if there is none, or nobody keeps accounts."""
-    return find(address) if find else None
+    """Return the account of `address`; None if there is none or no app keeps accounts."""
+    return _account_lookup(address) if _account_lookup else None

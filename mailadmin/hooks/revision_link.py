@@ -1,4 +1,4 @@
-"""What the log says of the revision of the settings that a mail was made under."""
+"""The settings revision that a message was created under, as the log shows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOWN = 10  # revisions that the settings page lists
 
 
 def revision(number: int) -> Revision | None:
-    """Return the revision of that number, None if there is none: one query."""
+    """Return the revision with that number, or None: one query."""
     row = SettingsRevision.objects.filter(pk=number).first()
     if row is None:
         return None

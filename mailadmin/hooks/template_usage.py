@@ -1,4 +1,4 @@
-"""Tells the templates' pages how many mails a template made: the log knows that, and they do not know the log."""
+"""Counts the messages of a template for the template pages, which do not know the log."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from maillog.search.counts import made_from
 from templates_app.library.mail_counts import DAYS, Use
 
 
-def use_of(key: str) -> Use:
-    """Return how many mails were made from the template `key` in the last 30 days, counted up to 10,000."""
+def usage_of(key: str) -> Use:
+    """Return how many messages the template `key` created in the last 30 days, counted up to 10,000."""
     found = made_from(key, timezone.now() - timedelta(days=DAYS))
     return Use(found.value, found.more)

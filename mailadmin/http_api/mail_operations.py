@@ -195,13 +195,13 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     except AddressError as error:
         raise wrong("to", str(error)) from error
     try:
-        if reissuing.is_issued_anew(old):
+        if reissuing.can_reissue(old):
             if to is not None:
                 raise wrong("to", "cannot be chosen: a fresh link goes to the account's own address alone")
-            number = reissuing.issue(old, actor=owner)
+            number = reissuing.reissue(old, actor=owner)
         else:
             number = resending.resend(old, actor=owner, to=to)
-    except (reissuing.NotIssued, resending.NotResendable) as error:
+    except (reissuing.NotReissued, resending.NotResendable) as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     response["Location"] = address_of(number)
     return stored_one(number)

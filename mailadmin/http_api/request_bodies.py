@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict
 from mailadmin.api import CHUNK, Attachment, InvalidMail, Mail, template_mail
 from mailadmin.http_api.problems import Problem, wrong
 from mailadmin.models import SendMode
-from mailadmin.outbox.composing import DEEPEST, is_deeper
+from mailadmin.outbox.composing import MAX_METADATA_DEPTH, is_deeper
 
 LONGEST_KEY = 150  # characters of an idempotency key
 Moment = Annotated[AwareDatetime, Strict(strict=False)]  # text, in JSON
@@ -112,8 +112,8 @@ class MailBody(Body):
             raise wrong("idempotency_key", "is not the one of the header Idempotency-Key")
         key = key or self.idempotency_key
         for name in ("values", "metadata"):
-            if is_deeper(getattr(self, name), DEEPEST):
-                raise wrong(name, f"is nested more than {DEEPEST} levels deep")
+            if is_deeper(getattr(self, name), MAX_METADATA_DEPTH):
+                raise wrong(name, f"is nested more than {MAX_METADATA_DEPTH} levels deep")
         common: dict[str, Any] = {
             "cc": self.cc,
             "bcc": self.bcc,

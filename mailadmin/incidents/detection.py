@@ -24,14 +24,14 @@ from maillog.text import fit
 from secrets_app import vault
 from secrets_app.vault import Connection
 
-TROUBLE = frozenset({Status.FAILED, Status.DEFERRED, Status.UNCERTAIN})
-PATIENCE = 1.0  # seconds between two reports of one worker
+FAILURE_STATUSES = frozenset({Status.FAILED, Status.DEFERRED, Status.UNCERTAIN})
+REPORT_SECONDS = 1.0  # seconds between two reports of one worker
 State = Incident.State
 
 logger = logging.getLogger(__name__)
 
 
-class Gathering:
+class FailureCollector:
     """The failures of one worker since its last report."""
 
     def __init__(self) -> None:
@@ -42,9 +42,9 @@ class Gathering:
     def add(self, settlements: Iterable[Settlement]) -> None:
         """Take those of `settlements` that did not end well, and report when the last time is a second ago."""
         for one in settlements:
-            if one.failovers or one.status in TROUBLE or one.status == Status.HELD:
+            if one.failovers or one.status in FAILURE_STATUSES or one.status == Status.HELD:
                 self.take(one)
-        if (self.findings or self.waiting) and monotonic() - self.reported >= PATIENCE:
+        if (self.findings or self.waiting) and monotonic() - self.reported >= REPORT_SECONDS:
             self.report()
 
     def take(self, one: Settlement) -> None:
@@ -54,7 +54,7 @@ class Gathering:
         if one.status == Status.HELD:
             if one.connection:
                 self.waiting.setdefault(one.connection, set()).add(one.id)
-        elif one.attempt and one.attempt.outcome != Attempt.Outcome.SENT and one.status in TROUBLE:
+        elif one.attempt and one.attempt.outcome != Attempt.Outcome.SENT and one.status in FAILURE_STATUSES:
             self.found(one, one.attempt, about_connection=kinds.is_about_connection(one.attempt.phase))
         elif one.status == Status.FAILED and not one.attempt and not one.failovers:
             self.of("", kinds.WORKER, about_connection=True, words=one.reason).mails.add(one.id)
@@ -63,7 +63,7 @@ class Gathering:
         """Add the mail to what it met in `attempt`."""
         code, enhanced, words = (attempt.code, attempt.enhanced_code, attempt.reply)
         if not about_connection:
-            code, enhanced, words = answer(one) or (code, enhanced, words)
+            code, enhanced, words = recipient_reply(one) or (code, enhanced, words)
         kind = kinds.kind_of(
             attempt.phase, code, enhanced, words, uncertain=one.status == Status.UNCERTAIN and not about_connection
         )
@@ -85,12 +85,12 @@ class Gathering:
         self.reported = monotonic()
         if findings or waiting:
             try:
-                write(list(findings.values()), waiting)
+                record(list(findings.values()), waiting)
             except Exception:
                 logger.exception("Incidents could not be written down.")
 
 
-def answer(one: Settlement) -> tuple[int | None, str, str] | None:
+def recipient_reply(one: Settlement) -> tuple[int | None, str, str] | None:
     """Return what was said about the first recipient that was not accepted; None if nobody said anything."""
     for recipient in one.recipients:
         if recipient.outcome in {Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED} and recipient.code:
@@ -98,22 +98,22 @@ def answer(one: Settlement) -> tuple[int | None, str, str] | None:
     return None
 
 
-def write(findings: Iterable[Finding], waiting: dict[str, set[int]]) -> None:
+def record(findings: Iterable[Finding], waiting: dict[str, set[int]]) -> None:
     """Record findings and waiting mails, without those that are alarms themselves."""
     now, rules = timezone.now(), AlarmRules.current()
     found = sorted(findings, key=lambda one: (one.connection, one.kind))  # one order for all: no deadlocks
-    alarms = alarms_among({number for one in found for number in one.mails}.union(*waiting.values()))
+    alarms = alarm_emails_among({number for one in found for number in one.mails}.union(*waiting.values()))
     for one in found:
         only_alarms = bool(one.mails) and one.mails <= alarms
         one.mails -= alarms
         if not only_alarms:
-            kept.note(one, now=now, most=rules.mails, within=rules.window, before=recent_changes.before)
+            kept.note(one, now=now, most=rules.mails, within=rules.window, before=recent_changes.changes_before)
     for connection, mails in sorted(waiting.items()):
         if mails - alarms:
             kept.add_waiting(connection, mails - alarms, now=now)
 
 
-def alarms_among(mails: set[int]) -> set[int]:
+def alarm_emails_among(mails: set[int]) -> set[int]:
     """Return which of `mails` tell of incidents; they are few, and newer than the incident."""
     if not mails:
         return set()
@@ -138,12 +138,12 @@ def connection_failed(connection: Connection, error: DeliveryError) -> None:
         words=fit(words, 500),
     )
     try:
-        write([finding], {})
+        record([finding], {})
     except Exception:
         logger.exception("The incident of the connection “%s” could not be written down.", connection.name)
 
 
-def connection_answers(connection_id: str) -> None:
+def connection_recovered(connection_id: str) -> None:
     """Note that a probe found the connection working."""
     about = Incident.objects.filter(connection_key=connection_id, is_about_connection=True)
     try:
@@ -155,7 +155,7 @@ def connection_answers(connection_id: str) -> None:
 # ---------------------------------------------------------------- ending
 
 
-def look(now: datetime | None = None) -> int:
+def end_finished(now: datetime | None = None) -> int:
     """End what is over, and return how many that were: one query while there is nothing."""
     now = now or timezone.now()
     going_on = list(Incident.objects.filter(state__in=[State.OPEN, State.GATHERING]).order_by("id")[:500])

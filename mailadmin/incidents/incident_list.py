@@ -12,9 +12,9 @@ from mailadmin.incidents import texts
 from maillog.models import Incident
 from maillog.sql.prepared import Prepared
 
-MOST_OPEN = 200
+MAX_OPEN = 200
 OPEN: Prepared[Incident] = Prepared(
-    lambda: Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MOST_OPEN]
+    lambda: Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MAX_OPEN]
 )
 
 
@@ -32,7 +32,7 @@ class Row:
     mails: int
 
 
-def open_ones() -> list[Incident]:
+def open_incidents() -> list[Incident]:
     """Return the open incidents, newest first; there is at most one of a kind and a connection."""
     return OPEN.all()
 
@@ -45,7 +45,7 @@ def rows(found: Iterable[Incident]) -> list[Row]:
             pk=one.pk,
             sentence=texts.sentence(one, now=now),
             cause=texts.cause(one) if one.code else "",
-            words=texts.words(one),
+            words=texts.reply(one),
             is_open=one.is_open,
             last_at=one.last_at,
             ended_at=one.ended_at,

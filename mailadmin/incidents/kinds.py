@@ -19,14 +19,21 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 SIGN_IN_LATER = "auth-later"
-REFUSED, PUT_OFF, BROKEN, UNCERTAIN, WORKER, PROGRAM = "refused", "put-off", "broken", "uncertain", "worker", "program"
+REFUSED, DEFERRED, INTERRUPTED, UNCERTAIN, WORKER, PROGRAM = (
+    "refused",
+    "put-off",
+    "broken",
+    "uncertain",
+    "worker",
+    "program",
+)
 
 LABELS: dict[str, _StrPromise] = {
     **{phase: PHASES[phase] for phase in CONNECTION_PHASES},
     SIGN_IN_LATER: _("the sign-in is put off"),
     REFUSED: _("the server refuses the mails"),
-    PUT_OFF: _("the server puts the mails off"),
-    BROKEN: _("the conversation breaks off"),
+    DEFERRED: _("the server puts the mails off"),
+    INTERRUPTED: _("the conversation breaks off"),
     UNCERTAIN: _("the server's last answer is lost"),
     WORKER: _("workers die over a mail"),
     PROGRAM: _("the program fails over the mails"),
@@ -52,8 +59,8 @@ def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, unc
     if number >= 500:
         return REFUSED
     if number >= 400:
-        return PUT_OFF
-    return BROKEN if phase else PROGRAM
+        return DEFERRED
+    return INTERRUPTED if phase else PROGRAM
 
 
 def is_about_connection(phase: str) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from maillog.incident_store import Finding
 
-SUSPECT = timedelta(hours=24)  # a change that is older is not named in the sentence
+SUSPECT_WITHIN = timedelta(hours=24)  # a change that is older is not named in the sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class Change:
     details: str = ""
 
 
-def before(finding: Finding) -> list[dict[str, Any]]:
+def changes_before(finding: Finding) -> list[dict[str, Any]]:
     """Return what to keep of the newest settings and the newest change of the secret; names as text."""
     if finding.connection and not finding.connection_key:
-        finding.connection_key = key_of(finding.connection)
+        finding.connection_key = connection_id_of(finding.connection)
     found: list[dict[str, Any]] = []
     if revision := SettingsRevision.objects.first():
         found.append(
@@ -60,7 +60,7 @@ def before(finding: Finding) -> list[dict[str, Any]]:
     return found
 
 
-def key_of(name: str) -> str:
+def connection_id_of(name: str) -> str:
     """Return the id of the connection of that name, or ""."""
     return next((one.id for one in vault.connections() if one.name == name), "")
 
@@ -70,10 +70,10 @@ def changes(kept: Iterable[dict[str, Any]]) -> list[Change]:
     return sorted(map(_change, kept), key=lambda one: one.at, reverse=True)
 
 
-def suspect(kept: Iterable[dict[str, Any]], began: datetime) -> Change | None:
+def likely_cause(kept: Iterable[dict[str, Any]], began: datetime) -> Change | None:
     """Return the newest change, if it was made shortly enough before an incident to be named with it."""
     newest = next(iter(changes(kept)), None)
-    return newest if newest and began - newest.at <= SUSPECT else None
+    return newest if newest and began - newest.at <= SUSPECT_WITHIN else None
 
 
 def _change(one: dict[str, Any]) -> Change:

@@ -9,7 +9,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
 from mailadmin.incidents import kinds
-from mailadmin.incidents.recent_changes import suspect
+from mailadmin.incidents.recent_changes import likely_cause
 from maillog.explanations import next_steps
 from maillog.explanations.verdict import moment
 from maillog.models import Incident
@@ -25,11 +25,11 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
         ngettext("%d mail", "%d mails", incident.mails) % incident.mails if incident.mails else gettext("no mail yet")
     )
     if incident.ended_at:
-        span = between(incident.first_at, incident.last_at, now)
+        span = time_span(incident.first_at, incident.last_at, now)
     else:
         span = gettext("since %s") % moment(incident.first_at, now)
-    line = f"{head(incident)}: {count} {span}"
-    change = suspect(incident.before, incident.first_at)
+    line = f"{heading(incident)}: {count} {span}"
+    change = likely_cause(incident.before, incident.first_at)
     if change is None:
         return line
     return gettext("%(line)s, after %(change)s (%(who)s, %(at)s)") % {
@@ -40,7 +40,7 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
     }
 
 
-def between(first: datetime, last: datetime, now: datetime) -> str:
+def time_span(first: datetime, last: datetime, now: datetime) -> str:
     """Return “from 10:02 to 10:31”, with the day if it is not today, and only once if it is one day."""
     if last - first < timedelta(minutes=1):
         return gettext("at %s") % moment(first, now)
@@ -50,7 +50,7 @@ def between(first: datetime, last: datetime, now: datetime) -> str:
     }
 
 
-def head(incident: Incident) -> str:
+def heading(incident: Incident) -> str:
     """Return what happens and where: “535 on relay A”, or the kind in words where the server gave no code."""
     if not incident.connection:
         return str(incident.code or capfirst(kinds.label(incident.kind)))
@@ -64,7 +64,7 @@ def cause(incident: Incident) -> str:
     return f"{capfirst(kinds.label(incident.kind))}."
 
 
-def words(incident: Incident) -> str:
+def reply(incident: Incident) -> str:
     """Return the server's words, or ours, of the newest failure."""
     return one_line(incident.code, incident.enhanced_code, incident.words)
 

@@ -9,13 +9,13 @@ from django.core.management.base import CommandError
 from maillog.search.paging import LARGEST_ID
 
 
-def number_in(text: str) -> int | None:
+def parse_number(text: str) -> int | None:
     """Return the id that `text` is, None if it is none."""
     if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LARGEST_ID:
         return int(text)
     return None
 
 
-def refuse(reason: str) -> NoReturn:
+def usage_error(reason: str) -> NoReturn:
     """Raise CommandError for wrong use."""
     raise CommandError(reason, returncode=2)

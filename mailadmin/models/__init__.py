@@ -5,7 +5,7 @@ from mailadmin.models.api_key import ApiKey, Scope
 from mailadmin.models.bulk_action import BulkAction
 from mailadmin.models.connection_state import ConnectionRate, ConnectionState
 from mailadmin.models.settings_revision import SendMode, SettingsRevision
-from mailadmin.models.worker_heartbeat import WorkerBeat
+from mailadmin.models.worker_heartbeat import WorkerHeartbeat
 
 __all__ = [
     "Alarm",
@@ -17,5 +17,5 @@ __all__ = [
     "Scope",
     "SendMode",
     "SettingsRevision",
-    "WorkerBeat",
+    "WorkerHeartbeat",
 ]

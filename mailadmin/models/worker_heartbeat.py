@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 
-class WorkerBeat(models.Model):
+class WorkerHeartbeat(models.Model):
     """One worker process and when it was last seen."""
 
     name = models.CharField(max_length=100, unique=True)

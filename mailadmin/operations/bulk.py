@@ -25,7 +25,7 @@ from mailadmin.models import BulkAction
 from mailadmin.operations import control
 from mailadmin.outbox import resending
 from maillog.models import Message, Status
-from maillog.queue.actions import CANCELLABLE, RETRIABLE, newest_id
+from maillog.queue.actions import CANCELLABLE, RETRIABLE
 from maillog.retention import deletion
 from maillog.search.filters import MailFilter
 from maillog.search.paging import LARGEST_ID
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Action, State = BulkAction.Action, BulkAction.State
 # `resend` takes contents into memory: a batch ends where they are this large together.
 BATCH, BATCH_OCTETS = 200, 16 * 1024 * 1024
-PAUSE = 0.03  # seconds between two batches, in which others may write to the database
+PAUSE_SECONDS = 0.03  # seconds between two batches, in which others may write to the database
 LEASE = timedelta(seconds=60)
 PERMISSIONS = {
     Action.RESEND: "maillog.resend_mail",
@@ -46,10 +46,10 @@ PERMISSIONS = {
     Action.DELETE: "maillog.delete_mail",
 }
 STATE_CHANGED = gettext_noop("It was in another state by then, or gone.")
-NOBODY_LEFT = gettext_noop("Each of its recipients has accepted or refused it.")
+NO_RECIPIENTS_LEFT = gettext_noop("Each of its recipients has accepted or refused it.")
 NOT_ALLOWED = gettext_noop("Its owner may not do that any more.")
-BROKEN = gettext_noop("An error stopped it. The log of the worker says which.")
-UNREADABLE = gettext_noop("Its filter cannot be used any more.")
+FAILED = gettext_noop("An error stopped it. The log of the worker says which.")
+FILTER_INVALID = gettext_noop("Its filter cannot be used any more.")
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +59,14 @@ class FilterRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class BatchResult:
     """How many mails of a batch were dealt with, and why others were left alone (untranslated sentence -> how many)."""
 
     count: int
     reasons: dict[str, int]
 
 
-def allowed(user: User) -> list[str]:
+def allowed_actions(user: User) -> list[str]:
     """Return the actions that `user` may ask for, in the order of the buttons."""
     return [action.value for action in Action if user.has_perm(PERMISSIONS[action])]
 
@@ -90,30 +90,30 @@ def targets(
     below = min(up_to, LARGEST_ID - 1) + 1
     if found.below is not None:
         below = min(below, found.below)
-    return eligible(action, replace(found, below=below))
+    return only_eligible(action, replace(found, below=below))
 
 
-def eligible(action: str, found: Found) -> Found:
+def only_eligible(action: str, found: Found) -> Found:
     """Return what of `found` is in a state for `action`."""
     match action:
         case Action.RETRY:
-            return _waiting(found, RETRIABLE)
+            return _with_status(found, RETRIABLE)
         case Action.CANCEL:
-            return _waiting(found, CANCELLABLE)
+            return _with_status(found, CANCELLABLE)
         case Action.RESEND:
             return replace(found, rows=deletion.removable(found.rows).filter(is_sensitive=False))
         case _:
             return replace(found, rows=deletion.removable(found.rows))
 
 
-def _waiting(found: Found, statuses: Sequence[Status]) -> Found:
+def _with_status(found: Found, statuses: Sequence[Status]) -> Found:
     """Return what of `found` is in `statuses`, of which there are few: they are looked at first."""
     # "Not sent" lets SQLite take the partial index.
     one_of = Q(status__in=statuses) & ~Q(status=Status.SENT)
     return replace(found, rows=found.rows.filter(one_of), ways=(*found.ways, one_of))
 
 
-def order(action: str, *, actor: User, total: int, up_to: int, query: str = "", ids: Sequence[int] = ()) -> BulkAction:
+def create(action: str, *, actor: User, total: int, up_to: int, query: str = "", ids: Sequence[int] = ()) -> BulkAction:
     """Store the order; the worker takes it after the commit."""
     return BulkAction.objects.create(
         action=action,
@@ -142,9 +142,9 @@ def stop(pk: int, *, by: User) -> bool:
     )
 
 
-def anything_waits() -> bool:
+def has_work() -> bool:
     """Return whether a worker should look: one look into a small index."""
-    return _open().exists()
+    return _claimable().exists()
 
 
 def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -154,59 +154,59 @@ def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
         pk, claim = taken
         while not should_stop():
             try:
-                count = _step(pk, claim)
+                count = _run_batch(pk, claim)
             except DatabaseError:
                 raise  # it is away: the next worker goes on when the lease has ended
             except Exception:
                 logger.exception("Bulk action %d stopped.", pk)
-                _end(BulkAction(pk=pk, claim=claim), State.STOPPED, BROKEN)
+                _finish(BulkAction(pk=pk, claim=claim), State.STOPPED, FAILED)
                 break
             if count is None:
                 break
             looked_at += count
-            time.sleep(PAUSE)
+            time.sleep(PAUSE_SECONDS)
         else:  # stopped: the next worker need not wait for the end of the lease
             BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING).update(lease_until=None)
     return looked_at
 
 
-def _open() -> QuerySet[BulkAction]:
+def _claimable() -> QuerySet[BulkAction]:
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now())
     return BulkAction.objects.filter(free, state__in=[State.WAITING, State.RUNNING])
 
 
 def _claim() -> tuple[int, str] | None:
     """Take the oldest order that nobody works on."""
-    for pk in list(_open().order_by("id").values_list("id", flat=True)[:10]):
+    for pk in list(_claimable().order_by("id").values_list("id", flat=True)[:10]):
         claim = uuid.uuid4().hex
         lease = timezone.now() + LEASE
-        if _open().filter(pk=pk).update(state=State.RUNNING, claim=claim, lease_until=lease):
+        if _claimable().filter(pk=pk).update(state=State.RUNNING, claim=claim, lease_until=lease):
             return pk, claim
     return None
 
 
-def _step(pk: int, claim: str) -> int | None:
+def _run_batch(pk: int, claim: str) -> int | None:
     """Do one batch; None: there is nothing left to do here, or the order is another's now."""
     one = BulkAction.objects.select_related("actor").filter(pk=pk, claim=claim, state=State.RUNNING).first()
     if one is None:
         return None
-    if not may_go_on(one):
-        _end(one, State.STOPPED, NOT_ALLOWED)
+    if not is_still_allowed(one):
+        _finish(one, State.STOPPED, NOT_ALLOWED)
         return None
     try:
-        ids = _next(one)
+        ids = _next_ids(one)
     except FilterRefused:
-        _end(one, State.STOPPED, UNREADABLE)
+        _finish(one, State.STOPPED, FILTER_INVALID)
         return None
     if not ids:
-        _end(one, State.DONE)
+        _finish(one, State.DONE)
         return None
     with transaction.atomic():
         # Locks the row: whoever takes the order over, or stops it, waits for this batch or makes it void.
         mine = BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING)
         if not mine.update(last_id=ids[-1], lease_until=timezone.now() + LEASE):
             return None
-        done = _act(one, ids)
+        done = _apply(one, ids)
         reasons = dict(one.reasons)
         for reason, count in done.reasons.items():
             reasons[reason] = reasons.get(reason, 0) + count
@@ -215,12 +215,12 @@ def _step(pk: int, claim: str) -> int | None:
     return len(ids)
 
 
-def may_go_on(one: BulkAction) -> bool:
+def is_still_allowed(one: BulkAction) -> bool:
     """Return whether whoever asked still has an account that may do it."""
     return one.actor is not None and one.actor.is_active and one.actor.has_perm(PERMISSIONS[Action(one.action)])
 
 
-def _next(one: BulkAction) -> list[int]:
+def _next_ids(one: BulkAction) -> list[int]:
     """Return the ids of the next batch, oldest first."""
     found = targets(one.action, query=one.query, ids=one.ids, up_to=one.up_to, now=one.made_at, zone=one.zone)
     ids: list[int] = []
@@ -233,7 +233,7 @@ def _next(one: BulkAction) -> list[int]:
     return ids
 
 
-def _act(one: BulkAction, ids: Sequence[int]) -> Done:
+def _apply(one: BulkAction, ids: Sequence[int]) -> BatchResult:
     """Do it, and say what was left alone; whatever another one did meanwhile is seen on the locked rows."""
     actor: Any = one.actor
     reasons: dict[str, int] = {}
@@ -244,7 +244,7 @@ def _act(one: BulkAction, ids: Sequence[int]) -> Done:
         case Action.RETRY:
             retried = control.retry(ids, actor=actor)
             count = retried.due
-            reasons = {NOBODY_LEFT: retried.nobody_left, resending.GONE: retried.content_gone}
+            reasons = {NO_RECIPIENTS_LEFT: retried.nobody_left, resending.CONTENT_GONE: retried.content_gone}
         case Action.CANCEL:
             count = control.cancel(ids, by=one.actor_name, actor=actor)
         case _:
@@ -252,15 +252,10 @@ def _act(one: BulkAction, ids: Sequence[int]) -> Done:
     reasons = {reason: number for reason, number in reasons.items() if number}
     if others := len(ids) - count - sum(reasons.values()):
         reasons[STATE_CHANGED] = others
-    return Done(count, reasons)
+    return BatchResult(count, reasons)
 
 
-def _end(one: BulkAction, state: BulkAction.State, note: str = "") -> None:
+def _finish(one: BulkAction, state: BulkAction.State, note: str = "") -> None:
     BulkAction.objects.filter(pk=one.pk, claim=one.claim, state=State.RUNNING).update(
         state=state, note=note, finished_at=timezone.now(), claim="", lease_until=None
     )
-
-
-def newest() -> int:
-    """Return the bound of what somebody is shown: mails that come later are not touched."""
-    return newest_id()

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
 State = ConnectionState.State
-AT_ONCE = 50_000  # mails that one request touches at most; it takes some seconds
+MAX_PER_REQUEST = 50_000  # mails that one request touches at most; it takes some seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ConnectionStatus:
     """How one connection is doing, for people. `paused_by` is empty where its own trouble closed it."""
 
     id: str
@@ -52,25 +52,25 @@ class Line:
         return not self.is_open and not self.paused_by
 
 
-def lines() -> list[Line]:
+def connection_statuses() -> list[ConnectionStatus]:
     """Return every connection with its state, in the order of the vault: seven queries, however many there are."""
     states = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
     held = held_by_connection() if states else {}
-    return [line(one, states.get(one.id), held.get(one.name)) for one in vault.connections()]
+    return [status_of(one, states.get(one.id), held.get(one.name)) for one in vault.connections()]
 
 
-def closed() -> list[Line]:
+def closed_connections() -> list[ConnectionStatus]:
     """Return the connections that let no mails through: one query while all are open."""
     if not ConnectionState.objects.exclude(state=State.OPEN).exists():
         return []
-    return [one for one in lines() if not one.is_open]
+    return [one for one in connection_statuses() if not one.is_open]
 
 
-def line(connection: Connection, row: ConnectionState | None, held: Count | None) -> Line:
+def status_of(connection: Connection, row: ConnectionState | None, held: Count | None) -> ConnectionStatus:
     """Return the line of one connection; no row means open."""
     if row is None:
-        return Line(connection.id, connection.name, State.OPEN)
-    return Line(
+        return ConnectionStatus(connection.id, connection.name, State.OPEN)
+    return ConnectionStatus(
         id=connection.id,
         name=connection.name,
         state=State(row.state),
@@ -82,7 +82,7 @@ def line(connection: Connection, row: ConnectionState | None, held: Count | None
     )
 
 
-def connection(id_or_name: str) -> Connection | None:
+def find_connection(id_or_name: str) -> Connection | None:
     """Return the connection of that id, or of that name in any case, or None."""
     known = vault.connections()
     wanted = id_or_name.casefold()
@@ -121,29 +121,29 @@ def pause(connection: Connection, *, by: str) -> bool:
 def resume(connection: Connection) -> bool:
     """Open the connection, whatever closed it, and let its mails go on. Returns False if it was open."""
     was_closed = circuit_breaker.resume(connection.id)
-    go_on(connection)
+    release(connection)
     return was_closed
 
 
-def probe(connection: Connection) -> Line:
+def probe(connection: Connection) -> ConnectionStatus:
     """Look now whether the connection answers and signs in, and let its mails go on if so. Returns how it is then.
 
     Takes up to the connection's timeout. A connection that is open, or that somebody paused, is left alone.
     """
-    before = line(connection, state_of(connection), None)
+    before = status_of(connection, stored_state(connection), None)
     if not before.can_be_probed:
         return before
     if circuit_breaker.probe(connection.id):
-        go_on(connection)
-    return line(connection, state_of(connection), None)
+        release(connection)
+    return status_of(connection, stored_state(connection), None)
 
 
-def state_of(connection: Connection) -> ConnectionState | None:
+def stored_state(connection: Connection) -> ConnectionState | None:
     """Return the stored state, or None while there never was trouble."""
     return ConnectionState.objects.filter(connection=connection.id).first()
 
 
-def go_on(connection: Connection) -> None:
+def release(connection: Connection) -> None:
     """Make due what was held for the connection, and wake the worker."""
     deliver.release_held()
     actions.retry_all(Selection(statuses=(Status.HELD,), connection=connection.name))

@@ -15,7 +15,7 @@ from maillog.queue.actions import CANCELLABLE, RETRIED_UNASKED, Selection
 from maillog.queue.waiting import SHOWN, connection_names
 from maillog.search.paging import LARGEST_ID
 
-MOST_CHOSEN = 500
+MAX_CHOSEN = 500
 
 
 class QueueFilter(forms.Form):
@@ -84,8 +84,8 @@ class NumbersField(forms.Field):
         texts = list(value or [])
         if not texts:
             raise forms.ValidationError(gettext("Choose at least one mail."), code="required")
-        if len(texts) > MOST_CHOSEN:
-            raise forms.ValidationError(gettext("Choose at most %d mails.") % MOST_CHOSEN, code="many")
+        if len(texts) > MAX_CHOSEN:
+            raise forms.ValidationError(gettext("Choose at most %d mails.") % MAX_CHOSEN, code="many")
         number = forms.IntegerField(min_value=1, max_value=LARGEST_ID)
         return sorted({int(number.clean(text)) for text in texts})
 

@@ -24,12 +24,12 @@ class MailboxField(forms.CharField):
         """Return `local@domain`, readable and in lower case. Raises ValidationError."""
         text: str = super().clean(value)
         try:
-            return key_of(text)
+            return normalized_address(text)
         except AddressError as error:
             raise forms.ValidationError(gettext("This %s.") % error, code="address") from error
 
 
-class PersonForm(forms.Form):
+class RecipientForm(forms.Form):
     """Whose mails."""
 
     address = MailboxField(label=_("Address"))
@@ -61,6 +61,6 @@ class SuppressionSearch(forms.Form):
     )
 
 
-def key_of(text: str) -> str:
+def normalized_address(text: str) -> str:
     """Return the address in `text` as the log writes it. Raises AddressError."""
     return parse_address(text).addr_spec.lower()

@@ -28,7 +28,7 @@ INSTANT_GRACE = timedelta(minutes=1)
 TEST_TAG = "test"
 
 
-def entry(
+def new_message(
     composed: Composed,
     *,
     configuration: Configuration,
@@ -73,7 +73,7 @@ def entry(
     )
 
 
-def put(messages: Sequence[NewMessage]) -> list[int]:
+def store(messages: Sequence[NewMessage]) -> list[int]:
     """Store `messages` and return their ids, in order.
 
     After the commit the instant ones among them are delivered here and now, and the worker is woken for the others. A

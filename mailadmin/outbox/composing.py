@@ -29,7 +29,7 @@ MAX_RECIPIENTS = 500
 MAX_SIZE = 25 * 1024 * 1024  # octets of the finished message; what large providers accept
 MAX_HEADERS = 50
 TAG = re.compile(r"[\w.:/-]{1,50}")
-DEEPEST = 20  # levels of metadata
+MAX_METADATA_DEPTH = 20  # levels of metadata
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
 
@@ -149,8 +149,8 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
     """Raise InvalidMail unless `metadata` is a small JSON object."""
     if not metadata:
         return
-    if is_deeper(metadata, DEEPEST):
-        raise InvalidMail("metadata", f"is nested more than {DEEPEST} levels deep")
+    if is_deeper(metadata, MAX_METADATA_DEPTH):
+        raise InvalidMail("metadata", f"is nested more than {MAX_METADATA_DEPTH} levels deep")
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         size = len(text.encode())

@@ -21,49 +21,49 @@ from maillog.retention.deletion import REMOVABLE
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
-Issuer = Callable[
+Reissuer = Callable[
     [Message], int
 ]  # takes the old mail, returns the number of the new one. Raises NotIssued, InvalidMail
 
-_issuers: dict[str, Issuer] = {}
+_reissuers: dict[str, Reissuer] = {}
 
 
-class NotIssued(Exception):
+class NotReissued(Exception):
     """There is no new mail; the text says why, for whoever asked."""
 
 
-def register(template: str, issuer: Issuer) -> None:
+def register_reissuer(template: str, issuer: Reissuer) -> None:
     """Let `issuer` make the new mails in place of those made from `template`."""
-    _issuers[template] = issuer
+    _reissuers[template] = issuer
 
 
-def is_issued_anew(mail: Message) -> bool:
+def can_reissue(mail: Message) -> bool:
     """Tell whether a fresh mail can take the place of `mail`."""
-    return mail.is_sensitive and mail.template is not None and mail.template.text in _issuers
+    return mail.is_sensitive and mail.template is not None and mail.template.text in _reissuers
 
 
-def what_hinders(mail: Message) -> str:
+def refusal_reason(mail: Message) -> str:
     """Return the sentence that says why no fresh mail can be asked for, "" if nothing is known to be in the way."""
-    if not is_issued_anew(mail):
+    if not can_reissue(mail):
         return gettext(resending.SENSITIVE)
     if mail.status not in REMOVABLE or mail.next_attempt_at is not None:
         return gettext(resending.NOT_ENDED)
     return ""
 
 
-def issue(mail: Message, *, actor: User) -> int:
+def reissue(mail: Message, *, actor: User) -> int:
     """Send a fresh mail in place of `mail`, as the system, and return its number; the trail says who asked for it.
 
     Raises NotIssued.
     """
-    if hindrance := what_hinders(mail):
-        raise NotIssued(hindrance)
+    if hindrance := refusal_reason(mail):
+        raise NotReissued(hindrance)
     assert mail.template is not None  # noqa: S101  (for the type checker)
     try:
         with transaction.atomic():
-            new = _issuers[mail.template.text](mail)
+            new = _reissuers[mail.template.text](mail)
             resends.note(new, resent_from=mail.pk)
             audit_log.note(audit_log.Action.RESENT, [mail.pk], actor=actor, others={mail.pk: new})
     except InvalidMail as error:
-        raise NotIssued(gettext("The new mail cannot be made: %s") % error.reason) from error
+        raise NotReissued(gettext("The new mail cannot be made: %s") % error.reason) from error
     return new

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 SENSITIVE = gettext_noop(
     "This mail holds a link or a code. Its link may be used once; ask the person to request a new one."
 )
-GONE = gettext_noop("What this mail said is not kept any more.")
-DAMAGED = gettext_noop("What this mail said cannot be read back: its row in the database is damaged.")
+CONTENT_GONE = gettext_noop("What this mail said is not kept any more.")
+CONTENT_DAMAGED = gettext_noop("What this mail said cannot be read back: its row in the database is damaged.")
 NOT_ENDED = gettext_noop("This mail has not ended yet. Make it due now, or cancel it.")
-NOBODY = gettext_noop("Nobody is left to send it to.")
-ODD = gettext_noop("It cannot be put together again: its addresses or headers are not usable.")
+NO_RECIPIENTS = gettext_noop("Nobody is left to send it to.")
+UNUSABLE = gettext_noop("It cannot be put together again: its addresses or headers are not usable.")
 
 FIELD = re.compile(rb"\r\n(?![ \t])")
 
@@ -67,11 +67,11 @@ class Resent:
     refused: dict[str, list[int]]
 
 
-def what_hinders(mail: Message) -> str:
+def refusal_reason(mail: Message) -> str:
     """Return the sentence that says why `mail` cannot be sent again, "" if nothing is known to be in the way."""
-    if reason := _hindrance(mail):
+    if reason := _refusal(mail):
         return gettext(reason)
-    return "" if Content.objects.filter(pk=mail.pk).exists() else gettext(GONE)
+    return "" if Content.objects.filter(pk=mail.pk).exists() else gettext(CONTENT_GONE)
 
 
 def resend(mail: Message, *, actor: User, to: Address | None = None, keep_to: bool = False) -> int:
@@ -82,7 +82,7 @@ def resend(mail: Message, *, actor: User, to: Address | None = None, keep_to: bo
     with transaction.atomic():
         made = _resend([mail.pk], actor=actor, to=to, keep_to=keep_to, mode=None)
     if mail.pk not in made.new:
-        raise NotResendable(next(iter(made.refused), GONE))  # none: it was deleted meanwhile
+        raise NotResendable(next(iter(made.refused), CONTENT_GONE))  # none: it was deleted meanwhile
     return made.new[mail.pk]
 
 
@@ -102,7 +102,7 @@ def _resend(
     # Locked, so that nobody deletes what is being repeated, and its state is what was looked at.
     for mail in mails.select_for_update(of=("self",)).order_by("id"):
         try:
-            entries[mail.pk] = _entry(
+            entries[mail.pk] = _new_message(
                 mail,
                 contents.get(mail.pk),
                 configuration=current,
@@ -115,13 +115,13 @@ def _resend(
         except NotResendable as error:
             refused.setdefault(error.reason, []).append(mail.pk)
         except (InvalidMail, AddressError, HeaderError):
-            refused.setdefault(ODD, []).append(mail.pk)
-    made = dict(zip(entries, accepting.put(list(entries.values())), strict=True)) if entries else {}
+            refused.setdefault(UNUSABLE, []).append(mail.pk)
+    made = dict(zip(entries, accepting.store(list(entries.values())), strict=True)) if entries else {}
     audit_log.note(audit_log.Action.RESENT, made, actor=actor, others=made)
     return Resent(made, refused)
 
 
-def _hindrance(mail: Message) -> str:
+def _refusal(mail: Message) -> str:
     if mail.is_sensitive:
         return SENSITIVE
     if mail.status not in REMOVABLE or mail.next_attempt_at is not None:
@@ -129,7 +129,7 @@ def _hindrance(mail: Message) -> str:
     return ""
 
 
-def _entry(
+def _new_message(
     mail: Message,
     content: Content | None,
     *,
@@ -141,17 +141,17 @@ def _entry(
     now: datetime,
 ) -> NewMessage:
     """Return the row of the repetition. Raises NotResendable, InvalidMail, AddressError, HeaderError."""
-    if reason := _hindrance(mail):
+    if reason := _refusal(mail):
         raise NotResendable(reason)
     if content is None:
-        raise NotResendable(GONE)
+        raise NotResendable(CONTENT_GONE)
     try:
         mime = unpack(content.mime)
     except ContentDamagedError as error:
-        raise NotResendable(DAMAGED) from error
-    recipients = composing.envelope_recipients([to], [], []) if to else _same(mail.recipients.all())
+        raise NotResendable(CONTENT_DAMAGED) from error
+    recipients = composing.envelope_recipients([to], [], []) if to else _same_recipients(mail.recipients.all())
     if not recipients:
-        raise NotResendable(NOBODY)
+        raise NotResendable(NO_RECIPIENTS)
     skipped = [one.skipped for one in recipients if one.skipped]
     nobody = len(skipped) == len(recipients)
     message_id = make_message_id(parse_address(mail.sender.text).envelope.rpartition("@")[2])
@@ -183,7 +183,7 @@ def _entry(
     )
 
 
-def _same(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...]:
+def _same_recipients(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...]:
     """Return who got the mail, or was to get it; whom a rule left out then only if it left out everybody."""
     rows = list(recipients)
     wanted = [one for one in rows if one.outcome != Recipient.Outcome.SKIPPED] or rows

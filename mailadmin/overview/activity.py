@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.overview import bar_chart
-from mailadmin.overview.bar_chart import Drawing, Place, Rect
+from mailadmin.overview.bar_chart import Column, Drawing, Rect
 from maillog.durations import duration
 from maillog.explanations.error_kinds import described, is_of_a_server
 from maillog.models import FINAL, Status
@@ -34,7 +34,7 @@ HOURS, DAYS = "24h", "30d"
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class TimeRange:
     """What the page can show."""
 
     key: str
@@ -45,13 +45,13 @@ class Range:
 
 
 RANGES = {
-    HOURS: Range(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, queries.hours_before),
-    DAYS: Range(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, queries.days_before),
+    HOURS: TimeRange(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, queries.hours_before),
+    DAYS: TimeRange(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, queries.days_before),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PeriodRow:
     """One hour or day, as HTML: where a pointer finds it in the chart, and its line in the table."""
 
     hits: SafeString
@@ -78,7 +78,7 @@ class Activity:
     title: str
     summary: str
     drawing: Drawing
-    lines: list[Line]
+    lines: list[PeriodRow]
     labels: list[str]
     sent: int
     failed: int
@@ -95,7 +95,7 @@ class Activity:
         return not (self.sent or self.failed or self.other or self.most_waiting)
 
     @property
-    def newest_first(self) -> list[Line]:
+    def newest_first(self) -> list[PeriodRow]:
         """The lines of the table."""
         return self.lines[::-1]
 
@@ -107,7 +107,7 @@ def activity(key: str, *, now: datetime) -> Activity:
     slots, last_day = queries.slots(bounds, now)
     behind = queries.leaders(bounds[0], bounds[-1])
     drawn = bar_chart.drawing(
-        [bar_chart.Figures(one.sent, one.failed, one.other, one.waiting or 0) for one in slots],
+        [bar_chart.Counts(one.sent, one.failed, one.other, one.waiting or 0) for one in slots],
         tick_every=chosen.tick_every,
     )
     span = _search_span(bounds[0], bounds[-1])
@@ -124,7 +124,7 @@ def activity(key: str, *, now: datetime) -> Activity:
         sent=sum(one.sent for one in slots),
         failed=sum(one.failed for one in slots),
         other=sum(one.other for one in slots),
-        most_waiting=_waiting(max(waited)) if waited else "",
+        most_waiting=_capped(max(waited)) if waited else "",
         errors=_errors(behind, span),
         templates=[_share(one, "template", span) for one in behind.templates],
         connections=[_share(one, "connection", span) for one in behind.connections],
@@ -152,7 +152,7 @@ def _search_span(start: datetime, end: datetime) -> str:
     return f"after:{time_term(start)}{until}"
 
 
-def _line(slot: Slot, place: Place, key: str, log: str) -> Line:
+def _line(slot: Slot, place: Column, key: str, log: str) -> PeriodRow:
     """Return the line of one hour or day; `log` is the address of the log, looked up once for all.
 
     Nothing is linked where there is nothing to find.
@@ -164,7 +164,7 @@ def _line(slot: Slot, place: Place, key: str, log: str) -> Line:
         return f"{log}?q=status%3A{quote_plus(statuses)}+{span}" if count > 0 else ""
 
     label = _label(slot.start, key, whole=True)
-    waiting = "-" if slot.waiting is None else _waiting(slot.waiting)
+    waiting = "-" if slot.waiting is None else _capped(slot.waiting)
     parts = [gettext("%s sent") % sent, gettext("%s failed") % failed]
     if slot.other:
         parts.append(gettext("%s ended otherwise") % other)
@@ -172,25 +172,25 @@ def _line(slot: Slot, place: Place, key: str, log: str) -> Line:
         parts.append(gettext("at most %s waiting") % waiting)
     to_sent, to_failed, to_other = url(slot.sent, Status.SENT), url(slot.failed, Status.FAILED), url(slot.other, OTHER)
     tooltip, apart = escape(f"{label}: {', '.join(parts)}"), ' tabindex="-1"'
-    above = _linked(to_sent or to_other, _hit(place.above), apart)
-    hits = f"<g><title>{tooltip}</title>{above}{_linked(to_failed, _hit(place.below), apart)}</g>"
+    above = _link(to_sent or to_other, _hit_area(place.above), apart)
+    hits = f"<g><title>{tooltip}</title>{above}{_link(to_failed, _hit_area(place.below), apart)}</g>"
     cells = (
-        _linked(to_sent, escape(sent)),
-        _linked(to_failed, escape(failed)),
-        _linked(to_other, escape(other)),
+        _link(to_sent, escape(sent)),
+        _link(to_failed, escape(failed)),
+        _link(to_other, escape(other)),
         escape(waiting),
     )
     row = f'<th scope="row" class="nowrap">{escape(label)}</th>' + "".join(
         f'<td class="number">{cell}</td>' for cell in cells
     )
-    return Line(mark_safe(hits), mark_safe(f"<tr>{row}</tr>"))  # noqa: S308  (escaped where it was put in)
+    return PeriodRow(mark_safe(hits), mark_safe(f"<tr>{row}</tr>"))  # noqa: S308  (escaped where it was put in)
 
 
-def _linked(url: str, inside: str, more: str = "") -> str:
+def _link(url: str, inside: str, more: str = "") -> str:
     return f'<a href="{escape(url)}"{more}>{inside}</a>' if url else inside
 
 
-def _hit(one: Rect) -> str:
+def _hit_area(one: Rect) -> str:
     return f'<rect class="plot-hit" x="{one.x}" y="{one.y}" width="{one.width}" height="{one.height}" />'
 
 
@@ -203,7 +203,7 @@ def _label(moment: datetime, key: str, *, whole: bool = False) -> str:
     return formats.date_format(local, "D H:i" if whole else "H:i")
 
 
-def _waiting(count: int) -> str:
+def _capped(count: int) -> str:
     return f"{intcomma(CAP)}+" if count >= CAP else str(intcomma(count))
 
 
@@ -225,7 +225,7 @@ def _summary(slots: list[Slot], key: str) -> str:
             parts.append(words % {"when": _label(most.start, key, whole=True), "count": intcomma(count)})
     waited = max((one.waiting or 0 for one in slots), default=0)
     if waited:
-        parts.append(gettext("At most %s waited at once.") % _waiting(waited))
+        parts.append(gettext("At most %s waited at once.") % _capped(waited))
     return " ".join(parts)
 
 

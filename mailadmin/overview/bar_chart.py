@@ -13,13 +13,13 @@ from dataclasses import dataclass
 WIDTH = 720.0
 HEIGHT = 150.0  # of sent and failed together
 GAP = 12.0
-STRIP = 32.0  # of what waited
-LEAST = 3.0  # of a bar that is not zero
-SHARE = 0.72  # of its place that a bar fills
+STRIP_HEIGHT = 32.0  # of what waited
+MIN_BAR = 3.0  # of a bar that is not zero
+BAR_SHARE = 0.72  # of its place that a bar fills
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Counts:
     """The numbers of one place."""
 
     sent: int = 0
@@ -40,7 +40,7 @@ class Rect:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Column:
     """What is drawn of one hour or day, and where a pointer finds it: above and below the base line."""
 
     bars: list[Rect]
@@ -52,7 +52,7 @@ class Place:
 class Drawing:
     """The whole of it; `ticks` are the x of lines, `top` is the number that the upper edge stands for."""
 
-    places: list[Place]
+    places: list[Column]
     width: str
     height: str
     base: str
@@ -70,24 +70,24 @@ class Drawing:
         return [(kind, "".join(parts)) for kind, parts in sorted(found.items())]
 
 
-def drawing(figures: Sequence[Figures], *, tick_every: int) -> Drawing:
+def drawing(figures: Sequence[Counts], *, tick_every: int) -> Drawing:
     """Return the drawing of these places, oldest first."""
     up = nice(max((one.sent + one.other for one in figures), default=0))
     down = max((one.failed for one in figures), default=0)
     most_waiting = max((one.waiting for one in figures), default=0)
-    base = _base(up, down)
+    base = _base_line(up, down)
     # To the same scale, the smaller that both sides need.
     scales = [base / up if up else 0.0, (HEIGHT - base) / down if down else 0.0]
     scale = min((one for one in scales if one), default=0.0)
-    height = HEIGHT + GAP + STRIP if most_waiting else HEIGHT
+    height = HEIGHT + GAP + STRIP_HEIGHT if most_waiting else HEIGHT
     step = WIDTH / max(1, len(figures))
     places = []
     for number, one in enumerate(figures):
-        left, width = step * (number + (1 - SHARE) / 2), step * SHARE
-        sent, other, failed = (_long(count, scale) for count in (one.sent, one.other, one.failed))
+        left, width = step * (number + (1 - BAR_SHARE) / 2), step * BAR_SHARE
+        sent, other, failed = (_length(count, scale) for count in (one.sent, one.other, one.failed))
         squeeze = min(1.0, base / (sent + other)) if sent + other else 1.0
         sent, other = sent * squeeze, other * squeeze
-        waited = _long(one.waiting, STRIP / most_waiting if most_waiting else 0.0)
+        waited = _length(one.waiting, STRIP_HEIGHT / most_waiting if most_waiting else 0.0)
         bars = [
             _rect("sent", left, base - sent, width, sent),
             _rect("other", left, base - sent - other, width, other),
@@ -95,7 +95,7 @@ def drawing(figures: Sequence[Figures], *, tick_every: int) -> Drawing:
             _rect("waiting", left, height - waited, width, waited),
         ]
         places.append(
-            Place(
+            Column(
                 [bar for bar, size in zip(bars, (sent, other, failed, waited), strict=True) if size],
                 _rect("above", step * number, 0, step, base),
                 _rect("below", step * number, base, step, HEIGHT - base),
@@ -114,17 +114,17 @@ def nice(number: int) -> int:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= number)
 
 
-def _base(up: int, down: int) -> float:
+def _base_line(up: int, down: int) -> float:
     """Return where the base line is: each side has the room that it needs, and at least a little."""
     if not down:
         return HEIGHT - 1
     if not up:
-        return LEAST * 4
-    return min(max(HEIGHT * up / (up + down), LEAST * 4), HEIGHT - LEAST * 4)
+        return MIN_BAR * 4
+    return min(max(HEIGHT * up / (up + down), MIN_BAR * 4), HEIGHT - MIN_BAR * 4)
 
 
-def _long(count: int, scale: float) -> float:
-    return max(LEAST, count * scale) if count > 0 else 0.0
+def _length(count: int, scale: float) -> float:
+    return max(MIN_BAR, count * scale) if count > 0 else 0.0
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float) -> Rect:

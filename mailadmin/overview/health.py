@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from mailadmin.configuration import effective
 from mailadmin.connections import readiness
 from mailadmin.delivery import status
-from mailadmin.delivery.status import Pulse
+from mailadmin.delivery.status import DeliveryStatus
 from maillog import lookup
 from maillog.durations import age
 from maillog.models import Status
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 class Situation:
     """What the page looks up once: the pulse, the configuration with the system's connection, and what is missing."""
 
-    pulse: Pulse
+    pulse: DeliveryStatus
     current: Configuration
     connection: Connection | None
     problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class MailHealth:
     """One sentence and its tone (good, warn, bad, info), with the figures behind it.
 
     What was sent and failed is exact, in the running hour and the 23 before it; what waits is counted up to 10,000.
@@ -67,20 +67,20 @@ def situation() -> Situation:
     """Look up how things are now."""
     current = effective.current()
     connection = readiness.system_connection(current)
-    return Situation(status.pulse(), current, connection, readiness.problem_with(current, connection))
+    return Situation(status.delivery_status(), current, connection, readiness.problem_with(current, connection))
 
 
-def state(now: Situation, ended: Counter[str]) -> State:
+def mail_health(now: Situation, ended: Counter[str]) -> MailHealth:
     """Return the honest sentence about mail now; `ended` is how many mails ended how in 24 hours."""
     sent, failed, waiting = ended[Status.SENT], ended[Status.FAILED], unfinished()
     figures_line = working(sent, failed, waiting, now.pulse.waiting.oldest_seconds)
-    said = said_of(now, figures_line, is_quiet=not sent and not failed, has_failed=failed > 0)
-    return State(*said, sent, failed, waiting, now.pulse.waiting.oldest_seconds)
+    said = verdict(now, figures_line, is_quiet=not sent and not failed, has_failed=failed > 0)
+    return MailHealth(*said, sent, failed, waiting, now.pulse.waiting.oldest_seconds)
 
 
-def said_of(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -> tuple[str, str, str]:
+def verdict(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -> tuple[str, str, str]:
     """Return sentence, tone and advice; `working` is the sentence for when nothing is wrong."""
-    if alarm := alarm_of(now.pulse):
+    if alarm := worker_alarm(now.pulse):
         return alarm
     if now.problem:
         return gettext("No mail can leave now."), "warn", ""  # the banner of every page says why
@@ -93,7 +93,7 @@ def said_of(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -
     return working, "warn" if has_failed else "good", ""
 
 
-def alarm_of(now: Pulse) -> tuple[str, str, str] | None:
+def worker_alarm(now: DeliveryStatus) -> tuple[str, str, str] | None:
     """Return sentence, tone and advice if mails wait for a worker that is not there, or that does not get through."""
     if now.no_worker and now.something_is_due:
         sentence = gettext("Mails wait and nobody sends them: the oldest has been due for %(age)s.") % {

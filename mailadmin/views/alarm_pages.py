@@ -22,14 +22,14 @@ from maillog.models import Message, Status
 from maillog.requests import PersonRequest
 from secrets_app import vault
 
-NEEDS = ["maillog.view_log", "mailadmin.configure_mail"]
+PERMISSIONS = ["maillog.view_log", "mailadmin.configure_mail"]
 SHOWN = 20
 TONES = dict.fromkeys((Status.HELD, Status.DEFERRED, Status.UNCERTAIN), "warn")
 TONES |= {Status.SENT: "good", Status.FAILED: "bad"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AlarmRow:
     """One alarm and what became of it. A mail that was queued is as far as the log says it is."""
 
     alarm: Alarm
@@ -38,7 +38,7 @@ class Line:
     result: str
 
 
-@permission_required(NEEDS, raise_exception=True)
+@permission_required(PERMISSIONS, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: PersonRequest) -> HttpResponse:
     """Show and change the rules."""
@@ -55,14 +55,14 @@ def edit(request: PersonRequest) -> HttpResponse:
     context = {
         "form": form,
         "rules": stored,
-        "lines": lines(Alarm.objects.order_by("-id")[:SHOWN]),
-        "no_way": no_way(stored),
-        "only_one": only_one(stored),
+        "lines": alarm_rows(Alarm.objects.order_by("-id")[:SHOWN]),
+        "no_way": connection_missing(stored),
+        "only_one": has_one_connection(stored),
     }
     return render(request, "mailadmin/alarms.html", context, status=422 if form.errors else 200)
 
 
-@permission_required(NEEDS, raise_exception=True)
+@permission_required(PERMISSIONS, raise_exception=True)
 @require_POST
 def test(request: PersonRequest) -> HttpResponse:
     """Book a test for every channel; the worker sends it, and the page shows what came of it."""
@@ -75,35 +75,35 @@ def test(request: PersonRequest) -> HttpResponse:
     return redirect("mailadmin:incidents_alarms")
 
 
-def lines(found: Iterable[Alarm]) -> list[Line]:
+def alarm_rows(found: Iterable[Alarm]) -> list[AlarmRow]:
     """Return the alarms with what became of them."""
     listed = list(found)
     numbers = [one.mail_number for one in listed if one.mail_number]
     mails = {mail.pk: mail for mail in Message.objects.filter(pk__in=numbers).only("id", "status", "reason")}
-    return [line(one, mails.get(one.mail_number or 0)) for one in listed]
+    return [alarm_row(one, mails.get(one.mail_number or 0)) for one in listed]
 
 
-def line(alarm: Alarm, mail: Message | None) -> Line:
+def alarm_row(alarm: Alarm, mail: Message | None) -> AlarmRow:
     """Return one alarm with what became of it."""
     if mail is not None:
         status = Status(mail.status)
-        return Line(alarm, str(status.label), TONES.get(status, "info"), mail.reason)
+        return AlarmRow(alarm, str(status.label), TONES.get(status, "info"), mail.reason)
     state = Alarm.State(alarm.state)
     tone = {Alarm.State.DONE: "good", Alarm.State.FAILED: "bad"}.get(state, "info")
-    return Line(alarm, str(state.label), tone, alarm.result)
+    return AlarmRow(alarm, str(state.label), tone, alarm.result)
 
 
-def no_way(rules: AlarmRules) -> str:
+def connection_missing(rules: AlarmRules) -> str:
     """Return why an alarm mail could not leave now, or nothing."""
     if not rules.recipients:
         return ""
-    way = raising.way_for(rules, None)
+    way = raising.connection_for(rules, None)
     return way if isinstance(way, str) else ""
 
 
-def only_one(rules: AlarmRules) -> bool:
+def has_one_connection(rules: AlarmRules) -> bool:
     """Return whether there is but one connection, so that its own trouble cannot be told by mail."""
     current = effective.current()
     if not rules.recipients or not effective.driver_of(current).needs_connection:
         return False
-    return len(raising.usable(rules, current)) == 1
+    return len(raising.usable_connections(rules, current)) == 1

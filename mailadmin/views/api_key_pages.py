@@ -23,10 +23,10 @@ from mailadmin.http_api.key_forms import KeyForm
 from mailadmin.models import ApiKey
 from maillog.requests import PersonRequest
 
-SOON = 14  # days before a key ends in which the page says so
+WARN_DAYS = 14  # days before a key ends in which the page says so
 
 
-def looks_at_keys(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def may_see_keys(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Open `view` to those who have keys of their own, and to those who look after everybody's."""
 
     @wraps(view)
@@ -47,7 +47,7 @@ class Row:
     tone: str
 
 
-@looks_at_keys
+@may_see_keys
 @require_safe
 def listing(request: PersonRequest) -> HttpResponse:
     """Show the person's keys; to those who look after keys, everybody's."""
@@ -66,7 +66,7 @@ def row(key: ApiKey) -> Row:
     left = (key.expires_at - now).days
     if key.expires_at <= now:
         return Row(key, gettext("Expired"), "bad")
-    if left < SOON:
+    if left < WARN_DAYS:
         return Row(key, ngettext("%d day left", "%d days left", left) % left, "warn")
     return Row(key, gettext("Valid"), "good")
 
@@ -96,7 +96,7 @@ def new(request: PersonRequest) -> HttpResponse:
     return render(request, "mailadmin/key_new.html", context, status=422 if form.errors else 200)
 
 
-@looks_at_keys
+@may_see_keys
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     """Ask before revoking, and revoke."""

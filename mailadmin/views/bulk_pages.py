@@ -20,16 +20,17 @@ from mailadmin.models import BulkAction
 from mailadmin.operations import bulk
 from mailadmin.operations.forms import NumbersField
 from mailadmin.tasks import run_bulk_actions
+from maillog.queue import actions as bulk_actions
 from maillog.requests import PersonRequest
 from maillog.search.filters import MailFilter
 from maillog.search.paging import LARGEST_ID
 from maillog.search.query import LONGEST
 
-OWN = frozenset({"do", "ids", "all", "up_to", "csrfmiddlewaretoken", "before", "after"})
-LONGEST_FILTER = 20 * LONGEST  # characters of a stored query string
+PAGE_PARAMETERS = frozenset({"do", "ids", "all", "up_to", "csrfmiddlewaretoken", "before", "after"})
+MAX_FILTER = 20 * LONGEST  # characters of a stored query string
 
 
-class OrderForm(forms.Form):
+class BulkActionForm(forms.Form):
     """What is to be done, with which mails. `all` means the filter that stands beside it in the address."""
 
     do = forms.ChoiceField(label=_("Action"), choices=BulkAction.Action.choices, required=False)
@@ -41,12 +42,12 @@ class OrderForm(forms.Form):
         super().__init__(data)
         if data.get("all"):
             self.fields.pop("ids")
-        self.query = query_of(data) if data.get("all") else ""
+        self.query = filter_query(data) if data.get("all") else ""
 
     def clean(self) -> dict[str, Any]:
         """Refuse a filter that the list would refuse."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if len(self.query) > LONGEST_FILTER:
+        if len(self.query) > MAX_FILTER:
             self.add_error(None, gettext("The filter is too long."))
         elif self.query:
             found = MailFilter(QueryDict(self.query))
@@ -67,9 +68,9 @@ class OrderForm(forms.Form):
         return "?" + "&".join(part for part in (own, self.query) if part)
 
 
-def query_of(data: QueryDict) -> str:
+def filter_query(data: QueryDict) -> str:
     """Return the filter in `data` as the query string of the log's page, without what is this page's own."""
-    kept = [(name, value) for name, values in data.lists() if name not in OWN for value in values if value]
+    kept = [(name, value) for name, values in data.lists() if name not in PAGE_PARAMETERS for value in values if value]
     return urlencode(kept)
 
 
@@ -78,8 +79,8 @@ def query_of(data: QueryDict) -> str:
 def new(request: PersonRequest) -> HttpResponse:
     """Say what each action would touch; with one chosen, ask; when that is confirmed, give the order."""
     posted = request.method == "POST"
-    form = OrderForm(request.POST if posted else request.GET)
-    allowed = bulk.allowed(request.user)
+    form = BulkActionForm(request.POST if posted else request.GET)
+    allowed = bulk.allowed_actions(request.user)
     context: dict[str, Any] = {"form": form, "allowed": allowed}
     valid = form.is_valid()
     do = form.cleaned_data.get("do") or ""
@@ -89,28 +90,33 @@ def new(request: PersonRequest) -> HttpResponse:
         form.add_error(None, gettext("The action or the number of the newest mail is missing. Open the page again."))
     if form.errors:
         return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)
-    up_to = form.cleaned_data["up_to"] if posted else bulk.newest()
-    context |= {"up_to": up_to, "query": form.query, "pairs": pairs_of(form), "chosen": form.cleaned_data.get("ids")}
+    up_to = form.cleaned_data["up_to"] if posted else bulk_actions.newest_id()
+    context |= {
+        "up_to": up_to,
+        "query": form.query,
+        "pairs": hidden_fields(form),
+        "chosen": form.cleaned_data.get("ids"),
+    }
     if not do:
         actions = ((BulkAction.Action(name), form.address(do=name)) for name in allowed)
-        context["actions"] = [(one, counted(form, one, up_to), address) for one, address in actions]
+        context["actions"] = [(one, count_targets(form, one, up_to), address) for one, address in actions]
         return render(request, "mailadmin/bulk_new.html", context)
-    count = counted(form, do, up_to)
+    count = count_targets(form, do, up_to)
     if posted and count:
         with transaction.atomic():
-            one = bulk.order(do, actor=request.user, total=count, up_to=up_to, **form.wanted)
+            one = bulk.create(do, actor=request.user, total=count, up_to=up_to, **form.wanted)
             transaction.on_commit(lambda: enqueue_task(run_bulk_actions), robust=True)
         return redirect("maillog_actions:bulk", one.pk)
     context |= {"do": do, "label": BulkAction.Action(do).label, "count": count, "back": form.address()}
     return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)
 
 
-def counted(form: OrderForm, action: str, up_to: int) -> int:
+def count_targets(form: BulkActionForm, action: str, up_to: int) -> int:
     """Return how many mails the action would touch now, exactly."""
     return bulk.targets(action, **form.wanted, up_to=up_to).count()
 
 
-def pairs_of(form: OrderForm) -> list[tuple[str, str]]:
+def hidden_fields(form: BulkActionForm) -> list[tuple[str, str]]:
     """Return what the confirming form repeats in hidden fields."""
     ids = [("ids", str(number)) for number in form.cleaned_data.get("ids") or ()]
     query = [(name, value) for name, values in QueryDict(form.query).lists() for value in values]
@@ -126,7 +132,7 @@ def progress(request: PersonRequest, pk: int) -> HttpResponse:
         "one": one,
         "reasons": [(gettext(reason), count) for reason, count in one.reasons.items()],
         "note": gettext(one.note) if one.note else "",
-        "may_stop": one.is_open and one.action in bulk.allowed(request.user),
+        "may_stop": one.is_open and one.action in bulk.allowed_actions(request.user),
         "scale": max(one.total, one.looked_at, 1),
     }
     template = "mailadmin/_bulk_state.html" if request.htmx else "mailadmin/bulk.html"
@@ -145,7 +151,7 @@ def listing(request: PersonRequest) -> HttpResponse:
 def stop(request: PersonRequest, pk: int) -> HttpResponse:
     """End an order. Whoever may give such an order may end it."""
     one = existing(pk)
-    if one.action not in bulk.allowed(request.user):
+    if one.action not in bulk.allowed_actions(request.user):
         raise PermissionDenied(gettext("You may not do that."))
     bulk.stop(one.pk, by=request.user)
     return redirect("maillog_actions:bulk", one.pk)

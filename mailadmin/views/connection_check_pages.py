@@ -37,25 +37,25 @@ def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
             for text in texts
         ]
         return show(request, {"errors": errors}, status=422)
-    return result(request, partial(connection_check.of_form, form))
+    return result(request, partial(connection_check.check_form, form))
 
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
 def stored(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Climb with a stored connection, or the environment's, that the person may use."""
-    connection = control.connection(connection_id)
+    connection = control.find_connection(connection_id)
     if connection is None or connection.id != connection_id:
         raise Http404
     if not vault.usable_by(connection, request.user):
         raise PermissionDenied
-    return result(request, partial(connection_check.of_connection, connection))
+    return result(request, partial(connection_check.check_connection, connection))
 
 
-def result(request: HttpRequest, check: Callable[..., connection_check.Ladder]) -> HttpResponse:
+def result(request: HttpRequest, check: Callable[..., connection_check.ConnectionCheck]) -> HttpResponse:
     """Climb, and show how it went; the person's own address is asked about as the recipient."""
     try:
-        with connection_check.turn(request.user.pk or 0):
+        with connection_check.limited(request.user.pk or 0):
             climbed = check(recipient=str(getattr(request.user, "email", "")))
     except (vault.VaultError, connection_check.TooManyChecks) as error:
         return show(request, {"errors": [("", str(error))]}, status=422)

@@ -13,18 +13,19 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from mailadmin.incidents import detection, recent_changes, texts
-from mailadmin.incidents.incident_list import open_ones, rows
+from mailadmin.incidents.incident_list import open_incidents, rows
 from mailadmin.models import Alarm, AlarmRules, BulkAction
 from mailadmin.operations import bulk, control
-from mailadmin.views.alarm_pages import lines
-from mailadmin.views.queue_actions import may_steer
+from mailadmin.views.alarm_pages import alarm_rows
+from mailadmin.views.queue_actions import may_manage_queue
 from maillog.models import Incident
+from maillog.queue import actions
 from maillog.requests import PersonRequest
 from maillog.search.counts import Count
 from maillog.search.paging import SIZE, PlaceForm
 
-MOST_COUNTED = 10_000
-LOG, STEER = "maillog.view_log", "mailadmin.manage_queue"
+COUNT_LIMIT = 10_000
+LOG, MANAGE = "maillog.view_log", "mailadmin.manage_queue"
 
 
 @permission_required(LOG, raise_exception=True)
@@ -37,7 +38,7 @@ def listing(request: PersonRequest) -> HttpResponse:
     ended = Incident.objects.filter(state=Incident.State.ENDED).order_by("-id")
     found = list((ended.filter(id__lt=before) if before else ended)[: SIZE + 1])
     context = {
-        "open": [] if before else rows(open_ones()),
+        "open": [] if before else rows(open_incidents()),
         "ended": rows(found[:SIZE]),
         "older": found[SIZE - 1].pk if len(found) > SIZE else None,
         "newest": not before,
@@ -53,27 +54,27 @@ def detail(request: PersonRequest, pk: int) -> HttpResponse:
     """Show one incident."""
     incident = existing(pk)
     query = mails_query(incident)
-    closed = {line.id: line for line in control.closed()} if incident.is_open else {}
+    closed = {line.id: line for line in control.closed_connections()} if incident.is_open else {}
     line = closed.get(incident.connection_key)
     context = {
         "incident": incident,
         "sentence": texts.sentence(incident),
         "cause": texts.cause(incident),
-        "words": texts.words(incident),
+        "words": texts.reply(incident),
         "steps": texts.steps(incident) if incident.is_open else [],
         "state": texts.state(incident, closed=line is not None, minutes=AlarmRules.current().minutes),
         "changes": recent_changes.changes(incident.before),
         "line": line,
         "mails_url": f"{reverse('maillog:list')}?{query}",
         "retry_url": f"{reverse('maillog_actions:bulk_new')}?{urlencode({'all': 1, 'do': 'retry'})}&{query}",
-        "retriable": retriable(query) if request.user.has_perm(STEER) and incident.mails else None,
-        "lines": lines(Alarm.objects.filter(incident_number=incident.pk).order_by("-id")),
+        "retriable": retriable(query) if request.user.has_perm(MANAGE) and incident.mails else None,
+        "lines": alarm_rows(Alarm.objects.filter(incident_number=incident.pk).order_by("-id")),
         "secret_url": secret_url(request, incident),
     }
     return render(request, "mailadmin/incident.html", context)
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def end(request: PersonRequest, pk: int) -> HttpResponse:
     """End one by somebody's decision."""
@@ -91,9 +92,9 @@ def mails_query(incident: Incident) -> str:
 
 def retriable(query: str) -> Count:
     """Return how many of the mails could be made due now, counted to 10,000."""
-    found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=bulk.newest())
-    count = found.everything().order_by()[: MOST_COUNTED + 1].count()
-    return Count(min(count, MOST_COUNTED), count > MOST_COUNTED)
+    found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=actions.newest_id())
+    count = found.everything().order_by()[: COUNT_LIMIT + 1].count()
+    return Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT)
 
 
 def secret_url(request: PersonRequest, incident: Incident) -> str:

@@ -24,7 +24,7 @@ def overview(request: PersonRequest) -> HttpResponse:
     wanted = request.GET.get("range", HOURS)
     shown = activity(wanted if wanted in RANGES else HOURS, now=timezone.now()) if may_see_log else None
     now = health.situation()
-    state = health.state(now, shown.last_day if shown else queries.ended(timezone.now()))
+    state = health.mail_health(now, shown.last_day if shown else queries.ended(timezone.now()))
     steps = health.checklist(now)
     lines = [line(step, request) for step in steps]
     context = {
@@ -36,7 +36,7 @@ def overview(request: PersonRequest) -> HttpResponse:
             "waiting": health.capped(state.waiting),
             "oldest": "" if state.oldest_seconds is None else age(state.oldest_seconds),
         },
-        "closed": control.closed() if may_see_log else [],
+        "closed": control.closed_connections() if may_see_log else [],
         "activity": shown,
         "ranges": RANGES.values(),
         "unknown_range": wanted[:40] if wanted not in RANGES else "",

@@ -23,13 +23,13 @@ from maillog.queue.actions import Retried, Selection, newest_id
 from maillog.requests import PersonRequest
 from secrets_app.vault import Connection
 
-NEEDS = ["maillog.view_log", "mailadmin.manage_queue"]
+PERMISSIONS = ["maillog.view_log", "mailadmin.manage_queue"]
 
 
-def may_steer(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def may_manage_queue(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Ask for the permissions, and refuse a body that cannot be read before anything is done."""
 
-    @permission_required(NEEDS, raise_exception=True)
+    @permission_required(PERMISSIONS, raise_exception=True)
     @wraps(view)
     def guarded(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         request.POST  # noqa: B018  (reading it raises what is wrong with it)
@@ -41,47 +41,47 @@ def may_steer(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 # ---------------------------------------------------------------- one mail
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Make one mail due now."""
-    tell_retried(request, control.retry([existing(mail_id)], actor=request.user), asked=1)
-    return back(request)
+    report_retried(request, control.retry([existing(mail_id)], actor=request.user), asked=1)
+    return redirect_back(request)
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Cancel one mail."""
-    tell_cancelled(request, control.cancel([existing(mail_id)], by=str(request.user), actor=request.user), asked=1)
-    return back(request)
+    report_cancelled(request, control.cancel([existing(mail_id)], by=str(request.user), actor=request.user), asked=1)
+    return redirect_back(request)
 
 
 # ---------------------------------------------------------------- those that were ticked
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def retry_chosen(request: PersonRequest) -> HttpResponse:
     """Make the ticked mails due now."""
     if ids := chosen(request):
-        tell_retried(request, control.retry(ids, actor=request.user), asked=len(ids))
-    return back(request)
+        report_retried(request, control.retry(ids, actor=request.user), asked=len(ids))
+    return redirect_back(request)
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def cancel_chosen(request: PersonRequest) -> HttpResponse:
     """Cancel the ticked mails."""
     if ids := chosen(request):
-        tell_cancelled(request, control.cancel(ids, by=str(request.user), actor=request.user), asked=len(ids))
-    return back(request)
+        report_cancelled(request, control.cancel(ids, by=str(request.user), actor=request.user), asked=len(ids))
+    return redirect_back(request)
 
 
 # ---------------------------------------------------------------- all that match
 
 
-@may_steer
+@may_manage_queue
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry_all(request: PersonRequest) -> HttpResponse:
     """Say which mails this would make due now, and do it when that is confirmed."""
@@ -89,11 +89,11 @@ def retry_all(request: PersonRequest) -> HttpResponse:
     if request.method != "POST" or not confirmed(form):
         return ask(request, form, "retry")
     selection = form.retried()
-    tell_retried(request, control.retry(selection, most=control.AT_ONCE, actor=request.user))
-    return onward(form, selection, "mailadmin:queue_retry_all", waits=Status.QUEUED not in selection.statuses)
+    report_retried(request, control.retry(selection, most=control.MAX_PER_REQUEST, actor=request.user))
+    return redirect_after(form, selection, "mailadmin:queue_retry_all", waits=Status.QUEUED not in selection.statuses)
 
 
-@may_steer
+@may_manage_queue
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel_all(request: PersonRequest) -> HttpResponse:
     """Say which mails this would cancel, and do it when that is confirmed."""
@@ -101,8 +101,10 @@ def cancel_all(request: PersonRequest) -> HttpResponse:
     if request.method != "POST" or not confirmed(form):
         return ask(request, form, "cancel")
     selection = form.cancelled()
-    tell_cancelled(request, control.cancel(selection, by=str(request.user), most=control.AT_ONCE, actor=request.user))
-    return onward(form, selection, "mailadmin:queue_cancel_all", waits=True)
+    report_cancelled(
+        request, control.cancel(selection, by=str(request.user), most=control.MAX_PER_REQUEST, actor=request.user)
+    )
+    return redirect_after(form, selection, "mailadmin:queue_cancel_all", waits=True)
 
 
 def confirmed(form: QueueFilter) -> bool:
@@ -114,7 +116,7 @@ def confirmed(form: QueueFilter) -> bool:
 
 def ask(request: PersonRequest, form: QueueFilter, action: str) -> HttpResponse:
     """Show the page that says how many mails `action` would touch."""
-    context: dict[str, object] = {"form": form, "action": action, "at_once": control.AT_ONCE}
+    context: dict[str, object] = {"form": form, "action": action, "at_once": control.MAX_PER_REQUEST}
     if form.is_valid():
         selection = form.retried() if action == "retry" else form.cancelled()
         context |= {
@@ -128,7 +130,7 @@ def ask(request: PersonRequest, form: QueueFilter, action: str) -> HttpResponse:
     return render(request, "mailadmin/queue_confirm.html", context, status=422 if form.errors else 200)
 
 
-def onward(form: QueueFilter, selection: Selection, again: str, *, waits: bool) -> HttpResponse:
+def redirect_after(form: QueueFilter, selection: Selection, again: str, *, waits: bool) -> HttpResponse:
     """Go back to the queue, or ask again if so many mails matched that some of them were left for another time."""
     left = waits and any(selection.mails(status).exists() for status in selection.statuses)
     return redirect(reverse(again if left else "mailadmin:queue") + form.query())
@@ -137,7 +139,7 @@ def onward(form: QueueFilter, selection: Selection, again: str, *, waits: bool) 
 # ---------------------------------------------------------------- connections
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def pause(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Let no mail through this connection until somebody resumes it."""
@@ -146,10 +148,10 @@ def pause(request: PersonRequest, connection_id: str) -> HttpResponse:
         messages.success(request, gettext("“%s” is paused. Its mails wait until somebody resumes it.") % one.name)
     else:
         messages.info(request, gettext("“%s” was paused already.") % one.name)
-    return back(request)
+    return redirect_back(request)
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def resume(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Open this connection again and let its mails go on."""
@@ -158,10 +160,10 @@ def resume(request: PersonRequest, connection_id: str) -> HttpResponse:
         messages.success(request, gettext("“%s” is open again. What it held goes on.") % one.name)
     else:
         messages.info(request, gettext("“%s” was open already.") % one.name)
-    return back(request)
+    return redirect_back(request)
 
 
-@may_steer
+@may_manage_queue
 @require_POST
 def probe(request: PersonRequest, connection_id: str) -> HttpResponse:
     """Look now whether this connection answers and signs in."""
@@ -173,7 +175,7 @@ def probe(request: PersonRequest, connection_id: str) -> HttpResponse:
     else:
         words = {"name": line.name, "reason": line.reason}
         messages.warning(request, gettext("“%(name)s” is still closed: %(reason)s") % words)
-    return back(request)
+    return redirect_back(request)
 
 
 # ---------------------------------------------------------------- what they share
@@ -189,7 +191,7 @@ def existing(mail_id: int) -> int:
 
 def connection(connection_id: str) -> Connection:
     """Return the connection of that id. Raises Http404."""
-    found = control.connection(connection_id)
+    found = control.find_connection(connection_id)
     if found is None or found.id != connection_id:
         raise Http404
     return found
@@ -204,7 +206,7 @@ def chosen(request: PersonRequest) -> list[int]:
     return []
 
 
-def tell_retried(request: PersonRequest, done: Retried, *, asked: int | None = None) -> None:
+def report_retried(request: PersonRequest, done: Retried, *, asked: int | None = None) -> None:
     """Say how many mails are due now, and why others are not."""
     if done.due:
         messages.success(request, ngettext("%d mail is due now.", "%d mails are due now.", done.due) % done.due)
@@ -223,17 +225,17 @@ def tell_retried(request: PersonRequest, done: Retried, *, asked: int | None = N
         )
         messages.warning(request, text % done.content_gone)
     explained = done.nobody_left + done.content_gone
-    tell_untouched(request, done.due + explained, asked)
+    report_untouched(request, done.due + explained, asked)
 
 
-def tell_cancelled(request: PersonRequest, count: int, *, asked: int | None = None) -> None:
+def report_cancelled(request: PersonRequest, count: int, *, asked: int | None = None) -> None:
     """Say how many mails were cancelled."""
     if count:
         messages.success(request, ngettext("%d mail was cancelled.", "%d mails were cancelled.", count) % count)
-    tell_untouched(request, count, asked)
+    report_untouched(request, count, asked)
 
 
-def tell_untouched(request: PersonRequest, count: int, asked: int | None) -> None:
+def report_untouched(request: PersonRequest, count: int, asked: int | None) -> None:
     """Say so if fewer mails were touched than asked for, or none of all that match."""
     left = (asked or 0) - count
     if left > 0:
@@ -247,7 +249,7 @@ def tell_untouched(request: PersonRequest, count: int, asked: int | None) -> Non
         messages.info(request, gettext("No mail was touched: none matched any more."))
 
 
-def back(request: PersonRequest) -> HttpResponse:
+def redirect_back(request: PersonRequest) -> HttpResponse:
     """Return to the page of ours that the form names in ``next``, else to the queue."""
     place = request.POST.get("next", "")
     if place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None):

@@ -109,7 +109,7 @@ def state_of(form: QueueFilter, counts: dict[str, Count]) -> dict[str, Any]:
         "without_connection": form.query(connection=None),
         "query": form.query(),
         "driver": driver,
-        "lines": control.lines() if driver.needs_connection else [],
+        "lines": control.connection_statuses() if driver.needs_connection else [],
     }
 
 

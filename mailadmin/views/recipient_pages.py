@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from mailadmin.hooks import account_lookup
 from mailadmin.message.addresses import AddressError
-from mailadmin.operations.recipient_forms import PersonForm, key_of
+from mailadmin.operations.recipient_forms import RecipientForm, normalized_address
 from maillog import suppressions as suppressing
 from maillog.content.template_link import language_name
 from maillog.durations import age
@@ -44,7 +44,7 @@ LABELS: dict[Fate, _StrPromise] = {
     Fate.UNSENT: _("Not sent"),
     Fate.CANCELLED: _("Cancelled"),
 }
-SENDABLE_AGAIN = frozenset(Fate) - {Fate.WAITING}
+RESENDABLE = frozenset(Fate) - {Fate.WAITING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class Row:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def person(request: PersonRequest) -> HttpResponse:
+def detail(request: PersonRequest) -> HttpResponse:
     """Show all about the address that is asked for, or the box to ask for one."""
-    form = PersonForm(request.GET if "address" in request.GET else None)
+    form = RecipientForm(request.GET if "address" in request.GET else None)
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
-        context |= about(form.cleaned_data["address"], request)
+        context |= context_for(form.cleaned_data["address"], request)
     return render(request, "mailadmin/person.html", context)
 
 
@@ -79,18 +79,18 @@ def search(request: PersonRequest) -> HttpResponse:
     """Lead from the box of the overview to the person's page, or, where it is no address, to the log's search."""
     text = request.GET.get("q", "").strip()
     try:
-        address = key_of(text)
+        address = normalized_address(text)
     except AddressError:
         return redirect(f"{reverse('maillog:list')}?{urlencode({'q': text})}" if text else "maillog_actions:person")
-    return redirect(person_url(address))
+    return redirect(recipient_url(address))
 
 
-def person_url(address: str) -> str:
+def recipient_url(address: str) -> str:
     """Return where all about `address` is."""
     return f"{reverse('maillog_actions:person')}?{urlencode({'address': address})}"
 
 
-def about(address: str, request: PersonRequest) -> dict[str, Any]:
+def context_for(address: str, request: PersonRequest) -> dict[str, Any]:
     """Return what the page shows of `address`."""
     history = people.history(address)
     streak = history.streak
@@ -116,12 +116,12 @@ def about(address: str, request: PersonRequest) -> dict[str, Any]:
         "verdict": person_verdict(case),
         "steps": person_steps(case),
         "rows": rows(context["page"].deliveries),
-        "near": [(one, person_url(one)) for one in people.near_spellings(address)] if not history.seen else [],
+        "near": [(one, recipient_url(one)) for one in people.near_spellings(address)] if not history.seen else [],
         "suppression": case.suppression,
         "past": [one for one in suppressions if one.lifted_at],
         "looks_gone": looks_gone(case) and not case.suppression,
         "newest": newest.mail.pk if newest else None,
-        "resend": newest.mail.pk if newest and newest.fate in SENDABLE_AGAIN and not case.suppression else None,
+        "resend": newest.mail.pk if newest and newest.fate in RESENDABLE and not case.suppression else None,
         "waiting": bool(history.waiting),
         "account": account,
         "mails_in": language_name(account.language, get_language() or "en") if account else "",

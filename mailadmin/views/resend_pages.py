@@ -72,9 +72,9 @@ class ResendForm(forms.Form):
 def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Ask to whom, and send it again; in place of a mail with a link or a code, issue a fresh one."""
     mail = found(mail_id)
-    if reissuing.is_issued_anew(mail):
-        return issue(request, mail)
-    hindrance = resending.what_hinders(mail)
+    if reissuing.can_reissue(mail):
+        return reissue(request, mail)
+    hindrance = resending.refusal_reason(mail)
     posted = request.method == "POST"
     form = ResendForm(
         request.POST if posted else None,
@@ -95,13 +95,13 @@ def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
     return render(request, "mailadmin/resend.html", context, status=422 if posted else 200)
 
 
-def issue(request: PersonRequest, mail: Message) -> HttpResponse:
+def reissue(request: PersonRequest, mail: Message) -> HttpResponse:
     """Ask whether a fresh mail is to go to the account's own address, and send it."""
-    hindrance = reissuing.what_hinders(mail)
+    hindrance = reissuing.refusal_reason(mail)
     if request.method == "POST" and not hindrance:
         try:
-            new = reissuing.issue(mail, actor=request.user)
-        except reissuing.NotIssued as error:
+            new = reissuing.reissue(mail, actor=request.user)
+        except reissuing.NotReissued as error:
             hindrance = str(error)
         else:
             messages.success(

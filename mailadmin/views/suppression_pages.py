@@ -10,13 +10,13 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mailadmin.operations.recipient_forms import SuppressionForm, SuppressionSearch
-from mailadmin.views.recipient_pages import person_url
+from mailadmin.views.recipient_pages import recipient_url
 from maillog import suppressions
 from maillog.models import Suppression
 from maillog.requests import PersonRequest
 from maillog.search.paging import Page
 
-NEEDS = ["maillog.view_log", "maillog.suppress_address"]
+PERMISSIONS = ["maillog.view_log", "maillog.suppress_address"]
 
 
 @permission_required("maillog.view_log", raise_exception=True)
@@ -32,12 +32,12 @@ def listing(request: PersonRequest) -> HttpResponse:
             page = suppressions.page(request.GET, part=part)
         except ValueError:
             misplaced = True
-    rows = [(row, person_url(row.address)) for row in page.rows]
+    rows = [(row, recipient_url(row.address)) for row in page.rows]
     context = {"form": form, "part": part, "page": page, "rows": rows, "misplaced": misplaced}
     return render(request, "mailadmin/suppression_list.html", context)
 
 
-@permission_required(NEEDS, raise_exception=True)
+@permission_required(PERMISSIONS, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: PersonRequest) -> HttpResponse:
     """Ask for address and reason, and put it on the list."""
@@ -53,11 +53,11 @@ def new(request: PersonRequest) -> HttpResponse:
             messages.success(request, gettext("%s is suppressed: it gets no mail from now on.") % row.address)
         else:
             messages.info(request, gettext("%s was suppressed already; nothing has changed.") % row.address)
-        return redirect(person_url(row.address))
+        return redirect(recipient_url(row.address))
     return render(request, "mailadmin/suppression_form.html", {"form": form}, status=422 if posted else 200)
 
 
-@permission_required(NEEDS, raise_exception=True)
+@permission_required(PERMISSIONS, raise_exception=True)
 @require_POST
 def removal(request: PersonRequest, pk: int) -> HttpResponse:
     """Let the address get mail again."""
@@ -68,4 +68,4 @@ def removal(request: PersonRequest, pk: int) -> HttpResponse:
         messages.success(request, gettext("%s gets mail again.") % row.address)
     else:
         messages.info(request, gettext("%s was on the list no more.") % row.address)
-    return redirect(person_url(row.address))
+    return redirect(recipient_url(row.address))

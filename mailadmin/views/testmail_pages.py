@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from mailadmin.configuration import effective
 from mailadmin.connections import readiness
 from mailadmin.diagnosis import testmail
-from mailadmin.diagnosis.testmail_form import Picked, TestMailForm
+from mailadmin.diagnosis.testmail_form import Selection, TestMailForm
 from mailadmin.errors import InvalidMail
 from mailadmin.hooks.account_lookup import account_of
 from mailadmin.models import SendMode
@@ -52,7 +52,7 @@ def form(request: PersonRequest) -> HttpResponse:
     posted = request.method == "POST"
     given = request.POST if posted else request.GET
     account = account_of(request.user.email)
-    picked = Picked(given, language=account.language if account else get_language() or settings.LANGUAGE_CODE)
+    picked = Selection(given, language=account.language if account else get_language() or settings.LANGUAGE_CODE)
     sends = posted and "choose" not in request.POST
     current = effective.current()
     driver = effective.driver_of(current)

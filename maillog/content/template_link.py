@@ -1,7 +1,7 @@
 """What the log says of the template that a mail was made from: its key, version and language, all copied as text.
 
-The log knows no templates: whoever knows both apps says by `set_finder` where a version is shown. Deleting a template
-leaves the log readable, only without the link.
+The log knows no templates: an app that knows both registers where a version is shown. Deleting a template leaves the
+log readable, only without the link.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from maillog.models import Message
 
 PERMISSION = "templates_app.edit_templates"  # without it nobody gets to the page
 
-find: Callable[[str, int], str] | None = None  # takes a key such as account/welcome and the number of a version
+_version_url: Callable[[str, int], str] | None = None  # takes a key such as account/welcome and a version number
 
 
-def set_finder(new: Callable[[str, int], str] | None) -> None:
-    """Let `new` find the address of a version's page from now on; it returns "" where there is none."""
-    global find
-    find = new
+def register_version_url(version_url: Callable[[str, int], str]) -> None:
+    """Let `version_url` find the address of a version's page; it returns "" where there is none."""
+    global _version_url
+    _version_url = version_url
 
 
 def version_url(mail: Message) -> str:
     """Return the address of the page of the version that `mail` was made from, "" where there is none (any more)."""
-    if find is None or mail.template is None or not mail.template_version:
+    if _version_url is None or mail.template is None or not mail.template_version:
         return ""
-    return find(mail.template.text, mail.template_version)
+    return _version_url(mail.template.text, mail.template_version)
 
 
 def edition(mail: Message) -> str:

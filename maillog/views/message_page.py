@@ -104,7 +104,7 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     ended = mail.status in deletion.REMOVABLE and mail.next_attempt_at is None
     buttons = {
         "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
-        "issues_anew": hooks.is_issued_anew(mail),
+        "issues_anew": hooks.can_reissue(mail),
         "can_delete": ended and request.user.has_perm("maillog.delete_mail"),
     }
     if not request.user.has_perm("mailadmin.manage_queue"):

@@ -242,7 +242,7 @@ Kind = TypeVar("Kind", bound=type[SecretForm])
 _kinds: dict[str, type[SecretForm]] = {}
 
 
-def register(form_class: Kind) -> Kind:
+def register_kind(form_class: Kind) -> Kind:
     """Make a kind known, by its `key`; used as a decorator. Raises ValueError if another class has taken the key."""
     if not form_class.key or _kinds.get(form_class.key, form_class) is not form_class:
         message = f"{form_class.__name__}: the key {form_class.key!r} is empty or taken"

@@ -20,7 +20,7 @@ from secrets_app.fields import (
     TextField,
     read_certificates,
 )
-from secrets_app.kinds.base import KEEP, REMOVE, Preset, SecretForm, register
+from secrets_app.kinds.base import KEEP, REMOVE, Preset, SecretForm, register_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ PRESETS = (
 )
 
 
-@register
+@register_kind
 class SmtpForm(SecretForm):
     """The kind `smtp`. Stored: host, port (int), tls, username, sender, ehlo_name, timeout (s), ca_pem, verify."""
 

@@ -1,4 +1,4 @@
-"""How often templates are used. The mail log, beside this app, knows that; whoever knows both apps sets `counter`."""
+"""How often templates are used. The mail log knows that; an app that knows both registers a counter."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How many mails a template made in the last 30 days; `more`: counting stopped there."""
+    """How many messages a template created in the last 30 days; `more`: counting stopped there."""
 
     mails: int
     more: bool = False
 
 
-counter: Callable[[str], Use] | None = None  # takes a key such as account/welcome
+_counter: Callable[[str], Use] | None = None
+
+
+def register_counter(counter: Callable[[str], Use]) -> None:
+    """Let `counter` count the messages of a template, given its key such as account/welcome."""
+    global _counter
+    _counter = counter
 
 
 def use_of(key: str) -> Use | None:
-    """Return how many mails the template `key` made, None where nobody counts."""
-    return counter(key) if counter else None
-
-
-def set_counter(new: Callable[[str], Use] | None) -> None:
-    """Let `new` count from now on."""
-    global counter
-    counter = new
+    """Return how many messages the template `key` created, None where nobody counts."""
+    return _counter(key) if _counter else None

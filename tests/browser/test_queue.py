@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from mailadmin.models import ConnectionState, WorkerBeat
+from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.models import Message
 from maillog.queue.settling import settle
 from tests.factories import PASSWORD
@@ -21,7 +21,7 @@ def waiting(mail_settings, admin):
     """A paused connection with mails of every state."""
     mail_settings(host="127.0.0.1", port=9, from_address="shop@example.com")
     now = timezone.now()
-    WorkerBeat.objects.create(name="host:1", started_at=now, seen_at=now)
+    WorkerHeartbeat.objects.create(name="host:1", started_at=now, seen_at=now)
     ConnectionState.objects.create(
         connection="environment", name="environment", state="paused", reason="535 5.7.8 credentials invalid", since=now
     )
@@ -67,7 +67,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     expect(retry).to_have_text(re.compile("2"))
     expect(page.locator("input[name=ids]:disabled")).to_have_count(1)
 
-    WorkerBeat.objects.update(seen_at=timezone.now() - timedelta(minutes=4))
+    WorkerHeartbeat.objects.update(seen_at=timezone.now() - timedelta(minutes=4))
     expect(page.get_by_text("No worker has been seen for 4 min.").first).to_be_visible()
     expect(boxes.nth(0)).to_be_checked()
     visitor.look()

@@ -333,7 +333,7 @@ class Site:
         self.template = edited_template()
         self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
         self.belongings_of(self.admin)
-        self.order = bulk.order("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
+        self.order = bulk.create("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
         self.suppression = suppressions.suppress("gone@example.com", by=self.admin)[0]
         self.incident = make_incident(mails=[self.mail.pk])
         self.reset_key = f"{user_pk_to_url_str(self.admin)}-{default_token_generator.make_token(self.admin)}"

@@ -5,7 +5,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from mailadmin.models import ConnectionState, WorkerBeat
+from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.queue.claiming import claim_these
 from maillog.queue.settling import settle
 from tests.maillog.makers import claimed, finished, queued, settlement
@@ -88,7 +88,7 @@ def test_head_is_answered_too():
 
 def seen(seconds_ago: float, name: str = "host:1") -> None:
     at = timezone.now() - timedelta(seconds=seconds_ago)
-    WorkerBeat.objects.update_or_create(name=name, defaults={"started_at": at, "seen_at": at})
+    WorkerHeartbeat.objects.update_or_create(name=name, defaults={"started_at": at, "seen_at": at})
 
 
 def held() -> int:

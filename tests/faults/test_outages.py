@@ -18,7 +18,7 @@ from benchmarks.faults import mails as log
 from benchmarks.faults.lab import wait_until
 from mailadmin.api import Mail, send
 from mailadmin.delivery import drain
-from mailadmin.models import WorkerBeat
+from mailadmin.models import WorkerHeartbeat
 from maillog.models import Message, Status
 from tests.factories import PASSWORD, make_user
 from tests.faults.doors import Door
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.both_databases
 
 AWAY = 3.0  # seconds, at least
 MAILS = 1600
-IN_HAND = drain.BATCH + drain.BATCH // 2 + drain.FLUSH  # that may still go out
+IN_HAND = drain.BATCH + drain.BATCH // 2 + drain.FLUSH_COUNT  # that may still go out
 RATE = 400.0  # mails a second, so that there is work before and after, and time for more than is in hand
 
 
@@ -150,4 +150,4 @@ def test_the_disk_is_full_for_some_seconds(lab, worker_at_work):
     everything_goes_out_once(worker, server)
     assert sign_in() == 302
     assert Message.objects.filter(status=Status.SENT).count() == MAILS
-    assert WorkerBeat.objects.count() == 1
+    assert WorkerHeartbeat.objects.count() == 1

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailadmin.overview import activity, bar_chart
-from mailadmin.overview.bar_chart import Figures, drawing
+from mailadmin.overview.bar_chart import Counts, drawing
 from maillog.explanations.error_kinds import described
 from maillog.queue.settling import settle
 from maillog.statistics import queries as figures
@@ -53,16 +53,16 @@ def numbers(place, kind):
 
 
 def test_one_huge_bar_leaves_the_others_to_be_seen():
-    drawn = drawing([Figures(sent=1), Figures(sent=5_000_000), Figures(failed=1), Figures()], tick_every=6)
-    assert numbers(drawn.places[0], "sent")[0][1] == bar_chart.LEAST
+    drawn = drawing([Counts(sent=1), Counts(sent=5_000_000), Counts(failed=1), Counts()], tick_every=6)
+    assert numbers(drawn.places[0], "sent")[0][1] == bar_chart.MIN_BAR
     assert numbers(drawn.places[1], "sent")[0][1] > 100
-    assert numbers(drawn.places[2], "failed")[0][1] == bar_chart.LEAST
+    assert numbers(drawn.places[2], "failed")[0][1] == bar_chart.MIN_BAR
     assert drawn.places[3].bars == []
     assert drawn.top == 5_000_000
 
 
 def test_nothing_at_all_is_an_empty_drawing():
-    drawn = drawing([Figures()] * 24, tick_every=6)
+    drawn = drawing([Counts()] * 24, tick_every=6)
     assert all(place.bars == [] for place in drawn.places)
     assert drawn.top == 0
     assert drawn.strip == ""
@@ -72,7 +72,7 @@ def test_nothing_at_all_is_an_empty_drawing():
 COUNTS = st.integers(0, 10**9) | st.integers(0, 3)
 
 
-@given(st.lists(st.builds(Figures, COUNTS, COUNTS, COUNTS, COUNTS), min_size=1, max_size=30))
+@given(st.lists(st.builds(Counts, COUNTS, COUNTS, COUNTS, COUNTS), min_size=1, max_size=30))
 def test_every_bar_lies_within_the_drawing_on_its_side_of_the_line(places):
     drawn = drawing(places, tick_every=6)
     base, height = float(drawn.base), float(drawn.height)

@@ -48,7 +48,7 @@ def told():
 
 def tell():
     """Do what the worker's beat and its job do."""
-    if raising.look():
+    if raising.check():
         raising.send_waiting()
     deliver.deliver_due()
 
@@ -65,7 +65,7 @@ def put(count, hint=""):
 
 def test_nobody_is_told_while_nobody_is_named():
     make_incident(mails=[1])
-    assert raising.look() is False
+    assert raising.check() is False
     assert told() == []
 
 
@@ -108,8 +108,10 @@ def test_two_workers_book_the_same_alarm_once():
     rules(webhook_url="http://127.0.0.1:9/")
     incident = make_incident(mails=[1])
     now = timezone.now()
-    assert raising.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
-    assert not raising.add(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert raising.book_one(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert not raising.book_one(
+        Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident
+    )
 
 
 def test_many_incidents_at_once_are_no_storm(receiver):
@@ -119,7 +121,7 @@ def test_many_incidents_at_once_are_no_storm(receiver):
         make_incident(connection=f"Relay {number}", mails=[number + 1])
     for _ in range(3):
         tell()
-    assert len(hook.told) == raising.MOST_AN_HOUR
+    assert len(hook.told) == raising.MAX_PER_HOUR
     with time_machine.travel(timezone.now() + timedelta(minutes=61)):
         tell()
     assert len(hook.told) == 30
@@ -130,10 +132,10 @@ def test_an_alarm_of_a_worker_that_died_is_not_sent_again_and_says_so(receiver):
     hook = receiver()
     rules(webhook_url=hook.url)
     make_incident(mails=[1])
-    raising.look()
+    raising.check()
     Alarm.objects.update(state="sending")
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        raising.tidy(timezone.now())
+        raising.clean_up(timezone.now())
         tell()
     assert hook.told == []
     assert "nobody knows" in Alarm.objects.get().result
@@ -278,7 +280,7 @@ def test_what_the_receiver_answers_is_recorded(receiver):
 
 
 def test_a_receiver_that_does_not_answer_is_given_up(receiver, monkeypatch):
-    monkeypatch.setattr(webhook, "SECONDS", 0.2)
+    monkeypatch.setattr(webhook, "TIMEOUT", 0.2)
     with pytest.raises(webhook.WebhookFailed, match="No answer"):
         webhook.post(receiver(waits=2.0).url, {})
 
@@ -362,5 +364,5 @@ def test_a_closed_connection_sends_no_alarm(start_smtp, secret):
     secret("relay B", start_smtp())
     circuit_breaker.pause(next(one for one in vault.connections() if one.name == "relay A"), by="Ann")
     rules(addresses="ops@example.com", connection=str(chosen.pk))
-    usable = raising.usable(AlarmRules.current(), effective.current())
+    usable = raising.usable_connections(AlarmRules.current(), effective.current())
     assert [one.name for one in usable] == ["relay B"]

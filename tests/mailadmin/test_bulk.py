@@ -12,6 +12,7 @@ from mailadmin.models import BulkAction
 from mailadmin.operations import bulk
 from mailadmin.outbox import resending
 from maillog.models import Content, MailEvent, Message
+from maillog.queue import actions
 from maillog.retention import deletion
 from maillog.search.filters import MailFilter
 from tests.factories import make_user
@@ -27,7 +28,7 @@ def small_batches(monkeypatch, mail_settings):
 
 
 def ordered(action, actor, **fields):
-    return bulk.order(action, **{"actor": actor, "total": 5, "up_to": bulk.newest(), **fields})
+    return bulk.create(action, **{"actor": actor, "total": 5, "up_to": actions.newest_id(), **fields})
 
 
 def repeated():
@@ -45,7 +46,7 @@ def test_all_that_match_are_deleted_and_what_came_later_stays(admin):
     assert (order.state, order.done, order.failed) == ("done", 5, 0)
     assert set(Message.objects.values_list("pk", flat=True)) == {kept, later}
     assert sorted(MailEvent.objects.values_list("mail_number", flat=True)) == gone
-    assert not bulk.anything_waits()
+    assert not bulk.has_work()
 
 
 def test_ticked_mails_are_sent_again_each_once(admin):
@@ -55,7 +56,7 @@ def test_ticked_mails_are_sent_again_each_once(admin):
     order = ordered("resend", admin, ids=numbers)
     bulk.run()
     order.refresh_from_db()
-    assert (order.done, order.failed, order.reasons) == (2, 1, {resending.GONE: 1})
+    assert (order.done, order.failed, order.reasons) == (2, 1, {resending.CONTENT_GONE: 1})
     assert repeated() == [numbers[0], numbers[2]]
     assert not Message.objects.filter(resent_from=other).exists()
 
@@ -82,7 +83,7 @@ def asked(words):
 def test_an_order_for_what_a_search_finds_touches_exactly_that(words, admin):
     wanted = [finished("failed", is_test=True, settled={"reason": "451 greylisted"}).pk for _ in range(5)]
     kept = {finished("failed", "ben@example.org", subject="Zeppelin").pk}
-    assert bulk.targets("delete", query=asked(words), up_to=bulk.newest()).count() == 5
+    assert bulk.targets("delete", query=asked(words), up_to=actions.newest_id()).count() == 5
     order = ordered("delete", admin, query=asked(words))
     kept.add(finished("failed", is_test=True, settled={"reason": "451 greylisted"}).pk)
     assert bulk.run() == 5
@@ -140,7 +141,7 @@ def test_the_largest_number_of_a_mail_that_can_be_asked_for_is_no_error():
 def test_a_worker_that_dies_leaves_nothing_done_twice_and_nothing_left_out(admin, monkeypatch):
     numbers = [finished().pk for _ in range(5)]
     order = ordered("resend", admin, ids=numbers)
-    act, calls = bulk._act, []
+    act, calls = bulk._apply, []
 
     def dying(*args):
         done = act(*args)
@@ -149,14 +150,14 @@ def test_a_worker_that_dies_leaves_nothing_done_twice_and_nothing_left_out(admin
             raise DatabaseError  # within the transaction of the second batch
         return done
 
-    monkeypatch.setattr(bulk, "_act", dying)
+    monkeypatch.setattr(bulk, "_apply", dying)
     with pytest.raises(DatabaseError):
         bulk.run()
     order.refresh_from_db()
     assert (order.state, order.done) == ("running", 2)
     assert bulk.run() == 0, "the lease of the dead worker holds"
     BulkAction.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert bulk.anything_waits()
+    assert bulk.has_work()
     assert bulk.run() == 3
     order.refresh_from_db()
     assert (order.state, order.done) == ("done", 5)
@@ -169,7 +170,7 @@ def test_whoever_lost_the_order_writes_nothing(admin, monkeypatch):
     taken = bulk._claim()
     assert taken is not None
     BulkAction.objects.update(claim="another")
-    assert bulk._step(*taken) is None
+    assert bulk._run_batch(*taken) is None
     order.refresh_from_db()
     assert (order.done, order.last_id) == (0, 0)
     assert Message.objects.count() == 2
@@ -178,14 +179,14 @@ def test_whoever_lost_the_order_writes_nothing(admin, monkeypatch):
 def test_mails_that_change_meanwhile_are_left_alone_and_counted(admin, monkeypatch):
     numbers = [finished().pk for _ in range(2)]
     order = ordered("delete", admin, ids=numbers)
-    find = bulk._next
+    find = bulk._next_ids
 
     def slow(one):
         found = find(one)
         Message.objects.filter(pk=numbers[0]).update(status="queued", next_attempt_at=timezone.now())
         return found
 
-    monkeypatch.setattr(bulk, "_next", slow)
+    monkeypatch.setattr(bulk, "_next_ids", slow)
     bulk.run()
     order.refresh_from_db()
     assert (order.done, order.failed, order.reasons) == (1, 1, {bulk.STATE_CHANGED: 1})
@@ -224,7 +225,7 @@ def test_a_worker_that_is_asked_to_stop_hands_the_order_on(admin):
     ordered("delete", admin)
     asked = iter([False, False, True, True, True])
     assert bulk.run(should_stop=lambda: next(asked)) == 2
-    assert bulk.anything_waits()
+    assert bulk.has_work()
     assert bulk.run() == 2
 
 
@@ -239,7 +240,7 @@ def test_an_order_that_breaks_is_stopped_with_a_note_and_the_next_one_goes_on(ad
     bulk.run()
     broken.refresh_from_db()
     fine.refresh_from_db()
-    assert (broken.state, broken.note, fine.state) == ("stopped", bulk.BROKEN, "done")
+    assert (broken.state, broken.note, fine.state) == ("stopped", bulk.FAILED, "done")
 
 
 def test_large_contents_make_small_batches(admin, monkeypatch):
@@ -247,4 +248,4 @@ def test_large_contents_make_small_batches(admin, monkeypatch):
     monkeypatch.setattr(bulk, "BATCH_OCTETS", 10)
     numbers = [finished().pk for _ in range(3)]
     order = ordered("resend", admin, ids=numbers)
-    assert bulk._next(order) == numbers[:1]
+    assert bulk._next_ids(order) == numbers[:1]

@@ -13,9 +13,9 @@ from mailadmin.configuration import effective
 from mailadmin.connections import circuit_breaker
 from mailadmin.delivery import deliver, drain, heartbeats
 from mailadmin.delivery.drain import Drain
-from mailadmin.delivery.in_flight import Flight
+from mailadmin.delivery.in_flight import InFlight
 from mailadmin.drivers.smtp.driver import SmtpDriver
-from mailadmin.models import ConnectionState, WorkerBeat
+from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.models import Attempt, Message, Status
 from maillog.queue import claiming
 from secrets_app import storing, vault
@@ -95,10 +95,10 @@ def test_a_dead_host_is_probed_once_an_interval_and_everything_goes_out_when_it_
     state = ConnectionState.objects.get()
     assert state.state == State.UNREACHABLE
     assert state.probe_at
-    assert circuit_breaker.probe_due() == [], "not before its time"
+    assert circuit_breaker.claim_due_probes() == [], "not before its time"
     later: datetime = state.probe_at + timedelta(seconds=1)
-    assert circuit_breaker.probe_due(later) == ["environment"]
-    assert circuit_breaker.probe_due(later) == [], "one worker only"
+    assert circuit_breaker.claim_due_probes(later) == ["environment"]
+    assert circuit_breaker.claim_due_probes(later) == [], "one worker only"
     back = start_smtp(port=server.port, tls=server.tls)
     ConnectionState.objects.update(probe_at=timezone.now())
     deliver.probe_connections()
@@ -109,7 +109,7 @@ def test_a_dead_host_is_probed_once_an_interval_and_everything_goes_out_when_it_
 
 def test_the_intervals_between_probes_grow_and_end_at_ten_minutes():
     for failures, seconds in ((1, 30), (2, 60), (3, 120), (6, 600), (50, 600)):
-        assert seconds * 0.8 <= circuit_breaker.interval(failures).total_seconds() <= seconds * 1.2
+        assert seconds * 0.8 <= circuit_breaker.probe_interval(failures).total_seconds() <= seconds * 1.2
 
 
 def test_a_backup_takes_over_and_every_hop_is_recorded(start_smtp, secret, admin, mail_settings):
@@ -278,13 +278,13 @@ def test_a_test_mail_is_tried_although_the_connection_is_in_trouble(start_smtp, 
 
 def test_the_heartbeat_says_how_many_workers_live():
     assert heartbeats.workers() == heartbeats.Workers(0, None)
-    heartbeats.note("a:1")
-    heartbeats.note("b:2")
-    WorkerBeat.objects.filter(name="b:2").update(seen_at=timezone.now() - timedelta(minutes=5))
+    heartbeats.record("a:1")
+    heartbeats.record("b:2")
+    WorkerHeartbeat.objects.filter(name="b:2").update(seen_at=timezone.now() - timedelta(minutes=5))
     found = heartbeats.workers()
     assert found.alive == 1
     assert found.seen_seconds_ago < 5
-    heartbeats.leave("a:1")
+    heartbeats.remove("a:1")
     assert heartbeats.workers().alive == 0
 
 
@@ -318,7 +318,7 @@ def test_a_limited_connection_sends_no_more_than_its_rate(start_smtp, secret, ma
 def test_nothing_more_is_claimed_while_large_mails_are_in_the_air(monkeypatch):
     run = Drain(worker="test")
     assert run.has_room()
-    run.in_the_air.add(Flight(claimed(queued(mime=b"x" * 100))))
+    run.in_the_air.add(InFlight(claimed(queued(mime=b"x" * 100))))
     assert run.has_room()
     monkeypatch.setattr(claiming, "MOST_OCTETS", 150)
     assert not run.has_room()

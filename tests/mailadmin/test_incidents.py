@@ -83,7 +83,7 @@ def test_it_ends_by_itself_once_it_is_repaired_and_mails_went_through(start_smtp
     stored = secret("relay A", server, password="wrong")
     put(20)
     deliver.deliver_due()
-    assert detection.look() == 0
+    assert detection.end_finished() == 0
     storing.change(
         stored.pk,
         revision=stored.revision,
@@ -94,11 +94,11 @@ def test_it_ends_by_itself_once_it_is_repaired_and_mails_went_through(start_smtp
     )
     deliver.deliver_due()
     assert set(Message.objects.values_list("status", flat=True)) == {Status.SENT}
-    assert detection.look() == 0, "not before it is quiet"
+    assert detection.end_finished() == 0, "not before it is quiet"
     assert Incident.objects.get().recovered_at is not None
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        assert detection.look() == 1
-        assert detection.look() == 0
+        assert detection.end_finished() == 1
+        assert detection.end_finished() == 0
     incident = Incident.objects.get()
     assert (incident.state, incident.ending, incident.mails) == (State.ENDED, "recovered", 20)
 
@@ -108,9 +108,9 @@ def test_a_connection_that_is_quiet_but_still_closed_does_not_end_it(start_smtp,
     put(2)
     deliver.deliver_due()
     with time_machine.travel(timezone.now() + timedelta(hours=5)):
-        assert detection.look() == 0
+        assert detection.end_finished() == 0
         circuit_breaker.resume(connection("relay A").id)
-        assert detection.look() == 0, "open again, but nothing went through"
+        assert detection.end_finished() == 0, "open again, but nothing went through"
 
 
 def test_two_connections_in_trouble_are_two_incidents(start_smtp, secret):
@@ -164,7 +164,7 @@ def test_the_incident_of_a_deleted_connection_ends(start_smtp, secret, admin):
     put(1)
     deliver.deliver_due()
     storing.delete(stored.pk, actor=admin)
-    assert detection.look() == 1
+    assert detection.end_finished() == 1
     assert Incident.objects.get().ending == "gone"
 
 
@@ -221,7 +221,7 @@ def test_what_gathered_and_went_no_further_is_forgotten(start_smtp, secret):
     put(1)
     deliver.deliver_due()
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        detection.look()
+        detection.end_finished()
     assert not Incident.objects.exists()
     assert not IncidentMail.objects.exists()
 
@@ -233,7 +233,7 @@ def test_the_threshold_is_a_rule_that_can_be_changed(start_smtp, secret):
     deliver.deliver_due()
     assert Incident.objects.get().is_open
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        assert detection.look() == 1
+        assert detection.end_finished() == 1
     assert Incident.objects.get().ending == "quiet"
 
 
@@ -261,7 +261,7 @@ def test_a_mail_that_was_parked_because_workers_died_is_one_at_once(start_smtp, 
 
 def test_successes_cost_no_query(start_smtp, secret, monkeypatch):
     secret("relay A", start_smtp())
-    monkeypatch.setattr(detection, "write", lambda *_: pytest.fail("something was written"))
+    monkeypatch.setattr(detection, "record", lambda *_: pytest.fail("something was written"))
     put(30)
     deliver.deliver_due()
     assert set(Message.objects.values_list("status", flat=True)) == {Status.SENT}

@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 
 from mailadmin.diagnosis import connection_check
-from mailadmin.diagnosis.connection_check import DONE, FAILED, MISSING
+from mailadmin.diagnosis.connection_check import DONE, FAILED, NOT_REACHED
 from maillog.models import Message
 from secrets_app import vault
 from secrets_app.models import Secret, SecretEvent
@@ -177,7 +177,7 @@ def test_whatever_a_server_does_at_a_rung_is_an_answer(admin_client, start_fault
     assert response.status_code == 200
     found = states(response)
     assert len(found) == 8
-    assert found in ([DONE] * number + [FAILED] * (number < 8) + [MISSING] * (7 - number) for number in range(9))
+    assert found in ([DONE] * number + [FAILED] * (number < 8) + [NOT_REACHED] * (7 - number) for number in range(9))
     if FAILED in found:
         assert "stops at" in text_of(response)
         assert re.search(r'<pre class="reply" data-tone="bad">[^<]+</pre>', response.content.decode())
@@ -188,7 +188,7 @@ def test_whatever_a_server_does_at_a_rung_is_an_answer(admin_client, start_fault
 def test_ehlo_that_is_refused_after_starttls_leaves_tls_on_its_rung(admin_client, start_faulty_smtp):
     server = start_faulty_smtp(tls="starttls", username="mailer", faults={"ehlo": [None, reply("502 not now")]})
     found = rungs_of(admin_client.post(NEW, typed(server)))
-    assert [state for state, _ in found] == [DONE] * 4 + [FAILED] + [MISSING] * 3
+    assert [state for state, _ in found] == [DONE] * 4 + [FAILED] + [NOT_REACHED] * 3
     assert found[4] == (FAILED, "Encrypt (TLS)")
 
 
@@ -268,11 +268,11 @@ def test_a_secret_that_was_saved_meanwhile_is_not_tried(admin_client, start_smtp
 
 def test_only_a_few_checks_run_at_a_time_and_a_person_has_so_many_a_minute(admin_client, start_smtp, monkeypatch):
     server = start_smtp(tls="none", username="", password="")
-    with connection_check.turn(1), connection_check.turn(2):
+    with connection_check.limited(1), connection_check.limited(2):
         response = admin_client.post(NEW, typed(server))
         assert "Other checks are running" in text_of(response)
     cache.clear()
-    monkeypatch.setattr(connection_check, "A_MINUTE", 2)
+    monkeypatch.setattr(connection_check, "MAX_PER_MINUTE", 2)
     codes = [admin_client.post(NEW, typed(server)).status_code for _ in range(4)]
     assert codes == [200, 200, 422, 422]
 

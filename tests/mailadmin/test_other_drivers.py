@@ -70,7 +70,7 @@ def test_two_drivers_cannot_share_a_key():
         pass
 
     with pytest.raises(ValueError, match="silent"):
-        registry.register(Second)
+        registry.register_driver(Second)
     assert type(registry.driver("silent")) is SilentDriver
 
 

@@ -157,7 +157,7 @@ def test_what_is_known_of_the_account_is_shown(reader):
 
 
 def test_without_accounts_the_page_works(reader, monkeypatch):
-    monkeypatch.setattr(account_lookup, "find", None)
+    monkeypatch.setattr(account_lookup, "_account_lookup", None)
     assert page(reader, ANN).status_code == 200
 
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from mailadmin.connections import circuit_breaker
 from mailadmin.delivery import deliver
-from mailadmin.delivery.status import pulse
-from mailadmin.models import ConnectionState, WorkerBeat
+from mailadmin.delivery.status import delivery_status
+from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.models import Label, Message
 from maillog.queue.settling import settle
 from secrets_app import vault
@@ -31,7 +31,7 @@ def configured(mail_settings):
 
 def seen(seconds_ago, name="host:1"):
     at = timezone.now() - timedelta(seconds=seconds_ago)
-    WorkerBeat.objects.update_or_create(name=name, defaults={"started_at": at, "seen_at": at})
+    WorkerHeartbeat.objects.update_or_create(name=name, defaults={"started_at": at, "seen_at": at})
 
 
 def held(reason="Relay A: 535 canary"):
@@ -123,7 +123,7 @@ def test_the_pulse_costs_two_queries_however_long_the_queue_is(django_assert_num
             finished("deferred")
         seen(3)
         with django_assert_num_queries(2):
-            pulse()
+            delivery_status()
 
 
 def test_a_page_asks_for_the_pulse_once(admin_client):
@@ -131,7 +131,8 @@ def test_a_page_asks_for_the_pulse_once(admin_client):
     admin_client.get(reverse("users:account"))
     with CaptureQueriesContext(connection) as captured:
         admin_client.get(reverse("users:account"))
-    asked = [one["sql"] for one in captured.captured_queries if "workerbeat" in one["sql"] or "maillog_" in one["sql"]]
+    tables = ("workerheartbeat", "maillog_")
+    asked = [one["sql"] for one in captured.captured_queries if any(table in one["sql"] for table in tables)]
     assert len(asked) == 3, "workers, waiting mails, open incidents"
 
 
@@ -148,7 +149,7 @@ def test_the_pulse_looks_into_an_index_and_never_through_the_table():
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     with CaptureQueriesContext(connection) as captured:
-        pulse()
+        delivery_status()
     (statement,) = [one["sql"] for one in captured.captured_queries if "maillog_" in one["sql"]]
     with connection.cursor() as cursor:
         cursor.execute(("EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN ") + statement)
@@ -158,11 +159,11 @@ def test_the_pulse_looks_into_an_index_and_never_through_the_table():
 
 
 def test_oldest_is_the_one_that_waits_longest_whatever_for(django_assert_num_queries):
-    assert pulse().waiting.oldest_seconds is None
+    assert delivery_status().waiting.oldest_seconds is None
     pk = held()
     Message.objects.filter(pk=pk).update(created_at=timezone.now() - timedelta(hours=2))
     overdue(30)
-    found = pulse().waiting
+    found = delivery_status().waiting
     assert 7200 <= found.oldest_seconds < 7210
     assert 30 <= found.due_seconds < 40
     assert found.held_for == "Relay A: 535 canary"

@@ -16,7 +16,7 @@ from django.utils import timezone
 from mailadmin.connections import circuit_breaker
 from mailadmin.delivery import heartbeats
 from mailadmin.delivery.drain import Drain
-from mailadmin.models import ConnectionState, WorkerBeat
+from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.models import Message
 from maillog.queue.settling import settle
 from secrets_app import vault
@@ -63,7 +63,7 @@ def test_status_tells_of_workers_counts_and_connections(relay, still_clock):
     assert "No worker seen yet; nothing waits." in run("mail_queue")
     held()
     queued(due=timezone.now() - timedelta(seconds=30))
-    heartbeats.note("a:1")
+    heartbeats.record("a:1")
     circuit_breaker.pause(vault.connections()[0], by="Ann")
     printed = run("mail_queue", "status")
     for words in ("Worker seen 0 s ago; oldest waiting 30 s.", "1 queued", "1 held",
@@ -147,7 +147,7 @@ def test_one_pass_delivers_what_is_due_and_beats(relay):
     assert len(relay.mails) == 1
     assert heartbeats.workers().alive == 1, "until the next pass should have come"
     run("deliver_due", "--once")
-    assert WorkerBeat.objects.count() == 1
+    assert WorkerHeartbeat.objects.count() == 1
 
 
 @pytest.mark.both_databases

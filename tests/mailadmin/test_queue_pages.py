@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mailadmin.connections import circuit_breaker
-from mailadmin.models import ConnectionState, WorkerBeat
+from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.models import Message, Status
 from maillog.queue.actions import newest_id
 from maillog.queue.settling import settle
@@ -244,7 +244,7 @@ def test_where_nothing_matches_any_more_the_page_says_so(manager):
 
 
 def test_more_than_a_request_can_do_are_done_in_portions(manager, monkeypatch):
-    monkeypatch.setattr("mailadmin.operations.control.AT_ONCE", 1)
+    monkeypatch.setattr("mailadmin.operations.control.MAX_PER_REQUEST", 1)
     monkeypatch.setattr("maillog.queue.actions.BATCH", 2)
     for _ in range(5):
         held()
@@ -418,9 +418,11 @@ def test_an_unreachable_connection_shows_when_it_is_tried_again_and_how_many_wai
 def test_the_workers_are_counted_or_missed(viewer, relay, still_clock):
     assert "No worker has been seen yet." in body(viewer.get(QUEUE))
     for name in ("a:1", "b:2"):
-        WorkerBeat.objects.create(name=name, started_at=timezone.now(), seen_at=timezone.now() - timedelta(seconds=4))
+        WorkerHeartbeat.objects.create(
+            name=name, started_at=timezone.now(), seen_at=timezone.now() - timedelta(seconds=4)
+        )
     assert "2 workers, seen 4 s ago" in body(viewer.get(QUEUE))
-    WorkerBeat.objects.update(seen_at=timezone.now() - timedelta(minutes=3))
+    WorkerHeartbeat.objects.update(seen_at=timezone.now() - timedelta(minutes=3))
     page = body(viewer.get(QUEUE))
     assert "No worker has been seen for 3 min." in page
     assert "<code>make worker</code> starts one." in page

@@ -91,7 +91,7 @@ def test_sensitive_and_unfinished_mails_are_refused_with_the_reason(fields, reas
     old.refresh_from_db()
     with pytest.raises(resending.NotResendable, match=reason[:20]):
         resending.resend(old, actor=admin)
-    assert resending.what_hinders(old) == reason
+    assert resending.refusal_reason(old) == reason
     assert Message.objects.count() == 1
     assert not MailEvent.objects.exists()
 
@@ -102,7 +102,7 @@ def test_a_mail_whose_content_is_gone_or_damaged_is_refused(admin):
     with pytest.raises(resending.NotResendable, match="damaged"):
         resending.resend(old, actor=admin)
     deletion.remove_contents([old.pk])
-    assert resending.what_hinders(old) == resending.GONE
+    assert resending.refusal_reason(old) == resending.CONTENT_GONE
     with pytest.raises(resending.NotResendable, match="not kept"):
         resending.resend(old, actor=admin)
 
@@ -138,4 +138,4 @@ def test_in_bulk_one_that_cannot_be_sent_does_not_keep_the_others_back(admin):
     deletion.remove_contents([gone.pk])
     made = resending.resend_all([good.pk, gone.pk, waiting], actor=admin)
     assert list(made.new) == [good.pk]
-    assert made.refused == {resending.GONE: [gone.pk], resending.NOT_ENDED: [waiting]}
+    assert made.refused == {resending.CONTENT_GONE: [gone.pk], resending.NOT_ENDED: [waiting]}

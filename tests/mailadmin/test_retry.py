@@ -114,7 +114,7 @@ def test_a_mail_of_a_template_that_must_not_be_repeated_waits_for_somebody():
 
 @pytest.mark.parametrize("attempt_count", range(1, len(retry.SCHEDULE) + 1))
 def test_intervals_follow_the_schedule_within_the_jitter(attempt_count):
-    waits = [retry.next_try(attempt_count, now=NOW) - NOW for _ in range(50)]
+    waits = [retry.next_attempt(attempt_count, now=NOW) - NOW for _ in range(50)]
     interval = retry.SCHEDULE[attempt_count - 1]
     assert all(interval * 0.8 <= wait <= interval * 1.2 for wait in waits)
     assert len(set(waits)) > 1

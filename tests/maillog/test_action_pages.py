@@ -216,7 +216,7 @@ def test_somebody_who_may_only_look_gets_neither_ticks_nor_actions():
 
 
 def test_an_order_of_somebody_else_may_be_stopped_by_whoever_may_give_such_orders(admin):
-    one = bulk.order("delete", actor=admin, total=1, up_to=1)
+    one = bulk.create("delete", actor=admin, total=1, up_to=1)
     assert person().post(f"/log/actions/{one.pk}/stop/").status_code == 403
     client = signed_in(make_user("ben@example.com", LOG, "maillog.delete_mail"))
     client.post(f"/log/actions/{one.pk}/stop/")

@@ -7,7 +7,7 @@ import pytest
 from secrets_app import vault
 from secrets_app.fields import SecretTextField, TextField
 from secrets_app.kinds import base
-from secrets_app.kinds.base import SecretForm, kind, kinds, register
+from secrets_app.kinds.base import SecretForm, kind, kinds, register_kind
 from secrets_app.models import Secret
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def pigeon(monkeypatch):
     monkeypatch.setattr(base, "_kinds", dict(base._kinds))
 
-    @register
+    @register_kind
     class PigeonForm(SecretForm):
         key = "pigeon"
         label = "Carrier pigeon"
@@ -73,7 +73,7 @@ def test_a_key_is_taken_once(pigeon):
         key = "pigeon"
 
     with pytest.raises(ValueError, match="taken"):
-        register(Other)
+        register_kind(Other)
     assert kind("pigeon") is pigeon
     with pytest.raises(KeyError):
         kind("unknown")

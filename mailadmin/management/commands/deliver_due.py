@@ -18,9 +18,9 @@ from django.utils.translation import ngettext
 from mailadmin.alarms import raising
 from mailadmin.delivery import deliver, heartbeats
 
-LOOK_SECONDS = 1.0  # nobody wakes this process, so it looks by itself
-BEAT_SECONDS = 5.0
-DATABASE_AWAY = (DatabaseError, InterfaceError)
+POLL_SECONDS = 1.0  # nobody wakes this process, so it looks by itself
+HEARTBEAT_SECONDS = 5.0
+DATABASE_DOWN = (DatabaseError, InterfaceError)
 
 
 class Command(BaseCommand):
@@ -39,13 +39,13 @@ class Command(BaseCommand):
         """Deliver."""
         # One name for all passes that cron starts: the next one beats for it again.
         name = f"{socket.gethostname()}:deliver_due"[:100] if options["once"] else deliver.worker_name()
-        with asked_to_stop() as stopping, beating(name, stays=options["once"]):
+        with stop_signal() as stopping, heartbeat(name, stays=options["once"]):
             if not options["once"]:
                 self.go_on(stopping)
                 return
             try:
-                attempts = look_and_deliver(stopping)
-            except DATABASE_AWAY as error:
+                attempts = run_once(stopping)
+            except DATABASE_DOWN as error:
                 message = f"The database does not answer: {error}"
                 raise CommandError(message) from error
             self.stdout.write(ngettext("%d attempt.", "%d attempts.", attempts) % attempts)
@@ -54,14 +54,14 @@ class Command(BaseCommand):
         """Deliver what becomes due until `stopping` is set; if the database goes away, go on when it is back."""
         while not stopping.is_set():
             try:
-                look_and_deliver(stopping)
-            except DATABASE_AWAY as error:
+                run_once(stopping)
+            except DATABASE_DOWN as error:
                 self.stderr.write(f"The database does not answer: {error}")
             close_old_connections()
-            stopping.wait(LOOK_SECONDS)
+            stopping.wait(POLL_SECONDS)
 
 
-def look_and_deliver(stopping: threading.Event) -> int:
+def run_once(stopping: threading.Event) -> int:
     """Look after unreachable connections, deliver what is due, add it up; return how many attempts were made.
 
     Where there is a worker, that adds up and tells of incidents; here nobody else would.
@@ -69,7 +69,7 @@ def look_and_deliver(stopping: threading.Event) -> int:
     if heartbeats.probe_is_due():
         deliver.probe_connections()
     attempts = deliver.deliver_due(should_stop=stopping.is_set)
-    if raising.look():
+    if raising.check():
         raising.send_waiting()
         attempts += deliver.deliver_due(should_stop=stopping.is_set)
     heartbeats.keep_figures()
@@ -77,34 +77,36 @@ def look_and_deliver(stopping: threading.Event) -> int:
 
 
 @contextmanager
-def beating(name: str, *, stays: bool) -> Iterator[None]:
+def heartbeat(name: str, *, stays: bool) -> Iterator[None]:
     """Beat meanwhile in a thread. What `stays` is taken for alive until the next pass should have come."""
     ended = threading.Event()
-    thread = threading.Thread(target=beat, args=(name, ended), kwargs={"stays": stays}, name="beat", daemon=True)
+    thread = threading.Thread(
+        target=heartbeat_loop, args=(name, ended), kwargs={"stays": stays}, name="beat", daemon=True
+    )
     thread.start()
     try:
         yield
     finally:
         ended.set()
-        thread.join(timeout=BEAT_SECONDS)
+        thread.join(timeout=HEARTBEAT_SECONDS)
 
 
-def beat(name: str, ended: threading.Event, *, stays: bool) -> None:
+def heartbeat_loop(name: str, ended: threading.Event, *, stays: bool) -> None:
     """Beat until it has ended; a database that is away is the delivering thread's to report."""
     while True:
-        with suppress(*DATABASE_AWAY):
-            heartbeats.note(name)
+        with suppress(*DATABASE_DOWN):
+            heartbeats.record(name)
         close_old_connections()
-        if ended.wait(BEAT_SECONDS):
+        if ended.wait(HEARTBEAT_SECONDS):
             break
     if not stays:
-        with suppress(*DATABASE_AWAY):
-            heartbeats.leave(name)
+        with suppress(*DATABASE_DOWN):
+            heartbeats.remove(name)
     connection.close()
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[threading.Event]:
+def stop_signal() -> Iterator[threading.Event]:
     """Give an event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
     stopping = threading.Event()
 

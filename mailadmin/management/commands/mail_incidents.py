@@ -10,10 +10,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
 from mailadmin.incidents import detection, texts
-from mailadmin.management.typed import number_in, refuse
+from mailadmin.management.typed import parse_number, usage_error
 from mailadmin.models import BulkAction
 from mailadmin.operations import bulk, control
 from maillog.models import Incident
+from maillog.queue import actions
 from maillog.queue.actions import Retried
 
 ACTIONS = ("list", "end", "retry")
@@ -39,12 +40,12 @@ class Command(BaseCommand):
         action, which, as_json = options["action"], options["which"], options["json"]
         if action == "list":
             if which:
-                refuse("list takes no numbers.")
+                usage_error("list takes no numbers.")
             self.show(with_ended=options["all"], as_json=as_json)
             return
         if options["all"]:
-            refuse("--all goes with list.")
-        chosen = [existing(text) for text in which] or refuse(f"{action}: name incidents by their numbers.")
+            usage_error("--all goes with list.")
+        chosen = [existing(text) for text in which] or usage_error(f"{action}: name incidents by their numbers.")
         (self.end if action == "end" else self.retry)(chosen, as_json=as_json)
 
     def show(self, *, with_ended: bool, as_json: bool) -> None:
@@ -59,7 +60,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing is in trouble.")
         for one in found:
             self.stdout.write(f"{one.pk}  {one.state}  {texts.sentence(one)}")
-            self.stdout.write(f"    {texts.words(one) or texts.cause(one)}")
+            self.stdout.write(f"    {texts.reply(one) or texts.cause(one)}")
 
     def end(self, chosen: list[Incident], *, as_json: bool) -> None:
         """End them. Raises CommandError if all had ended."""
@@ -74,7 +75,7 @@ class Command(BaseCommand):
     def retry(self, chosen: list[Incident], *, as_json: bool) -> None:
         """Make their mails due now. Raises CommandError if none could be."""
         due = left = 0
-        up_to = bulk.newest()
+        up_to = actions.newest_id()
         for one in chosen:
             done = retry_mails(one, up_to)
             due += done.due
@@ -101,8 +102,8 @@ def retry_mails(incident: Incident, up_to: int) -> Retried:
 
 def existing(text: str) -> Incident:
     """Return the incident of that number. Raises CommandError."""
-    found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=number_in(text) or 0).first()
-    return found or refuse(f"There is no incident {text!r}.")
+    found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=parse_number(text) or 0).first()
+    return found or usage_error(f"There is no incident {text!r}.")
 
 
 def facts(one: Incident) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def facts(one: Incident) -> dict[str, Any]:
         "connection": one.connection,
         "kind": one.kind,
         "code": one.code,
-        "words": texts.words(one),
+        "words": texts.reply(one),
         "mails": one.mails,
         "first_at": one.first_at.isoformat(timespec="seconds"),
         "last_at": one.last_at.isoformat(timespec="seconds"),

@@ -16,8 +16,8 @@ from maillog.search import export
 from maillog.search.filters import MailFilter
 from maillog.search.results import Found
 
-PAUSE = 1.0  # seconds between two looks with --follow
-MOST = 10_000
+POLL_SECONDS = 1.0  # seconds between two looks with --follow
+MAX_LIMIT = 10_000
 
 
 class Command(BaseCommand):
@@ -39,8 +39,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """List, then follow."""
-        if not 1 <= options["limit"] <= MOST:
-            message = f"--limit takes a number from 1 to {MOST}."
+        if not 1 <= options["limit"] <= MAX_LIMIT:
+            message = f"--limit takes a number from 1 to {MAX_LIMIT}."
             raise CommandError(message, returncode=2)
         mails = self.matching(options["words"], options["status"])
         if options["csv"]:
@@ -55,10 +55,10 @@ class Command(BaseCommand):
         last = newest[0].pk if newest else 0
         while options["follow"]:
             try:
-                sleep(PAUSE)
+                sleep(POLL_SECONDS)
             except KeyboardInterrupt:
                 return
-            fresh = self.matching(options["words"], options["status"]).oldest(MOST, after=last)
+            fresh = self.matching(options["words"], options["status"]).oldest(MAX_LIMIT, after=last)
             self.print(fresh, as_json=options["json"])
             last = fresh[-1].pk if fresh else last
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
-from mailadmin.delivery.status import pulse
-from mailadmin.management.typed import number_in, refuse
+from mailadmin.delivery.status import delivery_status
+from mailadmin.management.typed import parse_number, usage_error
 from mailadmin.operations import control
 from maillog.models import Status
 from maillog.queue.actions import CANCELLABLE, RETRIABLE, RETRIED_UNASKED, Retried, Selection, newest_id
@@ -46,14 +46,14 @@ class Command(BaseCommand):
         """Do it, and say how many mails it touched."""
         action, which = options["action"], options["which"]
         if (options["status"] or options["connection"]) and not options["all"]:
-            refuse("--status and --connection go with --all.")
+            usage_error("--status and --connection go with --all.")
         if options["all"] and action not in {"retry", "cancel"}:
-            refuse("--all goes with retry and cancel.")
+            usage_error("--all goes with retry and cancel.")
         if action in {"pause", "resume"}:
             self.switch(action, self.connection(which), as_json=options["json"])
         elif action == "status":
             if which:
-                refuse("status takes no numbers.")
+                usage_error("status takes no numbers.")
             self.status(as_json=options["json"])
         else:
             statuses = RETRIED_UNASKED if action == "retry" else CANCELLABLE
@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
     def status(self, *, as_json: bool) -> None:
         """Print workers, counts and connections."""
-        now, counts, lines = pulse(), waiting_counts(), control.lines()
+        now, counts, lines = delivery_status(), waiting_counts(), control.connection_statuses()
         if as_json:
             facts = {
                 "workers": {"alive": now.workers.alive, "seen_seconds_ago": now.workers.seen_seconds_ago},
@@ -85,20 +85,20 @@ class Command(BaseCommand):
     def chosen(self, which: list[str], options: dict[str, Any], statuses: tuple[Status, ...]) -> list[int] | Selection:
         """Return the mails that are meant. Raises CommandError for wrong use."""
         if options["all"] == bool(which):
-            refuse("Name mails by their numbers, or all that wait by --all.")
+            usage_error("Name mails by their numbers, or all that wait by --all.")
         if which:
             return [number(text) for text in which]
         if options["status"]:
             statuses = (Status(options["status"]),)
         name = options["connection"]
         if name and name not in connection_names():
-            refuse(f"--connection: no mail took or waits for {name!r}.")
+            usage_error(f"--connection: no mail took or waits for {name!r}.")
         return Selection(statuses=statuses, connection=name, up_to=newest_id())
 
     def act(self, action: str, which: list[int] | Selection, *, as_json: bool) -> None:
         """Retry or cancel. Raises CommandError if nothing was touched."""
         if isinstance(which, Selection) and action == "cancel" and Status.FAILED in which.statuses:
-            refuse("A failed mail has ended; there is nothing to cancel.")
+            usage_error("A failed mail has ended; there is nothing to cancel.")
         done = control.retry(which) if action == "retry" else Retried(control.cancel(which, by=BY))
         word = "due now" if action == "retry" else "cancelled"
         if as_json:
@@ -115,11 +115,11 @@ class Command(BaseCommand):
     def connection(self, which: list[str]) -> Connection:
         """Return the one connection that is named. Raises CommandError."""
         if len(which) != 1:
-            refuse("Name one connection, by its name or id.")
-        found = control.connection(which[0])
+            usage_error("Name one connection, by its name or id.")
+        found = control.find_connection(which[0])
         if found is None:
             names = ", ".join(one.name for one in vault.connections()) or "none"
-            refuse(f"There is no connection {which[0]!r}; known: {names}.")
+            usage_error(f"There is no connection {which[0]!r}; known: {names}.")
         return found
 
     def switch(self, action: str, connection: Connection, *, as_json: bool) -> None:
@@ -134,7 +134,7 @@ class Command(BaseCommand):
 
 def number(text: str) -> int:
     """Return the number of a mail. Raises CommandError."""
-    return number_in(text) or refuse(f"{text!r} is not the number of a mail.")
+    return parse_number(text) or usage_error(f"{text!r} is not the number of a mail.")
 
 
 def left_text(done: Retried) -> str:
@@ -147,7 +147,7 @@ def left_text(done: Retried) -> str:
     return " ".join(parts)
 
 
-def facts_of(line: control.Line) -> dict[str, Any]:
+def facts_of(line: control.ConnectionStatus) -> dict[str, Any]:
     """Return what JSON says of a connection."""
     return {
         "id": line.id,

@@ -105,7 +105,7 @@ class Command(BaseCommand):
             message = "There is no connection that the system may use."
             raise CommandError(message)
         try:
-            climbed = connection_check.of_connection(connection, recipient=recipient)
+            climbed = connection_check.check_connection(connection, recipient=recipient)
         except VaultError as error:
             message = f"{connection.name}: {error}"
             raise CommandError(message) from error

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from mailadmin.management.typed import refuse
+from mailadmin.management.typed import usage_error
 from mailadmin.message.addresses import AddressError
 from mailadmin.message.headers import HeaderError, check_text
-from mailadmin.operations.recipient_forms import key_of
+from mailadmin.operations.recipient_forms import normalized_address
 from maillog import suppressions
 from maillog.models import Suppression
 
@@ -36,9 +36,9 @@ class Command(BaseCommand):
         """Do it, and say what has changed."""
         action, as_json = options["action"], options["json"]
         if options["reason"] and action != "add":
-            refuse("--reason goes with add.")
+            usage_error("--reason goes with add.")
         if not options["address"] and action != "list":
-            refuse(f"{action} takes an address.")
+            usage_error(f"{action} takes an address.")
         address = options["address"] and address_in(options["address"])
         if action == "list":
             for row in listed(address):
@@ -62,7 +62,7 @@ def add(address: str, reason: str) -> Suppression:
     try:
         text = check_text(reason, field="reason", max_length=200)
     except HeaderError as error:
-        refuse(f"--reason {error.reason}.")
+        usage_error(f"--reason {error.reason}.")
     row, is_new = suppressions.suppress(address, by=None, by_name=BY, reason=text)
     if not is_new:
         message = f"{address} is suppressed already."
@@ -83,9 +83,9 @@ def remove(address: str) -> Suppression:
 def address_in(text: str) -> str:
     """Return the address as the log writes it. Raises CommandError."""
     try:
-        return key_of(text)
+        return normalized_address(text)
     except AddressError as error:
-        refuse(f"The address {error}.")
+        usage_error(f"The address {error}.")
 
 
 def line_of(row: Suppression) -> str:
