@@ -11,10 +11,11 @@ from mailadmin.diagnosis.connection_check import DONE, FAILED, NOT_REACHED
 from maillog.models import Message
 from secrets_app import vault
 from secrets_app.models import Secret, SecretEvent
+from tests.cases import case, rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.mailadmin.smtp_sending import PASSWORD, assert_no_password
-from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, premature, reply, stray
+from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, FaultyServer, premature, reply, stray
 
 pytestmark = pytest.mark.django_db
 
@@ -120,14 +121,16 @@ def test_a_wrong_password_stops_at_the_sign_in_with_the_servers_words(admin_clie
     assert_no_password(response.content.decode())
 
 
-@pytest.mark.parametrize(("spoken", "chosen"), [("starttls", "ssl"), ("ssl", "starttls"), ("none", "ssl")])
-def test_a_wrong_choice_of_encryption_is_recognised(admin_client, start_smtp, spoken, chosen):
-    server = start_smtp(tls=spoken)
-    response = admin_client.post(NEW, typed(server, tls=chosen, ca_pem=""))
-    assert "failed" in states(response)
-    words = text_of(response)
-    assert ("STARTTLS" if spoken != "ssl" else "TLS from the start") in words
-    assert server.sign_ins == []
+@pytest.mark.usefixtures("patient")
+def test_a_wrong_choice_of_encryption_is_recognised(admin_client, start_smtp):
+    for spoken, chosen in [("starttls", "ssl"), ("ssl", "starttls"), ("none", "ssl")]:
+        with case(spoken, chosen):
+            server = start_smtp(tls=spoken)
+            response = admin_client.post(NEW, typed(server, tls=chosen, ca_pem=""))
+            assert "failed" in states(response)
+            words = text_of(response)
+            assert ("STARTTLS" if spoken != "ssl" else "TLS from the start") in words
+            assert server.sign_ins == []
 
 
 def test_a_certificate_that_nobody_vouches_for_stops_at_tls(admin_client, start_smtp):
@@ -151,38 +154,37 @@ def test_nobody_listening_stops_at_connecting(admin_client, start_smtp):
     assert states(response)[:2] == ["done", "failed"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "label", "words"),
-    [
+def test_a_refusal_stands_at_its_rung(admin_client):
+    for fault, label, words in [
         ({"mail": reply("553 5.7.1 not your address")}, "Sender accepted (MAIL FROM)", "553 5.7.1 not your address"),
         ({"rcpt": reply("550 5.1.1 no such user")}, "Recipient accepted (RCPT TO)", "the mailbox does not exist"),
         ({"greeting": reply("554 go away")}, "Greeting", "554"),
-    ],
-)
-def test_a_refusal_stands_at_its_rung(admin_client, start_faulty_smtp, fault, label, words):
-    server = start_faulty_smtp(faults=fault)
-    response = admin_client.post(NEW, typed(server, username="", password=""))
-    assert ("failed", label) in rungs_of(response)
-    assert words in text_of(response)
+    ]:
+        with case(label), FaultyServer(faults=fault) as server:
+            response = admin_client.post(NEW, typed(server, username="", password=""))
+            assert ("failed", label) in rungs_of(response)
+            assert words in text_of(response)
 
 
 PHASES = ("greeting", "ehlo", "starttls", "handshake", "auth", "mail", "rcpt", "rset", "quit")
 
 
-@pytest.mark.parametrize("fault", [DROP, EOF, GARBAGE, HANG, stray("250 and more"), premature("250 unasked")], ids=str)
-@pytest.mark.parametrize("phase", PHASES)
-def test_whatever_a_server_does_at_a_rung_is_an_answer(admin_client, start_faulty_smtp, phase, fault):
-    server = start_faulty_smtp(tls="starttls", username="mailer", faults={phase: fault})
-    response = admin_client.post(NEW, typed(server, timeout="1"))
-    assert response.status_code == 200
-    found = states(response)
-    assert len(found) == 8
-    assert found in ([DONE] * number + [FAILED] * (number < 8) + [NOT_REACHED] * (7 - number) for number in range(9))
-    if FAILED in found:
-        assert "stops at" in text_of(response)
-        assert re.search(r'<pre class="reply" data-tone="bad">[^<]+</pre>', response.content.decode())
-    else:
-        assert phase in ("rset", "quit") or fault.kind in ("stray", "premature")
+@pytest.mark.usefixtures("patient")
+def test_whatever_a_server_does_at_a_rung_is_an_answer(admin_client):
+    ends = [[DONE] * number + [FAILED] * (number < 8) + [NOT_REACHED] * (7 - number) for number in range(9)]
+    for phase in PHASES:
+        for fault in [DROP, EOF, GARBAGE, HANG, stray("250 and more"), premature("250 unasked")]:
+            server = FaultyServer(tls="starttls", username="mailer", faults={phase: fault})
+            with rolled_back(phase, fault), server:
+                response = admin_client.post(NEW, typed(server))
+                assert response.status_code == 200
+                found = states(response)
+                assert found in ends
+                if FAILED in found:
+                    assert "stops at" in text_of(response)
+                    assert re.search(r'<pre class="reply" data-tone="bad">[^<]+</pre>', response.content.decode())
+                else:
+                    assert phase in ("rset", "quit") or fault.kind in ("stray", "premature")
 
 
 def test_ehlo_that_is_refused_after_starttls_leaves_tls_on_its_rung(admin_client, start_faulty_smtp):
@@ -192,12 +194,12 @@ def test_ehlo_that_is_refused_after_starttls_leaves_tls_on_its_rung(admin_client
     assert found[4] == (FAILED, "Encrypt (TLS)")
 
 
-@pytest.mark.parametrize("fault", [DROP, reply("421 4.3.2 going down")], ids=str)
-def test_a_conversation_that_ends_is_not_blamed_on_the_addresses(admin_client, start_faulty_smtp, fault):
-    server = start_faulty_smtp(faults={"rcpt": fault})
-    words = text_of(admin_client.post(NEW, typed(server, username="", password="")))
-    assert "The server ended the conversation." in words
-    assert "typing" not in words
+def test_a_conversation_that_ends_is_not_blamed_on_the_addresses(admin_client):
+    for fault in [DROP, reply("421 4.3.2 going down")]:
+        with case(fault), FaultyServer(faults={"rcpt": fault}) as server:
+            words = text_of(admin_client.post(NEW, typed(server, username="", password="")))
+            assert "The server ended the conversation." in words
+            assert "typing" not in words
 
 
 # ---------------------------------------------------------------- what is stored

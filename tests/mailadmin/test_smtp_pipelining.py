@@ -10,8 +10,9 @@ from mailadmin.drivers.smtp.protocol import Conversation
 from mailadmin.drivers.smtp.replies import Censor
 from mailadmin.drivers.smtp.session import stuffed
 from mailadmin.errors import ConversationBroken, DeliveryError
+from tests.cases import case
 from tests.mailadmin.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, timed
-from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, premature, raw, reply, slow
+from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, FaultyServer, premature, raw, reply, slow
 
 REPLIES = {"421": reply("421 4.3.2 Bye"), "451": reply("451 4.3.0 Later"), "550": reply("550 5.7.1 No")}
 BREAKS = {"hang": HANG, "drop": DROP, "eof": EOF, "garbage": GARBAGE, "drip": DRIP}
@@ -58,12 +59,12 @@ def test_nothing_is_pipelined_where_it_is_not_offered(start_faulty_smtp):
     assert (server.pipelined, server.count("RSET")) == (0, 1)
 
 
-@pytest.mark.parametrize("tls", ["starttls", "ssl"])
-def test_mails_are_pipelined_over_an_encrypted_connection(start_pipelining, tls):
-    server = start_pipelining(tls=tls, username="mailer")
-    results = send_pipelined(server, mail(1), mail(2), mail(3))
-    assert [result.outcome for result in results] == ["sent"] * 3
-    assert (server.pipelined, server.connections) == (8, 1)
+def test_mails_are_pipelined_over_an_encrypted_connection():
+    for tls in ["starttls", "ssl"]:
+        with case(tls), FaultyServer(pipelining=True, tls=tls, username="mailer") as server:
+            results = send_pipelined(server, mail(1), mail(2), mail(3))
+            assert [result.outcome for result in results] == ["sent"] * 3
+            assert (server.pipelined, server.connections) == (8, 1)
 
 
 def test_a_content_of_more_than_one_write_is_followed_by_nothing(start_pipelining):
@@ -101,29 +102,30 @@ def test_a_recipient_who_is_named_twice_and_taken_once_has_got_the_mail(start_pi
     assert (result.outcome, outcomes(result), len(server.mails)) == ("sent", {ANN: "accepted"}, 1)
 
 
-@pytest.mark.parametrize("refusal", [REPLIES["550"], REPLIES["451"]])
-def test_a_refused_mail_does_not_touch_the_one_behind_it(start_pipelining, refusal):
-    server = start_pipelining(faults={"mail": [None, refusal]})
-    first, second, third = send_pipelined(server, mail(1), mail(2, ANN, BEN), mail(3, BEN))
-    assert (first.outcome, third.outcome) == ("sent", "sent")
-    assert (second.outcome, second.phase) == ("failed" if refusal == REPLIES["550"] else "deferred", "mail")
-    assert f"{second.code} {second.enhanced_code} {second.reply}" == refusal.text
-    assert type(second.error) is DeliveryError
-    assert set(outcomes(second)) == {ANN, BEN}
-    assert (server.connections, server.count("RSET")) == (1, 1)
-    assert server.pipelined == 2 + 4 + 3  # the third one leaves together with RSET, which comes first
+def test_a_refused_mail_does_not_touch_the_one_behind_it():
+    for refusal in [REPLIES["550"], REPLIES["451"]]:
+        with case(refusal), FaultyServer(pipelining=True, faults={"mail": [None, refusal]}) as server:
+            first, second, third = send_pipelined(server, mail(1), mail(2, ANN, BEN), mail(3, BEN))
+            assert (first.outcome, third.outcome) == ("sent", "sent")
+            assert (second.outcome, second.phase) == ("failed" if refusal == REPLIES["550"] else "deferred", "mail")
+            assert f"{second.code} {second.enhanced_code} {second.reply}" == refusal.text
+            assert type(second.error) is DeliveryError
+            assert set(outcomes(second)) == {ANN, BEN}
+            assert (server.connections, server.count("RSET")) == (1, 1)
+            assert server.pipelined == 2 + 4 + 3  # the third one leaves together with RSET, which comes first
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_354_after_all_recipients_were_refused_is_answered_by_a_lone_dot_at_nobodys_expense(start_pipelining, fault):
-    faults = {"rcpt": [None, REPLIES["550"], REPLIES["451"]], "dot": FAULTS[fault]}
-    server = start_pipelining(data_without_recipients="354 Go ahead", faults=faults)
-    first, second, third = send_pipelined(server, mail(1), mail(2, BEN, CY), mail(3))
-    assert (first.outcome, third.outcome) == ("sent", "sent")
-    assert (second.outcome, second.phase, second.code) == ("deferred", "rcpt", 451)
-    assert outcomes(second) == {BEN: "refused", CY: "deferred"}
-    assert server.contents == [SUBJECTS[1], b"", SUBJECTS[3]]
-    assert server.connections == (1 if fault in ("451", "550") else 2)
+def test_a_354_after_all_recipients_were_refused_is_answered_by_a_lone_dot_at_nobodys_expense():
+    for fault in FAULTS:
+        faults = {"rcpt": [None, REPLIES["550"], REPLIES["451"]], "dot": FAULTS[fault]}
+        options = {"data_without_recipients": "354 Go ahead", "faults": faults}
+        with case(fault), FaultyServer(pipelining=True, **options) as server:
+            first, second, third = send_pipelined(server, mail(1), mail(2, BEN, CY), mail(3))
+            assert (first.outcome, third.outcome) == ("sent", "sent")
+            assert (second.outcome, second.phase, second.code) == ("deferred", "rcpt", 451)
+            assert outcomes(second) == {BEN: "refused", CY: "deferred"}
+            assert server.contents == [SUBJECTS[1], b"", SUBJECTS[3]]
+            assert server.connections == (1 if fault in ("451", "550") else 2)
 
 
 def test_a_354_after_a_refused_mail_is_answered_by_a_lone_dot(start_pipelining):
@@ -133,68 +135,67 @@ def test_a_354_after_a_refused_mail_is_answered_by_a_lone_dot(start_pipelining):
     assert (server.contents, server.connections) == ([b"", SUBJECTS[2]], 1)
 
 
-@pytest.mark.parametrize("fault", BREAKS)
-@pytest.mark.parametrize("phase", ["rset", "data-reply"])
-def test_a_refusal_that_was_heard_stands_although_the_connection_ends(start_pipelining, phase, fault):
+def test_a_refusal_that_was_heard_stands_although_the_connection_ends():
     """`rcpt` is refused, and then the rest of the replies do not come."""
-    faults = {"rcpt": [REPLIES["550"]], "rset": [BREAKS[fault]]}
-    options = (
-        {} if phase == "rset" else {"data_without_recipients": "354 x", "faults": {**faults, "dot": BREAKS[fault]}}
-    )
-    server = start_pipelining(**{"faults": faults, **options})
-    first, second = send_pipelined(server, mail(1), mail(2))
-    assert (first.outcome, first.code, first.phase) == ("failed", 550, "rcpt")
-    assert (second.outcome, server.connections) == ("sent", 2)
+    for phase in ["rset", "data-reply"]:
+        for fault in BREAKS:
+            options = {"faults": {"rcpt": [REPLIES["550"]], "rset": [BREAKS[fault]]}}
+            if phase == "data-reply":
+                options = {"faults": {**options["faults"], "dot": BREAKS[fault]}, "data_without_recipients": "354 x"}
+            with case(phase, fault), FaultyServer(pipelining=True, **options) as server:
+                first, second = send_pipelined(server, mail(1), mail(2))
+                assert (first.outcome, first.code, first.phase) == ("failed", 550, "rcpt")
+                assert (second.outcome, server.connections) == ("sent", 2)
 
 
 # ---------------------------------------------------------------- every fault at every phase, one mail behind another
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("fault", FAULTS)
-def test_trouble_during_a_mail_spares_the_one_whose_envelope_is_behind_it(start_pipelining, phase, fault):
-    server = start_pipelining(faults={phase: [FAULTS[fault]]})
-    first, second = send_pipelined(server, mail(1, ANN), mail(2, BEN))
-    lost_at_the_end = phase == "content" and fault in BREAKS
-    expected = "failed" if fault == "550" else "uncertain" if lost_at_the_end else "deferred"
-    assert (first.outcome, first.phase) == (expected, phase)
-    assert outcomes(first) == {ANN: {"failed": "refused"}.get(expected, expected)}
-    if fault in BREAKS or fault == "421":
-        assert type(first.error) is ConversationBroken
-        assert first.error.uncertain == lost_at_the_end
-        assert server.connections == 2
-    else:
-        assert type(first.error) is DeliveryError
-        assert server.connections == 1
-    assert (second.outcome, outcomes(second)) == ("sent", {BEN: "accepted"})
-    assert [one.content for one in server.mails] == [SUBJECTS[2]]
+def test_trouble_during_a_mail_spares_the_one_whose_envelope_is_behind_it():
+    for fault in FAULTS:
+        for phase in PHASES:
+            with case(fault, phase), FaultyServer(pipelining=True, faults={phase: [FAULTS[fault]]}) as server:
+                first, second = send_pipelined(server, mail(1, ANN), mail(2, BEN))
+                lost_at_the_end = phase == "content" and fault in BREAKS
+                expected = "failed" if fault == "550" else "uncertain" if lost_at_the_end else "deferred"
+                assert (first.outcome, first.phase) == (expected, phase)
+                assert outcomes(first) == {ANN: {"failed": "refused"}.get(expected, expected)}
+                if fault in BREAKS or fault == "421":
+                    assert type(first.error) is ConversationBroken
+                    assert first.error.uncertain == lost_at_the_end
+                    assert server.connections == 2
+                else:
+                    assert type(first.error) is DeliveryError
+                    assert server.connections == 1
+                assert (second.outcome, outcomes(second)) == ("sent", {BEN: "accepted"})
+                assert [one.content for one in server.mails] == [SUBJECTS[2]]
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("fault", FAULTS)
-def test_trouble_during_a_mail_behind_another_is_charged_to_it_only_once_it_has_begun(start_pipelining, phase, fault):
-    server = start_pipelining(faults={phase: [None, FAULTS[fault]]})
-    first, second, third = send_pipelined(server, mail(1, ANN), mail(2, BEN), mail(3, CY))
-    assert (first.outcome, third.outcome) == ("sent", "sent")
-    is_refused = fault in ("451", "550")
-    if phase == "mail" and not is_refused:
-        assert (second.outcome, outcomes(second)) == ("sent", {BEN: "accepted"})
-        assert [one.content for one in server.mails] == SUBJECTS[1:]
-    else:
-        lost_at_the_end = phase == "content" and fault in BREAKS
-        expected = "failed" if fault == "550" else "uncertain" if lost_at_the_end else "deferred"
-        assert (second.outcome, second.phase) == (expected, phase)
-        assert second.error.uncertain == lost_at_the_end if second.error.phase == "content" else True
-        assert [one.content for one in server.mails] == [SUBJECTS[1], SUBJECTS[3]]
-    assert server.connections == (1 if is_refused else 2)
+def test_trouble_during_a_mail_behind_another_is_charged_to_it_only_once_it_has_begun():
+    for fault in FAULTS:
+        for phase in PHASES:
+            with case(fault, phase), FaultyServer(pipelining=True, faults={phase: [None, FAULTS[fault]]}) as server:
+                first, second, third = send_pipelined(server, mail(1, ANN), mail(2, BEN), mail(3, CY))
+                assert (first.outcome, third.outcome) == ("sent", "sent")
+                is_refused = fault in ("451", "550")
+                if phase == "mail" and not is_refused:
+                    assert (second.outcome, outcomes(second)) == ("sent", {BEN: "accepted"})
+                    assert [one.content for one in server.mails] == SUBJECTS[1:]
+                else:
+                    lost_at_the_end = phase == "content" and fault in BREAKS
+                    expected = "failed" if fault == "550" else "uncertain" if lost_at_the_end else "deferred"
+                    assert (second.outcome, second.phase) == (expected, phase)
+                    assert second.error.uncertain == lost_at_the_end if second.error.phase == "content" else True
+                    assert [one.content for one in server.mails] == [SUBJECTS[1], SUBJECTS[3]]
+                assert server.connections == (1 if is_refused else 2)
 
 
-@pytest.mark.parametrize("fault", BREAKS)
-def test_what_is_lost_with_two_mails_on_the_way_is_the_first_ones_answer_alone(start_pipelining, fault):
-    server = start_pipelining(faults={"content": [None, BREAKS[fault]]})
-    results = send_pipelined(server, mail(1), mail(2), mail(3))
-    assert [result.outcome for result in results] == ["sent", "uncertain", "sent"]
-    assert server.contents == SUBJECTS[1:]
+def test_what_is_lost_with_two_mails_on_the_way_is_the_first_ones_answer_alone():
+    for fault in BREAKS:
+        with case(fault), FaultyServer(pipelining=True, faults={"content": [None, BREAKS[fault]]}) as server:
+            results = send_pipelined(server, mail(1), mail(2), mail(3))
+            assert [result.outcome for result in results] == ["sent", "uncertain", "sent"]
+            assert server.contents == SUBJECTS[1:]
 
 
 def test_a_421_for_the_second_of_three_recipients_defers_the_mail_and_keeps_what_is_final(start_pipelining):
@@ -208,35 +209,35 @@ def test_a_421_for_the_second_of_three_recipients_defers_the_mail_and_keeps_what
 # ---------------------------------------------------------------- replies out of step
 
 
-@pytest.mark.parametrize("stray", ["250 2.0.0 stray", "354 stray", "451 4.0.0 stray", "550 5.0.0 stray", "220 stray"])
-@pytest.mark.parametrize("recipients", [(ANN,), (ANN, BEN), (BEN, ANN), (BEN,)])
-def test_a_reply_too_many_is_not_charged_to_the_mail_behind(start_pipelining, stray, recipients):
+def test_a_reply_too_many_is_not_charged_to_the_mail_behind():
     """Ben does not exist. Every reply after the stray one seems to answer the command before its own."""
-    faults = {"content": [raw(f"250 2.0.0 Taken\r\n{stray}\r\n")], f"rcpt:{BEN}": REPLIES["550"]}
-    server = start_pipelining(faults=faults)
-    first, second, third = send_pipelined(server, mail(1, CY), mail(2, *recipients), mail(3, CY))
-    assert (first.outcome, first.reply, third.outcome) == ("sent", "Taken", "sent")
-    assert outcomes(second) == {each: "accepted" if each == ANN else "refused" for each in recipients}
-    assert second.recipients[recipients[-1]].code == (250 if recipients[-1] == ANN else 550)
+    for recipients in [(ANN,), (ANN, BEN), (BEN, ANN), (BEN,)]:
+        for stray in ["250 2.0.0 stray", "354 stray", "451 4.0.0 stray", "550 5.0.0 stray", "220 stray"]:
+            faults = {"content": [raw(f"250 2.0.0 Taken\r\n{stray}\r\n")], f"rcpt:{BEN}": REPLIES["550"]}
+            with case(recipients, stray), FaultyServer(pipelining=True, faults=faults) as server:
+                first, second, third = send_pipelined(server, mail(1, CY), mail(2, *recipients), mail(3, CY))
+                assert (first.outcome, first.reply, third.outcome) == ("sent", "Taken", "sent")
+                assert outcomes(second) == {each: "accepted" if each == ANN else "refused" for each in recipients}
+                assert second.recipients[recipients[-1]].code == (250 if recipients[-1] == ANN else 550)
 
 
-@pytest.mark.parametrize("said", ["550 5.0.0 stray", "250 2.0.0 stray\r\n550 5.0.0 stray"])
-def test_a_reply_too_many_before_the_first_mail_puts_it_off_and_fails_nobody(start_pipelining, said):
-    server = start_pipelining(faults={"mail": [premature(said)]})
-    first, second = send_pipelined(server, mail(1), mail(2))
-    assert (first.outcome, outcomes(first)) == ("deferred", {ANN: "deferred"})
-    assert (second.outcome, server.connections) == ("sent", 2)
+def test_a_reply_too_many_before_the_first_mail_puts_it_off_and_fails_nobody():
+    for said in ["550 5.0.0 stray", "250 2.0.0 stray\r\n550 5.0.0 stray"]:
+        with case(said), FaultyServer(pipelining=True, faults={"mail": [premature(said)]}) as server:
+            first, second = send_pipelined(server, mail(1), mail(2))
+            assert (first.outcome, outcomes(first)) == ("deferred", {ANN: "deferred"})
+            assert (second.outcome, server.connections) == ("sent", 2)
 
 
-@pytest.mark.parametrize("refused_by", ["503 5.5.1 Not now", "354 Go ahead"])
-def test_a_refusal_after_which_rset_fails_is_asked_for_again_on_another_connection(start_pipelining, refused_by):
+def test_a_refusal_after_which_rset_fails_is_asked_for_again_on_another_connection():
     """It may have been the answer to something earlier."""
-    faults = {f"rcpt:{BEN}": [REPLIES["550"], REPLIES["451"]], "rset": [reply(refused_by)]}
-    server = start_pipelining(faults=faults)
-    first, second, third = send_pipelined(server, mail(1), mail(2, BEN), mail(3))
-    assert (first.outcome, third.outcome) == ("sent", "sent")
-    assert (second.outcome, second.code, outcomes(second)) == ("deferred", 451, {BEN: "deferred"})
-    assert server.connections == 2
+    for refused_by in ["503 5.5.1 Not now", "354 Go ahead"]:
+        faults = {f"rcpt:{BEN}": [REPLIES["550"], REPLIES["451"]], "rset": [reply(refused_by)]}
+        with case(refused_by), FaultyServer(pipelining=True, faults=faults) as server:
+            first, second, third = send_pipelined(server, mail(1), mail(2, BEN), mail(3))
+            assert (first.outcome, third.outcome) == ("sent", "sent")
+            assert (second.outcome, second.code, outcomes(second)) == ("deferred", 451, {BEN: "deferred"})
+            assert server.connections == 2
 
 
 def test_what_is_said_after_a_refused_rset_is_not_charged_to_the_mail_behind(start_pipelining):

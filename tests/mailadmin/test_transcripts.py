@@ -11,8 +11,9 @@ from mailadmin.drivers.base import Envelope
 from mailadmin.drivers.smtp.transcribing import FIRST_LINES, LAST_LINES
 from maillog.content import transcripts
 from maillog.models import Attempt, Message, Transcript
+from tests.cases import case
 from tests.mailadmin.smtp_sending import ANN, BEN, MESSAGE, PASSWORD, assert_no_password, envelope, send, send_one
-from tests.smtp_faults import DROP, GARBAGE, HANG, reply
+from tests.smtp_faults import DROP, GARBAGE, HANG, FaultyServer, reply
 
 REFUSED = reply("550 5.1.1 No such user")
 
@@ -91,19 +92,20 @@ def test_a_refused_mail_goes_on_to_the_end_of_what_had_been_sent_behind_it(start
 # ---------------------------------------------------------------- what is secret
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
-@pytest.mark.parametrize("echo", ["{line}", "no: {line}", "bad\r\n535 5.7.8 {line}"])
-def test_nothing_of_a_sign_in_is_taken_down_even_if_the_server_repeats_it(start_faulty_smtp, mechanism, echo):
-    text = "535-5.7.8 bad\r\n535 5.7.8 {line}" if "\r\n" in echo else f"535 5.7.8 {echo}"
-    server = start_faulty_smtp(username="mailer", password=PASSWORD, mechanisms=mechanism, faults={"auth": reply(text)})
-    said = send_one(server).transcript
-    told = "\n".join(dialog(said.lines))
-    assert_no_password(told)
-    assert base64.b64encode(b"mailer").decode() not in told
-    for line in server.lines[1:]:
-        assert line.removeprefix("AUTH PLAIN ") not in told or line == f"AUTH {mechanism}"
-    assert "[struck out]" in told
-    assert phases_of(said)[-1] == "auth"
+def test_nothing_of_a_sign_in_is_taken_down_even_if_the_server_repeats_it():
+    for echo in ["{line}", "no: {line}", "bad\r\n535 5.7.8 {line}"]:
+        for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"]:
+            text = "535-5.7.8 bad\r\n535 5.7.8 {line}" if "\r\n" in echo else f"535 5.7.8 {echo}"
+            options = {"username": "mailer", "password": PASSWORD, "mechanisms": mechanism}
+            with case(echo, mechanism), FaultyServer(faults={"auth": reply(text)}, **options) as server:
+                said = send_one(server).transcript
+                told = "\n".join(dialog(said.lines))
+                assert_no_password(told)
+                assert base64.b64encode(b"mailer").decode() not in told
+                for line in server.lines[1:]:
+                    assert line.removeprefix("AUTH PLAIN ") not in told or line == f"AUTH {mechanism}"
+                assert "[struck out]" in told
+                assert phases_of(said)[-1] == "auth"
 
 
 def phases_of(said):
@@ -144,13 +146,14 @@ def test_a_long_line_is_cut(start_faulty_smtp):
 # ---------------------------------------------------------------- where it breaks
 
 
-@pytest.mark.parametrize("phase", ["greeting", "ehlo", "mail", "rcpt", "data", "content"])
-@pytest.mark.parametrize("fault", [DROP, HANG, GARBAGE])
-def test_a_broken_conversation_ends_with_a_remark(start_faulty_smtp, phase, fault):
-    result = send_one(start_faulty_smtp(faults={phase: fault}))
-    assert phases(result)[-1] == phase
-    assert result.transcript.lines[-1][0] == ""
-    assert pickle.loads(pickle.dumps(result)).transcript == result.transcript
+def test_a_broken_conversation_ends_with_a_remark():
+    for fault in [DROP, HANG, GARBAGE]:
+        for phase in ["greeting", "ehlo", "mail", "rcpt", "data", "content"]:
+            with case(fault, phase), FaultyServer(faults={phase: fault}) as server:
+                result = send_one(server)
+                assert phases(result)[-1] == phase
+                assert result.transcript.lines[-1][0] == ""
+                assert pickle.loads(pickle.dumps(result)).transcript == result.transcript
 
 
 def test_a_refused_greeting_and_a_server_that_is_not_there_are_told(start_faulty_smtp):
