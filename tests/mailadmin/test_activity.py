@@ -1,6 +1,7 @@
 """What the overview shows of the last 24 hours and 30 days."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +22,7 @@ from maillog.explanations.error_kinds import described
 from maillog.queue.settling import settle
 from maillog.statistics import queries as figures
 from maillog.statistics import rollups
+from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, settlement
@@ -89,9 +91,9 @@ def test_every_bar_lies_within_the_drawing_on_its_side_of_the_line(places):
             assert 0 <= float(bar.x) < float(bar.x) + float(bar.width) <= bar_chart.WIDTH
 
 
-@pytest.mark.parametrize(("number", "up"), [(0, 0), (1, 1), (3, 5), (7, 10), (10, 10), (11, 20), (320, 500)])
-def test_the_scale_ends_at_a_round_number(number, up):
-    assert bar_chart.nice(number) == up
+def test_the_scale_ends_at_a_round_number():
+    for number, up in [(0, 0), (1, 1), (3, 5), (7, 10), (10, 10), (11, 20), (320, 500)]:
+        assert bar_chart.nice(number) == up, number
 
 
 # ---------------------------------------------------------------- hours and days
@@ -110,64 +112,57 @@ def test_hours_are_the_running_one_and_those_before_it():
     assert local(bounds[-2:], "Asia/Kolkata") == ["10 15:30", "10 16:30"]
 
 
-@pytest.mark.parametrize(
-    ("zone", "now", "hours"),
-    [
+def test_days_are_cut_at_local_midnight_whatever_the_clocks_do():
+    for zone, now, hours in [
         ("UTC", datetime(2026, 3, 10, 10, tzinfo=UTC), {24}),
         ("Europe/Berlin", datetime(2026, 3, 31, 10, tzinfo=UTC), {23, 24}),
         ("Europe/Berlin", datetime(2026, 10, 31, 10, tzinfo=UTC), {24, 25}),
         ("America/Sao_Paulo", datetime(2018, 11, 10, 12, tzinfo=UTC), {23, 24}),  # the change was at midnight
         ("Asia/Kolkata", datetime(2026, 3, 10, 10, tzinfo=UTC), {24}),
         ("Pacific/Chatham", datetime(2026, 4, 10, 10, tzinfo=UTC), {24, 25}),
-    ],
-)
-def test_days_are_cut_at_local_midnight_whatever_the_clocks_do(zone, now, hours):
-    with timezone.override(zone):
-        bounds = figures.days_before(now)
-        names = [timezone.localtime(one) for one in bounds]
-    lengths = {(end - start) // timedelta(hours=1) for start, end in pairwise(bounds)}
-    assert lengths == hours
-    assert len(bounds) == 31
-    assert len({one.date() for one in names}) == 31
-    assert all(one < timedelta(hours=1) for one in (each - each.replace(hour=0, minute=0) for each in names[:1]))
-    assert bounds[-2] <= now < bounds[-1]
+    ]:
+        with case(zone, now):
+            with timezone.override(zone):
+                bounds = figures.days_before(now)
+                names = [timezone.localtime(one) for one in bounds]
+            lengths = {(end - start) // timedelta(hours=1) for start, end in pairwise(bounds)}
+            assert lengths == hours
+            assert len(bounds) == 31
+            assert len({one.date() for one in names}) == 31
+            assert all(
+                one < timedelta(hours=1) for one in (each - each.replace(hour=0, minute=0) for each in names[:1])
+            )
+            assert bounds[-2] <= now < bounds[-1]
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns", "Europe/Berlin"])
-def test_a_mail_is_on_the_day_on_which_its_hour_began(zone):
+def test_a_mail_is_on_the_day_on_which_its_hour_began():
     moments = [datetime(2026, 3, 28, 12, 59, tzinfo=UTC) + timedelta(minutes=37 * number) for number in range(60)]
     for moment in moments:
         with time_machine.travel(moment, tick=False):
             finished("sent")
-    with timezone.override(zone):
-        slots, _ = figures.slots(figures.days_before(moments[-1]), moments[-1])
-        expected = {}
-        for moment in moments:
-            day = timezone.localtime(moment.replace(minute=0)).date()
-            expected[day] = expected.get(day, 0) + 1
-        found = {timezone.localtime(one.start).date(): one.sent for one in slots if one.sent}
-    assert found == expected
+    for zone in ["UTC", "Asia/Kolkata", "America/St_Johns", "Europe/Berlin"]:
+        with timezone.override(zone):
+            slots, _ = figures.slots(figures.days_before(moments[-1]), moments[-1])
+            expected = Counter(timezone.localtime(moment.replace(minute=0)).date() for moment in moments)
+            found = {timezone.localtime(one.start).date(): one.sent for one in slots if one.sent}
+        assert found == expected, zone
 
 
-@pytest.mark.parametrize(
-    ("moment", "zone", "term"),
-    [
+def test_moments_are_written_as_the_search_reads_them():
+    for moment, zone, term in [
         (datetime(2026, 3, 10, 10, tzinfo=UTC), "UTC", "2026-03-10T10:00"),
         (datetime(2026, 3, 10, 0, tzinfo=UTC), "UTC", "2026-03-10"),
         (datetime(2026, 3, 10, 10, tzinfo=UTC), "Asia/Kolkata", "2026-03-10T15:30"),
         (datetime(2026, 10, 25, 0, tzinfo=UTC), "Europe/Berlin", "2026-10-25T02:00"),
         (datetime(2026, 10, 25, 1, tzinfo=UTC), "Europe/Berlin", "2026-10-25T01:00Z"),  # 2:00 for the second time
-    ],
-)
-def test_moments_are_written_as_the_search_reads_them(moment, zone, term):
-    with timezone.override(zone):
-        assert activity.time_term(moment) == term
+    ]:
+        with case(moment, zone), timezone.override(zone):
+            assert activity.time_term(moment) == term
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
+def test_kinds_of_errors_have_words():
+    for kind, words in [
         ("550 5.1.1", "The mailbox does not exist"),
         ("550 5.1.99", "Something is wrong with the address"),
         ("550 5.7.1", "The server's rules forbid it"),
@@ -177,10 +172,8 @@ def test_moments_are_written_as_the_search_reads_them(moment, zone, term):
         ("550 5.9.9", "The server refused it for good"),
         ("connect", "The host cannot be reached"),
         ("other", "No answer of a server"),
-    ],
-)
-def test_kinds_of_errors_have_words(kind, words):
-    assert described(kind) == words
+    ]:
+        assert described(kind) == words, kind
 
 
 # ---------------------------------------------------------------- the page

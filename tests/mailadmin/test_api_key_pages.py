@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from mailadmin.http_api import api_keys
 from mailadmin.models.api_key import ApiKey
+from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.mailadmin.programs import Program
@@ -47,22 +48,20 @@ def test_loading_the_answer_again_makes_no_second_key(admin_client):
     assert ApiKey.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
+def test_what_is_wrong_is_said_at_the_field(admin_client):
+    for change, words in [
         ({"name": ""}, "This field is required."),
         ({"name": "a" * 101}, "at most 100 characters"),
         ({"name": "a\u0085b"}, "control characters"),
         ({"scopes": []}, "Choose at least one."),
         ({"scopes": ["mails:all"]}, "mails:all is not one of the available choices"),
         ({"days": "9999"}, "9999 is not one of the available choices"),
-    ],
-)
-def test_what_is_wrong_is_said_at_the_field(admin_client, change, words):
-    response = admin_client.post(NEW, {**FORM, **change})
-    assert response.status_code == 422
-    assert words in html_of(response)
-    assert not ApiKey.objects.exists()
+    ]:
+        with case(change):
+            response = admin_client.post(NEW, {**FORM, **change})
+            assert response.status_code == 422
+            assert words in html_of(response)
+            assert not ApiKey.objects.exists()
 
 
 def test_only_what_the_person_may_do_is_offered(db):

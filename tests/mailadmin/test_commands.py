@@ -10,6 +10,7 @@ from mailadmin.api import Mail, send
 from maillog.models import Message, Status
 from templates_app.content.content import Content, Texts
 from templates_app.library import samples
+from tests.cases import case
 from tests.templates_app.makers import make_template
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,13 +115,12 @@ def test_mail_log_gives_all_that_a_query_finds_as_csv(mail_settings):
     assert [line.split(",")[5] for line in lines] == [f"p{number}@example.com" for number in (4, 2, 1, 0)]
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--limit", "0"), ("--limit", "999999"), ("a b c d e f g h i j k l m",), ("statsu:failed",)]
-)
-def test_mail_log_exits_2_when_used_wrongly(arguments):
-    with pytest.raises(CommandError) as caught:
-        run("mail_log", *arguments)
-    assert caught.value.returncode == 2
+def test_mail_log_exits_2_when_used_wrongly():
+    for arguments in [("--limit", "0"), ("--limit", "999999"), ("a b c d e f g h i j k l m",), ("statsu:failed",)]:
+        with case(arguments):
+            with pytest.raises(CommandError) as caught:
+                run("mail_log", *arguments)
+            assert caught.value.returncode == 2
 
 
 # ---------------------------------------------------------------- with a template
@@ -156,9 +156,9 @@ def test_mail_test_takes_a_region_that_has_its_language(relay):
     assert Message.objects.get().language == "de"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
+def test_mail_test_exits_2_for_a_template_language_or_sample_that_is_not_there(relay):
+    relay()
+    for arguments, words in [
         (("--template", "account/nowhere"), "--template: there is no published template 'account/nowhere'"),
         (("--template", "mail/layout"), "--template: there is no"),
         (
@@ -168,15 +168,13 @@ def test_mail_test_takes_a_region_that_has_its_language(relay):
         (("--language", "tlh"), "--language: mail/test has no 'tlh'"),
         (("--template", "account/welcome", "--sample", "None"), "--sample: account/welcome has no 'None'; it has: "),
         (("--sample", "By a person"), "--sample: the samples are a template's"),
-    ],
-)
-def test_mail_test_exits_2_for_a_template_language_or_sample_that_is_not_there(relay, arguments, words):
-    relay()
-    with pytest.raises(CommandError) as caught:
-        run("mail_test", "ann@example.com", *arguments)
-    assert caught.value.returncode == 2
-    assert words in str(caught.value)
-    assert not Message.objects.exists()
+    ]:
+        with case(arguments):
+            with pytest.raises(CommandError) as caught:
+                run("mail_test", "ann@example.com", *arguments)
+            assert caught.value.returncode == 2
+            assert words in str(caught.value)
+            assert not Message.objects.exists()
 
 
 def test_mail_test_exits_1_and_says_that_the_values_do_not_fit(relay):

@@ -10,6 +10,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, send_mail
 from mailadmin.errors import InvalidMail
 from maillog.content.storage import unpack
 from maillog.models import Content, Message
+from tests.cases import case
 
 pytestmark = pytest.mark.django_db
 
@@ -65,9 +66,8 @@ def test_lines_end_with_crlf():
     assert octets.count(b"\n") == octets.count(b"\r\n") == octets.count(b"\r")
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
+def test_hostile_messages_are_refused():
+    for message in [
         EmailMessage("Hi\nBcc: eve@example.com", "x", None, ["ann@example.com"]),
         EmailMessage("Hi\x85", "x", None, ["ann@example.com"]),
         EmailMessage("Hi", "x", None, ["ann@example.com"], headers={"X-A": "b\r\nBcc: eve@example.com"}),
@@ -76,15 +76,13 @@ def test_lines_end_with_crlf():
         EmailMessage("Hi", "x", None, ["ann@example.com, eve@example.com"]),
         EmailMessage("Hi", "x", "not an address", ["ann@example.com"]),
         EmailMessage("Hi", "x \ud800", None, ["ann@example.com"]),
-    ],
-    ids=["subject", "c1", "header", "bcc-header", "group", "list", "sender", "surrogate"],
-)
-def test_hostile_messages_are_refused(message):
-    with pytest.raises(InvalidMail):
-        message.send()
-    assert not Message.objects.exists()
-    message.connection = None
-    assert message.send(fail_silently=True) == 0
+    ]:
+        with case(message):
+            with pytest.raises(InvalidMail):
+                message.send()
+            assert not Message.objects.exists()
+            message.connection = None
+            assert message.send(fail_silently=True) == 0
 
 
 def test_the_message_itself_is_left_as_it_was():

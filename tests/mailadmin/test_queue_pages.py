@@ -16,6 +16,7 @@ from maillog.models import Message, Status
 from maillog.queue.actions import newest_id
 from maillog.queue.settling import settle
 from secrets_app import vault
+from tests.cases import case, rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, queued, settlement
@@ -107,34 +108,37 @@ def everything():
     return list(Message.objects.order_by("pk").values()), list(ConnectionState.objects.values())
 
 
-@pytest.mark.parametrize("who", ["anonymous", "colleague", "viewer", "blind_manager"])
-def test_who_may_not_act_changes_nothing(who, request, relay, admin):
+def test_who_may_not_act_changes_nothing(colleague_client, viewer, blind_manager, relay):
     pk = held()
     circuit_breaker.pause(relay, by="Ann")
-    client = (
-        Client() if who == "anonymous" else request.getfixturevalue("colleague_client" if who == "colleague" else who)
-    )
     before = everything()
-    for url, data in actions(pk):
-        response = client.post(url, data)
-        if who == "anonymous":
-            assert response.status_code == 302, url
-            assert response["Location"].startswith("/account/login/"), url
-        else:
-            assert response.status_code == 403, url
-    assert everything() == before
+    clients = {"anonymous": Client(), "colleague": colleague_client, "viewer": viewer, "blind manager": blind_manager}
+    for who, client in clients.items():
+        with case(who):
+            for url, data in actions(pk):
+                response = client.post(url, data)
+                if who == "anonymous":
+                    assert response.status_code == 302, url
+                    assert response["Location"].startswith("/account/login/"), url
+                else:
+                    assert response.status_code == 403, url
+            assert everything() == before
 
 
-@pytest.mark.parametrize(
-    ("who", "status"),
-    [("viewer", 200), ("manager", 200), ("admin_client", 200), ("colleague_client", 403), ("blind_manager", 403)],
-)
-def test_who_may_see_the_queue(who, status, request):
-    client = request.getfixturevalue(who)
-    assert client.get(QUEUE).status_code == status
-    assert client.get(STATE).status_code == status
-    for url in (RETRY_ALL, CANCEL_ALL):
-        assert client.get(url).status_code == (200 if who in {"manager", "admin_client"} else 403)
+def test_who_may_see_the_queue(request):
+    for who, status in [
+        ("viewer", 200),
+        ("manager", 200),
+        ("admin_client", 200),
+        ("colleague_client", 403),
+        ("blind_manager", 403),
+    ]:
+        with case(who):
+            client = request.getfixturevalue(who)
+            assert client.get(QUEUE).status_code == status
+            assert client.get(STATE).status_code == status
+            for url in (RETRY_ALL, CANCEL_ALL):
+                assert client.get(url).status_code == (200 if who in {"manager", "admin_client"} else 403)
 
 
 def test_a_viewer_sees_no_button(viewer, relay):
@@ -163,21 +167,22 @@ TOUCHED = {
 }
 
 
-@pytest.mark.parametrize("action", TOUCHED)
-@pytest.mark.parametrize("status", Status.values)
-@pytest.mark.parametrize("who", ["manager", "admin_client"])
-def test_an_action_on_one_mail_touches_it_or_says_why_not(action, status, who, request):
-    client, pk = request.getfixturevalue(who), in_state(status)
-    before = Message.objects.values().get(pk=pk)
-    answer = client.post(f"/mail/queue/{pk}/{action}/", {"next": f"/log/{pk}/"}, follow=True)
-    assert answer.redirect_chain == [(f"/log/{pk}/", 302)]
-    (message,) = said(answer)
-    if status in TOUCHED[action]:
-        assert message == ("1 mail is due now." if action == "retry" else "1 mail was cancelled.")
-        assert status_of(pk) == ("queued" if action == "retry" else "cancelled")
-    else:
-        assert "left" in message
-        assert Message.objects.values().get(pk=pk) == before
+def test_an_action_on_one_mail_touches_it_or_says_why_not(manager, admin_client):
+    for who, client in {"manager": manager, "administrator": admin_client}.items():
+        for status in Status.values:
+            for action in TOUCHED:
+                with rolled_back(who, status, action):
+                    pk = in_state(status)
+                    before = Message.objects.values().get(pk=pk)
+                    answer = client.post(f"/mail/queue/{pk}/{action}/", {"next": f"/log/{pk}/"}, follow=True)
+                    assert answer.redirect_chain == [(f"/log/{pk}/", 302)]
+                    (message,) = said(answer)
+                    if status in TOUCHED[action]:
+                        assert message == ("1 mail is due now." if action == "retry" else "1 mail was cancelled.")
+                        assert status_of(pk) == ("queued" if action == "retry" else "cancelled")
+                    else:
+                        assert "left" in message
+                        assert Message.objects.values().get(pk=pk) == before
 
 
 @pytest.mark.parametrize("url", [RETRY, CANCEL])
@@ -312,11 +317,12 @@ def test_trying_again_leaves_alone_what_somebody_paused(manager, relay):
     assert ConnectionState.objects.get().paused_by == "Ann"
 
 
-@pytest.mark.parametrize("name", ["nowhere", "0", "99999999999999999999999", "ENVIRONMENT"])
-def test_a_connection_that_is_not_there_is_not_found(manager, relay, name):
-    for action in ("pause", "resumption", "probe"):
-        assert manager.post(f"/mail/queue/connections/{name}/{action}/").status_code == 404
-    assert not ConnectionState.objects.exists()
+def test_a_connection_that_is_not_there_is_not_found(manager, relay):
+    for name in ["nowhere", "0", "99999999999999999999999", "ENVIRONMENT"]:
+        with case(name):
+            for action in ("pause", "resumption", "probe"):
+                assert manager.post(f"/mail/queue/connections/{name}/{action}/").status_code == 404
+            assert not ConnectionState.objects.exists()
 
 
 # ---------------------------------------------------------------- the page
