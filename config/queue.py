@@ -1,4 +1,4 @@
-"""The job queue behind the worker: one Huey object, stored where ``QUEUE_URL`` says."""
+"""The worker's job queue: one Huey object with its storage at ``QUEUE_URL``."""
 
 import threading
 from functools import partial
@@ -12,16 +12,15 @@ from huey.serializer import SignedSerializer
 
 
 class StoppingConsumer(Consumer):  # type: ignore[misc]  # Huey has no types
-    """Tells the running jobs to come to an end, by `huey.stopping`, before it waits for them."""
+    """Tells running jobs to finish, through the event `huey.stopping`, before it waits for them."""
 
     def stop(self, graceful: bool = False) -> None:
-        """Set the flag, then stop as Huey does."""
         self.huey.stopping.set()
         super().stop(graceful=graceful)
 
 
 def open_queue(url: str, secret: str) -> Huey:
-    """Return the queue at `url`, with the event `stopping` that is set when its consumer is asked to stop."""
+    """Return the queue at `url`; its event `stopping` is set when the consumer is asked to stop."""
     queue = open_store(url, secret)
     queue.stopping = threading.Event()
     queue.create_consumer = partial(StoppingConsumer, queue)
@@ -31,8 +30,8 @@ def open_queue(url: str, secret: str) -> Huey:
 def open_store(url: str, secret: str) -> Huey:
     """Return the queue at `url`, as `parsers.queue` returns it. Raises ImproperlyConfigured if it does not open.
 
-    Jobs are pickled, so they are signed with `secret`: whoever can write to the store cannot run code here. Results are
-    not kept, because the jobs are only wake-ups.
+    Jobs are pickled, so they are signed with `secret`: write access to the store is not enough to run code here.
+    Results are not stored, because the jobs are only wake-ups.
     """
     scheme = urlsplit(url).scheme
     common = {"serializer": SignedSerializer(secret=secret), "results": False}
@@ -47,5 +46,5 @@ def open_store(url: str, secret: str) -> Huey:
     except Exception as error:  # noqa: BLE001  (every store raises errors of its own library)
         password = urlsplit(url).password
         reason = str(error).replace(password, "***") if password else str(error)
-        message = f"QUEUE_URL: the queue's store cannot be opened: {reason}"
+        message = f"QUEUE_URL: the queue's storage cannot be opened: {reason}"
         raise ImproperlyConfigured(message) from None

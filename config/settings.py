@@ -1,4 +1,4 @@
-"""All settings of the project, read once at the start. What may be set from outside is in ``.env.example``."""
+"""All settings of the project, read once at start-up. ``.env.example`` lists what the environment may set."""
 
 import os
 import sys
@@ -49,8 +49,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.web.middleware.NoCopiesMiddleware",
-    "config.web.middleware.DatabaseTroubleMiddleware",
+    "config.web.middleware.NoStoreMiddleware",
+    "config.web.middleware.DatabaseErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -97,18 +97,18 @@ DATABASES = {
         secret=True,
     )
 }
-# The worker reads each mail once and has three connections. What it keeps or maps of the database would count as its
-# memory and save it nothing (with 100,000 mails waiting 127 MB at its peak where each keeps 8 MB, 107 with 2).
+# The worker reads each message once and has three connections: a page cache or a memory map would cost it memory and
+# save nothing (peak with 100,000 messages waiting: 127 MB with 8 MB of cache per connection, 107 MB with 2 MB).
 IS_WORKER = not {"run_huey", "deliver_due"}.isdisjoint(sys.argv)
-KEPT_KILOBYTES, MAPPED_OCTETS = (2 * 1024, 0) if IS_WORKER else (64 * 1024, 1 << 30)
+CACHE_KIB, MMAP_BYTES = (2 * 1024, 0) if IS_WORKER else (64 * 1024, 1 << 30)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Measured with four web writers and a worker: no "database is locked" in 60 s (the design's logscale notes).
+    # Measured with four web processes and a worker writing: no "database is locked" in 60 s.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
-            f"PRAGMA cache_size=-{KEPT_KILOBYTES}; PRAGMA mmap_size={MAPPED_OCTETS};"
+            f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES};"
             "PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=ON"
         ),
     }
@@ -123,10 +123,10 @@ QUEUE_URL = env.parsed(
     secret=True,
 )
 SECRETS_KEYS: tuple[str, ...] = env.parsed("SECRETS_KEYS", key_files.fernet_keys, (), secret=True)
-WEBHOOK_SECRET = env.text("MAILADMIN_WEBHOOK_SECRET")  # signs what is told of incidents; kept nowhere else
+WEBHOOK_SECRET = env.text("MAILADMIN_WEBHOOK_SECRET")  # signs the webhook of alarms; stored nowhere else
 MAIL = reading.read_mail(env, BASE_DIR, drivers=("smtp", "sendmail", "log", "silent", "disabled"))
 EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
-DEFAULT_FROM_EMAIL = ""  # composing fills in the configured sender
+DEFAULT_FROM_EMAIL = ""  # composing inserts the configured sender
 
 # ---------------------------------------------------------------- people
 
@@ -152,16 +152,16 @@ ACCOUNT_ADAPTER = "users.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"  # accounts are made by an administrator; self-service sign-up is closed
+ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators create accounts; self-service sign-up is closed
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password is told by mail
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password is confirmed by email
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(BASE_URL).scheme
-MFA_ALLOW_UNVERIFIED_EMAIL = True  # asking for a reset mail records the address as unverified; nothing here verifies it
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # a password reset records the address as unverified; nothing here verifies it
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Mailadmin"
-USERSESSIONS_TRACK_ACTIVITY = False  # it would make every page view a write
+USERSESSIONS_TRACK_ACTIVITY = False  # it would turn every page view into a write
 
 # ---------------------------------------------------------------- safety
 
@@ -169,11 +169,11 @@ if BASE_URL.startswith("https://"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31536000
-# Other host names of the domain, and plain HTTP in front of the proxy that ends TLS, are not this program's to decide.
+# Other host names of the domain, and plain HTTP in front of the proxy that terminates TLS, are the operator's decision.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SESSION_ENGINE = "config.web.sessions"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # pages carry the token in their forms and for htmx
-DEFAULT_EXCEPTION_REPORTER_FILTER = "secrets_app.redaction.RedactingFilter"  # holds under DEBUG, too
+DEFAULT_EXCEPTION_REPORTER_FILTER = "secrets_app.redaction.RedactingFilter"  # also under DEBUG
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -195,8 +195,8 @@ CONTENT_SECURITY_POLICY = {
 # ---------------------------------------------------------------- words, times, files
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]  # German joins with its translation
-MAIL_LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # that the built-in templates are written in
+LANGUAGES = [("en", "English")]  # German follows with its translation
+MAIL_LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # of the built-in templates
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
@@ -217,7 +217,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-        # A handler of its own, or run_huey adds one and every line appears twice.
+        # A handler of its own; otherwise run_huey adds one and every line appears twice.
         "huey": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }
@@ -225,7 +225,7 @@ LOGGING = {
 env.raise_problems()
 UNKNOWN_MAIL_NAMES = reading.unknown_mail_names(env)
 
-# Last, because they touch the disk or the network, which a wrong setting above must not.
+# Last, because they touch the disk or the network, which must not happen if a setting above is wrong.
 SECRET_KEY = SECRET_KEY or key_files.stored_secret_key(VAR_DIR / "secret.key")
 SECRETS_KEYS = SECRETS_KEYS or key_files.stored_fernet_keys(VAR_DIR / "secrets.key")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

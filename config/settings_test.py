@@ -1,11 +1,11 @@
-"""The settings under test: away from ``.env`` and ``var/``, with plain static files and a cheap password hash."""
+"""Settings for tests: independent of ``.env`` and ``var/``, with plain static files and a cheap password hash."""
 
 import os
 import re
 import tempfile
 from pathlib import Path
 
-# Blank counts as unset and wins over .env, so the tests see no setting of this machine but the stores they are given.
+# Blank counts as unset and overrides .env: the tests see none of this machine's settings except the two stores.
 _kept = {"DATABASE_URL", "QUEUE_URL"}
 _example = (Path(__file__).resolve().parent.parent / ".env.example").read_text(encoding="utf-8")
 for _name in re.findall(r"^#?([A-Z][A-Z_]+)=", _example, re.MULTILINE):
@@ -23,11 +23,11 @@ os.environ["SECRETS_KEYS"] = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI="
 from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STATIC_ROOT = Path(tempfile.mkdtemp(dir=_scratch.name))  # has to be there
+STATIC_ROOT = Path(tempfile.mkdtemp(dir=_scratch.name))  # must exist
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
-    # A file, not memory: threads then have connections of their own that lock one another as in real life.
+    # A file, not memory: threads then have connections of their own that lock each other as in production.
     DATABASES["default"]["TEST"] = {"NAME": f"{_scratch.name}/test.sqlite3"}  # noqa: F405

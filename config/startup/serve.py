@@ -1,8 +1,8 @@
 """Starts Mailadmin: prepares the database and the static files, then hands over to `config.startup.supervise`.
 
-``python -m config.startup.serve`` is what ``make run`` ends in; ``--worker-only`` starts one more worker and no web
-server. Preparing needs all of Django, supervising needs none of it, so the process replaces itself in between: what
-stays in memory beside the web server and the worker is small.
+``make run`` calls ``python -m config.startup.serve``; ``--worker-only`` starts one more worker and no web server.
+Preparation needs all of Django, supervision needs none of it, so the process replaces itself in between and takes up
+little memory beside the web server and the worker.
 """
 
 import argparse
@@ -25,21 +25,21 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 HOST = "127.0.0.1"
-MIGRATION_LOCK = 6245177  # any number, the same on all machines
+MIGRATION_LOCK = 6245177  # arbitrary, but the same on all machines
 
 
 def main() -> None:
-    """Prepare, then become the supervisor. Exits with 2 for a wrong setting and 1 if something else is in the way."""
+    """Prepare, then become the supervisor. Exits with 2 for a wrong setting and 1 for any other obstacle."""
     parser = argparse.ArgumentParser(prog="python -m config.startup.serve", description="Start Mailadmin.")
     parser.add_argument("--worker-only", action="store_true", help="start a worker and no web server")
     worker_only = parser.parse_args().worker_only
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while preparing ends at once, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during preparation ends it at once, without a traceback
     try:
         port = settings.PORT
         if not worker_only and not port_is_free(port):
             other = port + 1 if port < 65535 else 8000
-            refuse(f"Port {port} is taken by another program. Choose another: PORT={other} make run")
+            refuse(f"Port {port} is in use by another program. Choose another port: PORT={other} make run")
         django.setup()
         prepare_database()
         if not worker_only and not settings.DEBUG:
@@ -59,15 +59,14 @@ def main() -> None:
 
 
 def refuse(message: str, *, status: int = 1) -> None:
-    """Say why Mailadmin does not start, and end."""
+    """Print why Mailadmin does not start, and exit."""
     sys.stderr.write(f"{message}\n")
     sys.exit(status)
 
 
 def port_is_free(port: int) -> bool:
-    """Return whether nothing listens on this port."""
     with socket.socket() as probe:
-        # As the web server does: connections of an earlier run that still linger do not count.
+        # As the web server does: lingering connections of an earlier run do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -77,17 +76,17 @@ def port_is_free(port: int) -> bool:
 
 
 def prepare_database() -> None:
-    """Bring the database up to date, make Django's checks, and the administrator whom the environment names."""
+    """Migrate the database, run Django's checks, and create the administrator that the environment names."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        with alone():
+        with migration_lock():
             call_command("migrate", interactive=False, verbosity=0)
     call_command("ensure_admin", skip_checks=False)
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Keep other machines that start at the same time from migrating too; they wait, and then have nothing to do."""
+def migration_lock() -> Iterator[None]:
+    """Make other machines that start at the same time wait; afterwards they have nothing left to migrate."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -100,7 +99,7 @@ def alone() -> Iterator[None]:
 
 
 def build_static_files() -> None:
-    """Collect and compress the static files, unless they were built from the very files that are there now."""
+    """Collect and compress the static files, unless nothing has changed since they were last built."""
     stamp = Path(settings.STATIC_ROOT) / ".built-from"
     sources = static_sources()
     if stamp.is_file() and stamp.read_text(encoding="ascii") == sources:
@@ -110,7 +109,7 @@ def build_static_files() -> None:
 
 
 def static_sources() -> str:
-    """Return a digest of the names, sizes and times of all static files and of how they are stored."""
+    """Return a digest of the names, sizes and modification times of all static files, and of their storage class."""
     digest = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
     for finder in get_finders():
         for name, storage in sorted(finder.list([]), key=lambda found: found[0]):

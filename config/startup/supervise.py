@@ -1,7 +1,8 @@
-"""Runs the web server and the worker as two processes and ends both together, whatever happens to any of the three.
+"""Runs the web server and the worker as two processes and stops both together, whichever of the three ends first.
 
-Knows nothing of Django, so that it stays small. Each child leads a process group of its own: a Ctrl-C reaches the
-supervisor alone, which then stops both in order. On Linux the kernel ends the children if the supervisor is killed.
+It does not import Django, to stay small. Each child leads a process group of its own, so Ctrl-C reaches only the
+supervisor, which then stops both in order. On Linux the kernel ends the children if the supervisor is killed. Why not
+honcho: docs/decisions/0015-the-supervisor-is-our-own.md.
 """
 
 import argparse
@@ -20,19 +21,18 @@ from types import FrameType
 BASE_DIR = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 START_SECONDS = 60  # for the web server to answer
-STOP_SECONDS = 25  # for both to finish what they are doing; then they are killed
-WORKER_SECONDS = 20  # of those, for the mails that are on their way
+STOP_SECONDS = 25  # for both to finish what they are doing before they are killed
+WORKER_SECONDS = 20  # of those, for the messages in flight
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 WORKER = [
     "manage.py",
     "run_huey",
-    # `config.startup.serve` has made Django's checks. They import all pages, which a worker would keep in its memory:
-    # 11 MB.
+    # `config.startup.serve` has run Django's checks. They import all views, which would cost a worker 11 MB of memory.
     "--skip-checks",
-    # One thread may be busy with a long delivery while the other keeps the periodic jobs going.
+    # One thread may be busy with a long delivery while the other runs the periodic jobs.
     "--workers=2",
-    # SQLite has to be asked for jobs: an idle worker does so four times a second, so mail does not wait longer.
+    # SQLite has to be polled: an idle worker does so four times per second, which limits the delay of a message.
     "--delay=0.05",
     "--max-delay=0.25",
     "--graceful-signal=TERM",
@@ -42,7 +42,7 @@ WORKER = [
 
 
 def web_server(port: int) -> list[str]:
-    """Return the web server's command line: one process, because SQLite has one writer; eight requests at a time."""
+    """Return the web server's arguments: one process, because SQLite has one writer; eight requests at a time."""
     return [
         *("-m", "granian", "config.wsgi:application", "--interface=wsgi", "--http=1", "--no-ws"),
         *(f"--host={HOST}", f"--port={port}", "--workers=1", "--blocking-threads=8", "--backlog=1024"),
@@ -52,7 +52,7 @@ def web_server(port: int) -> list[str]:
 
 @dataclass
 class Child:
-    """One of the processes under supervision."""
+    """A supervised process."""
 
     name: str
     process: "subprocess.Popen[bytes]"
@@ -60,35 +60,35 @@ class Child:
 
     @property
     def status(self) -> int | None:
-        """Its exit status or the number of the signal that ended it; None while it runs.
+        """The exit status, or the number of the signal that ended the process; None while it runs.
 
-        It stays a zombie, so that its number is not given to another process before `Supervisor.stop` is done with it.
+        The process stays a zombie, so that its number is not reused before `Supervisor.stop` has finished with it.
         """
         ended = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return ended.si_status if ended else None
 
     def ask_to_finish(self) -> None:
-        """Tell it to stop in order, or kill it if it is not ready: the web server ignores SIGTERM while it loads."""
+        """Terminate it, or kill it if it is not ready: the web server ignores SIGTERM while it loads."""
         if self.status is None and self.is_ready:
             self.process.terminate()
         else:
             self.kill()
 
     def kill(self) -> None:
-        """Kill what is left of it, the whole group: the web server has a process below it."""
+        """Kill what is left of its process group: the web server has a child process."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Supervisor:
-    """Starts the children, waits, stops them."""
+    """Starts the children, waits for the end, stops them."""
 
     def __init__(self) -> None:
         self.children: list[Child] = []
         self.signals = 0
 
     def start(self, name: str, arguments: list[str], *, is_ready: bool = True) -> Child:
-        """Start a Python process called `name` in messages."""
+        """Start a Python process, called `name` in messages."""
         own_number = os.getpid()
         process = subprocess.Popen(  # noqa: S603  (our own programs, no shell)
             [sys.executable, *arguments],
@@ -101,17 +101,17 @@ class Supervisor:
         return self.children[-1]
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Count the requests to stop; the loops look at the count."""
+        """Count the requests to stop; the loops check the count."""
         self.signals += 1
 
     def ended(self) -> Child | None:
-        """Return a child that is no longer running, if there is one."""
+        """Return a child that is no longer running, or None."""
         return next((child for child in self.children if child.status is not None), None)
 
     def watch(self, seconds: float = float("inf"), port: int = 0) -> bool:
-        """Wait until asked to stop, until a child ends, for `seconds`, or until the web server on `port` answers.
+        """Wait for a signal, for the end of a child, for `seconds`, or for the web server on `port` to respond.
 
-        Return whether it answered.
+        Return whether the web server responded.
         """
         deadline = time.monotonic() + seconds
         while not self.signals and not self.ended() and time.monotonic() < deadline:
@@ -121,7 +121,7 @@ class Supervisor:
         return False
 
     def stop(self) -> None:
-        """Ask all children to finish; kill what is left when their time is up or a second signal says so."""
+        """Ask all children to finish; kill what is left when time is up or at a second signal."""
         for child in self.children:
             child.ask_to_finish()
         signals, deadline = self.signals, time.monotonic() + STOP_SECONDS
@@ -135,14 +135,14 @@ class Supervisor:
 
 
 def end_with(parent: int) -> None:
-    """Have the kernel send SIGTERM to this new process when its parent dies (Linux; kept across exec)."""
+    """Have the kernel send SIGTERM to this new process when its parent dies (Linux; survives exec)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before that took hold
+    if os.getppid() != parent:  # it died before that took effect
         os._exit(1)
 
 
 def web_server_answers(port: int) -> bool:
-    """Return whether an HTTP response comes back, whatever it says."""
+    """Return whether an HTTP response arrives, whatever its status."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/healthz")
@@ -155,13 +155,13 @@ def web_server_answers(port: int) -> bool:
 
 
 def say(message: str) -> None:
-    """Tell the person at the terminal, or the file that the output goes to, at once."""
+    """Print `message` and flush, in case the output goes to a file."""
     sys.stdout.write(f"{message}\n")
     sys.stdout.flush()
 
 
 def supervise(*, port: int, first_visit: bool) -> int:
-    """Run the worker, and the web server if there is a `port`, until told to stop. Return the exit status."""
+    """Run the worker, and the web server if there is a `port`, until asked to stop. Return the exit status."""
     supervisor = Supervisor()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # ignored: started by nohup
@@ -175,16 +175,16 @@ def supervise(*, port: int, first_visit: bool) -> int:
             web.is_ready = True
             say(f"Mailadmin is running at http://{HOST}:{port} - Ctrl-C stops it.")
             if first_visit:
-                say(f"Make the first administrator at http://{HOST}:{port}/setup/")
+                say(f"Create the first administrator at http://{HOST}:{port}/setup/")
         elif not supervisor.signals and not supervisor.ended():
-            say(f"The web server does not answer after {START_SECONDS} seconds.")
+            say(f"The web server has not responded within {START_SECONDS} seconds.")
             return 1
         supervisor.watch()
         ended = supervisor.ended()
         if supervisor.signals:
-            say(f"Stopping. Mails on their way get up to {WORKER_SECONDS} seconds; Ctrl-C again stops at once.")
+            say(f"Stopping. Messages in flight get up to {WORKER_SECONDS} seconds; press Ctrl-C again to stop at once.")
         elif ended:
-            say(f"The {ended.name} has stopped by itself (status {ended.status}), so Mailadmin stops.")
+            say(f"The {ended.name} stopped unexpectedly (status {ended.status}), so Mailadmin stops.")
             return 1
     finally:
         supervisor.stop()
@@ -192,7 +192,7 @@ def supervise(*, port: int, first_visit: bool) -> int:
 
 
 def main() -> None:
-    """Read the command line that `config.startup.serve` makes."""
+    """Parse the command line that `config.startup.serve` builds."""
     parser = argparse.ArgumentParser(prog="python -m config.startup.supervise")
     parser.add_argument("--port", type=int, default=0, help="0: no web server")
     parser.add_argument("--first-visit", action="store_true")

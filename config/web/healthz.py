@@ -1,4 +1,4 @@
-"""Tells a monitor whether this installation can work: ``/healthz``."""
+"""``/healthz`` tells a monitor whether this installation works."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ State = ConnectionState.State
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the database says about delivery: three short queries."""
+    """The state of delivery according to the database: three short queries."""
 
     pulse: DeliveryStatus
     closed: dict[str, int]  # connections in trouble by state
@@ -31,13 +31,13 @@ class Delivery:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer 200, or 503 with what is wrong in ``problems``. Says nothing that needs a sign-in.
+    """Answer 200, or 503 with what is wrong in ``problems``. Contains nothing that requires a sign-in.
 
-    The problems are ``database`` and ``queue`` (that store does not answer), ``worker`` (mails wait and none was seen
-    for a minute) and ``overdue`` (a mail has been due for more than three minutes). A paused or unreachable connection
-    is counted but is no problem here: its mails wait as they should, and starting this server anew would not help.
-    ``oldest_due_seconds`` is for how long the most overdue mail has been due, ``oldest_waiting_seconds`` how long the
-    oldest mail has waited for whatever; null where none does.
+    The problems are ``database`` and ``queue`` (that store does not respond), ``worker`` (messages are waiting and no
+    worker has reported for a minute) and ``overdue`` (a message has been due for more than three minutes). A paused or
+    unreachable connection is counted but is not a problem here: its messages wait as intended, and restarting this
+    server would not help. ``oldest_due_seconds`` tells how long the most overdue message has been due,
+    ``oldest_waiting_seconds`` how long the oldest message has been waiting for any reason; null if there is none.
     """
     database, delivery = _ask("database", look)
     queue, jobs = _ask("queue", settings.HUEY.pending_count)
@@ -57,13 +57,12 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def look() -> Delivery:
-    """Return how delivery is doing."""
     closed = ConnectionState.objects.exclude(state=State.OPEN).order_by()
     return Delivery(delivery_status(), dict(closed.values_list("state").annotate(Count("id"))))
 
 
 def delivery_problems(now: DeliveryStatus) -> list[str]:
-    """Return what keeps mails from leaving."""
+    """Return the problems that keep messages from being sent."""
     problems = []
     if now.no_worker and now.something_waits:
         problems.append("worker")
@@ -73,7 +72,7 @@ def delivery_problems(now: DeliveryStatus) -> list[str]:
 
 
 def figures(delivery: Delivery | None) -> dict[str, Any]:
-    """Return the numbers for the monitor; null if the database could not be asked."""
+    """Return the numbers for the monitor; null if the database did not respond."""
     if delivery is None:
         return {"workers": None, "oldest_due_seconds": None, "oldest_waiting_seconds": None, "connections": None}
     workers, waiting = delivery.pulse.workers, delivery.pulse.waiting
@@ -92,9 +91,9 @@ def _whole(seconds: float | None) -> int | None:
 
 
 def _ask(name: str, question: Callable[[], Any]) -> tuple[bool, Any]:
-    """Return whether the store answered, and its answer. The reason goes to the server's log, not to the asker."""
+    """Return whether the store responded, and its response. The reason goes to the server's log, not to the client."""
     try:
         return True, question()
     except Exception as error:  # noqa: BLE001  (every store raises errors of its own library)
-        logger.error("healthz: the %s does not answer: %s", name, error)
+        logger.error("healthz: the %s does not respond: %s", name, error)
     return False, None

@@ -51,7 +51,7 @@ def test_a_view_that_cannot_reach_the_database_answers_503(client, kind, caplog)
     assert response["Retry-After"] == "10"
     assert b"The database cannot be reached" in response.content
     assert b"canary" not in response.content
-    assert f"The database does not answer (GET /fails/{kind})" in caplog.text
+    assert f"The database does not respond (GET /fails/{kind})" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["IntegrityError", "DatabaseError"])

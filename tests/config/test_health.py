@@ -49,7 +49,7 @@ def test_a_database_that_does_not_answer_is_trouble_without_details(caplog):
     assert response.json()["workers"] is None
     assert response.json()["queue"]["answers"] is True
     assert b"canary" not in response.content
-    assert "the database does not answer" in caplog.text
+    assert "the database does not respond" in caplog.text
 
 
 def test_a_queue_store_that_does_not_answer_is_trouble_without_details(settings, monkeypatch):

@@ -50,7 +50,7 @@ def test_a_job_that_was_not_signed_with_our_key_is_never_unpickled(tmp_path):
     "url", ["postgres://u:canary@127.0.0.1:1/db", "postgres://u@127.0.0.1:1/db?password=canary&nonsense=1"]
 )
 def test_a_store_that_does_not_open_stops_the_start_without_the_password(url):
-    with pytest.raises(ImproperlyConfigured, match="QUEUE_URL: the queue's store cannot be opened") as caught:
+    with pytest.raises(ImproperlyConfigured, match="QUEUE_URL: the queue's storage cannot be opened") as caught:
         open_queue(url, SECRET)
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None

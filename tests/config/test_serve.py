@@ -130,7 +130,7 @@ def running(serve):
 def test_it_answers_when_it_says_so_and_one_signal_ends_everything(running, number):
     assert running.get("/healthz") == 200
     assert running.get("/") == 200, "the first visit leads to the set-up"
-    running.wait_for(f"Make the first administrator at http://127.0.0.1:{running.port}/setup/")
+    running.wait_for(f"Create the first administrator at http://127.0.0.1:{running.port}/setup/")
     assert len(running.others()) == 3, running.others()
     running.process.send_signal(number)
     assert running.process.wait(STOP_SECONDS) == 0
@@ -146,7 +146,7 @@ def test_a_child_that_dies_ends_everything_with_a_sentence(running, victim):
     assert running.process.wait(STOP_SECONDS) == 1
     assert running.gone(), running.others()
     name = {"run_huey": "worker", "granian": "web server"}[victim]
-    assert f"The {name} has stopped by itself (status 9), so Mailadmin stops." in running.output
+    assert f"The {name} stopped unexpectedly (status 9), so Mailadmin stops." in running.output
 
 
 def test_no_process_outlives_a_supervisor_that_is_killed(running):
@@ -205,7 +205,7 @@ def test_a_taken_port_is_said_with_a_way_out(serve):
         port = other.getsockname()[1]
         mailadmin = serve(PORT=str(port))
         assert mailadmin.process.wait(START_SECONDS) == 1
-    said = f"Port {port} is taken by another program. Choose another: PORT={port + 1} make run\n"
+    said = f"Port {port} is in use by another program. Choose another port: PORT={port + 1} make run\n"
     assert mailadmin.output == said
     assert mailadmin.gone()
 
