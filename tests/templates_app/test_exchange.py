@@ -17,6 +17,7 @@ from templates_app.rendering import render
 from templates_app.transfer.import_plan import ImportRefused, Plan
 from templates_app.transfer.import_writer import write
 from templates_app.transfer.project_transfer import UnknownProjects, check_import, export_projects, import_projects
+from tests.cases import case
 from tests.factories import make_user
 from tests.templates_app.project_strategies import UNHURRIED, keys, projects
 
@@ -305,9 +306,10 @@ def test_a_template_that_would_never_end_is_refused():
     assert "processor time" in refusal(with_text(SHOP, "template", text=text))[0]
 
 
-@pytest.mark.parametrize("key", sorted(RESERVED_KEYS))
-def test_a_project_cannot_take_the_address_of_a_page(key):
-    assert "meaning in the addresses" in refusal(ProjectFiles(key, "New"))[0]
+def test_a_project_cannot_take_the_address_of_a_page():
+    for key in sorted(RESERVED_KEYS):
+        with case(key):
+            assert "meaning in the addresses" in refusal(ProjectFiles(key, "New"))[0]
 
 
 def test_shared_values_and_samples_obey_the_rules_of_their_pages():

@@ -8,9 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from templates_app.files.folders import read_folder
-from templates_app.library import builtin_seeding
 from templates_app.models import Document, Project, SharedValue, Version
-from templates_app.rendering import render
+from templates_app.rendering import BUILTIN, render
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +49,7 @@ def test_a_folder_comes_back_as_it_was_exported(tmp_path):
 
 def test_the_built_in_folder_is_what_an_export_of_untouched_templates_gives(tmp_path):
     run("templates_export", tmp_path)
-    ours, shipped = read_folder(tmp_path), read_folder(Path(builtin_seeding.__file__).parent / "builtin")
+    ours, shipped = read_folder(tmp_path), read_folder(BUILTIN)
     assert [replace(project, shared={}) for project in ours] == [replace(project, shared={}) for project in shipped]
 
 

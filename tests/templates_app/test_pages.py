@@ -10,6 +10,7 @@ from templates_app.content.content import Content, Texts
 from templates_app.forms import SALT
 from templates_app.library import publishing, samples
 from templates_app.models import Document, Project, Sample, SharedValue
+from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import queued
@@ -62,13 +63,14 @@ def test_the_list_groups_templates_by_project(client, template):
     assert "en, de" in page
 
 
-@pytest.mark.parametrize("words", ["greets", "HELLO", "shop/he", "greeting shop", "Größe"])
-def test_every_word_is_looked_for_in_key_name_description_and_tags(client, template, words):
+def test_every_word_is_looked_for_in_key_name_description_and_tags(client, template):
     Project.objects.filter(key="shop").update(name="GRÖSSE")
     make_template(key="other", name="Other", project=make_project("another"))
-    page = seen(client.get("/templates/", {"q": words}))
-    assert "shop/hello" in page
-    assert "another/other" not in page
+    for words in ["greets", "HELLO", "shop/he", "greeting shop", "Größe"]:
+        with case(words):
+            page = seen(client.get("/templates/", {"q": words}))
+            assert "shop/hello" in page
+            assert "another/other" not in page
 
 
 def test_a_search_without_result_offers_the_way_back(client, template):
@@ -123,9 +125,8 @@ def test_a_project_and_a_template_are_made(client):
     assert "Nothing is published yet" in seen(client.get(made.headers["Location"]))
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
+def test_what_cannot_be_a_project_is_refused_beside_its_field(client, template):
+    for values, said in [
         ({"key": "Big Key"}, "Use small letters, digits and _"),
         ({"key": "new"}, "This word has a meaning in the addresses of pages"),
         ({"key": "shop"}, "There is a project with this key."),
@@ -134,13 +135,12 @@ def test_a_project_and_a_template_are_made(client):
         ({"tags": "a b!c"}, "“b!c” cannot be a tag"),
         ({"description": "x" * 501}, "at most 500 characters"),
         ({"name": "a\x00b"}, "Null characters are not allowed."),
-    ],
-)
-def test_what_cannot_be_a_project_is_refused_beside_its_field(client, template, values, said):
-    response = client.post("/templates/new/?what=project", {"name": "News", "key": "news", **values})
-    assert response.status_code == 422
-    assert said in seen(response)
-    assert not Project.objects.filter(key="news").exists()
+    ]:
+        with case(values):
+            response = client.post("/templates/new/?what=project", {"name": "News", "key": "news", **values})
+            assert response.status_code == 422
+            assert said in seen(response)
+            assert not Project.objects.filter(key="news").exists()
 
 
 @pytest.mark.both_databases
@@ -250,9 +250,8 @@ def test_a_sample_that_does_not_fit_is_explained_instead_of_shown(client, templa
     assert client.get(BASE + "frame/").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_what_does_not_exist_is_not_found(client, template):
+    for path in [
         "/templates/nowhere/",
         "/templates/shop/template/nowhere/",
         "/templates/shop/part/hello/",
@@ -263,10 +262,9 @@ def test_a_sample_that_does_not_fit_is_explained_instead_of_shown(client, templa
         BASE + "reset/",
         BASE + "samples/99/",
         BASE + "samples/99999999999999999999/",
-    ],
-)
-def test_what_does_not_exist_is_not_found(client, template, path):
-    assert client.get(path).status_code == 404
+    ]:
+        with case(path):
+            assert client.get(path).status_code == 404
 
 
 # ---------------------------------------------------------------- versions
@@ -449,9 +447,8 @@ def test_a_sample_is_made_changed_and_deleted(client, template):
     assert "No sample yet" in seen(client.get(BASE + "samples/"))
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
+def test_values_that_are_not_plain_json_are_refused_with_the_place(client, template):
+    for values, said in [
         ("{", "Line 1, column 2:"),
         ("[]", "Write an object"),
         ('{"a": NaN}', "cannot be read as JSON"),
@@ -462,13 +459,12 @@ def test_a_sample_is_made_changed_and_deleted(client, template):
         ("[" * 100_000, "JSON"),
         ('{"a": "' + "x" * 100_001 + '"}', "At most 100,000 characters."),
         ("", "This field is required."),
-    ],
-)
-def test_values_that_are_not_plain_json_are_refused_with_the_place(client, template, values, said):
-    response = client.post(BASE + "samples/new/", {"name": "Bad", "values": values})
-    assert response.status_code == 422
-    assert said in seen(response)
-    assert not Sample.objects.filter(document=template).exists()
+    ]:
+        with case(values):
+            response = client.post(BASE + "samples/new/", {"name": "Bad", "values": values})
+            assert response.status_code == 422
+            assert said in seen(response)
+            assert not Sample.objects.filter(document=template).exists()
 
 
 def test_a_sample_of_the_program_can_be_edited_but_not_deleted(client, template):
@@ -501,11 +497,12 @@ def test_a_shared_value_is_made_changed_and_deleted(client, template):
     assert not SharedValue.objects.filter(name="support").exists()
 
 
-@pytest.mark.parametrize("name", ["language", "base_url", "With Space", "", "x" * 51, "range"])
-def test_names_that_cannot_be_used_are_refused(client, name):
+def test_names_that_cannot_be_used_are_refused(client):
     count = SharedValue.objects.count()
-    assert client.post("/templates/shared/", {"name": name, "value": "x"}).status_code == 422
-    assert SharedValue.objects.count() == count
+    for name in ["language", "base_url", "With Space", "", "x" * 51, "range"]:
+        with case(name):
+            assert client.post("/templates/shared/", {"name": name, "value": "x"}).status_code == 422
+            assert SharedValue.objects.count() == count
 
 
 def test_a_shared_value_that_a_published_text_names_is_kept(client):

@@ -11,6 +11,7 @@ from templates_app.content.content import Content, Texts
 from templates_app.library import catalogue, publishing, samples
 from templates_app.library.publishing import Conflict, Gone, KeepingError, Refused
 from templates_app.models import Document, Draft, Project, Version
+from tests.cases import case
 from tests.factories import make_user
 from tests.templates_app.makers import make_part, make_project, make_template, saying
 
@@ -94,32 +95,29 @@ def test_a_part_is_not_deleted_under_a_template_that_begins_to_use_it():
 # ---------------------------------------------------------------- deleted meanwhile
 
 
-@pytest.fixture
-def deleted():
-    """A template as somebody still has it on the screen, with a version, after somebody else deleted it."""
-    template = make_template()
+def deleted(key):
+    """Return a template as somebody still has it on the screen, with a version, after somebody else deleted it."""
+    template = make_template(key=key)
     on_screen = Document.objects.select_related("published__document").get(pk=template.pk)
     catalogue.delete_document(template)
     return on_screen
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda one, user: publishing.publish(one, user, saying("<p>New</p>"), "", one.published),
-        lambda one, user: publishing.publish(one, user, saying("<p>New</p>"), "", None),
-        lambda one, user: publishing.restore(one.published, user, one.published),
-        lambda one, user: publishing.save_draft(one, user, saying("<p>New</p>"), 0),
-        lambda one, user: publishing.save_draft(one, user, saying("<p>New</p>"), 0, based_on=one.published),
-        lambda one, user: publishing.save_draft(one, user, saying("<p>New</p>"), 3),
-        lambda one, user: catalogue.change(one, catalogue.facts_of(one), name="New", description="", tags=[]),
-        lambda one, _: samples.create_sample(one, name="Usual", values={}),
-    ],
-)
-def test_what_was_deleted_meanwhile_is_said_to_be_gone(deleted, act):
-    ann = make_user("ann@example.com")
-    with pytest.raises(Gone):
-        act(deleted, ann)
+def test_what_was_deleted_meanwhile_is_said_to_be_gone():
+    ann, new = make_user("ann@example.com"), saying("<p>New</p>")
+    for name, act in {
+        "publish": lambda one: publishing.publish(one, ann, new, "", one.published),
+        "publish_first": lambda one: publishing.publish(one, ann, new, "", None),
+        "restore": lambda one: publishing.restore(one.published, ann, one.published),
+        "draft": lambda one: publishing.save_draft(one, ann, new, 0),
+        "draft_of_version": lambda one: publishing.save_draft(one, ann, new, 0, based_on=one.published),
+        "draft_again": lambda one: publishing.save_draft(one, ann, new, 3),
+        "change": lambda one: catalogue.change(one, catalogue.facts_of(one), name="New", description="", tags=[]),
+        "sample": lambda one: samples.create_sample(one, name="Usual", values={}),
+    }.items():
+        template = deleted(name)
+        with case(name), pytest.raises(Gone):
+            act(template)
 
 
 def test_nothing_is_made_in_a_project_that_was_deleted_meanwhile():

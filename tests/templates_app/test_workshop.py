@@ -95,7 +95,7 @@ def test_the_web_process_keeps_its_memory():
     for source in hostile.MEMORY[:3]:
         try_out(hostile_bundle(source), hostile.VALUES)
     before = resident()
-    for source in (*hostile.MEMORY[::4], *hostile.FLOODS):
+    for source in (*hostile.MEMORY[3::4], *hostile.FLOODS):
         try_out(hostile_bundle(source), hostile.VALUES)
     assert resident() - before < 20_000_000
 
@@ -209,7 +209,6 @@ def test_a_forked_web_process_has_a_workshop_of_its_own():
 
 def test_the_workshop_ends_with_the_web_process():
     script = (
-        "from templates_app import workshop;"
         "from tests.templates_app.test_workshop import server_process;"
         "print(server_process(), flush=True); import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     )
