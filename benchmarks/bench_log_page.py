@@ -54,14 +54,14 @@ def run(count: int) -> None:
     """Fill, measure, print."""
     set_up()
     from benchmarks.log_data import fill
-    from maillog.listing.columns import USUAL, layout
-    from maillog.listing.list_request import asked as understood
-    from maillog.listing.rows import rows, texts_of
+    from maillog.listing.columns import DEFAULT_NAMES, layout
+    from maillog.listing.list_request import parse_request as parse_request
+    from maillog.listing.rows import rows, texts_by_id
     from maillog.listing.widgets import chips
     from maillog.models import Message
     from maillog.search.counts import Count as Counted
     from maillog.search.paging import Page
-    from maillog.views.message_list import around, listing
+    from maillog.views.message_list import listing, toolbar_context
     from users.models import User
 
     start = time.perf_counter()
@@ -111,10 +111,14 @@ def run(count: int) -> None:
         mails = list(found.object_list)
         counted = dict(Message.objects.order_by().values_list("status").annotate(count=Count("id")))
         chosen = chips("", {name: Counted(number) for name, number in counted.items()})
-        request, usual, nothing = asked(""), layout(USUAL, is_chosen=False), understood(QueryDict(), everything)
-        shown = rows(mails, texts_of(nothing.filters.label_ids.items()), usual, with_boxes=True)
+        request, usual, nothing = (
+            asked(""),
+            layout(DEFAULT_NAMES, is_chosen=False),
+            parse_request(QueryDict(), everything),
+        )
+        shown = rows(mails, texts_by_id(nothing.filters.label_ids.items()), usual, with_boxes=True)
         context = {"page": Page(mails), "rows": shown, "layout": usual, "chips": chosen, "may_act": True}
-        render(request, "maillog/mail_list.html", around(request, nothing, usual) | context)
+        render(request, "maillog/message_list.html", toolbar_context(request, nothing, usual) | context)
 
     for figure, query, status, number in (
         ("first_page", "", "", 1),

@@ -143,6 +143,6 @@ def attempt_record(flight: InFlight, result: Result, *, worker: str) -> AttemptR
 @lru_cache(maxsize=8)
 def _packed(said: Transcript) -> bytes:
     """Return the transcript as it is stored; a whole batch that found no connection has the same."""
-    return transcripts.packed(
-        transcripts.Said(phases=said.phases, lines=said.lines, opening=said.opening, nth=said.nth)
+    return transcripts.pack_transcript(
+        transcripts.AttemptTranscript(phases=said.phases, lines=said.lines, handshake=said.opening, nth=said.nth)
     )

@@ -42,7 +42,7 @@ LABELS: dict[str, _StrPromise] = {
 
 def label(kind: str) -> str:
     """Return what `kind` says, e.g. "the sign-in fails"."""
-    return str(LABELS.get(kind) or refusals.WORDS.get(kind) or kind)
+    return str(LABELS.get(kind) or refusals.MEANINGS.get(kind) or kind)
 
 
 def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, uncertain: bool = False) -> str:

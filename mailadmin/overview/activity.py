@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.overview import bar_chart
 from mailadmin.overview.bar_chart import Column, Drawing, Rect
 from maillog.durations import duration
-from maillog.explanations.error_kinds import described, is_of_a_server
+from maillog.explanations.error_kinds import describe, is_reply_code
 from maillog.models import FINAL, Status
 from maillog.search.counts import CAP
 from maillog.statistics import queries
@@ -232,10 +232,10 @@ def _summary(slots: list[Slot], key: str) -> str:
 def _errors(behind: Leaders, span: str) -> list[Ranked]:
     return [
         Ranked(
-            described(kind),
-            kind if is_of_a_server(kind) else "",
+            describe(kind),
+            kind if is_reply_code(kind) else "",
             count,
-            search_url(f'status:failed error:"{kind}" {span}' if is_of_a_server(kind) else f"status:failed {span}"),
+            search_url(f'status:failed error:"{kind}" {span}' if is_reply_code(kind) else f"status:failed {span}"),
         )
         for kind, count in behind.errors
     ]

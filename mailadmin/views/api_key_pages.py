@@ -91,7 +91,7 @@ def new(request: PersonRequest) -> HttpResponse:
             form.add_error("name", gettext("You have a key of this name. Revoke that one first, or choose another."))
         else:
             context = {"stored": stored, "key": key, "root": f"{settings.BASE_URL}{ROOT}"}
-            return render(request, "mailadmin/key_made.html", context, status=201)
+            return render(request, "mailadmin/key_created.html", context, status=201)
     context = {"form": form, "offered": offered}
     return render(request, "mailadmin/key_new.html", context, status=422 if form.errors else 200)
 

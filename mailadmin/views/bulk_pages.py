@@ -89,7 +89,7 @@ def new(request: PersonRequest) -> HttpResponse:
     if valid and posted and (not do or form.cleaned_data["up_to"] is None):
         form.add_error(None, gettext("The action or the number of the newest mail is missing. Open the page again."))
     if form.errors:
-        return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)
+        return render(request, "mailadmin/bulk_action_new.html", context, status=422 if posted else 200)
     up_to = form.cleaned_data["up_to"] if posted else bulk_actions.newest_id()
     context |= {
         "up_to": up_to,
@@ -100,7 +100,7 @@ def new(request: PersonRequest) -> HttpResponse:
     if not do:
         actions = ((BulkAction.Action(name), form.address(do=name)) for name in allowed)
         context["actions"] = [(one, count_targets(form, one, up_to), address) for one, address in actions]
-        return render(request, "mailadmin/bulk_new.html", context)
+        return render(request, "mailadmin/bulk_action_new.html", context)
     count = count_targets(form, do, up_to)
     if posted and count:
         with transaction.atomic():
@@ -108,7 +108,7 @@ def new(request: PersonRequest) -> HttpResponse:
             transaction.on_commit(lambda: enqueue_task(run_bulk_actions), robust=True)
         return redirect("maillog_actions:bulk", one.pk)
     context |= {"do": do, "label": BulkAction.Action(do).label, "count": count, "back": form.address()}
-    return render(request, "mailadmin/bulk_new.html", context, status=422 if posted else 200)
+    return render(request, "mailadmin/bulk_action_new.html", context, status=422 if posted else 200)
 
 
 def count_targets(form: BulkActionForm, action: str, up_to: int) -> int:
@@ -135,7 +135,7 @@ def progress(request: PersonRequest, pk: int) -> HttpResponse:
         "may_stop": one.is_open and one.action in bulk.allowed_actions(request.user),
         "scale": max(one.total, one.looked_at, 1),
     }
-    template = "mailadmin/_bulk_state.html" if request.htmx else "mailadmin/bulk.html"
+    template = "mailadmin/_bulk_action_progress.html" if request.htmx else "mailadmin/bulk_action.html"
     return render(request, template, context)
 
 
@@ -143,7 +143,7 @@ def progress(request: PersonRequest, pk: int) -> HttpResponse:
 @require_safe
 def listing(request: PersonRequest) -> HttpResponse:
     """Show the newest 50 orders."""
-    return render(request, "mailadmin/bulk_list.html", {"orders": BulkAction.objects.order_by("-id")[:50]})
+    return render(request, "mailadmin/bulk_action_list.html", {"orders": BulkAction.objects.order_by("-id")[:50]})
 
 
 @permission_required("maillog.view_log", raise_exception=True)

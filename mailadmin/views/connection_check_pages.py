@@ -65,5 +65,5 @@ def result(request: HttpRequest, check: Callable[..., connection_check.Connectio
 def show(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Show the part alone to a page that asks for it, else a page of its own."""
     is_part = bool(getattr(request, "htmx", False))
-    name = "mailadmin/_ladder.html" if is_part else "mailadmin/ladder.html"
+    name = "mailadmin/_connection_check.html" if is_part else "mailadmin/connection_check.html"
     return render(request, name, context, status=status)

@@ -26,25 +26,25 @@ from maillog.durations import age
 from maillog.explanations.refusals import meaning
 from maillog.recipients import duplicates
 from maillog.recipients import history as people
-from maillog.recipients.history import Delivery, Fate
-from maillog.recipients.recipient_steps import looks_gone, person_steps
-from maillog.recipients.recipient_verdict import TONES, PersonCase, person_verdict
+from maillog.recipients.history import Delivery, DeliveryOutcome
+from maillog.recipients.recipient_steps import looks_unreachable, recipient_steps
+from maillog.recipients.recipient_verdict import TONES, RecipientCase, recipient_verdict
 from maillog.requests import PersonRequest
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-LABELS: dict[Fate, _StrPromise] = {
-    Fate.ACCEPTED: _("Accepted"),
-    Fate.REFUSED: _("Refused"),
-    Fate.GIVEN_UP: _("Given up"),
-    Fate.WAITING: _("Waiting"),
-    Fate.UNCERTAIN: _("Uncertain"),
-    Fate.LEFT_OUT: _("Skipped"),
-    Fate.UNSENT: _("Not sent"),
-    Fate.CANCELLED: _("Cancelled"),
+LABELS: dict[DeliveryOutcome, _StrPromise] = {
+    DeliveryOutcome.ACCEPTED: _("Accepted"),
+    DeliveryOutcome.REFUSED: _("Refused"),
+    DeliveryOutcome.GIVEN_UP: _("Given up"),
+    DeliveryOutcome.WAITING: _("Waiting"),
+    DeliveryOutcome.UNCERTAIN: _("Uncertain"),
+    DeliveryOutcome.LEFT_OUT: _("Skipped"),
+    DeliveryOutcome.UNSENT: _("Not sent"),
+    DeliveryOutcome.CANCELLED: _("Cancelled"),
 }
-RESENDABLE = frozenset(Fate) - {Fate.WAITING}
+RESENDABLE = frozenset(DeliveryOutcome) - {DeliveryOutcome.WAITING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def detail(request: PersonRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
         context |= context_for(form.cleaned_data["address"], request)
-    return render(request, "mailadmin/person.html", context)
+    return render(request, "mailadmin/recipient.html", context)
 
 
 @permission_required("maillog.view_log", raise_exception=True)
@@ -81,31 +81,31 @@ def search(request: PersonRequest) -> HttpResponse:
     try:
         address = normalized_address(text)
     except AddressError:
-        return redirect(f"{reverse('maillog:list')}?{urlencode({'q': text})}" if text else "maillog_actions:person")
+        return redirect(f"{reverse('maillog:list')}?{urlencode({'q': text})}" if text else "maillog_actions:recipient")
     return redirect(recipient_url(address))
 
 
 def recipient_url(address: str) -> str:
     """Return where all about `address` is."""
-    return f"{reverse('maillog_actions:person')}?{urlencode({'address': address})}"
+    return f"{reverse('maillog_actions:recipient')}?{urlencode({'address': address})}"
 
 
 def context_for(address: str, request: PersonRequest) -> dict[str, Any]:
     """Return what the page shows of `address`."""
     history = people.history(address)
     streak = history.streak
-    soonest = people.next_of(history.waiting) if history.waiting else None
+    soonest = people.next_due(history.waiting) if history.waiting else None
     suppressions = suppressing.of_address(address)
-    case = PersonCase(
+    case = RecipientCase(
         history=history,
         newest=people.delivery(streak[0]) if streak else None,
         next_waiting=people.delivery(soonest) if soonest else None,
         suppression=next((one for one in suppressions if one.lifted_at is None), None),
         now=timezone.now(),
     )
-    context: dict[str, Any] = {"misplaced": False, "page": people.PersonPage()}
+    context: dict[str, Any] = {"misplaced": False, "page": people.DeliveryPage()}
     try:
-        context["page"] = people.page_to(address, request.GET)
+        context["page"] = people.page_of_deliveries(address, request.GET)
     except ValueError:
         context["misplaced"] = True
     account = account_lookup.account_of(address)
@@ -113,15 +113,15 @@ def context_for(address: str, request: PersonRequest) -> dict[str, Any]:
     return context | {
         "address": address,
         "query": urlencode({"address": address}),
-        "verdict": person_verdict(case),
-        "steps": person_steps(case),
+        "verdict": recipient_verdict(case),
+        "steps": recipient_steps(case),
         "rows": rows(context["page"].deliveries),
-        "near": [(one, recipient_url(one)) for one in people.near_spellings(address)] if not history.seen else [],
+        "near": [(one, recipient_url(one)) for one in people.similar_addresses(address)] if not history.entries else [],
         "suppression": case.suppression,
         "past": [one for one in suppressions if one.lifted_at],
-        "looks_gone": looks_gone(case) and not case.suppression,
+        "looks_gone": looks_unreachable(case) and not case.suppression,
         "newest": newest.mail.pk if newest else None,
-        "resend": newest.mail.pk if newest and newest.fate in RESENDABLE and not case.suppression else None,
+        "resend": newest.mail.pk if newest and newest.outcome in RESENDABLE and not case.suppression else None,
         "waiting": bool(history.waiting),
         "account": account,
         "mails_in": language_name(account.language, get_language() or "en") if account else "",
@@ -138,14 +138,14 @@ def rows(deliveries: Iterable[Delivery]) -> list[Row]:
         found.append(
             Row(
                 href=f"{log}{mail.pk}/",
-                tone=TONES.get(one.fate, "muted") if one.fate != Fate.WAITING else "info",
-                label=LABELS[one.fate],
+                tone=TONES.get(one.outcome, "muted") if one.outcome != DeliveryOutcome.WAITING else "info",
+                label=LABELS[one.outcome],
                 subject=mail.subject,
                 kind="" if recipient.kind == recipient.Kind.TO else recipient.get_kind_display(),
                 template=mail.template.text if mail.template else "",
-                words=recipient.server_words or ("" if one.fate == Fate.ACCEPTED else mail.reason),
+                words=recipient.server_words or ("" if one.outcome == DeliveryOutcome.ACCEPTED else mail.reason),
                 meaning=""
-                if one.fate == Fate.ACCEPTED
+                if one.outcome == DeliveryOutcome.ACCEPTED
                 else meaning(recipient.code, recipient.enhanced_code, recipient.reply),
                 at=mail.created_at,
             )

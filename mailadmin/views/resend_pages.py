@@ -109,7 +109,7 @@ def reissue(request: PersonRequest, mail: Message) -> HttpResponse:
             )
             return redirect("maillog:detail", new)
     context = {"mail": mail, "hindrance": hindrance}
-    return render(request, "mailadmin/issue.html", context, status=422 if request.method == "POST" else 200)
+    return render(request, "mailadmin/new_link.html", context, status=422 if request.method == "POST" else 200)
 
 
 def found(mail_id: int) -> Message:

@@ -26,7 +26,7 @@ from mailadmin.hooks.account_lookup import account_of
 from mailadmin.models import SendMode
 from maillog import lookup
 from maillog.content import template_link
-from maillog.explanations.next_steps import CONNECTION_PHASES, TROUBLE, next_steps
+from maillog.explanations.next_steps import CONNECTION_PHASES, UNSUCCESSFUL, next_steps
 from maillog.explanations.verdict import verdict
 from maillog.models import Attempt, Message, Status
 from maillog.requests import PersonRequest
@@ -87,9 +87,9 @@ def form(request: PersonRequest) -> HttpResponse:
         "mode": SendMode(str(current.mode)).label,
     }
     if request.htmx and not posted:
-        return render(request, "mailadmin/_test_template.html", context)
+        return render(request, "mailadmin/_testmail_template.html", context)
     refused = failure is not None or bound.errors or context["is_stale"]
-    return render(request, "mailadmin/test.html", context, status=422 if refused else 200)
+    return render(request, "mailadmin/testmail.html", context, status=422 if refused else 200)
 
 
 def send(request: PersonRequest, bound: TestMailForm) -> int | Failure:
@@ -150,13 +150,13 @@ def result(request: PersonRequest, mail_id: int) -> HttpResponse:
         raise Http404 from error
     if not (mail.is_test and mail.actor_id == request.user.pk) and not request.user.has_perm("maillog.view_log"):
         raise PermissionDenied
-    template = "mailadmin/_test_result.html" if request.htmx else "mailadmin/test_result.html"
+    template = "mailadmin/_testmail_result.html" if request.htmx else "mailadmin/testmail_result.html"
     attempt, said = lookup.last_attempt(mail), verdict(mail)
     context = {
         "mail": mail,
         "attempt": attempt,
         "verdict": said,
-        "edition": template_link.edition(mail),
+        "edition": template_link.version_label(mail),
         "words": words_beyond(said.sentence, attempt),
         "steps": next_steps(mail),
         "connection_url": connection_url(request, attempt),
@@ -168,7 +168,7 @@ def result(request: PersonRequest, mail_id: int) -> HttpResponse:
 
 def words_beyond(sentence: str, attempt: Attempt | None) -> str:
     """Return the words that the attempt ended in, unless the sentence says them already or nothing went wrong."""
-    if attempt is None or not (attempt.code or attempt.outcome in TROUBLE or attempt.outcome == Status.UNCERTAIN):
+    if attempt is None or not (attempt.code or attempt.outcome in UNSUCCESSFUL or attempt.outcome == Status.UNCERTAIN):
         return ""
     line = " ".join(attempt.server_words.split())
     return "" if line.rstrip(".") in sentence else attempt.server_words

@@ -25,10 +25,10 @@ MOST_HEADERS = 200
 LONGEST_HEADER = 4_000
 MOST_PARTS = 200
 CHUNK = 64 * 1024
-SECONDS = 0.6  # of work, parsing; ordinary mail of 4 MB takes a tenth of that
+MAX_CPU_SECONDS = 0.6  # of work, parsing; ordinary mail of 4 MB takes a tenth of that
 # What the email package is known to raise on hostile input: unknown charsets, broken base64, odd parameters.
-BROKEN = (MessageError, LookupError, ValueError, TypeError, AttributeError, RecursionError, AssertionError)
-CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+PARSE_ERRORS = (MessageError, LookupError, ValueError, TypeError, AttributeError, RecursionError, AssertionError)
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class BoundedHeaders(Compat32):
@@ -79,33 +79,33 @@ class MailView:
 def read_mail(mime: bytes) -> MailView:
     """Return what there is to see of `mime`, after a second of work at most."""
     view = MailView(problem="large" if len(mime) > LARGEST else "")
-    message = parsed(mime[:LARGEST])
+    message = parse(mime[:LARGEST])
     if message is None:
         view.problem = "nested"
         head = re.split(rb"\r?\n\r?\n", mime[: 16 * CHUNK], maxsplit=1)[0]
-        message = parsed(head + b"\r\n\r\n") or Message()
+        message = parse(head + b"\r\n\r\n") or Message()
         view.headers = headers_of(message)
         return view
     view.headers = headers_of(message)
     for part in leaves(message):
-        take(view, part)
+        add_part(view, part)
     return view
 
 
-def parsed(mime: bytes) -> Message | None:
+def parse(mime: bytes) -> Message | None:
     """Return the parsed mail, or None if that takes too much work or too many levels.
 
     It is this thread's own time that counts, or a busy machine would show no mail.
     """
     parser = BytesFeedParser(policy=POLICY)
-    deadline = time.thread_time() + SECONDS
+    deadline = time.thread_time() + MAX_CPU_SECONDS
     try:
         for start in range(0, len(mime), CHUNK):
             parser.feed(mime[start : start + CHUNK])
             if time.thread_time() > deadline:
                 return None
         return parser.close()
-    except BROKEN:
+    except PARSE_ERRORS:
         return None
 
 
@@ -129,7 +129,7 @@ def leaves(message: Message) -> list[Message]:
     return found
 
 
-def take(view: MailView, part: Message) -> None:
+def add_part(view: MailView, part: Message) -> None:
     """Put one part where it belongs: the first text, the first HTML, a picture, or the attachments."""
     content_type = part.get_content_type()
     name = file_name(part)
@@ -139,7 +139,7 @@ def take(view: MailView, part: Message) -> None:
     elif content_type == "text/html" and view.html is None and not attached and not name:
         view.html = text_of(part)[:LONGEST_HTML]
     else:
-        view.attachments.append(AttachmentView(name, CONTROLS.sub("�", content_type)[:100], size_of(part)))
+        view.attachments.append(AttachmentView(name, CONTROL_CHARACTERS.sub("�", content_type)[:100], size_of(part)))
         content_id = header_text(str(part.get("Content-ID", ""))).strip().strip("<>")
         if content_id and content_type in {"image/png", "image/jpeg", "image/gif", "image/webp"}:
             view.images.setdefault(content_id, InlineImage(content_type, octets_of(part)))
@@ -149,7 +149,7 @@ def file_name(part: Message) -> str:
     """Return the name of the part's file, decoded, without control characters; empty if there is none."""
     try:
         name = part.get_filename("")
-    except BROKEN:
+    except PARSE_ERRORS:
         return ""
     return header_text(str(name))[:255]
 
@@ -158,7 +158,7 @@ def octets_of(part: Message) -> bytes:
     """Return the decoded octets of a part; as they are if their encoding is broken."""
     try:
         payload = part.get_payload(decode=True)
-    except BROKEN:
+    except PARSE_ERRORS:
         payload = None
     return payload if isinstance(payload, bytes) else b""
 
@@ -169,7 +169,7 @@ def text_of(part: Message) -> str:
     try:
         charset = part.get_content_charset("utf-8")
         text = octets.decode(str(charset), "replace")
-    except BROKEN:
+    except PARSE_ERRORS:
         text = octets.decode("utf-8", "replace")
     text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates, from charsets such as UTF-7
     return text.replace("\r\n", "\n").replace("\0", "�")
@@ -184,7 +184,7 @@ def size_of(part: Message) -> int:
             return max(0, (len(payload) - breaks) * 3 // 4 - payload[-4:].count("="))
         return len(payload)
     size = 0
-    with suppress(*BROKEN):  # a mail inside a mail
+    with suppress(*PARSE_ERRORS):  # a mail inside a mail
         inner: Sequence[object] = payload if isinstance(payload, list) else []
         size = sum(len(one.as_bytes()) for one in inner if isinstance(one, Message))
     return size
@@ -197,12 +197,12 @@ def header_text(raw: str) -> str:
         raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     text = " ".join(line.strip() for line in raw.splitlines())
     if "=?" in text:
-        with suppress(*BROKEN):
-            text = "".join(decoded(octets, charset) for octets, charset in decode_header(text))
-    return CONTROLS.sub("�", text.encode("utf-8", "replace").decode("utf-8"))
+        with suppress(*PARSE_ERRORS):
+            text = "".join(decode_word(octets, charset) for octets, charset in decode_header(text))
+    return CONTROL_CHARACTERS.sub("�", text.encode("utf-8", "replace").decode("utf-8"))
 
 
-def decoded(octets: bytes | str, charset: str | None) -> str:
+def decode_word(octets: bytes | str, charset: str | None) -> str:
     """Return one piece of a header as text."""
     if isinstance(octets, str):
         return octets
@@ -215,4 +215,4 @@ def decoded(octets: bytes | str, charset: str | None) -> str:
 def source_text(mime: bytes) -> tuple[str, bool]:
     """Return the start of the mail as text for a page (200 kB), and whether more follows."""
     text = mime[:LONGEST_TEXT].decode("utf-8", "replace").replace("\r\n", "\n")
-    return CONTROLS.sub("�", text), len(mime) > LONGEST_TEXT
+    return CONTROL_CHARACTERS.sub("�", text), len(mime) > LONGEST_TEXT

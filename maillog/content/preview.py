@@ -30,7 +30,7 @@ REMOTE = re.compile(
 )
 # Chromium connects to the host of a frame before it refuses the frame, and to that of <link rel="preconnect">: enough
 # to tell the sender who reads. A tag is recognised by "<", these letters and one of these signs (HTML, 13.2.5.8).
-CONNECTING = re.compile(r"<(?=(?:link|iframe|frame|fencedframe|object|embed|portal)[\s/>])", re.IGNORECASE)
+CONNECTING_TAGS = re.compile(r"<(?=(?:link|iframe|frame|fencedframe|object|embed|portal)[\s/>])", re.IGNORECASE)
 # A new window is what the sandbox refuses, so a link with this target does nothing. The first <base> counts.
 HEAD = '<!doctype html><meta charset="utf-8"><base target="_blank">'
 
@@ -40,7 +40,7 @@ def has_remote_content(html: str) -> bool:
     return REMOTE.search(html) is not None
 
 
-def framed(html: str, images: Mapping[str, InlineImage]) -> str:
+def frame_document(html: str, images: Mapping[str, InlineImage]) -> str:
     """Return the document for the frame, with the mail's own pictures as data: addresses, 2 MB of them at most."""
     left = LARGEST_IMAGES
 
@@ -52,4 +52,4 @@ def framed(html: str, images: Mapping[str, InlineImage]) -> str:
         left -= len(image.content)
         return f"{match[1]}data:{image.content_type};base64,{base64.b64encode(image.content).decode('ascii')}"
 
-    return HEAD + CONNECTING.sub("<x-", CID.sub(put_in, html))
+    return HEAD + CONNECTING_TAGS.sub("<x-", CID.sub(put_in, html))

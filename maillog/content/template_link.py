@@ -32,18 +32,18 @@ def version_url(mail: Message) -> str:
     return _version_url(mail.template.text, mail.template_version)
 
 
-def edition(mail: Message) -> str:
+def version_label(mail: Message) -> str:
     """Return version and language in words: ``version 3, German``; what is not known is left out."""
-    return edition_in_words(mail.template_version, mail.language) if mail.template_id else ""
+    return label_of_version(mail.template_version, mail.language) if mail.template_id else ""
 
 
-def edition_in_words(number: int | None, language: str) -> str:
+def label_of_version(number: int | None, language: str) -> str:
     """Return the number of a version and its language in words; what is not known is left out."""
-    return _edition(number, language, get_language() or "en")
+    return _version_label(number, language, get_language() or "en")
 
 
 @lru_cache(maxsize=500)
-def _edition(number: int | None, language: str, shown_in: str) -> str:
+def _version_label(number: int | None, language: str, shown_in: str) -> str:
     version = "" if number is None else gettext("version %d") % number if number else gettext("as delivered")
     return ", ".join(filter(None, [version, language_name(language, shown_in) if language else ""]))
 

@@ -1,4 +1,4 @@
-"""The attempts of a mail as the page shows them: each with the phases it went through and what was said."""
+"""The delivery attempts of a message as its page lists them, with their phases and SMTP transcripts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from maillog.content import transcripts
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-    from maillog.content.transcripts import Said
+    from maillog.content.transcripts import AttemptTranscript
     from maillog.models import Attempt
 
-SHADES = 3  # that phases have by turns
-BAR = 1000  # units that the bar is wide
-NARROWEST = 4  # of them for a phase that took no time, so that it can be seen
+SHADES = 3  # colours, used in turn
+BAR_WIDTH = 1000  # units
+MIN_WIDTH = 4  # units, so that a phase of 0 ms remains visible
 
 PHASES: dict[str, _StrPromise] = {
     "resolve": _("DNS"),
@@ -37,8 +37,8 @@ PHASES: dict[str, _StrPromise] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """One phase: its name, how long it took, and where it lies in a bar of `BAR` units. `shade`: 0 to 2, by turns."""
+class PhaseSegment:
+    """One phase in a bar of `BAR_WIDTH` units: `x` is where it begins. `shade` is 0 to 2."""
 
     label: str
     milliseconds: int
@@ -48,42 +48,42 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """An attempt and its transcript, which only some have; `is_damaged`: there is one that cannot be read back."""
+class AttemptEntry:
+    """An attempt and, if one was recorded, its transcript. `is_damaged`: there is one, but it cannot be decoded."""
 
     attempt: Attempt
-    said: Said | None = None
+    transcript: AttemptTranscript | None = None
     is_damaged: bool = False
 
     @property
-    def stretches(self) -> list[Stretch]:
-        """Return the phases in order."""
-        return stretches(self.said.phases) if self.said else []
+    def segments(self) -> list[PhaseSegment]:
+        """The phases in order; empty without a transcript."""
+        return phase_segments(self.transcript.phases) if self.transcript else []
 
 
-def timeline(mail_id: int, attempts: Iterable[Attempt]) -> list[Tried]:
-    """Return the attempts in their order with their transcripts: one query."""
-    said = transcripts.of_mail(mail_id)
+def timeline(mail_id: int, attempts: Iterable[Attempt]) -> list[AttemptEntry]:
+    """Return the attempts in the given order with their transcripts: one query."""
+    known = transcripts.of_mail(mail_id)
     return [
-        Tried(
+        AttemptEntry(
             attempt,
-            said.get(attempt.started_at),
-            is_damaged=attempt.started_at in said and said[attempt.started_at] is None,
+            known.get(attempt.started_at),
+            is_damaged=attempt.started_at in known and known[attempt.started_at] is None,
         )
         for attempt in attempts
     ]
 
 
-def stretches(phases: Sequence[tuple[str, int]]) -> list[Stretch]:
-    """Return the phases with their share of the bar, which has no gap."""
-    room = BAR - NARROWEST * len(phases)
+def phase_segments(phases: Sequence[tuple[str, int]]) -> list[PhaseSegment]:
+    """Return the phases, given as (name, milliseconds), with their share of the bar. The segments leave no gap."""
+    room = BAR_WIDTH - MIN_WIDTH * len(phases)
     total = sum(max(0, duration) for _phase, duration in phases)
     ends, spent = [0], 0
     for number, (_phase, duration) in enumerate(phases, start=1):
         spent += max(0, duration)
         share = spent / total if total else number / len(phases)
-        ends.append(NARROWEST * number + round(room * share))
+        ends.append(MIN_WIDTH * number + round(room * share))
     return [
-        Stretch(str(PHASES.get(phase, phase)), duration, x, end - x, number % SHADES)
+        PhaseSegment(str(PHASES.get(phase, phase)), duration, x, end - x, number % SHADES)
         for number, ((phase, duration), (x, end)) in enumerate(zip(phases, pairwise(ends), strict=True))
     ]

@@ -1,6 +1,6 @@
-"""Transcripts of attempts: what was said, and how long each phase took; packed for the table, and read back for people.
+"""SMTP transcripts of delivery attempts: the lines of the session and the duration of each phase, packed for storage.
 
-Whoever makes one strikes out credentials before and puts nothing into it of what the mail says.
+The sender redacts credentials and leaves out the message content before a transcript gets here.
 """
 
 from __future__ import annotations
@@ -17,52 +17,55 @@ from maillog.text import fit
 if TYPE_CHECKING:
     from datetime import datetime
 
-LONGEST = 256 * 1024  # octets of an unpacked one that are read
+LONGEST = 256 * 1024  # octets that are unpacked at most
 
-Line = tuple[str, str]  # who: "C" (the client, us), "S" (the server), "" (a remark); and the text
+Line = tuple[str, str]  # "C" (client: this side), "S" (server) or "" (a remark); and the text
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A transcript as it was made. `opening` is of the connection, whose mail number `nth` this was."""
+class AttemptTranscript:
+    """One attempt: its phases as (name, milliseconds) and its lines.
+
+    `handshake` has the lines that opened the connection; this message was number `nth` on it.
+    """
 
     phases: Sequence[tuple[str, int]]
     lines: Sequence[Line]
-    opening: Sequence[Line] = ()
+    handshake: Sequence[Line] = ()
     nth: int = 1
 
     @property
     def milliseconds(self) -> int:
-        """How long all phases took together."""
+        """The duration of all phases together."""
         return sum(duration for _phase, duration in self.phases)
 
 
-def packed(said: Said) -> bytes:
-    """Return what is stored of a transcript."""
+def pack_transcript(transcript: AttemptTranscript) -> bytes:
+    """Return the stored form: compressed JSON, each line cut to 1,000 characters."""
     plain = [
-        said.phases,
-        [(who, fit(text, 1000)) for who, text in said.lines],
-        [(who, fit(text, 1000)) for who, text in said.opening],
-        said.nth,
+        transcript.phases,
+        [(who, fit(text, 1000)) for who, text in transcript.lines],
+        [(who, fit(text, 1000)) for who, text in transcript.handshake],
+        transcript.nth,
     ]
     return zlib.compress(json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(), 1)
 
 
-def unpacked(stored: bytes) -> Said | None:
-    """Return the transcript, or None if what is stored is damaged."""
+def unpack_transcript(stored: bytes) -> AttemptTranscript | None:
+    """Return the transcript, or None if the stored octets are damaged."""
     try:
-        phases, lines, opening, nth = json.loads(zlib.decompressobj().decompress(stored, LONGEST))
-        return Said(
+        phases, lines, handshake, nth = json.loads(zlib.decompressobj().decompress(stored, LONGEST))
+        return AttemptTranscript(
             phases=[(str(phase), int(duration)) for phase, duration in phases],
             lines=[(str(who), str(text)) for who, text in lines],
-            opening=[(str(who), str(text)) for who, text in opening],
+            handshake=[(str(who), str(text)) for who, text in handshake],
             nth=int(nth),
         )
     except (zlib.error, ValueError, TypeError):
         return None
 
 
-def of_mail(mail_id: int) -> dict[datetime, Said | None]:
-    """Return the transcripts of a mail's attempts by when these began; None: damaged."""
+def of_mail(mail_id: int) -> dict[datetime, AttemptTranscript | None]:
+    """Return the transcripts of a message by the start of their attempt; None stands for a damaged one."""
     rows = Transcript.objects.filter(message_id=mail_id).values_list("started_at", "said")
-    return {started_at: unpacked(bytes(stored)) for started_at, stored in rows}
+    return {started_at: unpack_transcript(bytes(stored)) for started_at, stored in rows}

@@ -40,16 +40,16 @@ SUBJECTS: dict[str, _StrPromise] = {
 }
 
 
-def described(kind: str) -> str:
+def describe(kind: str) -> str:
     """Return what happened, for example of "550 5.1.1", as a title."""
     code, _space, enhanced = kind.partition(" ")
-    if not is_of_a_server(kind):
+    if not is_reply_code(kind):
         return capfirst(str(PHASES.get(kind, _("no answer of a server"))))
     subject, _dot, _detail = enhanced[2:].partition(".")
     fallback = _("the server refused it for good") if code[0] == "5" else _("the server refused it for a while")
     return capfirst(meaning(int(code), enhanced, "") or str(SUBJECTS.get(subject, fallback)))
 
 
-def is_of_a_server(kind: str) -> bool:
+def is_reply_code(kind: str) -> bool:
     """Whether the kind is made of codes of a server, which the log can be searched for."""
     return kind.partition(" ")[0].isdecimal()

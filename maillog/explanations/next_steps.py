@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
     from maillog.models import Message
 
-TROUBLE = frozenset({Attempt.Outcome.DEFERRED, Attempt.Outcome.FAILED, Attempt.Outcome.PARTIAL})
+UNSUCCESSFUL = frozenset({Attempt.Outcome.DEFERRED, Attempt.Outcome.FAILED, Attempt.Outcome.PARTIAL})
 # Where the connection, not the mail, is what has to be mended.
 CONNECTION_PHASES = frozenset({"resolve", "connect", "greeting", "ehlo", "tls", "auth"})
 
 
-PASSING = frozenset({"greylisting", "rate-limited", "busy", "policy"})  # what, put off, mostly goes by without us
+USUALLY_TEMPORARY = frozenset(
+    {"greylisting", "rate-limited", "busy", "policy"}
+)  # what, put off, mostly goes by without us
 CHECK_DOMAIN = lazily("Check SPF, DKIM and DMARC of the sender's domain.")
 # By what a refusal means (the keys of `maillog.explanations.refusals`), where the mail, not the connection, was
 # refused.
@@ -117,14 +119,14 @@ def next_steps(mail: Message) -> list[str]:
     The mail's recipients and attempts (newest first) should have been prefetched.
     """
     attempt = next(iter(mail.attempts.all()), None)
-    if attempt is None or mail.status not in {Status.FAILED, Status.DEFERRED} or attempt.outcome not in TROUBLE:
+    if attempt is None or mail.status not in {Status.FAILED, Status.DEFERRED} or attempt.outcome not in UNSUCCESSFUL:
         return []
-    said = answer(mail, attempt)
+    said = decisive_reply(mail, attempt)
     code = said.code or 0
     meant = kind(said.code, said.enhanced_code, said.reply)
     is_put_off = attempt.phase not in CONNECTION_PHASES and 400 <= code < 500
-    if is_put_off and (mail.status == Status.DEFERRED or meant in PASSING or meant not in BY_KIND):
-        return [later(mail)]
+    if is_put_off and (mail.status == Status.DEFERRED or meant in USUALLY_TEMPORARY or meant not in BY_KIND):
+        return [temporary_step(mail)]
     return steps_of(attempt.phase, said.code, said.enhanced_code, said.reply)
 
 
@@ -137,7 +139,7 @@ def steps_of(phase: str, code: int | None, enhanced_code: str, reply: str) -> li
     return steps(code or 0) if steps else []
 
 
-def answer(mail: Message, attempt: Attempt) -> Recipient | Attempt:
+def decisive_reply(mail: Message, attempt: Attempt) -> Recipient | Attempt:
     """Return who has code and words of what stopped the mail: a refused recipient before the whole attempt."""
     for outcome in (Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED):
         for one in mail.recipients.all():
@@ -146,7 +148,7 @@ def answer(mail: Message, attempt: Attempt) -> Recipient | Attempt:
     return attempt
 
 
-def later(mail: Message) -> str:
+def temporary_step(mail: Message) -> str:
     """Say what follows from a temporary refusal."""
     if mail.status == Status.DEFERRED:
         return _("Nothing has to be done: it is tried again by itself.")

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
-LONGEST = 1000  # characters of a reply that are looked at
+LONGEST_REPLY = 1000  # characters of a reply that are looked at
 ADDRESS = re.compile(r"[^\s<>]{1,254}@[^\s<>]{1,254}|https?://\S{1,500}")  # of what they hold nothing is meant
 
 # Key -> what follows "Refused by mx.example.com: ". The keys are stable: they are stored and compared.
-WORDS: dict[str, _StrPromise] = {
+MEANINGS: dict[str, _StrPromise] = {
     "mailbox-missing": _("the mailbox does not exist"),
     "mailbox-moved": _("the mailbox has moved"),
     "mailbox-disabled": _("the mailbox takes no mail"),
@@ -118,7 +118,7 @@ ENHANCED = {
 }
 # The same for all three numbers, where the class matters: X.4.1 says that a host did not answer, which does not last;
 # Exchange Online refuses an unknown mailbox with "550 5.4.1 Recipient address rejected: Access denied".
-FOR_GOOD = {"5.4.1": "mailbox-missing"}
+WHOLE_CODES = {"5.4.1": "mailbox-missing"}
 # Those that say too little: first come the words, then these.
 VAGUE = {"7.0": "policy", "7.1": "policy", "6.0": "content"}
 ENHANCED_CODE = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})")
@@ -200,7 +200,7 @@ PHRASES = {
 }  # in the order in which they are looked for
 
 # Reply code -> key, for those that say more than a vague enhanced code.
-ABOUT_SIGN_IN = {530: "sign-in-needed", 534: "sign-in-refused", 535: "sign-in-refused", 538: "encryption-needed"}
+SIGN_IN_CODES = {530: "sign-in-needed", 534: "sign-in-refused", 535: "sign-in-refused", 538: "encryption-needed"}
 # Reply code -> key, where nothing else tells. 550, 553 and 554 can mean anything.
 CODES = {
     421: "busy",
@@ -223,7 +223,7 @@ CODES = {
 
 def meaning(code: int | None, enhanced_code: str, reply: str) -> str:
     """Return what a refusal means, e.g. "the mailbox does not exist" (to follow a colon), "" if nobody can tell."""
-    return str(WORDS.get(kind(code, enhanced_code, reply), ""))
+    return str(MEANINGS.get(kind(code, enhanced_code, reply), ""))
 
 
 def kind(code: int | None, enhanced_code: str, reply: str) -> str:
@@ -234,21 +234,21 @@ def kind(code: int | None, enhanced_code: str, reply: str) -> str:
     """
     if not (code and 400 <= code < 600) and not enhanced_code.startswith(("4.", "5.")):
         return ""
-    if enhanced_code.strip() in FOR_GOOD:
-        return FOR_GOOD[enhanced_code.strip()]
+    if enhanced_code.strip() in WHOLE_CODES:
+        return WHOLE_CODES[enhanced_code.strip()]
     match = ENHANCED_CODE.fullmatch(enhanced_code.strip())
     detail = match[1] if match else ""
     if detail in ENHANCED:
         return ENHANCED[detail]
-    return said(reply) or ABOUT_SIGN_IN.get(code or 0) or VAGUE.get(detail) or CODES.get(code or 0, "")
+    return kind_from_text(reply) or SIGN_IN_CODES.get(code or 0) or VAGUE.get(detail) or CODES.get(code or 0, "")
 
 
-def said(reply: str) -> str:
+def kind_from_text(reply: str) -> str:
     """Return the key that the words of a reply stand for, "" if they hold none of the phrases."""
-    text = " ".join(ADDRESS.sub(" ", reply[:LONGEST].lower()).split())
+    text = " ".join(ADDRESS.sub(" ", reply[:LONGEST_REPLY].lower()).split())
     return next((key for key, pattern in PHRASES.items() if pattern.search(text)), "")
 
 
 def keys() -> Iterable[str]:
     """Return every key that `kind` can return, but ""."""
-    return WORDS.keys()
+    return MEANINGS.keys()

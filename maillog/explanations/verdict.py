@@ -18,7 +18,7 @@ from maillog.text import fit, one_line
 if TYPE_CHECKING:
     from maillog.models import Message
 
-LONGEST_WORDS = 200
+LONGEST_REPLY = 200
 TONES = {
     Status.SENT: "good",
     Status.FAILED: "bad",
@@ -54,8 +54,8 @@ def verdict(mail: Message, *, now: datetime | None = None) -> Verdict:
     status = Status(mail.status)
     attempt = next(iter(mail.attempts.all()), None)
     sentence, advice = SENTENCES[status](Case(mail, list(mail.recipients.all()), attempt, now or timezone.now()))
-    twice = TWICE.get(status) if mail.possibly_duplicate else None
-    return Verdict(sentence, TONES.get(status, "muted"), joined([advice, str(twice or "")]))
+    twice = DUPLICATE_ADVICE.get(status) if mail.possibly_duplicate else None
+    return Verdict(sentence, TONES.get(status, "muted"), join_sentences([advice, str(twice or "")]))
 
 
 def queued(case: Case) -> tuple[str, str]:
@@ -79,23 +79,23 @@ def sending(case: Case) -> tuple[str, str]:
 
 def deferred(case: Case) -> tuple[str, str]:
     """Say who put it off and when the next attempt is."""
-    trouble = words(case, Recipient.Outcome.DEFERRED)
+    trouble = explanation(case, Recipient.Outcome.DEFERRED)
     if case.attempt and case.attempt.code and case.attempt.host:
-        meant = explained(case, Recipient.Outcome.DEFERRED, trouble) or bracketed(trouble)
+        meant = meaning_with_reply(case, Recipient.Outcome.DEFERRED, trouble) or in_parentheses(trouble)
         first = gettext("Deferred by %(host)s%(words)s.") % {"host": case.attempt.host, "words": meant}
     else:
-        first = gettext("Deferred%s.") % bracketed(trouble)
+        first = gettext("Deferred%s.") % in_parentheses(trouble)
     parts = [some_accepted(case.recipients), first]
     if case.mail.next_attempt_at and case.mail.next_attempt_at > case.now:
         parts.append(gettext("Next try %s.") % moment(case.mail.next_attempt_at, case.now))
     else:
         parts.append(gettext("The next try is due."))
-    return joined(parts), ""
+    return join_sentences(parts), ""
 
 
 def held(case: Case) -> tuple[str, str]:
     """Say what it waits for."""
-    reason = ended(case.mail.reason) if case.mail.reason else gettext("it waits for a connection.")
+    reason = as_sentence(case.mail.reason) if case.mail.reason else gettext("it waits for a connection.")
     return (
         gettext("Held: %s") % reason,
         gettext("Nothing is lost. It goes on by itself as soon as the cause is mended."),
@@ -106,7 +106,7 @@ def sent(case: Case) -> tuple[str, str]:
     """Say who accepted it."""
     # Whoever was put off at last may have been left out since: then that attempt says nothing of an acceptance.
     attempt = case.attempt if case.attempt and case.attempt.outcome == Attempt.Outcome.SENT else None
-    said = bracketed(reply_line(attempt.code, attempt.enhanced_code, attempt.reply)) if attempt else ""
+    said = in_parentheses(reply_line(attempt.code, attempt.enhanced_code, attempt.reply)) if attempt else ""
     asked = [one for one in case.recipients if one.outcome != Recipient.Outcome.SKIPPED]
     values = {"host": attempt.host if attempt else "", "words": said, "count": len(asked)}
     if not values["host"]:
@@ -125,23 +125,23 @@ def sent(case: Case) -> tuple[str, str]:
 def failed(case: Case) -> tuple[str, str]:
     """Say who refused it, or why it was given up."""
     refused = [one for one in case.recipients if one.outcome == Recipient.Outcome.REFUSED]
-    trouble = words(case, Recipient.Outcome.REFUSED)
+    trouble = explanation(case, Recipient.Outcome.REFUSED)
     host = case.attempt.host if case.attempt else ""
     parts = [some_accepted(case.recipients)]
     if host and (refused or (case.attempt and case.attempt.code and case.attempt.code >= 500)):
-        meant = explained(case, Recipient.Outcome.REFUSED, trouble) or colon(trouble)
+        meant = meaning_with_reply(case, Recipient.Outcome.REFUSED, trouble) or after_colon(trouble)
         parts.append(gettext("Refused by %(host)s%(words)s.") % {"host": host, "words": meant})
     elif case.mail.attempt_count > 1:
-        trouble = words(case, Recipient.Outcome.DEFERRED)
-        meant = explained(case, Recipient.Outcome.DEFERRED, trouble) or colon(trouble)
+        trouble = explanation(case, Recipient.Outcome.DEFERRED)
+        meant = meaning_with_reply(case, Recipient.Outcome.DEFERRED, trouble) or after_colon(trouble)
         parts.append(
             gettext("Given up after %(attempts)s attempts%(words)s.")
             % {"attempts": case.mail.attempt_count, "words": meant}
         )
     else:
-        parts.append(gettext("Not delivered%s.") % colon(trouble))
+        parts.append(gettext("Not delivered%s.") % after_colon(trouble))
     parts.append(gettext("It will not be tried again."))
-    return joined(parts), ""
+    return join_sentences(parts), ""
 
 
 def uncertain(case: Case) -> tuple[str, str]:
@@ -157,45 +157,47 @@ def uncertain(case: Case) -> tuple[str, str]:
 
 def logged(case: Case) -> tuple[str, str]:
     """Say that a file got it."""
-    return gettext("Written to the mail log file and not sent: that is what the driver “log” does."), ended(
+    return gettext("Written to the mail log file and not sent: that is what the driver “log” does."), as_sentence(
         case.mail.reason
     )
 
 
 def silenced(case: Case) -> tuple[str, str]:
     """Say that nobody got it."""
-    return gettext("Everything was done but the delivery: that is what the driver “silent” does."), ended(
+    return gettext("Everything was done but the delivery: that is what the driver “silent” does."), as_sentence(
         case.mail.reason
     )
 
 
 def skipped(case: Case) -> tuple[str, str]:
     """Say why nothing was sent."""
-    return gettext("Not sent: %s") % (ended(case.mail.reason) or gettext("nobody was left to send it to.")), ""
+    return gettext("Not sent: %s") % (as_sentence(case.mail.reason) or gettext("nobody was left to send it to.")), ""
 
 
 def cancelled(case: Case) -> tuple[str, str]:
     """Say that somebody stopped it, and whether that was in time."""
     if some := some_accepted(case.recipients):
-        return f"{some} {gettext('Cancelled for the others.')}", ended(case.mail.reason)
+        return f"{some} {gettext('Cancelled for the others.')}", as_sentence(case.mail.reason)
     if case.mail.possibly_duplicate or (case.attempt and case.attempt.outcome == Attempt.Outcome.UNCERTAIN):
-        return gettext("Cancelled, but an earlier attempt may have reached the recipient."), ended(case.mail.reason)
-    return gettext("Cancelled before it was sent."), ended(case.mail.reason)
+        return gettext("Cancelled, but an earlier attempt may have reached the recipient."), as_sentence(
+            case.mail.reason
+        )
+    return gettext("Cancelled before it was sent."), as_sentence(case.mail.reason)
 
 
 # What a mail's advice ends with if it is or was sent again after the answer of a server, or a worker, was lost.
-AGAIN = _("It may arrive twice: an earlier attempt ended without an answer. Both carry the same Message-ID.")
-BEFORE = _("An earlier attempt ended without an answer: it may have arrived all the same.")
-TWICE = {
-    Status.QUEUED: AGAIN,
-    Status.SENDING: AGAIN,
-    Status.DEFERRED: AGAIN,
-    Status.HELD: AGAIN,
+MAY_ARRIVE_TWICE = _("It may arrive twice: an earlier attempt ended without an answer. Both carry the same Message-ID.")
+MAY_HAVE_ARRIVED = _("An earlier attempt ended without an answer: it may have arrived all the same.")
+DUPLICATE_ADVICE = {
+    Status.QUEUED: MAY_ARRIVE_TWICE,
+    Status.SENDING: MAY_ARRIVE_TWICE,
+    Status.DEFERRED: MAY_ARRIVE_TWICE,
+    Status.HELD: MAY_ARRIVE_TWICE,
     Status.SENT: _(
         "Possibly delivered twice: an earlier attempt ended without an answer. Both carry the same Message-ID."
     ),
-    Status.FAILED: BEFORE,
-    Status.SKIPPED: BEFORE,
+    Status.FAILED: MAY_HAVE_ARRIVED,
+    Status.SKIPPED: MAY_HAVE_ARRIVED,
 }
 
 SENTENCES = {
@@ -215,24 +217,24 @@ SENTENCES = {
 
 def reply_line(code: int | None, enhanced_code: str, reply: str) -> str:
     """Return the server's words on one line, cut to 200 characters: the whole of them stands with the attempt."""
-    return fit(one_line(code, enhanced_code, reply), LONGEST_WORDS)
+    return fit(one_line(code, enhanced_code, reply), LONGEST_REPLY)
 
 
-def words(case: Case, outcome: str) -> str:
+def explanation(case: Case, outcome: str) -> str:
     """Return the words that explain the trouble: about a recipient with this outcome, of the attempt, or the reason."""
-    if one := speaker(case, outcome):
+    if one := reply_source(case, outcome):
         return reply_line(one.code, one.enhanced_code, one.reply)
-    return fit(" ".join(case.mail.reason.split()), LONGEST_WORDS)
+    return fit(" ".join(case.mail.reason.split()), LONGEST_REPLY)
 
 
-def explained(case: Case, outcome: str, trouble: str) -> str:
+def meaning_with_reply(case: Case, outcome: str, trouble: str) -> str:
     """Return ": the mailbox does not exist (550 5.1.1 no such user)", or nothing where the meaning is not known."""
-    one = speaker(case, outcome)
+    one = reply_source(case, outcome)
     meant = meaning(one.code, one.enhanced_code, one.reply) if one else ""
-    return f": {meant}{bracketed(trouble.rstrip('.'))}" if meant else ""
+    return f": {meant}{in_parentheses(trouble.rstrip('.'))}" if meant else ""
 
 
-def speaker(case: Case, outcome: str) -> Recipient | Attempt | None:
+def reply_source(case: Case, outcome: str) -> Recipient | Attempt | None:
     """Return what has the server's words about the trouble: a recipient with this outcome, or the attempt."""
     for one in case.recipients:
         if one.outcome == outcome and one.reply:
@@ -258,22 +260,22 @@ def moment(at: datetime, now: datetime) -> str:
     return formats.date_format(local, "j M, H:i" if local.year == today.year else "j M Y, H:i")
 
 
-def bracketed(text: str) -> str:
+def in_parentheses(text: str) -> str:
     """Return the text in brackets after a space, or nothing."""
     return f" ({text})" if text else ""
 
 
-def colon(text: str) -> str:
+def after_colon(text: str) -> str:
     """Return the text after a colon, without a full stop of its own, or nothing."""
     return f": {text.rstrip('.')}" if text else ""
 
 
-def ended(text: str) -> str:
+def as_sentence(text: str) -> str:
     """Return the text on one line with a full stop at its end, or nothing."""
     line = " ".join(text.split())
     return line if not line or line[-1] in ".!?…" else f"{line}."
 
 
-def joined(parts: Sequence[str]) -> str:
+def join_sentences(parts: Sequence[str]) -> str:
     """Return the sentences that there are, one after the other."""
     return " ".join(part for part in parts if part)

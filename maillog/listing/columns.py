@@ -65,7 +65,7 @@ def _template(mail: Message, texts: Texts) -> str:
     key = texts.get(mail.template_id or 0, "")
     if not key:
         return ""
-    edition = template_link.edition_in_words(mail.template_version, mail.language)
+    edition = template_link.label_of_version(mail.template_version, mail.language)
     return _cell(key, "mono small") + (_note(edition) if edition else "")
 
 
@@ -132,11 +132,11 @@ COLUMNS = (
     Column("finished", _("Finished"), ("finished_at",), _finished),
     Column("number", _("Number"), (), _number, is_number=True),
 )
-CHOSEN: Prepared[str] = Prepared(
+CHOSEN_NAMES: Prepared[str] = Prepared(
     lambda user_id: ChosenColumns.objects.filter(user_id=user_id).values_list("names", flat=True)
 )
-USUAL = ("template", "connection")
-CONNECTION_ALONE = Column("connection", _("Connection"), ("connection_id",), _connection)
+DEFAULT_NAMES = ("template", "connection")
+CONNECTION_WITHOUT_DRIVER = Column("connection", _("Connection"), ("connection_id",), _connection)
 
 
 def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
@@ -144,7 +144,7 @@ def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
     wanted = set(names)
     # Beside a column of its own the driver is not said once more.
     found = [
-        CONNECTION_ALONE if one.name == "connection" and "driver" in wanted else one
+        CONNECTION_WITHOUT_DRIVER if one.name == "connection" and "driver" in wanted else one
         for one in COLUMNS
         if one.name in wanted
     ]
@@ -153,8 +153,8 @@ def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
 
 def layout_of(user_id: int) -> Layout:
     """Return the layout of somebody's list: one query."""
-    names = CHOSEN.first(user_id)
-    return layout(USUAL, is_chosen=False) if names is None else layout(names.split(), is_chosen=True)
+    names = CHOSEN_NAMES.first(user_id)
+    return layout(DEFAULT_NAMES, is_chosen=False) if names is None else layout(names.split(), is_chosen=True)
 
 
 def choose(user_id: int, names: Iterable[str]) -> None:
@@ -163,12 +163,12 @@ def choose(user_id: int, names: Iterable[str]) -> None:
     ChosenColumns.objects.update_or_create(user_id=user_id, defaults={"names": chosen})
 
 
-def forget(user_id: int) -> None:
+def reset(user_id: int) -> None:
     """Give somebody the columns that everybody has."""
     ChosenColumns.objects.filter(user_id=user_id).delete()
 
 
-def opening_tags(chosen: Layout) -> list[tuple[str, Callable[[Message, Texts], str]]]:
+def cell_renderers(chosen: Layout) -> list[tuple[str, Callable[[Message, Texts], str]]]:
     """Return for each column how its cells begin, and what returns what is in them."""
     found = []
     for one in chosen.columns:

@@ -1,8 +1,8 @@
-"""What the address of the list asks for: one query text, into which the fields beside the search box are written.
+"""The query string of the message list: one search text, into which the fields beside the search box are merged.
 
-The box and the fields are sent together, so whoever changed which has to be known: the form says in `was` the text
-that its fields showed. A field that still shows the same leaves the text alone; one that shows something else was
-changed, and its operator is written. An address without `was` is an old link, all of whose fields are written.
+The search box and the fields are submitted together, so the form also sends `shown_query`, the text that its fields
+displayed. A field that still has the value of that text was not edited and leaves the search text alone; any other
+value replaces the field's operator in the text. A query string without `shown_query` is an old link: every field applies.
 """
 
 from __future__ import annotations
@@ -21,82 +21,84 @@ from maillog.search.query import LONGEST, NAMES, plain
 from maillog.search.query_editing import Filters, reading, with_filters
 
 FIELDS = ("status", *NAMES, "date_from", "date_to")
-PLACES = ("before", "after")
+POSITIONS = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The `text` that is searched for, its `filters`, and the values that the fields were `sent` with.
+class ListRequest:
+    """The search `text`, its `filters`, and the `submitted` values of the fields.
 
-    `translated`: fields had to be read for it, so its own address is shorter. Where a field is wrong, nothing was
-    written, and `filters` says what is wrong.
+    `needs_redirect`: fields were merged into the text, so the canonical URL is shorter. If a field is invalid, nothing
+    was merged, and `filters` has the errors.
     """
 
     text: str
     filters: MailFilter
-    sent: dict[str, str]
-    box: str  # what the search box held
-    translated: bool = False
+    submitted: dict[str, str]
+    search_box: str  # the text as submitted
+    needs_redirect: bool = False
 
     @property
-    def shown(self) -> dict[str, str]:
-        """What the fields beside the box show."""
-        return self.sent if self.fields_at_fault else values_of(reading(self.text))
+    def displayed(self) -> dict[str, str]:
+        """The values to display in the fields beside the search box."""
+        return self.submitted if self.invalid_fields else field_values(reading(self.text))
 
     @property
-    def fields_at_fault(self) -> list[str]:
-        """The fields beside the box that cannot be used."""
+    def invalid_fields(self) -> list[str]:
+        """The names of the fields that failed validation."""
         return [name for name in FIELDS if name in self.filters.form.errors]
 
     def query(self, **changes: int | str | None) -> str:
-        """Return the query string of this text, with a place in the list if one is given."""
+        """Return the query string of this text, with a position in the list if one is given."""
         return query_string(self.text, **changes)
 
 
-def asked(data: QueryDict, rows: QuerySet[Message]) -> Asked:
-    """Return what `data`, the query string, asks of `rows`."""
+def parse_request(data: QueryDict, rows: QuerySet[Message]) -> ListRequest:
+    """Return the search of `rows` that the query string `data` describes."""
     box = data.get("q", "").strip()
-    sent = {name: data.get(name, "").strip() for name in FIELDS if name in data}
-    if "was" in data:
-        before = values_of(reading(data.get("was", "")[:LONGEST]))
-        changed = [name for name in sent if name != "status" and plain(sent[name]) != plain(before[name])]
-        changed += ["status"] if sent.get("status") else []
+    submitted = {name: data.get(name, "").strip() for name in FIELDS if name in data}
+    if "shown_query" in data:
+        before = field_values(reading(data.get("shown_query", "")[:LONGEST]))
+        changed = [name for name in submitted if name != "status" and plain(submitted[name]) != plain(before[name])]
+        changed += ["status"] if submitted.get("status") else []
     else:
-        changed = [name for name in sent if any(data.getlist(name))]
-    filters = MailFilter(_picked(data, ["q", *changed]), rows)
+        changed = [name for name in submitted if any(data.getlist(name))]
+    filters = MailFilter(_pick(data, ["q", *changed]), rows)
     if not changed:
-        return Asked(box, filters, sent, box, translated=bool(sent) or "was" in data)
-    found = Asked(box, filters, sent, box)
-    if found.fields_at_fault:
+        return ListRequest(box, filters, submitted, box, needs_redirect=bool(submitted) or "shown_query" in data)
+    found = ListRequest(box, filters, submitted, box)
+    if found.invalid_fields:
         return found
     cleaned = filters.form.cleaned_data
     text = with_filters(box, {name: cleaned.get(name) for name in changed})
-    return Asked(text, MailFilter(only(text), rows, labels=filters.label_ids), sent, box, translated=True)
+    return ListRequest(
+        text, MailFilter(query_only(text), rows, labels=filters.label_ids), submitted, box, needs_redirect=True
+    )
 
 
-def values_of(filters: Filters) -> dict[str, str]:
-    """Return what the fields beside the box show of these filters."""
+def field_values(filters: Filters) -> dict[str, str]:
+    """Return the values that the fields beside the search box have for these filters."""
     return {
         **{name: filters.names.get(name, "") for name in NAMES},
-        "date_from": _written(filters.first),
-        "date_to": _written(filters.last),
+        "date_from": _iso(filters.first),
+        "date_to": _iso(filters.last),
     }
 
 
 def query_string(text: str, **more: int | str | None) -> str:
-    """Return the query string of the list with this text; what is None is left out."""
+    """Return the query string of the list with this text, starting with "?"; None values are omitted."""
     return "?" + urlencode({name: value for name, value in {"q": text or None, **more}.items() if value is not None})
 
 
-def only(text: str) -> QueryDict:
-    """Return the query string with this text, read."""
+def query_only(text: str) -> QueryDict:
+    """Return a parsed query string that has only this text."""
     data = QueryDict(mutable=True)
     data["q"] = text
     return data
 
 
 def names_by_kind(labels: Mapping[tuple[str, str], int]) -> dict[str, list[str]]:
-    """Return the names that mails have, by operator, sorted."""
+    """Return the label texts in use, sorted, by search operator."""
     found: dict[str, list[str]] = {name: [] for name in NAMES}
     for kind, text in sorted(labels):
         if kind in found:
@@ -104,12 +106,12 @@ def names_by_kind(labels: Mapping[tuple[str, str], int]) -> dict[str, list[str]]
     return found
 
 
-def _picked(data: QueryDict, names: Iterable[str]) -> QueryDict:
+def _pick(data: QueryDict, names: Iterable[str]) -> QueryDict:
     picked = QueryDict(mutable=True)
     for name in names:
         picked.setlist(name, data.getlist(name))
     return picked
 
 
-def _written(day: date | None) -> str:
+def _iso(day: date | None) -> str:
     return day.isoformat() if day else ""

@@ -15,13 +15,13 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, ngettext
 
-from maillog.listing.columns import Layout, Texts, opening_tags
+from maillog.listing.columns import Layout, Texts, cell_renderers
 from maillog.models import Label, Message, Status
 
-CHANGING = ("id", "status", "reason", "attempt_count", "connection_id", "driver_id", "finished_at")
-what_changes = attrgetter(*CHANGING)
-FIELDS = (*CHANGING, "subject", "to_text", "created_at")
-OLD = timedelta(days=7)  # from here on, times are said by their date
+CHANGING_FIELDS = ("id", "status", "reason", "attempt_count", "connection_id", "driver_id", "finished_at")
+changing_values = attrgetter(*CHANGING_FIELDS)
+FIELDS = (*CHANGING_FIELDS, "subject", "to_text", "created_at")
+DATE_FROM_AGE = timedelta(days=7)  # from here on, times are said by their date
 
 
 def fields(chosen: Layout) -> list[str]:
@@ -40,9 +40,9 @@ def rows(
         senders = Label.objects.filter(id__in={mail.sender_id for mail in mails}).values_list("id", "text")
         texts = {**texts, **dict(senders)}
     labels = {status.value: escape(str(status.label)) for status in Status}
-    log, moments = reverse("maillog:list"), Moments()
+    log, moments = reverse("maillog:list"), TimeLabels()
     choose, no_subject = escape(gettext("Choose mail %s")), escape(gettext("(no subject)"))
-    columns = opening_tags(chosen)
+    columns = cell_renderers(chosen)
     counts_attempts = not chosen.has("attempts")
     before, swap, after = ("<template>", ' hx-swap-oob="true"', "</template>") if apart else ("", "", "")
 
@@ -50,15 +50,15 @@ def rows(
         pk, status, reason = mail.id, f'data-status="{mail.status}"', escape(mail.reason)
         href = f"{log}{pk}/"  # what reverse("maillog:detail") says, which would be asked 50 times
         label = f'aria-label="{choose % pk}"'
-        box = f'<input type="checkbox" name="ids" value="{pk}" id="pick-{pk}" {label}>' if with_boxes else ""
+        box = f'<input type="checkbox" name="ids" value="{pk}" id="select-{pk}" {label}>' if with_boxes else ""
         title, why = (f' title="{reason}"', f'<span class="reason" {status}>{reason}</span>') if reason else ("", "")
         many = counts_attempts and mail.attempt_count > 1
         attempts = (
             f'<span class="attempts">{escape(gettext("%d attempts") % mail.attempt_count)}</span>' if many else ""
         )
         return (
-            f'{before}<tr id="mail-{pk}" data-state="{state(*what_changes(mail))}"{swap}>'
-            f'<td><span class="pick">{box}<span class="status" {status}>{labels[mail.status]}</span></span></td>'
+            f'{before}<tr id="message-{pk}" data-state="{row_state(*changing_values(mail))}"{swap}>'
+            f'<td><span class="row-select">{box}<span class="status" {status}>{labels[mail.status]}</span></span></td>'
             f'<td class="main"><a class="row-link" id="open-{pk}" href="{href}"{title}>'
             f"{escape(mail.subject) or no_subject}</a>"
             f'<span class="muted">{escape(mail.recipients_shown)}</span>{why}</td>'
@@ -70,26 +70,28 @@ def rows(
     return mark_safe("\n".join([row(mail) for mail in mails]))  # noqa: S308  (what comes from outside is escaped)
 
 
-def state(*values: object) -> str:
+def row_state(*values: object) -> str:
     """Return a short sign of `CHANGING`, by which a page tells whether a row is still as it shows it."""
     return f"{crc32(repr(values).encode('utf-8', 'replace')):x}"
 
 
-def changed(shown: dict[int, str]) -> tuple[list[int], list[int]]:
+def changed_and_gone(shown: dict[int, str]) -> tuple[list[int], list[int]]:
     """Return which of the mails that a page shows (id -> state) have changed since, and which are gone: one query."""
-    now = {row[0]: state(*row) for row in Message.objects.filter(id__in=shown).values_list(*CHANGING).order_by()}
+    now = {
+        row[0]: row_state(*row) for row in Message.objects.filter(id__in=shown).values_list(*CHANGING_FIELDS).order_by()
+    }
     return (
         [pk for pk, before in shown.items() if pk in now and now[pk] != before],
         [pk for pk in shown if pk not in now],
     )
 
 
-class Moments:
+class TimeLabels:
     """Times as the list shows them: seen from `now`, in the time zone and the language in force."""
 
     def __init__(self, now: datetime | None = None) -> None:
         self.now = now or timezone.now()
-        self.zone, self.language, self.said = timezone.get_current_timezone(), get_language(), units()
+        self.zone, self.language, self.said = timezone.get_current_timezone(), get_language(), relative_units()
         self.year = self.now.astimezone(self.zone).year
 
     def when(self, moment: datetime) -> str:
@@ -102,7 +104,7 @@ class Moments:
     def ago(self, moment: datetime) -> str:
         """Return how long ago it was, in one unit; its day if that was more than a week ago."""
         passed = self.now - moment
-        if passed >= OLD:
+        if passed >= DATE_FROM_AGE:
             day = moment.astimezone(self.zone).date()
             return _day(day, "j M" if day.year == self.year else "j M Y", self.language)
         seconds = max(0, int(passed.total_seconds()))
@@ -110,7 +112,7 @@ class Moments:
         return text.replace("#", str(seconds // size)) if size else text
 
 
-def units() -> list[tuple[int, str]]:
+def relative_units() -> list[tuple[int, str]]:
     """Return how times are said, largest unit first: from so many seconds on, # for the number. The page's, too."""
     return [
         (86_400, gettext("# d ago")),
@@ -126,11 +128,11 @@ def _day(day: date, pattern: str, language: str | None) -> str:
     return date_format(day, pattern)
 
 
-def mails_in_words(count: int, *, more: bool) -> str:
+def count_label(count: int, *, more: bool) -> str:
     """Return how many new mails there are."""
     return ngettext("%s new mail", "%s new mails", count) % f"{count}{'+' if more else ''}"
 
 
-def texts_of(label_ids: Iterable[tuple[tuple[str, str], int]]) -> dict[int, str]:
+def texts_by_id(label_ids: Iterable[tuple[tuple[str, str], int]]) -> dict[int, str]:
     """Return the texts of labels by their ids, from their ids by kind and text."""
     return {pk: text for (_kind, text), pk in label_ids}

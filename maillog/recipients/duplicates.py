@@ -19,12 +19,12 @@ from maillog.search.conditions import first_id_since
 from maillog.sql.batches import among
 
 PERIOD = timedelta(days=30)
-CLOSE = timedelta(hours=1)
-LOOKED_AT = 500  # newest mails to the address
-SHOWN = 20
+MOST_APART = timedelta(hours=1)
+MOST_EXAMINED = 500  # newest mails to the address
+MOST_SHOWN = 20
 
 
-class Why(StrEnum):
+class DuplicateReason(StrEnum):
     """Why a mail counts as a duplicate."""
 
     ALIKE = "alike"
@@ -32,7 +32,7 @@ class Why(StrEnum):
     RESENT = "resent"
 
 
-class Line(NamedTuple):
+class MessageKey(NamedTuple):
     """What is compared of a mail."""
 
     id: int
@@ -49,7 +49,7 @@ class Duplicate:
 
     mail: int
     subject: str
-    why: Why
+    reason: DuplicateReason
     at: datetime
     other: int | None = None
     apart: timedelta = timedelta()
@@ -61,27 +61,29 @@ def duplicates_of(address: str, *, now: datetime | None = None) -> list[Duplicat
     if first is None:
         return []
     newest = Recipient.objects.filter(search_address=address).order_by("-id")
-    ids = [number for number in newest.values_list("message_id", flat=True)[:LOOKED_AT] if number >= first]
-    rows = Message.objects.filter(id__in=among(ids)).order_by().values_list(*Line._fields)
-    return found_among(map(Line._make, rows))[:SHOWN] if ids else []
+    ids = [number for number in newest.values_list("message_id", flat=True)[:MOST_EXAMINED] if number >= first]
+    rows = Message.objects.filter(id__in=among(ids)).order_by().values_list(*MessageKey._fields)
+    return find_duplicates(map(MessageKey._make, rows))[:MOST_SHOWN] if ids else []
 
 
-def found_among(lines: Iterable[Line]) -> list[Duplicate]:
+def find_duplicates(lines: Iterable[MessageKey]) -> list[Duplicate]:
     """Return the duplicates, newest first."""
     found: list[Duplicate] = []
-    before: dict[tuple[str, int | None], Line] = {}
-    known: dict[int, Line] = {}
+    before: dict[tuple[str, int | None], MessageKey] = {}
+    known: dict[int, MessageKey] = {}
     for line in sorted(lines):
         known[line.id] = line
         kind = (" ".join(line.subject.split()).casefold(), line.template_id)
         earlier = before.get(kind)
         if line.resent_from:
             apart = line.created_at - known[line.resent_from].created_at if line.resent_from in known else timedelta()
-            found.append(Duplicate(line.id, line.subject, Why.RESENT, line.created_at, line.resent_from, apart))
-        elif earlier and line.created_at - earlier.created_at <= CLOSE:
+            found.append(
+                Duplicate(line.id, line.subject, DuplicateReason.RESENT, line.created_at, line.resent_from, apart)
+            )
+        elif earlier and line.created_at - earlier.created_at <= MOST_APART:
             apart = line.created_at - earlier.created_at
-            found.append(Duplicate(line.id, line.subject, Why.ALIKE, line.created_at, earlier.id, apart))
+            found.append(Duplicate(line.id, line.subject, DuplicateReason.ALIKE, line.created_at, earlier.id, apart))
         if line.possibly_duplicate:
-            found.append(Duplicate(line.id, line.subject, Why.LOST_ANSWER, line.created_at))
+            found.append(Duplicate(line.id, line.subject, DuplicateReason.LOST_ANSWER, line.created_at))
         before[kind] = line
     return found[::-1]

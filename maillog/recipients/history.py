@@ -22,15 +22,15 @@ from maillog.models import Attempt, Message, Recipient, Status
 from maillog.search.paging import slice_of
 from maillog.sql.batches import among
 
-LOOKED_AT = 1_000  # newest mails to an address that are looked at for the verdict
-WAITING_LOOKED_AT = 200  # newest of those that wait, of which the first to be due is told
-SPELLINGS_LOOKED_AT = 500  # rows that are looked at for addresses written nearly the same
-WHOLE = re.compile(r"[^\s@:\"<>,;()]+@[^\s@:\"<>,;()]+\.[^\s@:\"<>,;().]+")
+MOST_EDeliveryOutcomeAMINED = 1_000  # newest mails to an address that are looked at for the verdict
+MOST_WAITING_EDeliveryOutcomeAMINED = 200  # newest of those that wait, of which the first to be due is told
+MOST_CANDIDATES = 500  # rows that are looked at for addresses written nearly the same
+ADDRESS = re.compile(r"[^\s@:\"<>,;()]+@[^\s@:\"<>,;()]+\.[^\s@:\"<>,;().]+")
 
 Outcome = Recipient.Outcome
 
 
-class Fate(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What became of a mail for one of its recipients, which neither the mail's state nor the outcome says alone."""
 
     ACCEPTED = "accepted"
@@ -43,38 +43,42 @@ class Fate(StrEnum):
     CANCELLED = "cancelled"
 
 
-NEVER_TRIED = {
-    Status.LOGGED: Fate.UNSENT,
-    Status.SILENCED: Fate.UNSENT,
-    Status.SKIPPED: Fate.LEFT_OUT,
-    Status.CANCELLED: Fate.CANCELLED,
-    Status.FAILED: Fate.GIVEN_UP,
-    Status.UNCERTAIN: Fate.UNCERTAIN,
+OUTCOME_BY_STATUS = {
+    Status.LOGGED: DeliveryOutcome.UNSENT,
+    Status.SILENCED: DeliveryOutcome.UNSENT,
+    Status.SKIPPED: DeliveryOutcome.LEFT_OUT,
+    Status.CANCELLED: DeliveryOutcome.CANCELLED,
+    Status.FAILED: DeliveryOutcome.GIVEN_UP,
+    Status.UNCERTAIN: DeliveryOutcome.UNCERTAIN,
 }
 
 
-def fate(outcome: str, status: str) -> Fate:
+def recipient_outcome(outcome: str, status: str) -> DeliveryOutcome:
     """Return what became of it for a recipient with this outcome, of a mail in this state."""
     match outcome:
         case Outcome.ACCEPTED:
-            return Fate.ACCEPTED
+            return DeliveryOutcome.ACCEPTED
         case Outcome.REFUSED:
-            return Fate.REFUSED
+            return DeliveryOutcome.REFUSED
         case Outcome.SKIPPED:
-            return Fate.UNSENT if NEVER_TRIED.get(Status(status)) == Fate.UNSENT else Fate.LEFT_OUT
+            return (
+                DeliveryOutcome.UNSENT
+                if OUTCOME_BY_STATUS.get(Status(status)) == DeliveryOutcome.UNSENT
+                else DeliveryOutcome.LEFT_OUT
+            )
         case Outcome.UNCERTAIN:
-            return Fate.UNCERTAIN
+            return DeliveryOutcome.UNCERTAIN
         case _:
-            return NEVER_TRIED.get(Status(status), Fate.WAITING)
+            return OUTCOME_BY_STATUS.get(Status(status), DeliveryOutcome.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class HistoryEntry:
     """One mail to the address."""
 
     recipient_id: int
     mail_id: int
-    fate: Fate
+    outcome: DeliveryOutcome
     code: int | None = None
     enhanced_code: str = ""
     reply: str = ""
@@ -84,25 +88,25 @@ class Seen:
 class History:
     """The newest mails to an address, newest first, and whether there are more of them."""
 
-    seen: Sequence[Seen] = ()
+    entries: Sequence[HistoryEntry] = ()
     more: bool = False
 
     @property
-    def waiting(self) -> list[Seen]:
+    def waiting(self) -> list[HistoryEntry]:
         """Return those that are still to come."""
-        return [one for one in self.seen if one.fate == Fate.WAITING]
+        return [one for one in self.entries if one.outcome == DeliveryOutcome.WAITING]
 
     @property
-    def decided(self) -> list[Seen]:
+    def decided(self) -> list[HistoryEntry]:
         """Return those that have come to an end."""
-        return [one for one in self.seen if one.fate != Fate.WAITING]
+        return [one for one in self.entries if one.outcome != DeliveryOutcome.WAITING]
 
     @property
-    def streak(self) -> list[Seen]:
+    def streak(self) -> list[HistoryEntry]:
         """Return the newest of those that have ended, as long as they ended alike."""
         alike = []
         for one in self.decided:
-            if one.fate != self.decided[0].fate:
+            if one.outcome != self.decided[0].outcome:
                 break
             alike.append(one)
         return alike
@@ -114,12 +118,12 @@ class Delivery:
 
     mail: Message
     recipient: Recipient
-    fate: Fate
+    outcome: DeliveryOutcome
     attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class PersonPage:
+class DeliveryPage:
     """Mails to one address, newest first. `newer` and `older` are where to go on, None where nothing follows."""
 
     deliveries: list[Delivery] = field(default_factory=list)
@@ -130,47 +134,47 @@ class PersonPage:
 def history(address: str) -> History:
     """Return what became of the newest thousand mails to `address`: two queries."""
     columns = ("id", "message_id", "outcome", "code", "enhanced_code", "reply")
-    rows = list(_to(address).order_by("-id").values_list(*columns)[: LOOKED_AT + 1])
+    rows = list(_to(address).order_by("-id").values_list(*columns)[: MOST_EDeliveryOutcomeAMINED + 1])
     undecided = {number for _, number, outcome, *_ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
     mails = Message.objects.filter(id__in=among(undecided)).order_by()
     states = dict(mails.values_list("id", "status")) if undecided else {}
-    seen = [
-        Seen(pk, number, fate(outcome, states.get(number, Status.SENT)), code, enhanced, reply)
-        for pk, number, outcome, code, enhanced, reply in rows[:LOOKED_AT]
+    entries = [
+        HistoryEntry(pk, number, recipient_outcome(outcome, states.get(number, Status.SENT)), code, enhanced, reply)
+        for pk, number, outcome, code, enhanced, reply in rows[:MOST_EDeliveryOutcomeAMINED]
     ]
-    return History(seen, more=len(rows) > LOOKED_AT)
+    return History(entries, more=len(rows) > MOST_EDeliveryOutcomeAMINED)
 
 
-def next_of(waiting: Sequence[Seen]) -> Seen | None:
+def next_due(waiting: Sequence[HistoryEntry]) -> HistoryEntry | None:
     """Return which of the newest 200 of `waiting` is due first; None if none waits any more."""
-    numbers = {one.mail_id: one for one in waiting[:WAITING_LOOKED_AT]}
+    numbers = {one.mail_id: one for one in waiting[:MOST_WAITING_EDeliveryOutcomeAMINED]}
     rows = Message.objects.filter(id__in=among(numbers)).order_by().values_list("next_attempt_at", "id")
     due = sorted((at.timestamp() if at else math.inf, number) for at, number in rows)
     return numbers[due[0][1]] if due else None
 
 
-def delivery(seen: Seen) -> Delivery | None:
+def delivery(entry: HistoryEntry) -> Delivery | None:
     """Return all about one mail, with its newest attempt; None if it was deleted meanwhile."""
-    recipient = Recipient.objects.filter(pk=seen.recipient_id).first()
-    mail = Message.objects.select_related("template").filter(pk=seen.mail_id).first()
+    recipient = Recipient.objects.filter(pk=entry.recipient_id).first()
+    mail = Message.objects.select_related("template").filter(pk=entry.mail_id).first()
     if recipient is None or mail is None:
         return None
     attempts = Attempt.objects.filter(message_id=mail.pk).order_by("-id")
-    if seen.fate == Fate.ACCEPTED:
+    if entry.outcome == DeliveryOutcome.ACCEPTED:
         attempts = attempts.filter(outcome__in=[Attempt.Outcome.SENT, Attempt.Outcome.PARTIAL])
-    return Delivery(mail, recipient, seen.fate, attempts.first())
+    return Delivery(mail, recipient, entry.outcome, attempts.first())
 
 
-def page_to(address: str, params: Mapping[str, Any]) -> PersonPage:
+def page_of_deliveries(address: str, params: Mapping[str, Any]) -> DeliveryPage:
     """Return the 50 mails to `address` that ``before`` or ``after`` in `params` names, the newest without them.
 
     Two queries, one more where ``after`` leads to the newest page. Raises ValueError if a place is not a number.
     """
     found = slice_of(_to(address), params)
-    return PersonPage(_deliveries(found.rows), newer=found.newer, older=found.older)
+    return DeliveryPage(_deliveries(found.rows), newer=found.newer, older=found.older)
 
 
-def near_spellings(address: str) -> list[str]:
+def similar_addresses(address: str) -> list[str]:
     """Return at most three addresses of the log that are written nearly like `address`.
 
     Looked for among those that begin alike, or have the same name at another domain: a typing error after the first
@@ -179,14 +183,14 @@ def near_spellings(address: str) -> list[str]:
     local = address.partition("@")[0]
     known: set[str] = set()
     for beginning in {f"{local}@", local[:3]}:
-        known.update(_beginning(beginning).values_list("search_address", flat=True)[:SPELLINGS_LOOKED_AT])
+        known.update(_beginning(beginning).values_list("search_address", flat=True)[:MOST_CANDIDATES])
     return difflib.get_close_matches(address, sorted(known - {address}), n=3, cutoff=0.8)
 
 
 def whole_address(query: str) -> str:
     """Return the address that `query` consists of, "" if it is anything else. The page about it reads it strictly."""
     text = query.strip().strip('"')
-    return text if len(text) <= 320 and WHOLE.fullmatch(text) else ""
+    return text if len(text) <= 320 and ADDRESS.fullmatch(text) else ""
 
 
 def _to(address: str) -> QuerySet[Recipient]:
@@ -199,7 +203,7 @@ def _deliveries(rows: Iterable[Recipient]) -> list[Delivery]:
     ids = among(row.message_id for row in recipients)
     mails = {mail.pk: mail for mail in Message.objects.select_related("template").filter(id__in=ids).order_by()}
     return [
-        Delivery(mails[row.message_id], row, fate(row.outcome, mails[row.message_id].status))
+        Delivery(mails[row.message_id], row, recipient_outcome(row.outcome, mails[row.message_id].status))
         for row in recipients
         if row.message_id in mails
     ]

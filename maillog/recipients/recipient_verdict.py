@@ -10,24 +10,26 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils.translation import gettext, ngettext
 
 from maillog.explanations.refusals import meaning
-from maillog.explanations.verdict import Verdict, bracketed, colon, joined, moment, reply_line
+from maillog.explanations.verdict import Verdict, after_colon, in_parentheses, join_sentences, moment, reply_line
 from maillog.models import Recipient, Status, Suppression
-from maillog.recipients.history import Delivery, Fate, History
+from maillog.recipients.history import Delivery, DeliveryOutcome, History
 from maillog.search.counts import Count
 
-MISSED = frozenset({Fate.REFUSED, Fate.GIVEN_UP, Fate.UNCERTAIN, Fate.LEFT_OUT})
+MISSED = frozenset(
+    {DeliveryOutcome.REFUSED, DeliveryOutcome.GIVEN_UP, DeliveryOutcome.UNCERTAIN, DeliveryOutcome.LEFT_OUT}
+)
 TONES = {
-    Fate.ACCEPTED: "good",
-    Fate.REFUSED: "bad",
-    Fate.GIVEN_UP: "bad",
-    Fate.UNCERTAIN: "warn",
-    Fate.LEFT_OUT: "warn",
-    Fate.UNSENT: "info",
+    DeliveryOutcome.ACCEPTED: "good",
+    DeliveryOutcome.REFUSED: "bad",
+    DeliveryOutcome.GIVEN_UP: "bad",
+    DeliveryOutcome.UNCERTAIN: "warn",
+    DeliveryOutcome.LEFT_OUT: "warn",
+    DeliveryOutcome.UNSENT: "info",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class PersonCase:
+class RecipientCase:
     """What a verdict is about. `newest`: of the mails that have ended; `next_waiting`: of those that wait."""
 
     history: History
@@ -53,16 +55,16 @@ class PersonCase:
         return attempt.host if attempt and attempt.host else gettext("the server")
 
 
-def person_verdict(case: PersonCase) -> Verdict:
+def recipient_verdict(case: RecipientCase) -> Verdict:
     """Return the verdict: suppressed, what waits, how the newest mails ended, in this order."""
     parts: list[str] = []
     tone = "muted"
-    if not case.history.seen:
+    if not case.history.entries:
         parts.append(gettext("No mail in the log was ever addressed to it."))
     if case.newest:
-        if not (case.suppression and case.newest.fate == Fate.LEFT_OUT):  # it would say the same again
-            parts.append(ENDINGS[case.newest.fate](case))
-        tone = TONES.get(case.newest.fate, "muted")
+        if not (case.suppression and case.newest.outcome == DeliveryOutcome.LEFT_OUT):  # it would say the same again
+            parts.append(SENTENCES[case.newest.outcome](case))
+        tone = TONES.get(case.newest.outcome, "muted")
     if case.history.waiting:
         parts.insert(0, waiting(case))
         later = case.next_waiting is not None and case.next_waiting.mail.status in {Status.DEFERRED, Status.HELD}
@@ -70,17 +72,17 @@ def person_verdict(case: PersonCase) -> Verdict:
     if case.suppression:
         parts.insert(0, suppressed(case.suppression, case.now))
         tone = "warn"
-    return Verdict(joined(parts), tone, earlier(case))
+    return Verdict(join_sentences(parts), tone, earlier_messages(case))
 
 
 def suppressed(row: Suppression, now: datetime) -> str:
     """Say that it gets nothing."""
     values = {"since": moment(row.since, now), "by": row.actor_name or gettext("the system")}
-    values["why"] = colon(row.reason)
+    values["why"] = after_colon(row.reason)
     return gettext("This address is suppressed since %(since)s by %(by)s%(why)s. It gets no mail.") % values
 
 
-def waiting(case: PersonCase) -> str:
+def waiting(case: RecipientCase) -> str:
     """Say how many wait, what for and until when."""
     number = len(case.history.waiting)
     first = case.next_waiting
@@ -94,12 +96,12 @@ def waiting(case: PersonCase) -> str:
             until = gettext("The next try is at %s.") % moment(due, case.now)
     said = ngettext("%(count)s mail waits%(why)s.", "%(count)s mails wait%(why)s.", number) % {
         "count": Count(number),
-        "why": colon(" ".join(why.split())),
+        "why": after_colon(" ".join(why.split())),
     }
-    return joined([said, until])
+    return join_sentences([said, until])
 
 
-def accepted(case: PersonCase) -> str:
+def accepted(case: RecipientCase) -> str:
     """Say who has got it, and when."""
     newest = case.newest
     attempt = newest.attempt if newest else None
@@ -107,7 +109,7 @@ def accepted(case: PersonCase) -> str:
         "count": case.counted,
         "ago": naturaltime((newest.mail.finished_at or newest.mail.created_at) if newest else case.now),
         "host": case.host,
-        "words": bracketed(reply_line(attempt.code, attempt.enhanced_code, attempt.reply)) if attempt else "",
+        "words": in_parentheses(reply_line(attempt.code, attempt.enhanced_code, attempt.reply)) if attempt else "",
     }
     if case.length < len(case.history.decided):
         return gettext("The newest mail got through: accepted %(ago)s by %(host)s%(words)s.") % values
@@ -121,14 +123,14 @@ def accepted(case: PersonCase) -> str:
     )
 
 
-def refused(case: PersonCase) -> str:
+def refused(case: RecipientCase) -> str:
     """Say who refused it, what that means, and the server's words."""
     one = case.newest.recipient if case.newest else Recipient()
     values = {
         "count": case.counted,
         "host": case.host,
-        "meaning": colon(meaning(one.code, one.enhanced_code, one.reply)),
-        "words": bracketed(reply_line(one.code, one.enhanced_code, one.reply)),
+        "meaning": after_colon(meaning(one.code, one.enhanced_code, one.reply)),
+        "words": in_parentheses(reply_line(one.code, one.enhanced_code, one.reply)),
     }
     return (
         ngettext(
@@ -140,38 +142,38 @@ def refused(case: PersonCase) -> str:
     )
 
 
-def given_up(case: PersonCase) -> str:
+def given_up(case: RecipientCase) -> str:
     """Say what stopped it at last."""
     return ngettext(
         "The last mail was given up%(words)s.", "The last %(count)s mails were given up%(words)s.", case.length
-    ) % said_of_newest(case)
+    ) % newest_reply(case)
 
 
-def uncertain(case: PersonCase) -> str:
+def uncertain(case: RecipientCase) -> str:
     """Say that nobody knows."""
     sentence = gettext("The newest mail was handed to %s, but its answer was lost: it may have arrived or not.")
     return sentence % case.host
 
 
-def left_out(case: PersonCase) -> str:
+def left_out(case: RecipientCase) -> str:
     """Say why nobody tried."""
     return ngettext(
         "The last mail was not sent to it%(words)s.",
         "The last %(count)s mails were not sent to it%(words)s.",
         case.length,
-    ) % said_of_newest(case)
+    ) % newest_reply(case)
 
 
-def unsent(case: PersonCase) -> str:
+def unsent(case: RecipientCase) -> str:
     """Say that the driver sends nothing."""
     return ngettext(
         "The last mail was recorded, but sent to nobody%(words)s.",
         "The last %(count)s mails were recorded, but sent to nobody%(words)s.",
         case.length,
-    ) % said_of_newest(case)
+    ) % newest_reply(case)
 
 
-def cancelled(case: PersonCase) -> str:
+def cancelled(case: RecipientCase) -> str:
     """Say that somebody stopped it."""
     sentence = ngettext(
         "The last mail was cancelled before it was accepted.",
@@ -181,31 +183,31 @@ def cancelled(case: PersonCase) -> str:
     return sentence % {"count": case.counted}
 
 
-ENDINGS: dict[Fate, Callable[[PersonCase], str]] = {
-    Fate.ACCEPTED: accepted,
-    Fate.REFUSED: refused,
-    Fate.GIVEN_UP: given_up,
-    Fate.UNCERTAIN: uncertain,
-    Fate.LEFT_OUT: left_out,
-    Fate.UNSENT: unsent,
-    Fate.CANCELLED: cancelled,
+SENTENCES: dict[DeliveryOutcome, Callable[[RecipientCase], str]] = {
+    DeliveryOutcome.ACCEPTED: accepted,
+    DeliveryOutcome.REFUSED: refused,
+    DeliveryOutcome.GIVEN_UP: given_up,
+    DeliveryOutcome.UNCERTAIN: uncertain,
+    DeliveryOutcome.LEFT_OUT: left_out,
+    DeliveryOutcome.UNSENT: unsent,
+    DeliveryOutcome.CANCELLED: cancelled,
 }
 
 
-def said_of_newest(case: PersonCase) -> dict[str, str]:
+def newest_reply(case: RecipientCase) -> dict[str, str]:
     """Return the count, and the words about this recipient, else about the newest mail as a whole."""
     newest = case.newest
     one = newest.recipient if newest else Recipient()
     words = reply_line(one.code, one.enhanced_code, one.reply) or (newest.mail.reason if newest else "")
-    return {"count": case.counted, "words": colon(" ".join(words.split()))}
+    return {"count": case.counted, "words": after_colon(" ".join(words.split()))}
 
 
-def earlier(case: PersonCase) -> str:
+def earlier_messages(case: RecipientCase) -> str:
     """Say how many of the earlier mails did not get through, where the newest ended otherwise."""
     before = case.history.decided[case.length :]
-    missed = sum(one.fate in MISSED for one in before)
-    got = sum(one.fate == Fate.ACCEPTED for one in before)
-    if case.newest and case.newest.fate != Fate.ACCEPTED and got:
+    missed = sum(one.outcome in MISSED for one in before)
+    got = sum(one.outcome == DeliveryOutcome.ACCEPTED for one in before)
+    if case.newest and case.newest.outcome != DeliveryOutcome.ACCEPTED and got:
         return ngettext("Before that, %s mail was accepted.", "Before that, %s mails were accepted.", got) % Count(
             got, more=case.history.more
         )

@@ -14,7 +14,7 @@ from maillog.search.paging import LARGEST_ID
 SIZE = 50
 
 
-class PlaceForm(forms.Form):
+class AuditPageForm(forms.Form):
     """Before which line the page begins, and of which mail."""
 
     before = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False)
@@ -25,7 +25,7 @@ class PlaceForm(forms.Form):
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     """Show 50 lines, newest first; what is no number in the address counts as missing, and is said."""
-    place = PlaceForm(request.GET)
+    place = AuditPageForm(request.GET)
     misplaced = not place.is_valid()
     lines = MailEvent.objects.order_by("-id")
     if place.cleaned_data.get("mail"):
@@ -42,4 +42,4 @@ def listing(request: HttpRequest) -> HttpResponse:
         "mail": place.cleaned_data.get("mail"),
         "misplaced": misplaced,
     }
-    return render(request, "maillog/trail_list.html", context)
+    return render(request, "maillog/audit_log.html", context)

@@ -19,7 +19,7 @@ from maillog.search.query import LONGEST
 def choose(request: PersonRequest) -> HttpResponse:
     """Keep the choice, or go back to what is usual, and return to the list. Names that there are not are left out."""
     if request.POST.get("usual"):
-        columns.forget(request.user.pk)
+        columns.reset(request.user.pk)
     else:
         columns.choose(request.user.pk, request.POST.getlist("columns"))
     return redirect(reverse("maillog:list") + query_string(request.POST.get("q", "")[:LONGEST]))

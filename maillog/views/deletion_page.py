@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from maillog.models import Message
 from maillog.retention import deletion as removing
-from maillog.views.message_page import found
+from maillog.views.message_page import message_or_404
 
 if TYPE_CHECKING:
     from maillog.views.retention_pages import PersonRequest
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @permission_required(["maillog.view_log", "maillog.delete_mail"], raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def deletion(request: PersonRequest, mail_id: int) -> HttpResponse:
+def delete(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Ask, then delete a mail that has ended."""
-    mail = found(mail_id)
+    mail = message_or_404(mail_id)
     if request.method == "POST" and removing.delete([mail.pk], actor=request.user):
         messages.success(request, gettext("Mail %d was deleted.") % mail_id)
         return redirect("maillog:list")
     ended = removing.removable(Message.objects.filter(pk=mail.pk)).exists()
     context = {"mail": mail, "ended": ended}
-    return render(request, "maillog/mail_delete.html", context, status=422 if request.method == "POST" else 200)
+    return render(request, "maillog/message_delete.html", context, status=422 if request.method == "POST" else 200)

@@ -17,17 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from maillog.listing.columns import layout
-from maillog.listing.list_request import asked, only
-from maillog.listing.rows import changed, fields, mails_in_words, rows, texts_of
+from maillog.listing.list_request import parse_request, query_only
+from maillog.listing.rows import changed_and_gone, count_label, fields, rows, texts_by_id
 from maillog.listing.widgets import chips
 from maillog.models import Message
 from maillog.requests import PersonRequest
 from maillog.search.counts import newest_id, status_counts
 from maillog.search.paging import LARGEST_ID, SIZE
 from maillog.search.query import LONGEST
-from maillog.views.message_list import ACTING, list_of
+from maillog.views.message_list import ACTION_PERMISSIONS, list_context
 
-SEEN = "X-Log-Seen"  # up to which mail the page knows what came
+SEEN_HEADER = "X-Log-Seen"  # up to which mail the page knows what came
 MOST_ROWS = 2 * SIZE
 _ROWS = re.compile(r"(\d{1,19})\.([0-9a-f]{1,8})", re.ASCII)
 
@@ -67,37 +67,37 @@ def live(request: PersonRequest) -> HttpResponse:
     shown: dict[str, Any] = form.cleaned_data
     since, seen = shown["since"] or 0, shown["seen"] or 0
     newest = newest_id()
-    others, gone = changed(shown["rows"]) if shown["rows"] else ([], [])
+    others, gone = changed_and_gone(shown["rows"]) if shown["rows"] else ([], [])
     came = newest > seen
     if not (others or gone or came):
         return HttpResponse(status=204)
     chosen = layout(shown["columns"].split(), is_chosen=shown["chosen"])
-    found = asked(only(shown["text"]), Message.objects.only(*fields(chosen)))
+    found = parse_request(query_only(shown["text"]), Message.objects.only(*fields(chosen)))
     new = []
     if came and found.filters.is_valid():
         new = found.filters.found.page(SIZE + 1, after=since)
     if new and shown["calm"]:
-        context = list_of(request, found, chosen) | {"swapped": True, "announced": news(len(new))}
-        response = render(request, "maillog/_fresh.html", context)
-        response["HX-Retarget"], response["HX-Reswap"] = "#mails", "outerHTML"
+        context = list_context(request, found, chosen) | {"swapped": True, "announced": new_messages_label(len(new))}
+        response = render(request, "maillog/_replaced_list.html", context)
+        response["HX-Retarget"], response["HX-Reswap"] = "#message-list", "outerHTML"
         return response
     mails = sorted(Message.objects.only(*fields(chosen)).filter(id__in=others), key=lambda mail: -mail.pk)
-    may_act = any(request.user.has_perm(permission) for permission in ACTING)
+    may_act = any(request.user.has_perm(permission) for permission in ACTION_PERMISSIONS)
     context = {
-        "rows": rows(mails, texts_of(found.filters.label_ids.items()), chosen, with_boxes=may_act, apart=True),
+        "rows": rows(mails, texts_by_id(found.filters.label_ids.items()), chosen, with_boxes=may_act, apart=True),
         "gone": gone,
         "chips": chips(found.text, status_counts(newest)),
         "swapped": True,
-        "news": news(len(new)) if new else "",
+        "news": new_messages_label(len(new)) if new else "",
         "query": found.query(),
     }
-    response = render(request, "maillog/_live.html", context)
-    response[SEEN] = str(max(newest, seen))
+    response = render(request, "maillog/_live_updates.html", context)
+    response[SEEN_HEADER] = str(max(newest, seen))
     if not new or not any(mail.pk > seen for mail in new):
         response["HX-Reswap"] = "none"  # what the bar says stays true, and is not read out again
     return response
 
 
-def news(count: int) -> str:
+def new_messages_label(count: int) -> str:
     """Return how many mails came, counted up to a page."""
-    return mails_in_words(min(count, SIZE), more=count > SIZE)
+    return count_label(min(count, SIZE), more=count > SIZE)

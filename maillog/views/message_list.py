@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from maillog.listing.columns import Layout, layout_of
-from maillog.listing.list_request import PLACES, Asked, asked, names_by_kind, query_string
-from maillog.listing.rows import fields, rows, texts_of, units
+from maillog.listing.list_request import POSITIONS, ListRequest, names_by_kind, parse_request, query_string
+from maillog.listing.rows import fields, relative_units, rows, texts_by_id
 from maillog.listing.widgets import boxes, chips, options
 from maillog.models import Message
 from maillog.recipients.history import whole_address
@@ -43,14 +43,14 @@ EXAMPLES = (
     ("actor:system tag:bulk", _("sent by nobody in person, with a tag")),
     ("incident:12", _("what met this incident, whatever became of it")),
 )
-ACTING = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
-ANY = {"template": _("Any template"), "driver": _("Any driver"), "connection": _("Any connection")}
-DAYS = {"date_from": _("First day"), "date_to": _("Last day")}
+ACTION_PERMISSIONS = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
+ANY_LABELS = {"template": _("Any template"), "driver": _("Any driver"), "connection": _("Any connection")}
+DAY_LABELS = {"date_from": _("First day"), "date_to": _("Last day")}
 MOST_SHOWN = 12  # searches above the list; the others are a page away
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class QueryProblem:
     """What is wrong in the search box, and what was probably meant, with a link to it."""
 
     message: str
@@ -59,7 +59,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class NameFilter:
     """A choice among names beside the search box: what it shows, and what can be chosen."""
 
     name: str
@@ -74,21 +74,21 @@ class Choice:
 def listing(request: PersonRequest) -> HttpResponse:
     """Show the mails that match, 50 a page, newest first. Fields beside the search box become a part of its text."""
     chosen = layout_of(request.user.pk)
-    found = asked(request.GET, Message.objects.only(*fields(chosen)))
+    found = parse_request(request.GET, Message.objects.only(*fields(chosen)))
     partial = bool(request.htmx) and not request.htmx.history_restore_request
-    if found.translated and not partial:
-        places = {name: request.GET[name] for name in PLACES if request.GET.get(name)}
+    if found.needs_redirect and not partial:
+        places = {name: request.GET[name] for name in POSITIONS if request.GET.get(name)}
         return redirect(reverse("maillog:list") + found.query(**places))
-    context = list_of(request, found, chosen) | around(request, found, chosen)
-    response = render(request, "maillog/_mails.html" if partial else "maillog/mail_list.html", context)
+    context = list_context(request, found, chosen) | toolbar_context(request, found, chosen)
+    response = render(request, "maillog/_list_swap.html" if partial else "maillog/message_list.html", context)
     if partial:
-        address = f"?{request.GET.urlencode()}" if found.fields_at_fault else found.query()
+        address = f"?{request.GET.urlencode()}" if found.invalid_fields else found.query()
         response["HX-Push-Url"] = request.path + address.removesuffix("?")
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, object]:
+def list_context(request: PersonRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
     """Return what the list itself shows, and what live updates go on from."""
     newest = newest_id()  # before the page is read: what comes in between is not missed
     filters, misplaced = found.filters, False
@@ -98,7 +98,7 @@ def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, o
             page = page_of(filters.found, request.GET)
         except ValueError:
             misplaced = True
-    may_act = any(request.user.has_perm(permission) for permission in ACTING)
+    may_act = any(request.user.has_perm(permission) for permission in ACTION_PERMISSIONS)
     return {
         "text": found.text,
         "filter": filters,
@@ -108,7 +108,7 @@ def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, o
         ],
         "misplaced": misplaced,
         "page": page,
-        "rows": rows(page.rows, texts_of(filters.label_ids.items()), chosen, with_boxes=may_act),
+        "rows": rows(page.rows, texts_by_id(filters.label_ids.items()), chosen, with_boxes=may_act),
         "layout": chosen,
         "chips": chips(found.text, status_counts(newest)),
         "newer": found.query(after=page.newer),
@@ -119,20 +119,22 @@ def list_of(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, o
     }
 
 
-def around(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, object]:
+def toolbar_context(request: PersonRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
     """Return what stands around the list, and which of it a part of the page must bring along."""
-    shown = found.shown
+    shown = found.displayed
     return {
-        "choices": choices(found),
-        "days": [(name, label, shown.get(name, ""), name in found.fields_at_fault) for name, label in DAYS.items()],
+        "choices": name_filters(found),
+        "days": [
+            (name, label, shown.get(name, ""), name in found.invalid_fields) for name, label in DAY_LABELS.items()
+        ],
         "problem": problem_of(found),
         "person": whole_address(found.text),
         "swapped": bool(request.htmx),
-        "box_differs": found.text != found.box,
-        "fields_differ": any(found.sent.get(name, "") != shown.get(name, "") for name in (*NAMES, *DAYS)),
+        "box_differs": found.text != found.search_box,
+        "fields_differ": any(found.submitted.get(name, "") != shown.get(name, "") for name in (*NAMES, *DAY_LABELS)),
         "examples": examples,
         "boxes": boxes(chosen.names, get_language()),
-        "units": units(),
+        "units": relative_units(),
         "searches": [(one, query_string(one.query), one.query == found.text) for one in searches_of(request.user.pk)],
         "most_shown": MOST_SHOWN,
     }
@@ -140,7 +142,7 @@ def around(request: PersonRequest, found: Asked, chosen: Layout) -> dict[str, ob
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def suggested(request: HttpRequest) -> HttpResponse:
+def suggest(request: HttpRequest) -> HttpResponse:
     """Show what the text in the search box may become, `at` saying where the caret is."""
     at = request.GET.get("at", "")
     place = int(at) if at.isdecimal() and len(at) < 5 else None
@@ -153,27 +155,27 @@ def examples() -> list[tuple[str, str, str]]:
     return [(query, query_string(query), str(finds)) for query, finds in EXAMPLES]
 
 
-def problem_of(found: Asked) -> Problem | None:
+def problem_of(found: ListRequest) -> QueryProblem | None:
     """Return what is wrong in the search box, with a link to what was probably meant."""
     messages = found.filters.form.errors.get("q")
     if not messages:
         return None
     error = found.filters.problem
     corrected = error.corrected(found.text) if error else ""
-    return Problem(" ".join(map(str, messages)), corrected, query_string(corrected) if corrected else "")
+    return QueryProblem(" ".join(map(str, messages)), corrected, query_string(corrected) if corrected else "")
 
 
-def choices(found: Asked) -> list[Choice]:
+def name_filters(found: ListRequest) -> list[NameFilter]:
     """Return the choices among names that help: there are several, or one is chosen (or wrongly given)."""
-    known, shown = names_by_kind(found.filters.label_ids), found.shown
+    known, shown = names_by_kind(found.filters.label_ids), found.displayed
     result = []
-    for name, any_of_them in ANY.items():
+    for name, any_of_them in ANY_LABELS.items():
         names, chosen = known[name], shown.get(name, "")
         chosen = next((one for one in names if plain(one) == plain(chosen)), chosen)
         if chosen and chosen not in names:
             names = [chosen, *names]
         if len(names) > 1 or chosen:
             label = found.filters.form.fields[name].label or name
-            wrong = name in found.fields_at_fault
-            result.append(Choice(name, label, any_of_them, options(names, chosen), wrong))
+            wrong = name in found.invalid_fields
+            result.append(NameFilter(name, label, any_of_them, options(names, chosen), wrong))
     return result

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_safe
 from maillog import audit_log, hooks, lookup, resends
 from maillog.content import template_link
 from maillog.content.mime_view import read_mail, source_text
-from maillog.content.preview import POLICY, framed, has_remote_content
+from maillog.content.preview import POLICY, frame_document, has_remote_content
 from maillog.content.storage import ContentDamagedError, unpack
-from maillog.content.timeline import BAR, timeline
+from maillog.content.timeline import BAR_WIDTH, timeline
 from maillog.durations import duration
 from maillog.explanations.next_steps import next_steps
 from maillog.explanations.verdict import verdict
@@ -31,18 +31,20 @@ if TYPE_CHECKING:
     from maillog.views.retention_pages import PersonRequest
 
 TABS = {"preview": _("Preview"), "text": _("Text"), "headers": _("Headers"), "source": _("Source")}
-QUIET = frozenset({Recipient.Outcome.ACCEPTED, Recipient.Outcome.OPEN})
-MANY = 20  # recipients that are listed without being asked for
+UNREMARKABLE = frozenset({Recipient.Outcome.ACCEPTED, Recipient.Outcome.OPEN})
+FOLD_RECIPIENTS_ABOVE = 20  # recipients that are listed without being asked for
 
-NOT_ALLOWED = _("You may see what became of mails, but not what they say: your account lacks the permission for it.")
+CONTENT_NOT_ALLOWED = _(
+    "You may see what became of mails, but not what they say: your account lacks the permission for it."
+)
 SENSITIVE = _("This mail holds a link or a code that is its recipient's alone. It is never shown here.")
 SENSITIVE_GONE = _(
     "This mail held a link or a code that is its recipient's alone. It was deleted when the mail was done."
 )
-GONE = _("What this mail said is not kept any more.")
-NOBODY_LEFT = _("It cannot be retried: each recipient has accepted or refused it.")
-NOTHING_LEFT = _("It cannot be retried: what it said is not kept any more.")
-DAMAGED = _("What this mail said cannot be read back: its row in the database is damaged.")
+CONTENT_DELETED = _("What this mail said is not kept any more.")
+NO_RECIPIENT_LEFT = _("It cannot be retried: each recipient has accepted or refused it.")
+NO_CONTENT_LEFT = _("It cannot be retried: what it said is not kept any more.")
+CONTENT_DAMAGED = _("What this mail said cannot be read back: its row in the database is damaged.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,10 @@ class Body:
 @require_safe
 def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Show one mail and one tab of its content."""
-    mail = found(mail_id)
+    mail = message_or_404(mail_id)
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "preview"
-    body = body_of(mail) if request.user.has_perm("maillog.view_body") else Body(refusal=NOT_ALLOWED)
+    body = body_of(mail) if request.user.has_perm("maillog.view_body") else Body(refusal=CONTENT_NOT_ALLOWED)
     recipients = list(mail.recipients.all())
     attempts = list(mail.attempts.all())
     if body.mime is not None and request.method == "GET":
@@ -73,14 +75,14 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         "by_kind": [
             (kind.label, [one.search_address for one in recipients if one.kind == kind]) for kind in Recipient.Kind
         ],
-        "recipients": recipients if worth_listing(recipients) else [],
-        "many": MANY,
+        "recipients": recipients if has_individual_outcomes(recipients) else [],
+        "many": FOLD_RECIPIENTS_ABOVE,
         "tried": timeline(mail.pk, attempts),
-        "bar": BAR,
+        "bar": BAR_WIDTH,
         "unrecorded": max(0, unrecorded),
         "took": duration((mail.finished_at - mail.created_at).total_seconds()) if mail.finished_at else "",
         "is_final": mail.status in FINAL,
-        "edition": template_link.edition(mail),
+        "edition": template_link.version_label(mail),
         "revision": (revision := hooks.revision(mail)),
         "revision_url": revision.url if revision and request.user.has_perm(revision.permission) else "",
         "repeated_as": resends.repeated_as(mail.pk),
@@ -96,7 +98,7 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         context |= {"view": view, "remote": has_remote_content(view.html or "")}
         if tab == "source":
             context["source"], context["source_cut"] = source_text(body.mime)
-    return render(request, "maillog/mail_detail.html", context)
+    return render(request, "maillog/message_detail.html", context)
 
 
 def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     return buttons | {
         "can_retry": mail.status in acting.RETRIABLE and hindered.due,
         "can_cancel": mail.status in acting.CANCELLABLE,
-        "no_retry": NOBODY_LEFT if hindered.nobody_left else NOTHING_LEFT if hindered.content_gone else "",
+        "no_retry": NO_RECIPIENT_LEFT if hindered.nobody_left else NO_CONTENT_LEFT if hindered.content_gone else "",
     }
 
 
@@ -121,14 +123,14 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
 @require_safe
 def preview(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Show the HTML part alone, for the sandboxed frame of the detail page."""
-    mime = body_of(found(mail_id)).mime
+    mime = body_of(message_or_404(mail_id)).mime
     view = read_mail(mime) if mime is not None else None
     if view is None or view.html is None:
         raise Http404
     if request.method == "GET":
         audit_log.note_look(mail_id, actor=request.user)
     return HttpResponse(
-        framed(view.html, view.images),
+        frame_document(view.html, view.images),
         headers={
             "Content-Security-Policy": POLICY,
             "X-Frame-Options": "SAMEORIGIN",
@@ -143,7 +145,7 @@ def preview(request: PersonRequest, mail_id: int) -> HttpResponse:
 @require_safe
 def source(request: PersonRequest, mail_id: int) -> HttpResponse:
     """Give the mail as a file, as it was handed to the server."""
-    mime = body_of(found(mail_id)).mime
+    mime = body_of(message_or_404(mail_id)).mime
     if mime is None:
         raise Http404
     if request.method == "GET":
@@ -152,14 +154,14 @@ def source(request: PersonRequest, mail_id: int) -> HttpResponse:
         mime,
         content_type="message/rfc822",
         headers={
-            "Content-Disposition": f'attachment; filename="mail-{mail_id}.eml"',
+            "Content-Disposition": f'attachment; filename="message-{mail_id}.eml"',
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, no-store",
         },
     )
 
 
-def found(mail_id: int) -> Message:
+def message_or_404(mail_id: int) -> Message:
     """Return the mail. Raises Http404."""
     try:
         return lookup.mail_by_id(mail_id)
@@ -173,14 +175,14 @@ def body_of(mail: Message) -> Body:
         return Body(refusal=SENSITIVE_GONE if mail.status in FINAL else SENSITIVE)
     stored = Content.objects.filter(pk=mail.pk).values_list("mime", flat=True).first()
     if stored is None:
-        return Body(refusal=GONE)
+        return Body(refusal=CONTENT_DELETED)
     try:
         return Body(mime=unpack(stored))
     except ContentDamagedError:
-        return Body(refusal=DAMAGED)
+        return Body(refusal=CONTENT_DAMAGED)
 
 
-def worth_listing(recipients: Iterable[Recipient]) -> bool:
+def has_individual_outcomes(recipients: Iterable[Recipient]) -> bool:
     """Return whether the recipients' outcomes say more than the mail's own."""
     outcomes = [one.outcome for one in recipients]
-    return len(outcomes) > 1 or any(outcome not in QUIET for outcome in outcomes)
+    return len(outcomes) > 1 or any(outcome not in UNREMARKABLE for outcome in outcomes)

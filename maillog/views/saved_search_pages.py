@@ -63,4 +63,4 @@ def page(request: PersonRequest, form: SearchForm, *, wrong: NameForm | None = N
     ]
     context = {"form": form, "lines": lines, "most": MOST_SEARCHES, "wrong": wrong}
     refused = form.errors or wrong
-    return render(request, "maillog/search_list.html", context, status=422 if refused else 200)
+    return render(request, "maillog/saved_search_list.html", context, status=422 if refused else 200)

@@ -131,4 +131,4 @@ def trail(request: HttpRequest) -> HttpResponse:
         "older": found[TRAIL_PAGE - 1].pk if len(found) > TRAIL_PAGE else None,
         "newest": not before,
     }
-    return render(request, "secrets_app/trail_list.html", context)
+    return render(request, "secrets_app/audit_log.html", context)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mailadmin.operations import bulk
-from maillog.content.transcripts import Said, packed
+from maillog.content.transcripts import AttemptTranscript, pack_transcript
 from maillog.models import MailEvent, Message
 from tests.factories import PASSWORD
 from tests.maillog.makers import MIME, attempt, finished, queued
@@ -59,7 +59,7 @@ def test_ticked_mails_are_deleted_after_being_asked(visitor_of_every_view, log, 
     page.get_by_role("link", name="All orders").click()
     expect(page.get_by_role("link", name=re.compile("Delete: order"))).to_be_visible()
     visitor.look()
-    visitor.go("/log/trail/")
+    visitor.go("/log/audit/")
     expect(page.get_by_text("Deleted").first).to_be_visible()
     visitor.look()
 
@@ -145,13 +145,15 @@ def test_everything_works_without_javascript(visitor_without_javascript, log, ad
 
 def test_the_page_of_a_mail_tells_the_phases_and_what_was_said(visitor_of_every_view, mail_settings, admin):
     mail_settings(driver="silent", from_address="shop@example.com")
-    said = Said(
+    said = AttemptTranscript(
         phases=(("resolve", 3), ("connect", 20), ("tls", 31), ("rcpt", 0)),
         lines=(("C", "RCPT TO:<ann@example.com>"), ("S", "550 5.1.1 User unknown " + "x" * 270), ("", "a remark")),
-        opening=(("S", "220 mx.example.com"), ("C", "AUTH PLAIN [struck out]")),
+        handshake=(("S", "220 mx.example.com"), ("C", "AUTH PLAIN [struck out]")),
         nth=2,
     )
-    tried = attempt(outcome="failed", code=550, enhanced_code="5.1.1", reply="User unknown", transcript=packed(said))
+    tried = attempt(
+        outcome="failed", code=550, enhanced_code="5.1.1", reply="User unknown", transcript=pack_transcript(said)
+    )
     mail = finished("failed", subject="word " * 190, mime=MIME, settled={"attempt": tried})
     visitor = visitor_of_every_view
     page = visitor.page
@@ -168,7 +170,7 @@ def test_the_page_of_a_mail_tells_the_phases_and_what_was_said(visitor_of_every_
     visitor.look()
     with page.expect_download() as found:
         page.get_by_role("link", name="Download").click()
-    assert found.value.suggested_filename == f"mail-{mail.pk}.eml"
+    assert found.value.suggested_filename == f"message-{mail.pk}.eml"
 
 
 def test_a_new_link_is_sent_in_place_of_an_old_one(visitor_of_every_view, mail_settings, admin):

@@ -42,7 +42,7 @@ def field(page, label: str):
 
 
 def row(page, subject: str):
-    return page.locator("#mails tbody tr").filter(has_text=subject)
+    return page.locator("#message-list tbody tr").filter(has_text=subject)
 
 
 def test_what_is_chosen_stands_in_the_box_and_what_is_typed_is_chosen(visitor, mails):
@@ -120,7 +120,7 @@ def test_new_mails_wait_in_a_bar_while_rows_are_ticked_and_the_ticks_stay(visito
     queued(subject="Fourth")
     queued(subject="Fifth")
     ask_now(page)
-    bar = page.locator("#news").get_by_role("link", name="2 new mails")
+    bar = page.locator("#new-messages").get_by_role("link", name="2 new mails")
     expect(bar).to_be_visible()
     expect(row(page, "Fourth")).to_have_count(0)
     visitor.look()
@@ -137,8 +137,8 @@ def test_new_mails_appear_by_themselves_where_nobody_is_busy(visitor, mails):
     page.mouse.move(5, 5)
     queued(subject="Fourth")
     expect(row(page, "Fourth")).to_have_count(1)
-    expect(page.locator("#mails tbody tr").first).to_contain_text("Fourth")
-    expect(page.locator("#news")).to_contain_text("1 new mail")
+    expect(page.locator("#message-list tbody tr").first).to_contain_text("Fourth")
+    expect(page.locator("#new-messages")).to_contain_text("1 new mail")
 
 
 def test_live_updates_can_be_switched_off_and_stay_off(visitor, mails):
@@ -214,7 +214,7 @@ def test_the_keyboard_goes_through_the_list(visitor, mails):
     expect(box).to_have_value("j")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
     page.keyboard.press("Backspace")
-    expect(page.locator("#mails tbody tr")).to_have_count(3)
+    expect(page.locator("#message-list tbody tr")).to_have_count(3)
     page.keyboard.press("Escape")
     expect(row(page, "Third").locator("a.row-link")).to_be_focused()
     page.keyboard.press("ArrowDown")

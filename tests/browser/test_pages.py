@@ -32,7 +32,7 @@ FIELDS = {"host": "smtp.example.com", "port": 587, "tls": "starttls", "username"
 
 SIGNED_OUT = ["/account/login/", "/account/password/reset/", "/account/password/reset/done/",
               "/account/password/reset/key/1-bad/", "/account/signup/", "/account/nowhere/"]  # fmt: skip
-SIGNED_IN = ["/", "/log/", "/secrets/", "/secrets/new/smtp/?preset=gmail", "/secrets/trail/", "/mail/settings/",
+SIGNED_IN = ["/", "/log/", "/secrets/", "/secrets/new/smtp/?preset=gmail", "/secrets/audit/", "/mail/settings/",
              "/mail/test/", "/mail/events/", "/account/profile/", "/account/password/change/", "/account/2fa/",
              "/account/sessions/", "/account/logout/", "/nowhere/"]  # fmt: skip
 
@@ -97,7 +97,7 @@ def test_pages_with_one_row(visitor, admin, mail_settings):
     sign_in(visitor, admin)
     look_at(
         visitor, "/", "/log/", f"/log/{mail}/", f"/mail/test/{mail}/", "/secrets/", f"/secrets/{secret}/",
-        f"/secrets/{secret}/deletion/", "/secrets/environment/", "/secrets/trail/", "/mail/settings/",
+        f"/secrets/{secret}/deletion/", "/secrets/environment/", "/secrets/audit/", "/mail/settings/",
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_pages_with_very_long_words(visitor, admin, mail_settings):
     sign_in(visitor, admin)
     look_at(
         visitor, "/", "/log/", f"/log/{mail}/", f"/log/{mail}/?tab=headers", f"/mail/test/{mail}/", "/secrets/",
-        f"/secrets/{secret}/", f"/secrets/{secret}/deletion/", "/secrets/trail/", "/mail/settings/", "/mail/test/",
+        f"/secrets/{secret}/", f"/secrets/{secret}/deletion/", "/secrets/audit/", "/mail/settings/", "/mail/test/",
         "/account/profile/",
     )  # fmt: skip
 

@@ -40,10 +40,21 @@ HOSTILE: dict[str, bytes] = {
     "url": b"https://[evil.example",
 }
 PARAMETERS = {  # what is tried alone; all of them together are tried on every page
-    "/log/": ("q", "status", "template", "driver", "connection", "date_from", "date_to", "before", "after", "was"),
+    "/log/": (
+        "q",
+        "status",
+        "template",
+        "driver",
+        "connection",
+        "date_from",
+        "date_to",
+        "before",
+        "after",
+        "shown_query",
+    ),
     "/log/live/": ("text", "rows", "since", "seen", "columns", "chosen", "calm"),
     "/log/{mail}/": ("tab",),
-    "/secrets/trail/": ("before",),
+    "/secrets/audit/": ("before",),
     "/secrets/new/smtp/": ("preset",),
     "/account/login/": ("next",),
     "/templates/": ("q", "kind", "tag", "page"),

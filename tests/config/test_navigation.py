@@ -35,7 +35,7 @@ def test_entries_whose_pages_are_forbidden_are_left_out(colleague_client):
     [
         ("/log/", "Mail log", "page"),
         ("/log/retention/", "Mail log", "true"),
-        ("/log/people/?address=ann@example.com", "Mail log", "true"),
+        ("/log/recipients/?address=ann@example.com", "Mail log", "true"),
         ("/mail/queue/", "Queue", "page"),
         ("/mail/incidents/", "Incidents", "page"),
         ("/mail/incidents/alarms/", "Incidents", "true"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mailadmin.overview import activity, bar_chart
 from mailadmin.overview.bar_chart import Counts, drawing
-from maillog.explanations.error_kinds import described
+from maillog.explanations.error_kinds import describe
 from maillog.queue.settling import settle
 from maillog.statistics import queries as figures
 from maillog.statistics import rollups
@@ -173,7 +173,7 @@ def test_kinds_of_errors_have_words():
         ("connect", "The host cannot be reached"),
         ("other", "No answer of a server"),
     ]:
-        assert described(kind) == words, kind
+        assert describe(kind) == words, kind
 
 
 # ---------------------------------------------------------------- the page

@@ -286,7 +286,7 @@ def test_the_part_alone_is_for_a_page_that_asks_for_it(admin_client, start_smtp)
     server = start_smtp()
     part = admin_client.post(NEW, typed(server), headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part
-    assert 'class="card ladder"' in part
+    assert 'class="card connection-check"' in part
     assert "<html" in admin_client.post(NEW, typed(server)).content.decode()
 
 

@@ -93,7 +93,7 @@ def test_deleting_is_asked_first_done_once_and_noted(admin_client, admin):
     assert admin_client.post(f"/log/{old.pk}/deletion/")["Location"] == "/log/"
     assert admin_client.post(f"/log/{old.pk}/deletion/").status_code == 404
     assert list(MailEvent.objects.values_list("mail_number", "action", "actor_id")) == [(old.pk, "deleted", admin.pk)]
-    assert f"Mail {old.pk}" in text(admin_client.get("/log/trail/"))
+    assert f"Mail {old.pk}" in text(admin_client.get("/log/audit/"))
 
 
 def test_a_mail_that_waits_again_is_not_deleted(admin_client):
@@ -137,7 +137,7 @@ def test_retrying_and_cancelling_on_the_queue_page_is_noted_too(admin_client, ad
 
 
 def test_a_trail_with_nonsense_in_its_address_says_so(admin_client):
-    assert "is no number" in text(admin_client.get("/log/trail/?before=x&mail=99999999999999999999"))
+    assert "is no number" in text(admin_client.get("/log/audit/?before=x&mail=99999999999999999999"))
 
 
 # ---------------------------------------------------------------- many mails

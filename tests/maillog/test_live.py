@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from maillog.listing.rows import CHANGING, state
+from maillog.listing.rows import CHANGING_FIELDS, row_state
 from maillog.models import Label, Message
 from maillog.queue.settling import settle
 from tests.conftest import signed_in
@@ -17,10 +17,10 @@ LIVE = "/log/live/"
 
 def shown(*, calm: bool = False, text: str = "", **more) -> dict[str, str]:
     """Return what a page asks that was made now."""
-    rows = Message.objects.order_by("-id").values_list(*CHANGING)
+    rows = Message.objects.order_by("-id").values_list(*CHANGING_FIELDS)
     newest = str(rows[0][0]) if rows else "0"
     return {
-        "rows": ",".join(f"{row[0]}.{state(*row)}" for row in rows),
+        "rows": ",".join(f"{row[0]}.{row_state(*row)}" for row in rows),
         "since": newest,
         "seen": newest,
         "text": text,
@@ -47,10 +47,10 @@ def test_only_rows_that_changed_are_sent_each_to_take_its_place(admin_client):
     settle([settlement(claimed(first), "failed", reason="550 no such user")])
     answer = admin_client.get(LIVE, page)
     text = answer.content.decode()
-    assert f'<template><tr id="mail-{first}"' in text
+    assert f'<template><tr id="message-{first}"' in text
     assert 'hx-swap-oob="true"' in text
     assert "550 no such user" in text
-    assert f"mail-{second}" not in text
+    assert f"message-{second}" not in text
     assert 'id="chips"' in text
     assert answer["HX-Reswap"] == "none", "the bar is not read out again"
     assert "new mail" not in text
@@ -60,14 +60,14 @@ def test_a_row_stays_though_its_mail_has_left_what_is_searched_for(admin_client)
     pk = queued()
     page = shown(text="status:queued")
     settle([settlement(claimed(pk))])
-    assert f'id="mail-{pk}"' in admin_client.get(LIVE, page).content.decode()
+    assert f'id="message-{pk}"' in admin_client.get(LIVE, page).content.decode()
 
 
 def test_a_mail_that_was_deleted_leaves_the_page(admin_client):
     pk = finished("sent").pk
     page = shown()
     Message.objects.all().delete()
-    assert f'<tr id="mail-{pk}" hx-swap-oob="delete">' in admin_client.get(LIVE, page).content.decode()
+    assert f'<tr id="message-{pk}" hx-swap-oob="delete">' in admin_client.get(LIVE, page).content.decode()
 
 
 def test_new_mails_are_counted_where_somebody_is_busy_and_only_those_that_match(admin_client):
@@ -101,7 +101,7 @@ def test_new_mails_are_put_in_where_nobody_is_busy(admin_client):
     queued(subject="Brand new")
     answer = admin_client.get(LIVE, page)
     text = answer.content.decode()
-    assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#mails", "outerHTML")
+    assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#message-list", "outerHTML")
     assert text.index("Brand new") < text.index("Old")
     assert "1 new mail" in text
 
@@ -135,7 +135,7 @@ def test_a_text_that_is_not_understood_still_shows_changed_rows(admin_client):
     settle([settlement(claimed(pk))])
     queued()
     answer = admin_client.get(LIVE, page)
-    assert f'id="mail-{pk}"' in answer.content.decode()
+    assert f'id="message-{pk}"' in answer.content.decode()
     assert "new mail" not in answer.content.decode()
 
 
@@ -152,6 +152,6 @@ def test_the_list_says_where_live_updates_go_on_from(admin_client):
     page = admin_client.get("/log/").content.decode()
     assert f'data-since="{pk}"' in page
     assert 'data-newest="1"' in page
-    row = Message.objects.values_list(*CHANGING).get()
-    assert f'id="mail-{pk}" data-state="{state(*row)}"' in page
+    row = Message.objects.values_list(*CHANGING_FIELDS).get()
+    assert f'id="message-{pk}" data-state="{row_state(*row)}"' in page
     assert Label.objects.filter(kind="sender").exists()

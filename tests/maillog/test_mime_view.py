@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maillog.content.mime_view import header_text, read_mail, source_text
-from maillog.content.preview import framed, has_remote_content
+from maillog.content.preview import frame_document, has_remote_content
 from tests.cases import case
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
@@ -85,7 +85,7 @@ def test_a_hostile_mail_is_read_quickly_and_without_an_error():
         with case(name):
             start = time.thread_time()
             view = read_mail(HOSTILE[name])
-            framed(view.html or "", view.images)
+            frame_document(view.html or "", view.images)
             has_remote_content(view.html or "")
             for text in (view.text, view.html, *(value for pair in view.headers for value in pair)):
                 assert "\0" not in (text or "")
@@ -119,7 +119,9 @@ def test_any_header_is_decoded_to_one_printable_line(raw):
 
 def test_pictures_of_the_mail_are_put_into_the_frame_and_strange_ones_are_not():
     view = read_mail(full_mail())
-    html = framed('<img src="cid:logo@x"><img src="cid:other"><a style="background:url(cid:logo%40x)">', view.images)
+    html = frame_document(
+        '<img src="cid:logo@x"><img src="cid:other"><a style="background:url(cid:logo%40x)">', view.images
+    )
     assert html.count("data:image/png;base64,") == 2
     assert "cid:other" in html
 
@@ -127,7 +129,7 @@ def test_pictures_of_the_mail_are_put_into_the_frame_and_strange_ones_are_not():
 def test_pictures_are_put_in_only_up_to_two_megabytes():
     images = read_mail(full_mail()).images
     images["logo@x"] = type(images["logo@x"])("image/png", b"x" * 1_500_000)
-    assert framed('<img src="cid:logo@x"><img src="cid:logo@x">', images).count("data:") == 1
+    assert frame_document('<img src="cid:logo@x"><img src="cid:logo@x">', images).count("data:") == 1
 
 
 def test_a_drawing_that_could_hold_a_script_is_not_put_in():

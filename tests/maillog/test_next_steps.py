@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 
 from mailadmin.errors import Phase
-from maillog.explanations.next_steps import BY_KIND, PASSING, STEPS, next_steps
-from maillog.explanations.refusals import WORDS
+from maillog.explanations.next_steps import BY_KIND, STEPS, USUALLY_TEMPORARY, next_steps
+from maillog.explanations.refusals import MEANINGS
 from maillog.models import Message
 from tests.cases import case
 from tests.maillog.makers import attempt, finished
@@ -86,4 +86,4 @@ def test_words_without_an_enhanced_code_decide_what_is_advised():
 
 def test_every_meaning_has_steps_or_goes_by():
     # A refused sign-in is the connection's matter, and nobody can do anything about a misunderstanding.
-    assert set(WORDS) - set(BY_KIND) - PASSING == {"sign-in-refused", "protocol"}
+    assert set(MEANINGS) - set(BY_KIND) - USUALLY_TEMPORARY == {"sign-in-refused", "protocol"}

@@ -181,7 +181,7 @@ def test_htmx_gets_the_list_and_the_chips_alone_and_a_clean_address(admin_client
     response = admin_client.get(LIST + "?q=invoice&driver=&date_from=&was=", headers={"HX-Request": "true"})
     page = body(response)
     assert "<html" not in page
-    assert 'id="mails"' in page
+    assert 'id="message-list"' in page
     assert 'hx-swap-oob="true"' in page
     assert response["HX-Push-Url"] == "/log/?q=invoice"
     assert "HX-Request" in response["Vary"]
@@ -324,7 +324,7 @@ def test_the_source_is_a_file_to_keep(admin_client):
     response = admin_client.get(f"/log/{pk}/source/")
     assert response.content == mime
     assert response["Content-Type"] == "message/rfc822"
-    assert response["Content-Disposition"] == f'attachment; filename="mail-{pk}.eml"'
+    assert response["Content-Disposition"] == f'attachment; filename="message-{pk}.eml"'
     assert response["X-Content-Type-Options"] == "nosniff"
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from maillog.listing.columns import COLUMNS, USUAL, layout_of
-from maillog.listing.rows import Moments
+from maillog.listing.columns import COLUMNS, DEFAULT_NAMES, layout_of
+from maillog.listing.rows import TimeLabels
 from maillog.models import SavedSearch
 from maillog.models.list_preference import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
 from maillog.search.query import LONGEST
@@ -131,7 +131,7 @@ def test_no_column_at_all_is_a_choice_and_as_usual_takes_it_back(admin, admin_cl
     admin_client.post("/log/columns/", {})
     assert headings(admin_client) == ["Status", "Message", "Created"]
     admin_client.post("/log/columns/", {"usual": "1"})
-    assert layout_of(admin.pk).names == USUAL
+    assert layout_of(admin.pk).names == DEFAULT_NAMES
 
 
 def test_every_column_shows_what_it_is_about(admin, admin_client):
@@ -171,4 +171,4 @@ def test_times_are_said_in_one_unit():
         (6 * 86_400, "6 d ago"),
         (-5, "just now"),
     ]:
-        assert Moments(now).ago(now - timedelta(seconds=seconds)) == words, seconds
+        assert TimeLabels(now).ago(now - timedelta(seconds=seconds)) == words, seconds

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mailadmin.models import SettingsRevision
 from maillog import resends
 from maillog.content import transcripts
-from maillog.content.timeline import BAR, stretches
-from maillog.content.transcripts import Said, packed, unpacked
+from maillog.content.timeline import BAR_WIDTH, phase_segments
+from maillog.content.transcripts import AttemptTranscript, pack_transcript, unpack_transcript
 from maillog.hooks import revision
 from maillog.models import Message, Transcript
 from maillog.queue.settling import settle
@@ -27,16 +27,18 @@ from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.both_databases
 
-SAID = Said(
+SAID = AttemptTranscript(
     phases=(("resolve", 3), ("connect", 20), ("tls", 31), ("rcpt", 8)),
     lines=(("C", "RCPT TO:<ann@example.com>"), ("S", "550 5.1.1 <script>alert(1)</script>"), ("", "a remark")),
-    opening=(("S", "220 mx.example.com"), ("C", "AUTH PLAIN [struck out]")),
+    handshake=(("S", "220 mx.example.com"), ("C", "AUTH PLAIN [struck out]")),
 )
 lines = st.lists(st.tuples(st.sampled_from(["C", "S", ""]), st.text(max_size=50)), max_size=5)
 
 
 def refused(**fields):
-    tried = attempt(outcome="failed", code=550, enhanced_code="5.1.1", reply="no", transcript=packed(SAID), **fields)
+    tried = attempt(
+        outcome="failed", code=550, enhanced_code="5.1.1", reply="no", transcript=pack_transcript(SAID), **fields
+    )
     return finished("failed", settled={"attempt": tried})
 
 
@@ -46,7 +48,7 @@ def page_of(client, mail):
 
 @given(st.lists(st.tuples(st.text(max_size=10), st.integers(0, 10**9)), max_size=12), lines, lines, st.integers(1, 999))
 def test_what_is_packed_comes_back(phases, said, opening, nth):
-    found = unpacked(packed(Said(phases, said, opening, nth)))
+    found = unpack_transcript(pack_transcript(AttemptTranscript(phases, said, opening, nth)))
     assert found is not None
     assert (list(found.phases), found.nth) == (phases, nth)
     assert [who for who, _text in found.lines] == [who for who, _text in said]
@@ -54,20 +56,20 @@ def test_what_is_packed_comes_back(phases, said, opening, nth):
 
 @given(st.one_of(st.binary(), st.text().map(lambda text: zlib.compress(text.encode()))))
 def test_a_damaged_one_is_none_and_no_error(stored):
-    assert unpacked(stored) is None
+    assert unpack_transcript(stored) is None
 
 
 def test_lone_surrogates_of_a_server_can_be_stored_and_shown():
-    found = unpacked(packed(Said((), [("S", "250 \udcff\0x")])))
+    found = unpack_transcript(pack_transcript(AttemptTranscript((), [("S", "250 \udcff\0x")])))
     assert found is not None
     found.lines[0][1].encode()
 
 
 @given(st.lists(st.tuples(st.just("mail"), st.integers(0, 10**7)), min_size=1, max_size=30))
 def test_the_bar_has_no_gap_and_every_phase_can_be_seen(phases):
-    found = stretches(phases)
+    found = phase_segments(phases)
     assert found[0].x == 0
-    assert found[-1].x + found[-1].width == BAR
+    assert found[-1].x + found[-1].width == BAR_WIDTH
     assert all(one.width > 0 for one in found)
     assert all(one.x + one.width == after.x for one, after in pairwise(found))
 
@@ -76,8 +78,10 @@ def test_the_bar_has_no_gap_and_every_phase_can_be_seen(phases):
 def test_each_attempt_keeps_its_own_beside_those_through_other_connections():
     pk = queued()
     mail = claimed(pk)
-    hop = attempt(outcome="deferred", transcript=packed(Said((("connect", 1),), [])))
-    last = attempt(outcome="deferred", started_at=timezone.now() + timedelta(seconds=1), transcript=packed(SAID))
+    hop = attempt(outcome="deferred", transcript=pack_transcript(AttemptTranscript((("connect", 1),), [])))
+    last = attempt(
+        outcome="deferred", started_at=timezone.now() + timedelta(seconds=1), transcript=pack_transcript(SAID)
+    )
     assert settle([settlement(mail, "deferred", failovers=[hop], attempt=last)]) == {pk}
     found = transcripts.of_mail(pk)
     assert set(found) == {hop.started_at, last.started_at}
@@ -87,7 +91,9 @@ def test_each_attempt_keeps_its_own_beside_those_through_other_connections():
 @pytest.mark.django_db
 def test_a_mail_that_was_not_ours_any_more_gets_none():
     mail = claimed(queued())
-    stranger = settlement(mail, "failed", claim="another", attempt=attempt(outcome="failed", transcript=packed(SAID)))
+    stranger = settlement(
+        mail, "failed", claim="another", attempt=attempt(outcome="failed", transcript=pack_transcript(SAID))
+    )
     assert settle([stranger]) == set()
     assert not Transcript.objects.exists()
 

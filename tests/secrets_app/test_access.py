@@ -87,7 +87,7 @@ def test_owners_and_administrators_manage(secret, owner_client, admin_client, ty
 
 def test_only_administrators_see_the_whole_trail(request):
     for person in ["owner", "teammate", "stranger"]:
-        assert request.getfixturevalue(f"{person}_client").get("/secrets/trail/").status_code == 403, person
+        assert request.getfixturevalue(f"{person}_client").get("/secrets/audit/").status_code == 403, person
 
 
 def test_actions_are_posts(owner_client, secret):

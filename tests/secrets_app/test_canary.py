@@ -41,7 +41,7 @@ def test_no_page_shows_it(owner_client, admin_client, stored, typed):
             owner_client.get(path)
             for path in ["/secrets/", NEW, f"/secrets/{stored.pk}/", f"/secrets/{stored.pk}/deletion/"]
         ],
-        admin_client.get("/secrets/trail/"),
+        admin_client.get("/secrets/audit/"),
         admin_client.get("/"),
         owner_client.post(NEW, {**typed, "port": "22"}),
         owner_client.post(NEW, typed),  # the name is taken

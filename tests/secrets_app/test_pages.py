@@ -360,7 +360,7 @@ def test_what_is_not_there_is_not_found(owner_client, secret):
 
 def test_an_administrator_sees_the_trail_of_deleted_secrets(admin_client, secret, owner):
     storing.delete(secret.pk, actor=owner)
-    body = text(admin_client.get("/secrets/trail/"))
+    body = text(admin_client.get("/secrets/audit/"))
     assert "Deleted" in body
     assert f"#{secret.pk}" in body or "Relay" in body
     assert "Olga Owner" in body
@@ -369,14 +369,14 @@ def test_an_administrator_sees_the_trail_of_deleted_secrets(admin_client, secret
 def test_the_trail_is_paged_without_end(admin_client, secret, owner):
     for _number in range(60):
         storing.note(secret, owner, SecretEvent.Action.CHANGED, ["host"])
-    first = text(admin_client.get("/secrets/trail/"))
+    first = text(admin_client.get("/secrets/audit/"))
     oldest_shown = first.partition("?before=")[2].partition('"')[0]
-    second = text(admin_client.get("/secrets/trail/", {"before": oldest_shown}))
+    second = text(admin_client.get("/secrets/audit/", {"before": oldest_shown}))
     assert first.count("Changed") == 50
     assert second.count("Changed") == 10
     assert "Created" in second
     for nasty in ["abc", "-1", "9" * 5000, "\x00", "²", ""]:
-        assert admin_client.get("/secrets/trail/", {"before": nasty}).status_code == 200
+        assert admin_client.get("/secrets/audit/", {"before": nasty}).status_code == 200
 
 
 # ---------------------------------------------------------------- hostile input

@@ -58,20 +58,20 @@ for (const trouble of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) 
 const countTicks = (list) => {
   const boxes = [...list.querySelectorAll("input[name=ids]:not(:disabled)")];
   const ticked = boxes.filter((box) => box.checked).length;
-  for (const place of list.querySelectorAll("[data-picked-count]")) {
+  for (const place of list.querySelectorAll("[data-selected-count]")) {
     place.textContent = ticked || "";
     place.closest("button").disabled = !ticked;
   }
-  const all = list.querySelector("[data-pick-all]");
+  const all = list.querySelector("[data-select-all]");
   all.closest("[hidden]")?.removeAttribute("hidden");
   all.checked = ticked > 0 && ticked === boxes.length;
   all.indeterminate = ticked > 0 && ticked < boxes.length;
 };
-const tickLists = () => [...document.querySelectorAll("[data-pick-all]")].map((all) => all.closest("form"));
+const tickLists = () => [...document.querySelectorAll("[data-select-all]")].map((all) => all.closest("form"));
 document.addEventListener("change", (event) => {
   const list = event.target.closest("form");
-  if (!list?.querySelector("[data-pick-all]")) return;
-  if (event.target.matches("[data-pick-all]"))
+  if (!list?.querySelector("[data-select-all]")) return;
+  if (event.target.matches("[data-select-all]"))
     for (const box of list.querySelectorAll("input[name=ids]:not(:disabled)")) box.checked = event.target.checked;
   countTicks(list);
 });
