@@ -22,8 +22,8 @@ from maillog.models import Attempt, Message, Recipient, Status
 from maillog.search.paging import slice_of
 from maillog.sql.batches import among
 
-MOST_EDeliveryOutcomeAMINED = 1_000  # newest mails to an address that are looked at for the verdict
-MOST_WAITING_EDeliveryOutcomeAMINED = 200  # newest of those that wait, of which the first to be due is told
+MOST_EXAMINED = 1_000  # newest mails to an address that are looked at for the verdict
+MOST_WAITING_EXAMINED = 200  # newest of those that wait, of which the first to be due is told
 MOST_CANDIDATES = 500  # rows that are looked at for addresses written nearly the same
 ADDRESS = re.compile(r"[^\s@:\"<>,;()]+@[^\s@:\"<>,;()]+\.[^\s@:\"<>,;().]+")
 
@@ -134,20 +134,20 @@ class DeliveryPage:
 def history(address: str) -> History:
     """Return what became of the newest thousand mails to `address`: two queries."""
     columns = ("id", "message_id", "outcome", "code", "enhanced_code", "reply")
-    rows = list(_to(address).order_by("-id").values_list(*columns)[: MOST_EDeliveryOutcomeAMINED + 1])
+    rows = list(_to(address).order_by("-id").values_list(*columns)[: MOST_EXAMINED + 1])
     undecided = {number for _, number, outcome, *_ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
     mails = Message.objects.filter(id__in=among(undecided)).order_by()
     states = dict(mails.values_list("id", "status")) if undecided else {}
     entries = [
         HistoryEntry(pk, number, recipient_outcome(outcome, states.get(number, Status.SENT)), code, enhanced, reply)
-        for pk, number, outcome, code, enhanced, reply in rows[:MOST_EDeliveryOutcomeAMINED]
+        for pk, number, outcome, code, enhanced, reply in rows[:MOST_EXAMINED]
     ]
-    return History(entries, more=len(rows) > MOST_EDeliveryOutcomeAMINED)
+    return History(entries, more=len(rows) > MOST_EXAMINED)
 
 
 def next_due(waiting: Sequence[HistoryEntry]) -> HistoryEntry | None:
     """Return which of the newest 200 of `waiting` is due first; None if none waits any more."""
-    numbers = {one.mail_id: one for one in waiting[:MOST_WAITING_EDeliveryOutcomeAMINED]}
+    numbers = {one.mail_id: one for one in waiting[:MOST_WAITING_EXAMINED]}
     rows = Message.objects.filter(id__in=among(numbers)).order_by().values_list("next_attempt_at", "id")
     due = sorted((at.timestamp() if at else math.inf, number) for at, number in rows)
     return numbers[due[0][1]] if due else None

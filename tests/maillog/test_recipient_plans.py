@@ -48,9 +48,9 @@ def log(monkeypatch):
 
 def asked(address):
     """Ask all that the page asks of the log about `address`."""
-    seen = history.history(address)
-    history.next_due(seen.waiting)
-    history.delivery(seen.seen[0])
+    known = history.history(address)
+    history.next_due(known.waiting)
+    history.delivery(known.entries[0])
     first = history.page_of_deliveries(address, {})
     history.page_of_deliveries(address, {"before": str(first.deliveries[-1].recipient.pk)})
     history.page_of_deliveries(address, {"after": str(first.deliveries[-1].recipient.pk)})
