@@ -2,7 +2,7 @@
 
 The search box and the fields are submitted together, so the form also sends `shown_query`, the text that its fields
 displayed. A field that still has the value of that text was not edited and leaves the search text alone; any other
-value replaces the field's operator in the text. A query string without `shown_query` is an old link: all fields apply.
+value replaces the field's operator in the text. Without `shown_query` (an old link), all fields apply.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def test_no_more_than_the_newest_are_looked_at(monkeypatch, django_assert_num_qu
     with django_assert_num_queries(1):
         found = history(ANN)
     assert found.more
-    assert (len(found.seen), found.seen[0].mail_id) == (3, newest.pk)
+    assert (len(found.entries), found.entries[0].mail_id) == (3, newest.pk)
 
 
 @pytest.mark.django_db
