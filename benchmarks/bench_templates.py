@@ -44,7 +44,6 @@ def tell(figure: str, found: list[float], unit: str = "ms", **more: object) -> N
 
 def rendering(count: int) -> None:
     """The built-in password reset, warm, in this process; then post_office in its own."""
-    from templates_app.engine import css_inlining
     from templates_app.rendering import forget, render
 
     start = time.perf_counter()
@@ -53,11 +52,6 @@ def rendering(count: int) -> None:
     found = timed(lambda number: render(KEY, values(number)), count)
     tell("render_warm", found["milliseconds"])
     report(BENCH, "render_warm_rate", count / found["cpu"], "mails a second of processor time")
-    plain = css_inlining.inline
-    css_inlining.inline = lambda chunks, _=(): css_inlining.inline_whole("".join(chunks))  # type: ignore[assignment]
-    uncached = timed(lambda number: render(KEY, values(number)), count)
-    css_inlining.inline = plain
-    tell("render_without_kept_css", uncached["milliseconds"])
     forget()
     if not peer.installed():
         print("The peer is not installed: `make .venv-peers/.installed`.", file=sys.stderr)

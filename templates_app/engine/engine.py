@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
-from markupsafe import escape
 
 from templates_app.content import values
 from templates_app.content.content import Content, from_json
@@ -151,25 +150,25 @@ class Compiled:
             raise RenderError([as_problem(self.bundle, sentence) for _, sentence in faults])
         problems: list[Problem] = []
 
-        def pieces(part: str, template: jinja2.Template | None, most: int) -> list[str]:
+        def text_of_part(part: str, template: jinja2.Template | None, most: int) -> str:
             if template is None:
-                return []
+                return ""
             try:
-                return pieces_of(template, plain, most)
+                return text_of(template, plain, most)
             except TooLongError:
                 message = f"The result is longer than {most:,} characters."
                 problems.append(Problem(self.bundle.key, part, 0, message))
             except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
                 problems.append(template_errors.explain(error, self.bundle.key, part))
-            return []
+            return ""
 
-        subject = " ".join("".join(pieces("subject", self.subject, MAX_SUBJECT)).split())
-        html = pieces("html", self.html, MAX_OUTPUT)
-        text = "".join(pieces("text", self.text, MAX_OUTPUT)).strip()
+        subject = " ".join(text_of_part("subject", self.subject, MAX_SUBJECT).split())
+        html = text_of_part("html", self.html, MAX_OUTPUT)
+        text = text_of_part("text", self.text, MAX_OUTPUT).strip()
         if problems:
             raise RenderError(problems)
         try:
-            inlined = css_inlining.inline(html, words_of(plain)) if html else ""
+            inlined = css_inlining.inline(html) if html else ""
         except css_inlining.StyleError as error:
             raise RenderError([Problem(self.bundle.key, "html", 0, str(error))]) from error
         if self.text is None and inlined:
@@ -186,8 +185,8 @@ class TooLongError(Exception):
     """A result is longer than it may be."""
 
 
-def pieces_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> list[str]:
-    """Return the pieces of the result. Raises TooLongError, and whatever the template provokes."""
+def text_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> str:
+    """Return the result. Raises TooLongError, and whatever the template provokes."""
     pieces: list[str] = []
     left = most
     for piece in template.root_render_func(template.new_context(plain)):
@@ -195,20 +194,4 @@ def pieces_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> li
         if left < 0:
             raise TooLongError
         pieces.append(piece)
-    return pieces
-
-
-def words_of(plain: object) -> list[str]:
-    """Return the escaped texts in the values, those of the first hundred places."""
-    found: list[str] = []
-    waiting = [plain]
-    while waiting and len(found) < 100:
-        one = waiting.pop()
-        if isinstance(one, str):
-            if len(one) >= css_inlining.SHORTEST_WORD:
-                found.append(str.__str__(escape(one)))
-        elif isinstance(one, dict):
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one[:100])
-    return found
+    return "".join(pieces)
