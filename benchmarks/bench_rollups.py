@@ -32,7 +32,7 @@ def one_batch() -> list[Any]:
     from django.utils import timezone
 
     from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
-    from maillog.queue.claiming import claim_these
+    from maillog.queue.claiming import claim_by_id
     from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue
 
     mails = [
@@ -57,7 +57,7 @@ def one_batch() -> list[Any]:
             id=mail.id, claim=mail.claim, status="sent", driver="smtp", connection="Relay A", attempt=record,
             recipients=[RecipientOutcome(id=one.id, outcome="accepted", code=250) for one in mail.recipients],
         )
-        for mail in claim_these(enqueue(mails), lease=LEASE, worker="bench")
+        for mail in claim_by_id(enqueue(mails), lease=LEASE, worker="bench")
     ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def measure(rounds: int) -> None:
     from maillog.queue.settling import settle
     from maillog.statistics import rollups
 
-    without = mock.patch.object(rollups, "settled", return_value=None)
+    without = mock.patch.object(rollups, "record_settled", return_value=None)
     times: dict[str, list[float]] = {"with": [], "without": []}
 
     for number in range(rounds + WARM_UP):
@@ -79,7 +79,7 @@ def measure(rounds: int) -> None:
                 settle(batches[name == "with"])
                 times[name].append((time.perf_counter() - start) * 1000)
         if number % 50 == 0:
-            rollups.fold()
+            rollups.fold_deltas()
     for name, taken in times.items():
         best = sorted(taken[WARM_UP:])[: max(1, rounds // 10)]
         for figure, value in (("best tenth", statistics.mean(best)), ("median", statistics.median(taken[WARM_UP:]))):
@@ -90,34 +90,34 @@ def fill_sums() -> None:
     """Store forty days of sums in which every hour has everything, and differences of the running hour."""
     from django.utils import timezone
 
-    from maillog.labels import labels
-    from maillog.models import Tally, TallyDelta, WaitingHour
+    from maillog.labels import label_ids
+    from maillog.models import Rollup, RollupDelta, WaitingPeak
     from maillog.statistics import rollups
 
-    templates = labels("template", [f"shop/t{number}" for number in range(50)]).values()
-    connections = labels("connection", [f"Relay {number}" for number in range(5)]).values()
+    templates = label_ids("template", [f"shop/t{number}" for number in range(50)]).values()
+    connections = label_ids("connection", [f"Relay {number}" for number in range(5)]).values()
     names = [("status", status, "") for status in ("sent", "failed", "skipped", "uncertain")]
     names += [("template", status, str(pk)) for pk in templates for status in ("sent", "failed")]
     names += [("connection", status, str(pk)) for pk in connections for status in ("sent", "failed")]
     names += [("error", "failed", f"55{number % 5} 5.1.{number}") for number in range(15)]
     names += [("time", "sent", str(bucket)) for bucket in range(20, 45)]
     last = rollups.hour_of(timezone.now())
-    Tally.objects.all().delete()
-    for span in Tally.Span:
-        Tally.objects.bulk_create(
+    Rollup.objects.all().delete()
+    for span in Rollup.Span:
+        Rollup.objects.bulk_create(
             (
-                Tally(span=span, kind=kind, hour=hour, status=status, name=name, count=hour % 97)
+                Rollup(span=span, kind=kind, hour=hour, status=status, name=name, count=hour % 97)
                 for hour in range((last - 960) // span * span, last + 1, span)
                 for kind, status, name in names
             ),
             batch_size=5_000,
         )
-    TallyDelta.objects.bulk_create(
-        TallyDelta(hour=last, block=1, status="sent", template=pk, connection=0, bucket=30, count=50)
+    RollupDelta.objects.bulk_create(
+        RollupDelta(hour=last, block=1, status="sent", template=pk, connection=0, bucket=30, count=50)
         for pk in list(templates) * 40
     )
-    WaitingHour.objects.all().delete()
-    WaitingHour.objects.bulk_create(WaitingHour(hour=hour, most=hour % 50) for hour in range(last - 960, last + 1))
+    WaitingPeak.objects.all().delete()
+    WaitingPeak.objects.bulk_create(WaitingPeak(hour=hour, most=hour % 50) for hour in range(last - 960, last + 1))
 
 
 def measure_pages(rounds: int) -> None:

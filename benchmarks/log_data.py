@@ -126,27 +126,27 @@ class Writer:
         from django.db import connection
 
         from maillog.content.storage import pack
-        from maillog.labels import labels
+        from maillog.labels import label_ids
         from maillog.models import Message
 
         self.count, self.now, self.seed = count, now, seed
         self.first_id = (Message.objects.order_by("-id").values_list("id", flat=True).first() or 0) + 1
         self.as_time = _sqlite_time if connection.vendor == "sqlite" else _same
-        self.labels = {(kind, name): pk for kind, names in NAMES.items() for name, pk in labels(kind, names).items()}
+        self.labels = {(kind, name): pk for kind, names in NAMES.items() for name, pk in label_ids(kind, names).items()}
         plain = [body(number) for number in range(BODIES)]
         self.sizes = [len(each) for each in plain]
         self.packed = [pack(each) for each in plain] if bodies else []
 
     def tables(self, first: int) -> Tables:
         """Return the rows, table by table, of the mails that are made up together from number `first` on."""
-        from maillog.index.writing import entry_of
+        from maillog.index.writing import build_entry
         from maillog.models import Attempt, Content, Message, Recipient
 
         made = chunk(first, self.count, now=self.now, seed=self.seed)
         numbered = [(self.first_id + mail.number, mail) for mail in made]
         found = [
             rows_of(Message, [self._message(pk, mail) for pk, mail in numbered]),
-            entries_of([entry_of(self._indexed(pk, mail)) for pk, mail in numbered]),
+            entries_of([build_entry(self._indexed(pk, mail)) for pk, mail in numbered]),
             rows_of(Recipient, [row for pk, mail in numbered for row in self._recipients(pk, mail)]),
             rows_of(Attempt, [self._attempt(pk, mail) for pk, mail in numbered if mail.status not in UNTRIED]),
         ]
@@ -183,9 +183,9 @@ class Writer:
         }
 
     def _indexed(self, pk: int, mail: Mail) -> Any:
-        from maillog.index.writing import Indexed
+        from maillog.index.writing import IndexedMessage
 
-        return Indexed(
+        return IndexedMessage(
             id=pk,
             status=mail.status,
             subject=mail.subject,
@@ -251,10 +251,10 @@ def entries_of(entries: Sequence[Any]) -> tuple[str, list[str], list[Row]]:
     """Return entries of the search index as `maillog.index.writing.add` writes them."""
     from django.db import connection
 
-    from maillog.index.writing import COLUMNS, TABLE, vector
+    from maillog.index.writing import COLUMNS, TABLE, tsvector_text
 
     if connection.vendor == "postgresql":
-        return TABLE, ["id", "words"], [(entry.id, vector(entry)) for entry in entries]
+        return TABLE, ["id", "words"], [(entry.id, tsvector_text(entry)) for entry in entries]
     return TABLE, ["rowid", *COLUMNS], list(entries)
 
 

@@ -68,7 +68,7 @@ def heartbeat_loop() -> None:
                 probe_connections()
             if bulk.has_work():
                 run_bulk_actions()
-            if pruning.due(timezone.now()):
+            if pruning.is_due(timezone.now()):
                 prune_log()
             heartbeats.keep_figures()
             if raising.check():

@@ -18,5 +18,5 @@ class MaillogConfig(AppConfig):
         """Forget the ids of labels, and entries of the index, whenever tables were emptied (``migrate``, ``flush``)."""
         from maillog.index import writing  # noqa: PLC0415  (imports the models, which are not there before)
 
-        post_migrate.connect(labels.forget, sender=self, dispatch_uid="maillog.labels.forget")
-        post_migrate.connect(writing.forget_if_empty, sender=self, dispatch_uid="maillog.index.writing.forget_if_empty")
+        post_migrate.connect(labels.clear_cache, sender=self, dispatch_uid="maillog.labels.clear_cache")
+        post_migrate.connect(writing.clear_if_empty, sender=self, dispatch_uid="maillog.index.writing.clear_if_empty")

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from maillog.models import MailEvent
+from maillog.models import AuditEvent
 from maillog.sql.batches import insert_rows
 from maillog.text import fit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-Action = MailEvent.Action
-LOOKS = (Action.VIEWED, Action.DOWNLOADED)
-ONE_LOOK = timedelta(minutes=10)  # tabs and frames of one page, opened by one person, are one look
+Action = AuditEvent.Action
+VIEWS = (Action.VIEWED, Action.DOWNLOADED)
+VIEW_WINDOW = timedelta(minutes=10)  # tabs and frames of one page, opened by one person, are one look
 
 
-def note(
+def record(
     action: str,
     numbers: Iterable[int],
     *,
@@ -33,7 +33,7 @@ def note(
     """Write one line a mail, in the caller's transaction; `others` are the new mails by the number of the old one."""
     now = timezone.now()
     insert_rows(
-        MailEvent,
+        AuditEvent,
         (
             {
                 "mail_number": number,
@@ -49,15 +49,15 @@ def note(
     )
 
 
-def note_look(number: int, *, actor: AbstractBaseUser, downloaded: bool = False) -> None:
+def record_view(number: int, *, actor: AbstractBaseUser, downloaded: bool = False) -> None:
     """Write that `actor` sees what the mail says; looks of the same person within ten minutes are one line."""
     action = Action.DOWNLOADED if downloaded else Action.VIEWED
-    since = timezone.now() - ONE_LOOK
-    if not MailEvent.objects.filter(mail_number=number, action=action, actor_id=actor.pk, at__gte=since).exists():
-        note(action, [number], actor=actor)
+    since = timezone.now() - VIEW_WINDOW
+    if not AuditEvent.objects.filter(mail_number=number, action=action, actor_id=actor.pk, at__gte=since).exists():
+        record(action, [number], actor=actor)
 
 
-def of_mail(number: int, *, looks_too: bool) -> list[MailEvent]:
+def events_of(number: int, *, looks_too: bool) -> list[AuditEvent]:
     """Return the newest 50 lines about a mail; who looked at its content only if `looks_too`."""
-    lines = MailEvent.objects.filter(mail_number=number)
-    return list((lines if looks_too else lines.exclude(action__in=LOOKS)).order_by("-id")[:50])
+    lines = AuditEvent.objects.filter(mail_number=number)
+    return list((lines if looks_too else lines.exclude(action__in=VIEWS)).order_by("-id")[:50])

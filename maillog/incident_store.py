@@ -19,15 +19,15 @@ from maillog.models import Incident, IncidentMail, Message, Status
 from maillog.sql.batches import insert_rows
 from maillog.text import fit
 
-AT_ONCE = 1_000  # mails in one statement
-LOOKED_AT = 200  # mails that are asked whether anything went through
-KEPT = timedelta(days=365)  # ended incidents
+BATCH = 1_000  # mails in one statement
+RECOVERY_SAMPLE = 200  # mails that are asked whether anything went through
+RETENTION = timedelta(days=365)  # ended incidents
 
 State = Incident.State
 
 
 @dataclass(slots=True, kw_only=True)
-class Finding:
+class FailureGroup:
     """Failures of one kind on one connection, as one worker met them. No mails: nobody but a probe met it."""
 
     connection: str
@@ -41,18 +41,23 @@ class Finding:
     mails: set[int] = field(default_factory=set)
 
 
-def note(
-    finding: Finding, *, now: datetime, most: int, within: timedelta, before: Callable[[Finding], list[dict[str, Any]]]
+def record_failures(
+    finding: FailureGroup,
+    *,
+    now: datetime,
+    most: int,
+    within: timedelta,
+    before: Callable[[FailureGroup], list[dict[str, Any]]],
 ) -> Incident:
     """Add `finding` to its incident, which opens when `most` mails met it `within` a time; return that incident.
 
     What is about a connection opens at once. `before` is asked, when an incident begins, what had been changed before.
     """
     with transaction.atomic():
-        incident = _locked(finding) or _begun(finding, now, before)
+        incident = _lock_open(finding) or _create(finding, now, before)
         if not incident.is_open:
-            _forget_old_mails(incident, now, within)
-        new = _added(incident, finding.mails, now)
+            _drop_old_messages(incident, now, within)
+        new = _add_messages(incident, finding.mails, now)
         values: dict[str, Any] = {
             "phase": fit(finding.phase, 10),
             "code": finding.code,
@@ -60,7 +65,7 @@ def note(
             "words": fit(finding.words, 500),
             "last_at": Greatest(F("last_at"), now),
             "recovered_at": None,
-            **_counting(incident, new),
+            **_updated_counts(incident, new),
         }
         if finding.connection_key:
             values["connection_key"] = finding.connection_key
@@ -71,15 +76,15 @@ def note(
     return incident
 
 
-def add_waiting(connection: str, mails: Collection[int], *, now: datetime) -> None:
+def add_waiting_messages(connection: str, mails: Collection[int], *, now: datetime) -> None:
     """Add mails that wait for a connection in trouble to what is open about it; nothing if nothing is."""
     about = Incident.objects.filter(connection=connection, is_about_connection=True, state=State.OPEN)
     with transaction.atomic():
         incident = about.select_for_update().order_by("-id").first()
-        new = _added(incident, mails, now) if incident else []
+        new = _add_messages(incident, mails, now) if incident else []
         if not incident or not new:
             return
-        Incident.objects.filter(pk=incident.pk).update(**_counting(incident, new))
+        Incident.objects.filter(pk=incident.pk).update(**_updated_counts(incident, new))
 
 
 def end(incident: Incident, *, ending: str, now: datetime, by: str = "", unless_after: datetime | None = None) -> bool:
@@ -90,12 +95,12 @@ def end(incident: Incident, *, ending: str, now: datetime, by: str = "", unless_
     return bool(still.update(state=State.ENDED, ended_at=now, ending=ending, ended_by=by[:254]))
 
 
-def note_recovery(incidents: QuerySet[Incident], *, now: datetime) -> None:
+def record_recovery(incidents: QuerySet[Incident], *, now: datetime) -> None:
     """Note that something went through again, on those of `incidents` for which that is news."""
     incidents.filter(state=State.OPEN, recovered_at=None).update(recovered_at=now)
 
 
-def went_through(incident: Incident, name: str) -> bool:
+def has_recovered(incident: Incident, name: str) -> bool:
     """Return whether a mail was sent through the incident's connection, `name` by now, after its newest failure.
 
     Looks at a bounded number of mails only: the newest of the connection, and the first of its own.
@@ -103,29 +108,29 @@ def went_through(incident: Incident, name: str) -> bool:
     newest = Message.objects.filter(connection__kind="connection", connection__text=name).order_by("-id")
     own = IncidentMail.objects.filter(incident=incident).order_by("mail_number")
     ids = [
-        *newest.values_list("id", flat=True)[:LOOKED_AT],
-        *own.values_list("mail_number", flat=True)[:LOOKED_AT],
+        *newest.values_list("id", flat=True)[:RECOVERY_SAMPLE],
+        *own.values_list("mail_number", flat=True)[:RECOVERY_SAMPLE],
     ]
     sent = Message.objects.filter(id__in=ids, status=Status.SENT, finished_at__gt=incident.last_at)
     return sent.filter(connection__text=name).exists()
 
 
-def forget(*, now: datetime, within: timedelta) -> None:
+def delete_stale(*, now: datetime, within: timedelta) -> None:
     """Forget what gathered and went no further, and what ended long ago."""
     Incident.objects.filter(state=State.GATHERING, last_at__lt=now - within).delete()
-    old = Incident.objects.filter(state=State.ENDED, ended_at__lt=now - KEPT).order_by("id").first()
+    old = Incident.objects.filter(state=State.ENDED, ended_at__lt=now - RETENTION).order_by("id").first()
     if old:
         old.delete()
 
 
-def _locked(finding: Finding) -> Incident | None:
+def _lock_open(finding: FailureGroup) -> Incident | None:
     found = Incident.objects.select_for_update().filter(
         connection=fit(finding.connection, 100), kind=finding.kind, ended_at=None
     )
     return found.first()
 
 
-def _begun(finding: Finding, now: datetime, before: Callable[[Finding], list[dict[str, Any]]]) -> Incident:
+def _create(finding: FailureGroup, now: datetime, before: Callable[[FailureGroup], list[dict[str, Any]]]) -> Incident:
     changed = before(finding)
     try:
         with transaction.atomic():
@@ -138,18 +143,18 @@ def _begun(finding: Finding, now: datetime, before: Callable[[Finding], list[dic
                 before=changed,
             )
     except IntegrityError:  # another worker began it a moment ago
-        found = _locked(finding)
+        found = _lock_open(finding)
         if found is None:
             raise
         return found
 
 
-def _added(incident: Incident, mails: Collection[int], now: datetime) -> list[int]:
+def _add_messages(incident: Incident, mails: Collection[int], now: datetime) -> list[int]:
     """Add those of `mails` that are new to the incident, whose row is locked, and return them."""
     new: list[int] = []
     given = sorted(mails)
-    for start in range(0, len(given), AT_ONCE):
-        part = given[start : start + AT_ONCE]
+    for start in range(0, len(given), BATCH):
+        part = given[start : start + BATCH]
         known = set(
             IncidentMail.objects.filter(incident=incident, mail_number__in=part).values_list("mail_number", flat=True)
         )
@@ -162,7 +167,7 @@ def _added(incident: Incident, mails: Collection[int], now: datetime) -> list[in
     return new
 
 
-def _counting(incident: Incident, new: Sequence[int]) -> dict[str, Any]:
+def _updated_counts(incident: Incident, new: Sequence[int]) -> dict[str, Any]:
     """Return what changes on the locked incident with `new` mails."""
     if not new:
         return {}
@@ -174,7 +179,7 @@ def _counting(incident: Incident, new: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _forget_old_mails(incident: Incident, now: datetime, within: timedelta) -> None:
+def _drop_old_messages(incident: Incident, now: datetime, within: timedelta) -> None:
     """Let a gathering incident hold only the mails of the time that counts."""
     gone, _ = IncidentMail.objects.filter(incident=incident, at__lt=now - within).delete()
     if not gone:

@@ -18,24 +18,24 @@ from maillog.text import fit
 if TYPE_CHECKING:
     from maillog.models import Label
 
-LONGEST = 254
-_known: dict[tuple[str, str], int] = {}
+MAX_LENGTH = 254
+_ids: dict[tuple[str, str], int] = {}
 _texts: dict[int, str] = {}
 
 
-def label(kind: str, text: str) -> int:
+def label_id(kind: str, text: str) -> int:
     """Return the id of the label `text`, making it if it is new."""
-    return labels(kind, [text])[fit(text, LONGEST)]
+    return label_ids(kind, [text])[fit(text, MAX_LENGTH)]
 
 
-def labels(kind: str, texts: Iterable[str]) -> dict[str, int]:
+def label_ids(kind: str, texts: Iterable[str]) -> dict[str, int]:
     """Return the ids of `texts` (cut to 254 characters) by text; two queries at most three, none for known ones.
 
     Two processes that make the same label at once end up with the same row: the insert gives way to an existing one,
     then both read. Sorted, so that two transactions never wait for each other crosswise.
     """
-    wanted = sorted({fit(text, LONGEST) for text in texts})
-    found = {text: _known[kind, text] for text in wanted if (kind, text) in _known}
+    wanted = sorted({fit(text, MAX_LENGTH) for text in texts})
+    found = {text: _ids[kind, text] for text in wanted if (kind, text) in _ids}
     missing = [text for text in wanted if text not in found]
     if not missing:
         return found
@@ -49,7 +49,7 @@ def labels(kind: str, texts: Iterable[str]) -> dict[str, int]:
     return found | fresh
 
 
-def texts(ids: Iterable[int]) -> dict[int, str]:
+def label_texts(ids: Iterable[int]) -> dict[int, str]:
     """Return the names with these ids; one query for those that were not asked for before, none without."""
     wanted = set(ids)
     found = {pk: _texts[pk] for pk in wanted if pk in _texts}
@@ -60,9 +60,9 @@ def texts(ids: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def forget(**_signal: object) -> None:
+def clear_cache(**_signal: object) -> None:
     """Forget every id."""
-    _known.clear()
+    _ids.clear()
     _texts.clear()
 
 
@@ -79,4 +79,4 @@ def _read(model: type[Label], kind: str, texts: list[str]) -> dict[str, int]:
 
 
 def _remember(kind: str, ids: dict[str, int]) -> None:
-    _known.update({(kind, text): pk for text, pk in ids.items()})
+    _ids.update({(kind, text): pk for text, pk in ids.items()})

@@ -18,12 +18,12 @@ def last_attempt(mail: Message) -> Attempt | None:
     return next(iter(mail.attempts.all()), None)
 
 
-def tests_since(since: datetime, *, actor_id: int) -> int:
+def count_tests_since(since: datetime, *, actor_id: int) -> int:
     """Return how many test mails the person asked for since then."""
     return Message.objects.filter(is_test=True, actor_id=actor_id, created_at__gte=since).count()
 
 
-def test_mail_was_finished(*, undelivered_too: bool) -> bool:
+def has_finished_test(*, undelivered_too: bool) -> bool:
     """Return whether a test mail was ever accepted by a server, or else what a driver without one makes of it."""
     wanted = [Status.SENT, *([Status.LOGGED, Status.SILENCED, Status.SKIPPED] if undelivered_too else [])]
     return Message.objects.filter(is_test=True, status__in=wanted).exists()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from django_htmx.middleware import HtmxDetails
 
 
-class PersonRequest(HttpRequest):
+class SignedInRequest(HttpRequest):
     """A request of somebody who is signed in."""
 
     user: User

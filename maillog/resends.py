@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from maillog.models import Message
 
-MOST = 20  # numbers that a page shows
+MAX_LISTED = 20  # numbers that a page shows
 
 
-def repeated_as(mail_id: int) -> list[int]:
+def resent_as(mail_id: int) -> list[int]:
     """Return the numbers of the mails that repeat this one, newest first, 21 at most: one look into a small index."""
     # SQLite takes a partial index only if the query says its condition.
     mine = Message.objects.filter(resent_from=mail_id, resent_from__isnull=False)
-    return list(mine.order_by("-id").values_list("id", flat=True)[: MOST + 1])
+    return list(mine.order_by("-id").values_list("id", flat=True)[: MAX_LISTED + 1])
 
 
-def note(new: int, *, resent_from: int) -> None:
+def record_resend(new: int, *, resent_from: int) -> None:
     """Write that the mail `new`, which was stored in the caller's transaction, takes the place of another one."""
     Message.objects.filter(pk=new).update(resent_from=resent_from)

@@ -17,7 +17,7 @@ def fit(text: str, longest: int) -> str:
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
-def server_words(code: int | None, enhanced_code: str, reply: str) -> str:
+def server_reply(code: int | None, enhanced_code: str, reply: str) -> str:
     """Return "550 5.1.1 no such user", whether or not `reply` repeats the codes; its lines stay lines."""
     codes = [part for part in (str(code or ""), enhanced_code) if part]
     text = reply.strip()
@@ -27,6 +27,6 @@ def server_words(code: int | None, enhanced_code: str, reply: str) -> str:
     return " ".join([*codes, text]).strip()
 
 
-def one_line(code: int | None, enhanced_code: str, reply: str) -> str:
+def server_reply_line(code: int | None, enhanced_code: str, reply: str) -> str:
     """Return ``550 5.1.1 no such user`` in one line, whether or not `reply` repeats the codes."""
-    return " ".join(server_words(code, enhanced_code, reply).split())
+    return " ".join(server_reply(code, enhanced_code, reply).split())

@@ -18,7 +18,7 @@ def forget() -> None:
     expired_leases.watch = expired_leases.ClockWatch()
     cache.clear()
     rendering.forget()
-    labels.forget()
+    labels.clear_cache()
 
 
 @contextlib.contextmanager

@@ -171,7 +171,7 @@ def keep_for(share: float) -> asking.Answer:
     """Set the rules so that about this share of the mails, the oldest, is too old."""
     days = max(1, mails.DAYS - round(share * mails.DAYS))
     rules = {name: days if name != "trail" else None for name in retention.DEFAULTS}
-    retention.change(rules, by="bench")
+    retention.save_rules(rules, by="bench")
     return {"days": days}
 
 

@@ -21,7 +21,7 @@ from benchmarks.drain import parcel  # noqa: E402
 from mailadmin.api import Mail, send  # noqa: E402
 from maillog.models import Message, Status  # noqa: E402
 from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement  # noqa: E402
-from maillog.queue.claiming import claim_these  # noqa: E402
+from maillog.queue.claiming import claim_by_id  # noqa: E402
 from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue  # noqa: E402
 from maillog.queue.settling import settle  # noqa: E402
 
@@ -89,7 +89,7 @@ def one_mail(number: int, times: dict[str, list[float]]) -> None:
     start = time.perf_counter()
     (pk,) = enqueue([mail])
     queued = time.perf_counter()
-    (claimed,) = claim_these([pk], lease=timedelta(minutes=5), worker="bench")
+    (claimed,) = claim_by_id([pk], lease=timedelta(minutes=5), worker="bench")
     taken = time.perf_counter()
     settle(
         [

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.drivers import registry
 from mailadmin.errors import ConfigurationError
 from mailadmin.models import SendMode, SettingsRevision
-from maillog.sql.prepared import Prepared
+from maillog.sql.prepared import PreparedQuery
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -35,7 +35,7 @@ FIELDS = (
     "backup_connections",
     "ask_before_repeat",
 )
-NEWEST: Prepared[SettingsRevision] = Prepared(lambda: SettingsRevision.objects.all()[:1])
+NEWEST: PreparedQuery[SettingsRevision] = PreparedQuery(lambda: SettingsRevision.objects.all()[:1])
 DEFAULTS = {"driver": "smtp", "mode": SendMode.BACKGROUND.value}
 VARIABLES = {
     "driver": "MAIL_DRIVER",

@@ -41,7 +41,7 @@ def deliver_due(
     expired_leases.recover_expired()
     release_held()
     attempts = 0
-    while claiming.anything_due() and draining.acquire(blocking=False):
+    while claiming.has_due() and draining.acquire(blocking=False):
         try:
             attempts += Drain(worker=worker_name(), should_stop=should_stop, call_others=call_others).run()
         finally:

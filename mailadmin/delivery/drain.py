@@ -47,7 +47,7 @@ from mailadmin.incidents import detection
 from maillog.models import Status
 from maillog.outcomes import Settlement
 from maillog.queue import claiming, settling
-from maillog.queue.claiming import Claimed
+from maillog.queue.claiming import ClaimedMessage
 from secrets_app.vault import Connection
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class Drain:
     def run_these(self, ids: Sequence[int]) -> int:
         """Deliver the waiting ones of the mails `ids` and return how many attempts were made."""
         self.is_in_a_request = True
-        self.take_off(claiming.claim_these(ids, lease=LEASE, worker=self.worker))
+        self.take_off(claiming.claim_by_id(ids, lease=LEASE, worker=self.worker))
         while self.in_the_air:
             self.land()
         self.troubles.report()
@@ -126,7 +126,7 @@ class Drain:
         """Return whether so little is in the air, in mails and in octets, that more may be claimed."""
         if len(self.in_the_air) > BATCH // 2:
             return False
-        return sum(len(flight.mail.mime) for flight in self.in_the_air) <= claiming.MOST_OCTETS // 2
+        return sum(len(flight.mail.mime) for flight in self.in_the_air) <= claiming.MAX_BYTES // 2
 
     # ------------------------------------------------------------ starting
 
@@ -140,7 +140,7 @@ class Drain:
             logger.warning("The database does not answer; nothing more is claimed for now.", exc_info=True)
             close_old_connections()
 
-    def claim(self) -> list[Claimed]:
+    def claim(self) -> list[ClaimedMessage]:
         """Return the next mails: a batch, or, when nothing else is left, one that a worker may have died of."""
         claimed = claiming.claim_due(limit=BATCH, lease=LEASE, worker=self.worker)
         if len(claimed) == BATCH and self.call_others:
@@ -149,7 +149,7 @@ class Drain:
             claimed = claiming.claim_suspect(lease=LEASE, worker=self.worker)
         return claimed
 
-    def take_off(self, mails: Sequence[Claimed]) -> None:
+    def take_off(self, mails: Sequence[ClaimedMessage]) -> None:
         """Send `mails` on their way, each through its connection."""
         flights = []
         for mail in mails:
@@ -345,5 +345,5 @@ class Drain:
         if monotonic() - self.renewed < RENEW_SECONDS or not self.in_the_air:
             return
         claims = {flight.mail.claim for flight in self.in_the_air}
-        self.patiently(lambda: claiming.renew(claims, lease=LEASE))
+        self.patiently(lambda: claiming.renew_leases(claims, lease=LEASE))
         self.renewed = monotonic()

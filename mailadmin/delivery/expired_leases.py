@@ -42,5 +42,5 @@ watch = ClockWatch()
 
 def recover_expired() -> int:
     """Make the mails of dead workers due, unless it is too early to say who is dead; return how many there were."""
-    claiming.anything_due()  # while the database is away this raises, and what did not succeed is no look
+    claiming.has_due()  # while the database is away this raises, and what did not succeed is no look
     return claiming.recover_expired() if watch.trusts_leases() else 0

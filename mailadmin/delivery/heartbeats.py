@@ -10,13 +10,13 @@ from django.utils import timezone
 from mailadmin.delivery import deliver, expired_leases
 from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.queue import claiming
-from maillog.search.counts import unfinished
-from maillog.sql.prepared import Prepared
+from maillog.search.counts import count_unfinished
+from maillog.sql.prepared import PreparedQuery
 from maillog.statistics import rollups
 
 ALIVE_WITHIN = timedelta(seconds=20)  # five beats: a worker that was not seen for so long is gone
 KEEP_FOR = timedelta(days=1)
-LAST_SEEN: Prepared[datetime] = Prepared(
+LAST_SEEN: PreparedQuery[datetime] = PreparedQuery(
     lambda: WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:1000]
 )
 
@@ -54,13 +54,13 @@ def look() -> bool:
     """Make due what waited for a dead worker or a repaired connection; return whether anything is due."""
     expired_leases.recover_expired()
     deliver.release_held()
-    return claiming.anything_due()
+    return claiming.has_due()
 
 
 def keep_figures() -> None:
     """Add up what ended since the last beat, and note how much waits."""
-    rollups.fold()
-    rollups.note_waiting(unfinished(), timezone.now())
+    rollups.fold_deltas()
+    rollups.record_waiting(count_unfinished(), timezone.now())
 
 
 def probe_is_due() -> bool:

@@ -19,7 +19,7 @@ from mailadmin.message.addresses import parse_address
 from mailadmin.models import SendMode
 from maillog.content import transcripts
 from maillog.outcomes import AttemptRecord
-from maillog.queue.claiming import Claimed
+from maillog.queue.claiming import ClaimedMessage
 from secrets_app.vault import Connection
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ CONTENT_TIMEOUT = 600.0
 class InFlight:
     """One claimed mail on its way, with the attempts that already failed for the sake of a connection."""
 
-    mail: Claimed
+    mail: ClaimedMessage
     tried: frozenset[str] = frozenset()
     failovers: list[AttemptRecord] = field(default_factory=list)
     connection: Connection | None = None
@@ -86,7 +86,7 @@ class CompletionQueue:
         return found
 
 
-def content_timeout(mail: Claimed) -> float:
+def content_timeout(mail: ClaimedMessage) -> float:
     """Return how long the answer to the final dot may take, 0 for the connection's own timeout."""
     return 0.0 if mail.mode == SendMode.INSTANT else CONTENT_TIMEOUT
 
@@ -106,7 +106,7 @@ def crash_result(flight: InFlight, error: BaseException) -> Result:
     )
 
 
-def envelope(mail: Claimed) -> Envelope:
+def envelope(mail: ClaimedMessage) -> Envelope:
     """Return what the driver needs of `mail`."""
     return Envelope(
         id=mail.id,

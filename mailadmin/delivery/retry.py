@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 from mailadmin.drivers.base import Result
 from maillog.models import Attempt, Recipient, Status
 from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
-from maillog.queue.claiming import Claimed
-from maillog.text import one_line
+from maillog.queue.claiming import ClaimedMessage
+from maillog.text import server_reply_line
 
 SCHEDULE = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 4 * 60, 8 * 60, 24 * 60)
@@ -37,7 +37,7 @@ def next_attempt(attempt_count: int, *, now: datetime) -> datetime | None:
 
 
 def settlement(
-    mail: Claimed,
+    mail: ClaimedMessage,
     result: Result,
     *,
     record: AttemptRecord,
@@ -68,7 +68,7 @@ def settlement(
     )
 
 
-def recipient_outcomes(mail: Claimed, result: Result) -> list[RecipientOutcome]:
+def recipient_outcomes(mail: ClaimedMessage, result: Result) -> list[RecipientOutcome]:
     """Return the outcome of every recipient that `result` speaks of."""
     said = [(recipient.id, result.recipients.get(recipient.address)) for recipient in mail.recipients]
     return [
@@ -81,7 +81,12 @@ def recipient_outcomes(mail: Claimed, result: Result) -> list[RecipientOutcome]:
 
 
 def next_state(
-    mail: Claimed, result: Result, outcomes: Sequence[RecipientOutcome], *, now: datetime, asking: Collection[str] = ()
+    mail: ClaimedMessage,
+    result: Result,
+    outcomes: Sequence[RecipientOutcome],
+    *,
+    now: datetime,
+    asking: Collection[str] = (),
 ) -> tuple[Status, datetime | None]:
     """Return the mail's next status and, if it waits, when it is due."""
     if result.outcome == Attempt.Outcome.SENT:
@@ -98,11 +103,11 @@ def next_state(
     return Status.FAILED, None
 
 
-def reason(mail: Claimed, result: Result, outcomes: Sequence[RecipientOutcome]) -> str:
+def reason(mail: ClaimedMessage, result: Result, outcomes: Sequence[RecipientOutcome]) -> str:
     """Return one line for the log's list: the server's words about the first recipient in trouble, or the error."""
     if result.outcome == Attempt.Outcome.SENT and mail.was_refused:
         return gettext("Accepted for the others; an earlier attempt was refused for at least one recipient.")
     for outcome in outcomes:
         if outcome.reply and outcome.outcome != Recipient.Outcome.ACCEPTED:
-            return one_line(outcome.code, outcome.enhanced_code, outcome.reply)
-    return one_line(result.code, result.enhanced_code, result.reply)
+            return server_reply_line(outcome.code, outcome.enhanced_code, outcome.reply)
+    return server_reply_line(result.code, result.enhanced_code, result.reply)

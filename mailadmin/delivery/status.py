@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from mailadmin.delivery import heartbeats
 from mailadmin.delivery.heartbeats import Workers
 from maillog.durations import age
-from maillog.queue.waiting import Waiting, waiting
+from maillog.queue.waiting import OldestWaiting, oldest_waiting
 
 # A worker beats every 5 s. A minute, and what a `deliver_due --once` that cron starts each minute takes to start.
 WORKER_MISSING_AFTER = timedelta(seconds=70)
@@ -27,7 +27,7 @@ class DeliveryStatus:
     """What is known of the workers and of the oldest waiting mails."""
 
     workers: Workers
-    waiting: Waiting
+    waiting: OldestWaiting
 
     @property
     def no_worker(self) -> bool:
@@ -87,4 +87,4 @@ class DeliveryStatus:
 
 def delivery_status() -> DeliveryStatus:
     """Return the pulse: two queries."""
-    return DeliveryStatus(heartbeats.workers(), waiting())
+    return DeliveryStatus(heartbeats.workers(), oldest_waiting())

@@ -109,7 +109,7 @@ def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
 def check_limit(actor: User | None) -> None:
     """Raise TooManyTestsError if the person has sent as many as may be sent within a minute."""
     since = timezone.now() - timedelta(minutes=1)
-    if actor is not None and lookup.tests_since(since, actor_id=actor.pk) >= MAX_PER_MINUTE:
+    if actor is not None and lookup.count_tests_since(since, actor_id=actor.pk) >= MAX_PER_MINUTE:
         message = gettext("That were %d test mails within a minute. Wait a moment.") % MAX_PER_MINUTE
         raise TooManyTestsError(message)
 

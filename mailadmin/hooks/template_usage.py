@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from maillog.search.counts import made_from
+from maillog.search.counts import count_from_template
 from templates_app.library.mail_counts import DAYS, Use
 
 
 def usage_of(key: str) -> Use:
     """Return how many messages the template `key` created in the last 30 days, counted up to 10,000."""
-    found = made_from(key, timezone.now() - timedelta(days=DAYS))
+    found = count_from_template(key, timezone.now() - timedelta(days=DAYS))
     return Use(found.value, found.more)

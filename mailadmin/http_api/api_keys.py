@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
 from mailadmin.models.api_key import ApiKey, Scope
-from maillog.sql.prepared import Prepared
+from maillog.sql.prepared import PreparedQuery
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -38,8 +38,8 @@ NEEDS: dict[Scope, tuple[str, ...]] = {
 PREFIX = "mk_"
 KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 SHOWN = len(PREFIX) + 4  # characters of a key that stay visible
-BY_DIGEST: Prepared[ApiKey] = Prepared(lambda digest: ApiKey.objects.filter(digest=digest).order_by())
-OWNERS: Prepared[User] = Prepared(lambda pk: get_user_model().objects.filter(pk=pk))
+BY_DIGEST: PreparedQuery[ApiKey] = PreparedQuery(lambda digest: ApiKey.objects.filter(digest=digest).order_by())
+OWNERS: PreparedQuery[User] = PreparedQuery(lambda pk: get_user_model().objects.filter(pk=pk))
 USED_WITHIN = timedelta(minutes=1)  # so that a busy key does not write at each request
 
 

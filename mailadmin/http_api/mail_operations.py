@@ -25,7 +25,7 @@ from maillog import lookup
 from maillog.models import Message
 from maillog.search.filters import MailFilter
 from maillog.search.paging import LARGEST_ID
-from maillog.sql.prepared import Prepared
+from maillog.sql.prepared import PreparedQuery
 
 router = Router(tags=["Mails"])
 
@@ -37,7 +37,7 @@ RequestKey = Annotated[
 ]
 
 
-STATE: Prepared[str] = Prepared(lambda pk: Message.objects.filter(pk=pk).values_list("status", flat=True))
+STATE: PreparedQuery[str] = PreparedQuery(lambda pk: Message.objects.filter(pk=pk).values_list("status", flat=True))
 
 # ---------------------------------------------------------------- sending
 

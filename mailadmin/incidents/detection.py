@@ -17,7 +17,7 @@ from mailadmin.errors import DeliveryError
 from mailadmin.incidents import kinds, recent_changes
 from mailadmin.models import Alarm, AlarmRules, ConnectionState
 from maillog import incident_store as kept
-from maillog.incident_store import Finding
+from maillog.incident_store import FailureGroup
 from maillog.models import Attempt, Incident, Recipient, Status
 from maillog.outcomes import AttemptRecord, Settlement
 from maillog.text import fit
@@ -35,7 +35,7 @@ class FailureCollector:
     """The failures of one worker since its last report."""
 
     def __init__(self) -> None:
-        self.findings: dict[tuple[str, str], Finding] = {}
+        self.findings: dict[tuple[str, str], FailureGroup] = {}
         self.waiting: dict[str, set[int]] = {}  # held mails, by connection
         self.reported = monotonic()
 
@@ -71,9 +71,9 @@ class FailureCollector:
         finding.phase, finding.code, finding.enhanced_code = attempt.phase, code, enhanced
         finding.mails.add(one.id)
 
-    def of(self, connection: str, kind: str, *, about_connection: bool, words: str) -> Finding:
+    def of(self, connection: str, kind: str, *, about_connection: bool, words: str) -> FailureGroup:
         """Return the finding of that kind, with the newest words."""
-        finding = self.findings.setdefault((connection, kind), Finding(connection=connection, kind=kind))
+        finding = self.findings.setdefault((connection, kind), FailureGroup(connection=connection, kind=kind))
         finding.is_about_connection = finding.is_about_connection or about_connection
         finding.words = words
         return finding
@@ -98,7 +98,7 @@ def recipient_reply(one: Settlement) -> tuple[int | None, str, str] | None:
     return None
 
 
-def record(findings: Iterable[Finding], waiting: dict[str, set[int]]) -> None:
+def record(findings: Iterable[FailureGroup], waiting: dict[str, set[int]]) -> None:
     """Record findings and waiting mails, without those that are alarms themselves."""
     now, rules = timezone.now(), AlarmRules.current()
     found = sorted(findings, key=lambda one: (one.connection, one.kind))  # one order for all: no deadlocks
@@ -107,10 +107,12 @@ def record(findings: Iterable[Finding], waiting: dict[str, set[int]]) -> None:
         only_alarms = bool(one.mails) and one.mails <= alarms
         one.mails -= alarms
         if not only_alarms:
-            kept.note(one, now=now, most=rules.mails, within=rules.window, before=recent_changes.changes_before)
+            kept.record_failures(
+                one, now=now, most=rules.mails, within=rules.window, before=recent_changes.changes_before
+            )
     for connection, mails in sorted(waiting.items()):
         if mails - alarms:
-            kept.add_waiting(connection, mails - alarms, now=now)
+            kept.add_waiting_messages(connection, mails - alarms, now=now)
 
 
 def alarm_emails_among(mails: set[int]) -> set[int]:
@@ -127,7 +129,7 @@ def alarm_emails_among(mails: set[int]) -> set[int]:
 def connection_failed(connection: Connection, error: DeliveryError) -> None:
     """Record that `connection` was closed by its own trouble; the mails that met it come with their results."""
     words = error.reply or error.message
-    finding = Finding(
+    finding = FailureGroup(
         connection=connection.name,
         connection_key=connection.id,
         kind=kinds.kind_of(error.phase, error.code, error.enhanced_code, words),
@@ -147,7 +149,7 @@ def connection_recovered(connection_id: str) -> None:
     """Note that a probe found the connection working."""
     about = Incident.objects.filter(connection_key=connection_id, is_about_connection=True)
     try:
-        kept.note_recovery(about, now=timezone.now())
+        kept.record_recovery(about, now=timezone.now())
     except Exception:
         logger.exception("The recovery of the connection %s could not be written down.", connection_id)
 
@@ -169,7 +171,7 @@ def end_finished(now: datetime | None = None) -> int:
         ending = ending_of(incident, rules, now, closed=closed, there=there) if incident.is_open else None
         if ending and kept.end(incident, ending=ending, now=now, unless_after=incident.last_at):
             ended += 1
-    kept.forget(now=now, within=rules.window)
+    kept.delete_stale(now=now, within=rules.window)
     return ended
 
 
@@ -184,10 +186,10 @@ def ending_of(
         return Incident.Ending.GONE
     if incident.connection_key in closed:
         return None
-    if incident.recovered_at is None and kept.went_through(
+    if incident.recovered_at is None and kept.has_recovered(
         incident, there.get(incident.connection_key, incident.connection)
     ):
-        kept.note_recovery(Incident.objects.filter(pk=incident.pk, last_at=incident.last_at), now=now)
+        kept.record_recovery(Incident.objects.filter(pk=incident.pk, last_at=incident.last_at), now=now)
         incident.recovered_at = now
     return Incident.Ending.RECOVERED if is_quiet and incident.recovered_at else None
 

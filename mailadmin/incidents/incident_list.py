@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from mailadmin.incidents import texts
 from maillog.models import Incident
-from maillog.sql.prepared import Prepared
+from maillog.sql.prepared import PreparedQuery
 
 MAX_OPEN = 200
-OPEN: Prepared[Incident] = Prepared(
+OPEN: PreparedQuery[Incident] = PreparedQuery(
     lambda: Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MAX_OPEN]
 )
 

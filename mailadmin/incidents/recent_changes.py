@@ -14,7 +14,7 @@ from secrets_app import vault
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maillog.incident_store import Finding
+    from maillog.incident_store import FailureGroup
 
 SUSPECT_WITHIN = timedelta(hours=24)  # a change that is older is not named in the sentence
 
@@ -30,7 +30,7 @@ class Change:
     details: str = ""
 
 
-def changes_before(finding: Finding) -> list[dict[str, Any]]:
+def changes_before(finding: FailureGroup) -> list[dict[str, Any]]:
     """Return what to keep of the newest settings and the newest change of the secret; names as text."""
     if finding.connection and not finding.connection_key:
         finding.connection_key = connection_id_of(finding.connection)

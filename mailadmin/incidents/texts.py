@@ -13,7 +13,7 @@ from mailadmin.incidents.recent_changes import likely_cause
 from maillog.explanations import next_steps
 from maillog.explanations.verdict import moment
 from maillog.models import Incident
-from maillog.text import one_line
+from maillog.text import server_reply_line
 
 Ending = Incident.Ending
 
@@ -66,7 +66,7 @@ def cause(incident: Incident) -> str:
 
 def reply(incident: Incident) -> str:
     """Return the server's words, or ours, of the newest failure."""
-    return one_line(incident.code, incident.enhanced_code, incident.words)
+    return server_reply_line(incident.code, incident.enhanced_code, incident.words)
 
 
 def steps(incident: Incident) -> list[str]:

@@ -29,7 +29,7 @@ from maillog.queue.actions import CANCELLABLE, RETRIABLE
 from maillog.retention import deletion
 from maillog.search.filters import MailFilter
 from maillog.search.paging import LARGEST_ID
-from maillog.search.results import Found
+from maillog.search.results import SearchResult
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -73,14 +73,14 @@ def allowed_actions(user: User) -> list[str]:
 
 def targets(
     action: str, *, up_to: int, query: str = "", ids: Sequence[int] = (), now: datetime | None = None, zone: str = ""
-) -> Found:
+) -> SearchResult:
     """Return the mails that `action` would touch now: of `ids`, else of those that match `query`.
 
     "after:2h" counts from `now`; days are those of the time zone `zone` (empty: the one in force).
     Raises FilterRefused for a query that the log's page would refuse.
     """
     if ids:
-        found = Found(Message.objects.filter(id__in=ids))
+        found = SearchResult(Message.objects.filter(id__in=ids))
     else:
         with timezone.override(zone or timezone.get_current_timezone()):
             filters = MailFilter(QueryDict(query), Message.objects.all(), now=now)
@@ -93,7 +93,7 @@ def targets(
     return only_eligible(action, replace(found, below=below))
 
 
-def only_eligible(action: str, found: Found) -> Found:
+def only_eligible(action: str, found: SearchResult) -> SearchResult:
     """Return what of `found` is in a state for `action`."""
     match action:
         case Action.RETRY:
@@ -101,12 +101,12 @@ def only_eligible(action: str, found: Found) -> Found:
         case Action.CANCEL:
             return _with_status(found, CANCELLABLE)
         case Action.RESEND:
-            return replace(found, rows=deletion.removable(found.rows).filter(is_sensitive=False))
+            return replace(found, rows=deletion.deletable(found.rows).filter(is_sensitive=False))
         case _:
-            return replace(found, rows=deletion.removable(found.rows))
+            return replace(found, rows=deletion.deletable(found.rows))
 
 
-def _with_status(found: Found, statuses: Sequence[Status]) -> Found:
+def _with_status(found: SearchResult, statuses: Sequence[Status]) -> SearchResult:
     """Return what of `found` is in `statuses`, of which there are few: they are looked at first."""
     # "Not sent" lets SQLite take the partial index.
     one_of = Q(status__in=statuses) & ~Q(status=Status.SENT)

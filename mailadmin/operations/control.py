@@ -15,7 +15,7 @@ from mailadmin.delivery.wakeup import wake_worker
 from mailadmin.models import ConnectionState
 from maillog.models import Status
 from maillog.queue import actions
-from maillog.queue.actions import Retried, Selection
+from maillog.queue.actions import RetryResult, Selection
 from maillog.queue.waiting import held_by_connection
 from maillog.search.counts import Count
 from secrets_app import vault
@@ -90,7 +90,7 @@ def find_connection(id_or_name: str) -> Connection | None:
     return by_id or next((one for one in known if one.name.casefold() == wanted), None)
 
 
-def retry(which: Sequence[int] | Selection, *, most: int | None = None, actor: User | None = None) -> Retried:
+def retry(which: Sequence[int] | Selection, *, most: int | None = None, actor: User | None = None) -> RetryResult:
     """Make mails due now and wake the worker; of a whole selection about `most`, oldest first. The trail tells."""
     match which:
         case Selection():

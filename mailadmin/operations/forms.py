@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from maillog.models import Status
-from maillog.queue.actions import CANCELLABLE, RETRIED_UNASKED, Selection
-from maillog.queue.waiting import SHOWN, connection_names
+from maillog.queue.actions import CANCELLABLE, RETRIED_BY_DEFAULT, Selection
+from maillog.queue.waiting import QUEUE_STATUSES, connection_names
 from maillog.search.paging import LARGEST_ID
 
 MAX_CHOSEN = 500
@@ -22,7 +22,7 @@ class QueueFilter(forms.Form):
     """Which of the waiting mails: in one state, of one connection, up to a number. Always bound; empty means all."""
 
     status = forms.ChoiceField(
-        label=_("Status"), required=False, choices=[(status.value, status.label) for status in SHOWN]
+        label=_("Status"), required=False, choices=[(status.value, status.label) for status in QUEUE_STATUSES]
     )
     connection = forms.ChoiceField(label=_("Connection"), required=False)
     up_to = forms.IntegerField(label=_("Newest mail"), required=False, min_value=0, max_value=LARGEST_ID)
@@ -55,11 +55,11 @@ class QueueFilter(forms.Form):
 
     def shown(self) -> Selection:
         """Return what the list shows."""
-        return self._selection((self.chosen,) if self.chosen else SHOWN)
+        return self._selection((self.chosen,) if self.chosen else QUEUE_STATUSES)
 
     def retried(self) -> Selection:
         """Return what "retry all" touches: without a chosen state, what was put off or is held."""
-        return self._selection(self._touched(RETRIED_UNASKED))
+        return self._selection(self._touched(RETRIED_BY_DEFAULT))
 
     def cancelled(self) -> Selection:
         """Return what "cancel all" touches: without a chosen state, everything that is not being sent."""

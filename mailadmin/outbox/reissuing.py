@@ -16,7 +16,7 @@ from mailadmin.errors import InvalidMail
 from mailadmin.outbox import resending
 from maillog import audit_log, resends
 from maillog.models import Message
-from maillog.retention.deletion import REMOVABLE
+from maillog.retention.deletion import DELETABLE
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -46,7 +46,7 @@ def refusal_reason(mail: Message) -> str:
     """Return the sentence that says why no fresh mail can be asked for, "" if nothing is known to be in the way."""
     if not can_reissue(mail):
         return gettext(resending.SENSITIVE)
-    if mail.status not in REMOVABLE or mail.next_attempt_at is not None:
+    if mail.status not in DELETABLE or mail.next_attempt_at is not None:
         return gettext(resending.NOT_ENDED)
     return ""
 
@@ -62,8 +62,8 @@ def reissue(mail: Message, *, actor: User) -> int:
     try:
         with transaction.atomic():
             new = _reissuers[mail.template.text](mail)
-            resends.note(new, resent_from=mail.pk)
-            audit_log.note(audit_log.Action.RESENT, [mail.pk], actor=actor, others={mail.pk: new})
+            resends.record_resend(new, resent_from=mail.pk)
+            audit_log.record(audit_log.Action.RESENT, [mail.pk], actor=actor, others={mail.pk: new})
     except InvalidMail as error:
         raise NotReissued(gettext("The new mail cannot be made: %s") % error.reason) from error
     return new

@@ -27,7 +27,7 @@ from maillog import audit_log
 from maillog.content.storage import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status
 from maillog.queue.enqueueing import NewMessage, NewRecipient
-from maillog.retention.deletion import REMOVABLE
+from maillog.retention.deletion import DELETABLE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -117,14 +117,14 @@ def _resend(
         except (InvalidMail, AddressError, HeaderError):
             refused.setdefault(UNUSABLE, []).append(mail.pk)
     made = dict(zip(entries, accepting.store(list(entries.values())), strict=True)) if entries else {}
-    audit_log.note(audit_log.Action.RESENT, made, actor=actor, others=made)
+    audit_log.record(audit_log.Action.RESENT, made, actor=actor, others=made)
     return Resent(made, refused)
 
 
 def _refusal(mail: Message) -> str:
     if mail.is_sensitive:
         return SENSITIVE
-    if mail.status not in REMOVABLE or mail.next_attempt_at is not None:
+    if mail.status not in DELETABLE or mail.next_attempt_at is not None:
         return NOT_ENDED
     return ""
 

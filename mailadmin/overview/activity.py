@@ -22,9 +22,9 @@ from mailadmin.overview.bar_chart import Column, Drawing, Rect
 from maillog.durations import duration
 from maillog.explanations.error_kinds import describe, is_reply_code
 from maillog.models import FINAL, Status
-from maillog.search.counts import CAP
+from maillog.search.counts import COUNT_LIMIT
 from maillog.statistics import queries
-from maillog.statistics.queries import Leaders, Share, Slot
+from maillog.statistics.queries import Breakdown, GroupShare, TimeSlot
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -45,8 +45,8 @@ class TimeRange:
 
 
 RANGES = {
-    HOURS: TimeRange(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, queries.hours_before),
-    DAYS: TimeRange(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, queries.days_before),
+    HOURS: TimeRange(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, queries.last_hours),
+    DAYS: TimeRange(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, queries.last_days),
 }
 
 
@@ -104,8 +104,8 @@ def activity(key: str, *, now: datetime) -> Activity:
     """Return what became of mails in the range of this key: two queries, one more for names not met before."""
     chosen = RANGES[key]
     bounds = chosen.bounds(now)
-    slots, last_day = queries.slots(bounds, now)
-    behind = queries.leaders(bounds[0], bounds[-1])
+    slots, last_day = queries.time_slots(bounds, now)
+    behind = queries.breakdown(bounds[0], bounds[-1])
     drawn = bar_chart.drawing(
         [bar_chart.Counts(one.sent, one.failed, one.other, one.waiting or 0) for one in slots],
         tick_every=chosen.tick_every,
@@ -152,7 +152,7 @@ def _search_span(start: datetime, end: datetime) -> str:
     return f"after:{time_term(start)}{until}"
 
 
-def _line(slot: Slot, place: Column, key: str, log: str) -> PeriodRow:
+def _line(slot: TimeSlot, place: Column, key: str, log: str) -> PeriodRow:
     """Return the line of one hour or day; `log` is the address of the log, looked up once for all.
 
     Nothing is linked where there is nothing to find.
@@ -204,10 +204,10 @@ def _label(moment: datetime, key: str, *, whole: bool = False) -> str:
 
 
 def _capped(count: int) -> str:
-    return f"{intcomma(CAP)}+" if count >= CAP else str(intcomma(count))
+    return f"{intcomma(COUNT_LIMIT)}+" if count >= COUNT_LIMIT else str(intcomma(count))
 
 
-def _summary(slots: list[Slot], key: str) -> str:
+def _summary(slots: list[TimeSlot], key: str) -> str:
     """Return the chart in words."""
     sent, failed, other = (sum(getattr(one, name) for one in slots) for name in ("sent", "failed", "other"))
     parts = [
@@ -229,7 +229,7 @@ def _summary(slots: list[Slot], key: str) -> str:
     return " ".join(parts)
 
 
-def _errors(behind: Leaders, span: str) -> list[Ranked]:
+def _errors(behind: Breakdown, span: str) -> list[Ranked]:
     return [
         Ranked(
             describe(kind),
@@ -241,7 +241,7 @@ def _errors(behind: Leaders, span: str) -> list[Ranked]:
     ]
 
 
-def _share(one: Share, operator: str, span: str) -> Ranked:
+def _share(one: GroupShare, operator: str, span: str) -> Ranked:
     detail = gettext("none failed")
     if one.failed:
         percent = formats.number_format(max(0.1, one.failed_percent), 1 if one.failed_percent < 10 else 0)
@@ -252,7 +252,7 @@ def _share(one: Share, operator: str, span: str) -> Ranked:
     )
 
 
-def _delivered(behind: Leaders) -> str:
+def _delivered(behind: Breakdown) -> str:
     """Return how long mails took, such as “Half were delivered within 0.4 s, 95 % within 2.1 s, 99 % within 4 s.”."""
     if not behind.within:
         return ""

@@ -16,7 +16,7 @@ from mailadmin.delivery.status import DeliveryStatus
 from maillog import lookup
 from maillog.durations import age
 from maillog.models import Status
-from maillog.search.counts import unfinished
+from maillog.search.counts import count_unfinished
 
 if TYPE_CHECKING:
     from mailadmin.configuration.effective import Configuration
@@ -72,7 +72,7 @@ def situation() -> Situation:
 
 def mail_health(now: Situation, ended: Counter[str]) -> MailHealth:
     """Return the honest sentence about mail now; `ended` is how many mails ended how in 24 hours."""
-    sent, failed, waiting = ended[Status.SENT], ended[Status.FAILED], unfinished()
+    sent, failed, waiting = ended[Status.SENT], ended[Status.FAILED], count_unfinished()
     figures_line = working(sent, failed, waiting, now.pulse.waiting.oldest_seconds)
     said = verdict(now, figures_line, is_quiet=not sent and not failed, has_failed=failed > 0)
     return MailHealth(*said, sent, failed, waiting, now.pulse.waiting.oldest_seconds)
@@ -149,7 +149,7 @@ def checklist(now: Situation) -> list[Step]:
     current, connection = now.current, now.connection
     driver = effective.driver_of(current)
     sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
-    tested = lookup.test_mail_was_finished(undelivered_too=not driver.delivers)
+    tested = lookup.has_finished_test(undelivered_too=not driver.delivers)
     return [
         Step(gettext("Make the first administrator"), gettext("You are signed in."), done=True),
         Step(

@@ -19,7 +19,7 @@ from mailadmin.delivery.wakeup import enqueue_task
 from mailadmin.models import Alarm, AlarmRules
 from mailadmin.tasks import send_alarms
 from maillog.models import Message, Status
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from secrets_app import vault
 
 PERMISSIONS = ["maillog.view_log", "mailadmin.configure_mail"]
@@ -40,7 +40,7 @@ class AlarmRow:
 
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def edit(request: PersonRequest) -> HttpResponse:
+def edit(request: SignedInRequest) -> HttpResponse:
     """Show and change the rules."""
     rules = AlarmRules.current()
     for_system = [one for one in vault.connections() if vault.usable_by(one, None)]
@@ -64,7 +64,7 @@ def edit(request: PersonRequest) -> HttpResponse:
 
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_POST
-def test(request: PersonRequest) -> HttpResponse:
+def test(request: SignedInRequest) -> HttpResponse:
     """Book a test for every channel; the worker sends it, and the page shows what came of it."""
     if booked := raising.book_test():
         enqueue_task(send_alarms)

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from mailadmin.http_api import ROOT, api_keys
 from mailadmin.http_api.key_forms import KeyForm
 from mailadmin.models import ApiKey
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 
 WARN_DAYS = 14  # days before a key ends in which the page says so
 
@@ -30,7 +30,7 @@ def may_see_keys(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
     """Open `view` to those who have keys of their own, and to those who look after everybody's."""
 
     @wraps(view)
-    def guarded(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not (request.user.has_perm(api_keys.USE) or request.user.has_perm(api_keys.MANAGE)):
             raise PermissionDenied
         return view(request, *args, **kwargs)
@@ -49,7 +49,7 @@ class Row:
 
 @may_see_keys
 @require_safe
-def listing(request: PersonRequest) -> HttpResponse:
+def listing(request: SignedInRequest) -> HttpResponse:
     """Show the person's keys; to those who look after keys, everybody's."""
     context = {
         "rows": [row(key) for key in api_keys.seen_by(request.user)],
@@ -74,7 +74,7 @@ def row(key: ApiKey) -> Row:
 @permission_required(api_keys.USE, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_variables()
-def new(request: PersonRequest) -> HttpResponse:
+def new(request: SignedInRequest) -> HttpResponse:
     """Ask what the key is for, make it, and show it in the answer: it is stored nowhere, not even for a redirect.
 
     Whoever loads the answer again is told that there is a key of this name.
@@ -98,7 +98,7 @@ def new(request: PersonRequest) -> HttpResponse:
 
 @may_see_keys
 @require_http_methods(["GET", "HEAD", "POST"])
-def revoke(request: PersonRequest, pk: int) -> HttpResponse:
+def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ask before revoking, and revoke."""
     key = api_keys.seen_by(request.user).filter(pk=pk).first()
     if key is None:

@@ -20,14 +20,14 @@ from mailadmin.models import BulkAction
 from mailadmin.operations import bulk
 from mailadmin.operations.forms import NumbersField
 from mailadmin.tasks import run_bulk_actions
-from maillog.queue import actions as bulk_actions
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
+from maillog.search import counts
 from maillog.search.filters import MailFilter
 from maillog.search.paging import LARGEST_ID
-from maillog.search.query import LONGEST
+from maillog.search.query import MAX_LENGTH
 
 PAGE_PARAMETERS = frozenset({"do", "ids", "all", "up_to", "csrfmiddlewaretoken", "before", "after"})
-MAX_FILTER = 20 * LONGEST  # characters of a stored query string
+MAX_FILTER = 20 * MAX_LENGTH  # characters of a stored query string
 
 
 class BulkActionForm(forms.Form):
@@ -76,7 +76,7 @@ def filter_query(data: QueryDict) -> str:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def new(request: PersonRequest) -> HttpResponse:
+def new(request: SignedInRequest) -> HttpResponse:
     """Say what each action would touch; with one chosen, ask; when that is confirmed, give the order."""
     posted = request.method == "POST"
     form = BulkActionForm(request.POST if posted else request.GET)
@@ -90,7 +90,7 @@ def new(request: PersonRequest) -> HttpResponse:
         form.add_error(None, gettext("The action or the number of the newest mail is missing. Open the page again."))
     if form.errors:
         return render(request, "mailadmin/bulk_action_new.html", context, status=422 if posted else 200)
-    up_to = form.cleaned_data["up_to"] if posted else bulk_actions.newest_id()
+    up_to = form.cleaned_data["up_to"] if posted else counts.newest_id()
     context |= {
         "up_to": up_to,
         "query": form.query,
@@ -125,7 +125,7 @@ def hidden_fields(form: BulkActionForm) -> list[tuple[str, str]]:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def progress(request: PersonRequest, pk: int) -> HttpResponse:
+def progress(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show how far one order is; while it goes on, the page asks again every two seconds."""
     one = existing(pk)
     context = {
@@ -141,14 +141,14 @@ def progress(request: PersonRequest, pk: int) -> HttpResponse:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def listing(request: PersonRequest) -> HttpResponse:
+def listing(request: SignedInRequest) -> HttpResponse:
     """Show the newest 50 orders."""
     return render(request, "mailadmin/bulk_action_list.html", {"orders": BulkAction.objects.order_by("-id")[:50]})
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
-def stop(request: PersonRequest, pk: int) -> HttpResponse:
+def stop(request: SignedInRequest, pk: int) -> HttpResponse:
     """End an order. Whoever may give such an order may end it."""
     one = existing(pk)
     if one.action not in bulk.allowed_actions(request.user):

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from mailadmin.diagnosis import connection_check
 from mailadmin.operations import control
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from secrets_app import unsaved_check, vault
 from secrets_app.redaction import takes_secrets
 
@@ -42,7 +42,7 @@ def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
-def stored(request: PersonRequest, connection_id: str) -> HttpResponse:
+def stored(request: SignedInRequest, connection_id: str) -> HttpResponse:
     """Climb with a stored connection, or the environment's, that the person may use."""
     connection = control.find_connection(connection_id)
     if connection is None or connection.id != connection_id:

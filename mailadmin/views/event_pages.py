@@ -8,14 +8,14 @@ from django.views.decorators.http import require_safe
 
 from mailadmin.configuration import effective
 from mailadmin.drivers.log import read_tail
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 
 SHOWN = 50
 
 
 @permission_required(["mailadmin.configure_mail", "maillog.view_body"], raise_exception=True)
 @require_safe
-def entries(request: PersonRequest) -> HttpResponse:
+def entries(request: SignedInRequest) -> HttpResponse:
     """Show the newest mails in the log file, newest first."""
     context = {
         "entries": read_tail(settings.MAIL.log_file, SHOWN),

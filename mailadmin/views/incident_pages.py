@@ -19,10 +19,10 @@ from mailadmin.operations import bulk, control
 from mailadmin.views.alarm_pages import alarm_rows
 from mailadmin.views.queue_actions import may_manage_queue
 from maillog.models import Incident
-from maillog.queue import actions
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
+from maillog.search import counts
 from maillog.search.counts import Count
-from maillog.search.paging import SIZE, PlaceForm
+from maillog.search.paging import PAGE_SIZE, PositionForm
 
 COUNT_LIMIT = 10_000
 LOG, MANAGE = "maillog.view_log", "mailadmin.manage_queue"
@@ -30,17 +30,17 @@ LOG, MANAGE = "maillog.view_log", "mailadmin.manage_queue"
 
 @permission_required(LOG, raise_exception=True)
 @require_safe
-def listing(request: PersonRequest) -> HttpResponse:
+def listing(request: SignedInRequest) -> HttpResponse:
     """Show what is open, then 50 that have ended, newest first."""
-    place = PlaceForm(request.GET)
+    place = PositionForm(request.GET)
     misplaced = not place.is_valid()
     before = place.cleaned_data.get("before")
     ended = Incident.objects.filter(state=Incident.State.ENDED).order_by("-id")
-    found = list((ended.filter(id__lt=before) if before else ended)[: SIZE + 1])
+    found = list((ended.filter(id__lt=before) if before else ended)[: PAGE_SIZE + 1])
     context = {
         "open": [] if before else rows(open_incidents()),
-        "ended": rows(found[:SIZE]),
-        "older": found[SIZE - 1].pk if len(found) > SIZE else None,
+        "ended": rows(found[:PAGE_SIZE]),
+        "older": found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None,
         "newest": not before,
         "misplaced": misplaced,
         "rules": AlarmRules.current(),
@@ -50,7 +50,7 @@ def listing(request: PersonRequest) -> HttpResponse:
 
 @permission_required(LOG, raise_exception=True)
 @require_safe
-def detail(request: PersonRequest, pk: int) -> HttpResponse:
+def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show one incident."""
     incident = existing(pk)
     query = mails_query(incident)
@@ -76,7 +76,7 @@ def detail(request: PersonRequest, pk: int) -> HttpResponse:
 
 @may_manage_queue
 @require_POST
-def end(request: PersonRequest, pk: int) -> HttpResponse:
+def end(request: SignedInRequest, pk: int) -> HttpResponse:
     """End one by somebody's decision."""
     if detection.end(existing(pk), by=str(request.user)):
         messages.success(request, gettext("Incident %d was ended. The same trouble opens a new one.") % pk)
@@ -92,12 +92,12 @@ def mails_query(incident: Incident) -> str:
 
 def retriable(query: str) -> Count:
     """Return how many of the mails could be made due now, counted to 10,000."""
-    found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=actions.newest_id())
+    found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=counts.newest_id())
     count = found.everything().order_by()[: COUNT_LIMIT + 1].count()
     return Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT)
 
 
-def secret_url(request: PersonRequest, incident: Incident) -> str:
+def secret_url(request: SignedInRequest, incident: Incident) -> str:
     """Return where the connection is mended, if this person may look there."""
     if not incident.connection_key or not request.user.has_perm("secrets_app.use_secrets"):
         return ""

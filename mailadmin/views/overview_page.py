@@ -13,18 +13,18 @@ from mailadmin.overview import health
 from mailadmin.overview.activity import HOURS, RANGES, activity, search_url
 from mailadmin.overview.health import Step
 from maillog.durations import age
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from maillog.statistics import queries
 
 
 @require_safe
-def overview(request: PersonRequest) -> HttpResponse:
+def overview(request: SignedInRequest) -> HttpResponse:
     """Show how mail is doing, the last 24 hours or 30 days (``range=30d``), and the set-up checklist."""
     may_see_log = request.user.has_perm("maillog.view_log")
     wanted = request.GET.get("range", HOURS)
     shown = activity(wanted if wanted in RANGES else HOURS, now=timezone.now()) if may_see_log else None
     now = health.situation()
-    state = health.mail_health(now, shown.last_day if shown else queries.ended(timezone.now()))
+    state = health.mail_health(now, shown.last_day if shown else queries.ended_in_last_day(timezone.now()))
     steps = health.checklist(now)
     lines = [line(step, request) for step in steps]
     context = {
@@ -49,7 +49,7 @@ def overview(request: PersonRequest) -> HttpResponse:
     return render(request, "mailadmin/overview.html", context)
 
 
-def line(step: Step, request: PersonRequest) -> dict[str, object]:
+def line(step: Step, request: SignedInRequest) -> dict[str, object]:
     """Return what the page shows of `step`: its link only to those who may follow it."""
     permitted = bool(step.url_name) and request.user.has_perm(step.permission)
     return {

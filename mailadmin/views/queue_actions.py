@@ -19,8 +19,9 @@ from mailadmin.operations import control
 from mailadmin.operations.forms import ChosenForm, QueueFilter
 from maillog import lookup
 from maillog.models import Message, Status
-from maillog.queue.actions import Retried, Selection, newest_id
-from maillog.requests import PersonRequest
+from maillog.queue.actions import RetryResult, Selection
+from maillog.requests import SignedInRequest
+from maillog.search.counts import newest_id
 from secrets_app.vault import Connection
 
 PERMISSIONS = ["maillog.view_log", "mailadmin.manage_queue"]
@@ -31,7 +32,7 @@ def may_manage_queue(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
 
     @permission_required(PERMISSIONS, raise_exception=True)
     @wraps(view)
-    def guarded(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         request.POST  # noqa: B018  (reading it raises what is wrong with it)
         return view(request, *args, **kwargs)
 
@@ -43,7 +44,7 @@ def may_manage_queue(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
 
 @may_manage_queue
 @require_POST
-def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
+def retry_one(request: SignedInRequest, mail_id: int) -> HttpResponse:
     """Make one mail due now."""
     report_retried(request, control.retry([existing(mail_id)], actor=request.user), asked=1)
     return redirect_back(request)
@@ -51,7 +52,7 @@ def retry_one(request: PersonRequest, mail_id: int) -> HttpResponse:
 
 @may_manage_queue
 @require_POST
-def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
+def cancel_one(request: SignedInRequest, mail_id: int) -> HttpResponse:
     """Cancel one mail."""
     report_cancelled(request, control.cancel([existing(mail_id)], by=str(request.user), actor=request.user), asked=1)
     return redirect_back(request)
@@ -62,7 +63,7 @@ def cancel_one(request: PersonRequest, mail_id: int) -> HttpResponse:
 
 @may_manage_queue
 @require_POST
-def retry_chosen(request: PersonRequest) -> HttpResponse:
+def retry_chosen(request: SignedInRequest) -> HttpResponse:
     """Make the ticked mails due now."""
     if ids := chosen(request):
         report_retried(request, control.retry(ids, actor=request.user), asked=len(ids))
@@ -71,7 +72,7 @@ def retry_chosen(request: PersonRequest) -> HttpResponse:
 
 @may_manage_queue
 @require_POST
-def cancel_chosen(request: PersonRequest) -> HttpResponse:
+def cancel_chosen(request: SignedInRequest) -> HttpResponse:
     """Cancel the ticked mails."""
     if ids := chosen(request):
         report_cancelled(request, control.cancel(ids, by=str(request.user), actor=request.user), asked=len(ids))
@@ -83,7 +84,7 @@ def cancel_chosen(request: PersonRequest) -> HttpResponse:
 
 @may_manage_queue
 @require_http_methods(["GET", "HEAD", "POST"])
-def retry_all(request: PersonRequest) -> HttpResponse:
+def retry_all(request: SignedInRequest) -> HttpResponse:
     """Say which mails this would make due now, and do it when that is confirmed."""
     form = QueueFilter(request.POST if request.method == "POST" else request.GET)
     if request.method != "POST" or not confirmed(form):
@@ -95,7 +96,7 @@ def retry_all(request: PersonRequest) -> HttpResponse:
 
 @may_manage_queue
 @require_http_methods(["GET", "HEAD", "POST"])
-def cancel_all(request: PersonRequest) -> HttpResponse:
+def cancel_all(request: SignedInRequest) -> HttpResponse:
     """Say which mails this would cancel, and do it when that is confirmed."""
     form = QueueFilter(request.POST if request.method == "POST" else request.GET)
     if request.method != "POST" or not confirmed(form):
@@ -114,7 +115,7 @@ def confirmed(form: QueueFilter) -> bool:
     return form.is_valid()
 
 
-def ask(request: PersonRequest, form: QueueFilter, action: str) -> HttpResponse:
+def ask(request: SignedInRequest, form: QueueFilter, action: str) -> HttpResponse:
     """Show the page that says how many mails `action` would touch."""
     context: dict[str, object] = {"form": form, "action": action, "at_once": control.MAX_PER_REQUEST}
     if form.is_valid():
@@ -141,7 +142,7 @@ def redirect_after(form: QueueFilter, selection: Selection, again: str, *, waits
 
 @may_manage_queue
 @require_POST
-def pause(request: PersonRequest, connection_id: str) -> HttpResponse:
+def pause(request: SignedInRequest, connection_id: str) -> HttpResponse:
     """Let no mail through this connection until somebody resumes it."""
     one = connection(connection_id)
     if control.pause(one, by=str(request.user)):
@@ -153,7 +154,7 @@ def pause(request: PersonRequest, connection_id: str) -> HttpResponse:
 
 @may_manage_queue
 @require_POST
-def resume(request: PersonRequest, connection_id: str) -> HttpResponse:
+def resume(request: SignedInRequest, connection_id: str) -> HttpResponse:
     """Open this connection again and let its mails go on."""
     one = connection(connection_id)
     if control.resume(one):
@@ -165,7 +166,7 @@ def resume(request: PersonRequest, connection_id: str) -> HttpResponse:
 
 @may_manage_queue
 @require_POST
-def probe(request: PersonRequest, connection_id: str) -> HttpResponse:
+def probe(request: SignedInRequest, connection_id: str) -> HttpResponse:
     """Look now whether this connection answers and signs in."""
     line = control.probe(connection(connection_id))
     if line.is_open:
@@ -197,7 +198,7 @@ def connection(connection_id: str) -> Connection:
     return found
 
 
-def chosen(request: PersonRequest) -> list[int]:
+def chosen(request: SignedInRequest) -> list[int]:
     """Return the ids that were ticked; where they are no ids, or none, say so and return nothing."""
     form = ChosenForm(request.POST)
     if form.is_valid():
@@ -206,7 +207,7 @@ def chosen(request: PersonRequest) -> list[int]:
     return []
 
 
-def report_retried(request: PersonRequest, done: Retried, *, asked: int | None = None) -> None:
+def report_retried(request: SignedInRequest, done: RetryResult, *, asked: int | None = None) -> None:
     """Say how many mails are due now, and why others are not."""
     if done.due:
         messages.success(request, ngettext("%d mail is due now.", "%d mails are due now.", done.due) % done.due)
@@ -228,14 +229,14 @@ def report_retried(request: PersonRequest, done: Retried, *, asked: int | None =
     report_untouched(request, done.due + explained, asked)
 
 
-def report_cancelled(request: PersonRequest, count: int, *, asked: int | None = None) -> None:
+def report_cancelled(request: SignedInRequest, count: int, *, asked: int | None = None) -> None:
     """Say how many mails were cancelled."""
     if count:
         messages.success(request, ngettext("%d mail was cancelled.", "%d mails were cancelled.", count) % count)
     report_untouched(request, count, asked)
 
 
-def report_untouched(request: PersonRequest, count: int, asked: int | None) -> None:
+def report_untouched(request: SignedInRequest, count: int, asked: int | None) -> None:
     """Say so if fewer mails were touched than asked for, or none of all that match."""
     left = (asked or 0) - count
     if left > 0:
@@ -249,7 +250,7 @@ def report_untouched(request: PersonRequest, count: int, asked: int | None) -> N
         messages.info(request, gettext("No mail was touched: none matched any more."))
 
 
-def redirect_back(request: PersonRequest) -> HttpResponse:
+def redirect_back(request: SignedInRequest) -> HttpResponse:
     """Return to the page of ours that the form names in ``next``, else to the queue."""
     place = request.POST.get("next", "")
     if place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None):

@@ -23,7 +23,7 @@ from maillog.durations import age
 from maillog.models import Message, Status
 from maillog.queue.actions import CANCELLABLE, Selection
 from maillog.queue.waiting import QueuePage, queue_page, waiting_counts
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from maillog.search.counts import Count
 
 ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.DEFERRED, Status.HELD})
@@ -62,7 +62,7 @@ class Row:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def listing(request: PersonRequest) -> HttpResponse:
+def listing(request: SignedInRequest) -> HttpResponse:
     """Show what waits, oldest first, 50 a page."""
     form = QueueFilter(request.GET)
     page, misplaced = QueuePage(), False
@@ -93,7 +93,7 @@ def listing(request: PersonRequest) -> HttpResponse:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def state(request: PersonRequest) -> HttpResponse:
+def state(request: SignedInRequest) -> HttpResponse:
     """Give the part of the page that renews itself: workers, connections, counts."""
     form = QueueFilter(request.GET)
     form.is_valid()

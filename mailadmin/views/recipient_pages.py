@@ -29,7 +29,7 @@ from maillog.recipients import history as people
 from maillog.recipients.history import Delivery, DeliveryOutcome
 from maillog.recipients.recipient_steps import looks_unreachable, recipient_steps
 from maillog.recipients.recipient_verdict import TONES, RecipientCase, recipient_verdict
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -64,7 +64,7 @@ class Row:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def detail(request: PersonRequest) -> HttpResponse:
+def detail(request: SignedInRequest) -> HttpResponse:
     """Show all about the address that is asked for, or the box to ask for one."""
     form = RecipientForm(request.GET if "address" in request.GET else None)
     context: dict[str, Any] = {"form": form}
@@ -75,7 +75,7 @@ def detail(request: PersonRequest) -> HttpResponse:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def search(request: PersonRequest) -> HttpResponse:
+def search(request: SignedInRequest) -> HttpResponse:
     """Lead from the box of the overview to the person's page, or, where it is no address, to the log's search."""
     text = request.GET.get("q", "").strip()
     try:
@@ -90,12 +90,12 @@ def recipient_url(address: str) -> str:
     return f"{reverse('maillog_actions:recipient')}?{urlencode({'address': address})}"
 
 
-def context_for(address: str, request: PersonRequest) -> dict[str, Any]:
+def context_for(address: str, request: SignedInRequest) -> dict[str, Any]:
     """Return what the page shows of `address`."""
     history = people.history(address)
     streak = history.streak
     soonest = people.next_due(history.waiting) if history.waiting else None
-    suppressions = suppressing.of_address(address)
+    suppressions = suppressing.history_of(address)
     case = RecipientCase(
         history=history,
         newest=people.delivery(streak[0]) if streak else None,

@@ -18,7 +18,7 @@ from mailadmin.message.addresses import Address, AddressError, parse_address
 from mailadmin.outbox import reissuing, resending
 from maillog import lookup
 from maillog.models import Message
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 
 SAME, ME, OTHER = "same", "me", "other"
 
@@ -69,7 +69,7 @@ class ResendForm(forms.Form):
 
 @permission_required(["maillog.view_log", "maillog.resend_mail"], raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
+def resend(request: SignedInRequest, mail_id: int) -> HttpResponse:
     """Ask to whom, and send it again; in place of a mail with a link or a code, issue a fresh one."""
     mail = found(mail_id)
     if reissuing.can_reissue(mail):
@@ -95,7 +95,7 @@ def resend(request: PersonRequest, mail_id: int) -> HttpResponse:
     return render(request, "mailadmin/resend.html", context, status=422 if posted else 200)
 
 
-def reissue(request: PersonRequest, mail: Message) -> HttpResponse:
+def reissue(request: SignedInRequest, mail: Message) -> HttpResponse:
     """Ask whether a fresh mail is to go to the account's own address, and send it."""
     hindrance = reissuing.refusal_reason(mail)
     if request.method == "POST" and not hindrance:

@@ -12,13 +12,13 @@ from mailadmin.configuration.effective import SettingsConflictError
 from mailadmin.configuration.forms import SettingsForm
 from mailadmin.delivery import deliver
 from mailadmin.models import SettingsRevision
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from secrets_app import vault
 
 
 @permission_required("mailadmin.configure_mail", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def edit(request: PersonRequest) -> HttpResponse:
+def edit(request: SignedInRequest) -> HttpResponse:
     """Show the settings with their sources, and save them as a new revision."""
     current = effective.current()
     for_system = [connection for connection in vault.connections() if vault.usable_by(connection, None)]

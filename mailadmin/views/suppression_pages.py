@@ -13,7 +13,7 @@ from mailadmin.operations.recipient_forms import SuppressionForm, SuppressionSea
 from mailadmin.views.recipient_pages import recipient_url
 from maillog import suppressions
 from maillog.models import Suppression
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from maillog.search.paging import Page
 
 PERMISSIONS = ["maillog.view_log", "maillog.suppress_address"]
@@ -21,7 +21,7 @@ PERMISSIONS = ["maillog.view_log", "maillog.suppress_address"]
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def listing(request: PersonRequest) -> HttpResponse:
+def listing(request: SignedInRequest) -> HttpResponse:
     """Show the suppressed addresses, newest first, 50 a page."""
     form = SuppressionSearch(request.GET)
     page: Page[Suppression] = Page()
@@ -39,7 +39,7 @@ def listing(request: PersonRequest) -> HttpResponse:
 
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def new(request: PersonRequest) -> HttpResponse:
+def new(request: SignedInRequest) -> HttpResponse:
     """Ask for address and reason, and put it on the list."""
     posted = request.method == "POST"
     given = {name: request.GET[name] for name in ("address", "mail") if name in request.GET}
@@ -59,7 +59,7 @@ def new(request: PersonRequest) -> HttpResponse:
 
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_POST
-def removal(request: PersonRequest, pk: int) -> HttpResponse:
+def removal(request: SignedInRequest, pk: int) -> HttpResponse:
     """Let the address get mail again."""
     row = Suppression.objects.filter(pk=pk).first()
     if row is None:

@@ -12,13 +12,13 @@ from mailadmin.diagnosis import testmail
 from mailadmin.diagnosis.testmail_form import TestDraftForm
 from mailadmin.errors import InvalidMail
 from mailadmin.views.testmail_pages import explain
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from templates_app.editor import editing_session
 
 
 @permission_required(["mailadmin.send_test", "templates_app.edit_templates"], raise_exception=True)
 @require_POST
-def send(request: PersonRequest, project: str, key: str) -> HttpResponse:
+def send(request: SignedInRequest, project: str, key: str) -> HttpResponse:
     """Render the person's draft, or what is published, and send it; then show what became of the mail."""
     form = TestDraftForm(request.POST)
     language, sample = request.POST.get("language", ""), request.POST.get("sample", "")

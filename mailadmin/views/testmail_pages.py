@@ -29,7 +29,7 @@ from maillog.content import template_link
 from maillog.explanations.next_steps import CONNECTION_PHASES, UNSUCCESSFUL, next_steps
 from maillog.explanations.verdict import verdict
 from maillog.models import Attempt, Message, Status
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from secrets_app import vault
 from templates_app.library.test_rendering import NotTriedError
 from templates_app.rendering import TemplateError
@@ -47,7 +47,7 @@ class Failure:
 
 @permission_required("mailadmin.send_test", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def form(request: PersonRequest) -> HttpResponse:
+def form(request: SignedInRequest) -> HttpResponse:
     """Ask for the recipient (first the person's own address) and the template, and send."""
     posted = request.method == "POST"
     given = request.POST if posted else request.GET
@@ -92,7 +92,7 @@ def form(request: PersonRequest) -> HttpResponse:
     return render(request, "mailadmin/testmail.html", context, status=422 if refused else 200)
 
 
-def send(request: PersonRequest, bound: TestMailForm) -> int | Failure:
+def send(request: SignedInRequest, bound: TestMailForm) -> int | Failure:
     """Send what the valid form asks for and return the mail's id, or why it was not sent."""
     data: dict[str, Any] = bound.cleaned_data
     common: dict[str, Any] = {
@@ -142,7 +142,7 @@ def explain(error: InvalidMail) -> str:
 
 @permission_required("mailadmin.send_test", raise_exception=True)
 @require_safe
-def result(request: PersonRequest, mail_id: int) -> HttpResponse:
+def result(request: SignedInRequest, mail_id: int) -> HttpResponse:
     """Show what became of the test mail `mail_id`; only the person's own, unless the log may be seen."""
     try:
         mail = lookup.mail_by_id(mail_id)
@@ -174,7 +174,7 @@ def words_beyond(sentence: str, attempt: Attempt | None) -> str:
     return "" if line.rstrip(".") in sentence else attempt.server_words
 
 
-def connection_url(request: PersonRequest, attempt: Attempt | None) -> str:
+def connection_url(request: SignedInRequest, attempt: Attempt | None) -> str:
     """Return the page of the connection that the attempt took, or "" if it is gone or not this person's to see."""
     if attempt is None or not request.user.has_perm("secrets_app.use_secrets"):
         return ""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from maillog.explanations.refusals import meaning
 from maillog.models import Attempt, Recipient, Status
-from maillog.text import fit, one_line
+from maillog.text import fit, server_reply_line
 
 if TYPE_CHECKING:
     from maillog.models import Message
@@ -217,7 +217,7 @@ SENTENCES = {
 
 def reply_line(code: int | None, enhanced_code: str, reply: str) -> str:
     """Return the server's words on one line, cut to 200 characters: the whole of them stands with the attempt."""
-    return fit(one_line(code, enhanced_code, reply), LONGEST_REPLY)
+    return fit(server_reply_line(code, enhanced_code, reply), LONGEST_REPLY)
 
 
 def explanation(case: Case, outcome: str) -> str:

@@ -15,22 +15,22 @@ from django.db import connection, transaction
 from django.db.models import Max, Min, QuerySet
 from django.db.models.expressions import RawSQL
 
-from maillog.index.terms import Wanted, fts5, tsquery, whole
+from maillog.index.terms import IndexTerm, fts5, tsquery, whole_tokens
 from maillog.index.writing import COLUMNS, TABLE
 from maillog.models import Message
 
-WINDOW = 20_000  # newest entries that are looked at before the index is asked
-FURTHER = 10  # windows more that are looked at, if one of them is likely to end the page
-MOST_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
-LIKE = "' ' || {} || ' ' LIKE %s"
-MATCHES = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
+RECENT_ENTRIES = 20_000  # newest entries that are looked at before the index is asked
+WIDEN_BY = 10  # windows more that are looked at, if one of them is likely to end the page
+MAX_FETCHED = 20_000  # matches that PostgreSQL fetches to sort them
+CONTAINS = "' ' || {} || ' ' LIKE %s"
+MATCHES_WITHOUT_INDEX = "ts_match_vq(words, %s::tsquery)"  # not @@, which would ask the index
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class IndexScan:
     """One page to be found: the `count` first of `rows` with all that is `wanted`, between two ids."""
 
-    wanted: Sequence[Wanted]
+    wanted: Sequence[IndexTerm]
     rows: QuerySet[Message]
     only_some_rows: bool  # whether `rows` says more than where the page lies
     count: int
@@ -80,14 +80,14 @@ class Walk:
         be in vain for what is so common.
         """
         found: list[int] = []
-        for size in (WINDOW, FURTHER * WINDOW):
+        for size in (RECENT_ENTRIES, WIDEN_BY * RECENT_ENTRIES):
             low, high = (edge - size, edge + 1) if self.descending else (edge - 1, edge + size)
             low, high = max(low, self.after or 0), min(high, self.before or high)
             found += replace(self, count=self.count - len(found))._look(high, low)  # noqa: SLF001  (it is of this class)
             is_all = low == (self.after or 0) if self.descending else high == self.before
             if len(found) == self.count or is_all:
                 return found
-            if len(found) * FURTHER < self.count or not self._may_go_on():
+            if len(found) * WIDEN_BY < self.count or not self._may_go_on():
                 break
             edge = low if self.descending else high
         return None
@@ -107,7 +107,7 @@ class Walk:
     def _look(self, before: int, after: int) -> list[int]:
         """Return the page by looking at the entries between two ids."""
         if connection.vendor == "postgresql":
-            return self._run("id", MATCHES, [tsquery(self.wanted)], before, after)
+            return self._run("id", MATCHES_WITHOUT_INDEX, [tsquery(self.wanted)], before, after)
         begun = [shorter for one in self.wanted if not one.negated and (shorter := one.begun())]
         return self._run_fts5(begun, [one for one in self.wanted if one not in begun], before, after)
 
@@ -123,18 +123,18 @@ class Walk:
         return self._run_fts5(walked, looked_at, self.before, self.after)
 
     def _run_fts5(
-        self, walked: Sequence[Wanted], looked_at: Sequence[Wanted], before: int | None, after: int | None
+        self, walked: Sequence[IndexTerm], looked_at: Sequence[IndexTerm], before: int | None, after: int | None
     ) -> list[int]:
         condition, values = f"{TABLE} MATCH %s", [fts5(walked)]
         for one in looked_at:
-            likes = " OR ".join(LIKE.format(name) for name in one.columns)
+            likes = " OR ".join(CONTAINS.format(name) for name in one.columns)
             condition += f" AND {'NOT ' if one.negated else ''}({likes})"
             values += [one.pattern()] * len(one.columns)
         return self._run("rowid", condition, values, before, after)
 
     def _edge(self) -> int | None:
         """Return the id at which the page begins at the earliest."""
-        rows = between(Message.objects.order_by(), self.before, self.after)
+        rows = between_ids(Message.objects.order_by(), self.before, self.after)
         edge: int | None = rows.aggregate(edge=(Max if self.descending else Min)("id"))["edge"]
         return edge
 
@@ -150,7 +150,7 @@ class Walk:
             return found
         return self._fetched(sure) if sure else None
 
-    def _fetched(self, sure: Sequence[Wanted]) -> list[int] | None:
+    def _fetched(self, sure: Sequence[IndexTerm]) -> list[int] | None:
         """Return the page by fetching all that have what is `sure`, None if too many have. PostgreSQL."""
         bounds, values = self._bounds("id", self.before, self.after)
         exists, more = self._exists("matching.id", self.before, self.after)
@@ -160,16 +160,16 @@ class Walk:
         # is too much, nothing else is.
         sql = (
             f"WITH matching AS MATERIALIZED (SELECT id, words FROM {TABLE} WHERE words @@ %s::tsquery{bounds}"  # noqa: S608
-            f" LIMIT {MOST_FETCHED + 1}),"
-            f" page AS (SELECT id FROM matching WHERE (SELECT count(*) FROM matching) <= {MOST_FETCHED}"
+            f" LIMIT {MAX_FETCHED + 1}),"
+            f" page AS (SELECT id FROM matching WHERE (SELECT count(*) FROM matching) <= {MAX_FETCHED}"
             f" AND ts_match_vq(words, %s::tsquery){exists}"
             f" ORDER BY id {order} LIMIT %s)"
             " SELECT id, (SELECT count(*) FROM matching) FROM page UNION ALL SELECT 0, (SELECT count(*) FROM matching)"
         )
         with connection.cursor() as cursor:
-            cursor.execute(sql, [tsquery(whole(sure)), *values, tsquery(self.wanted), *more, self.count])
+            cursor.execute(sql, [tsquery(whole_tokens(sure)), *values, tsquery(self.wanted), *more, self.count])
             found = cursor.fetchall()
-        if found[-1][1] > MOST_FETCHED:
+        if found[-1][1] > MAX_FETCHED:
             return None
         return sorted((pk for pk, _ in found if pk), reverse=self.descending)
 
@@ -178,7 +178,7 @@ class Walk:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-            return self._run("id", MATCHES, [tsquery(self.wanted)], self.before, self.after)
+            return self._run("id", MATCHES_WITHOUT_INDEX, [tsquery(self.wanted)], self.before, self.after)
 
     def _run(self, key: str, condition: str, given: Sequence[str], before: int | None, after: int | None) -> list[int]:
         bounds, values = self._bounds(key, before, after)
@@ -199,12 +199,12 @@ class Walk:
         """Return the condition that the row, too, is as it must be; nothing if every row will do."""
         if not self.only_some_rows:
             return "", []
-        rows = between(self.rows, before, after).filter(id=RawSQL(key, ())).order_by()  # noqa: S611  (a name of ours)
+        rows = between_ids(self.rows, before, after).filter(id=RawSQL(key, ())).order_by()  # noqa: S611  (a name of ours)
         sql, values = rows.select_related(None).values("id").query.sql_with_params()
         return f" AND EXISTS ({sql})", list(values)
 
 
-def between(rows: QuerySet[Message], before: int | None, after: int | None) -> QuerySet[Message]:
+def between_ids(rows: QuerySet[Message], before: int | None, after: int | None) -> QuerySet[Message]:
     """Return those of `rows` whose ids lie between two, both excluded; None is no bound."""
     if before is not None:
         rows = rows.filter(id__lt=before)

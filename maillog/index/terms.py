@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 from django.db import connection
 
-from maillog.index.writing import MARKS, SEARCHED, TROUBLE, WEIGHTS
+from maillog.index.writing import PREFIXES, PROBLEM_STATUSES, TEXT_COLUMNS, WEIGHTS
 
-LONG = 5  # digits of a number that few mails have; years have four
+RARE_NUMBER_DIGITS = 5  # digits of a number that few mails have; years have four
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class IndexTerm:
     """Words that follow one another in one of `columns`; the last may go on if `open_end`. `negated`: must not."""
 
     words: tuple[str, ...]
-    columns: tuple[str, ...] = SEARCHED
+    columns: tuple[str, ...] = TEXT_COLUMNS
     open_end: bool = False
     negated: bool = False
 
@@ -25,15 +25,15 @@ class Wanted:
     def tells_of_trouble(self) -> bool:
         """Whether only mails in trouble can have it."""
         return not self.negated and (
-            self.columns == ("error",) or (self.columns == ("tags",) and self.words[0] in TROUBLE)
+            self.columns == ("error",) or (self.columns == ("tags",) and self.words[0] in PROBLEM_STATUSES)
         )
 
     @property
     def has_number(self) -> bool:
         """Whether it has a number that few mails have."""
-        return not self.negated and any(_is_long_number(word) for word in self.words)
+        return not self.negated and any(_is_rare_number(word) for word in self.words)
 
-    def begun(self) -> Wanted | None:
+    def begun(self) -> IndexTerm | None:
         """Return what FTS5 walks at once instead of words with an open end: the last one cut to its first two letters.
 
         A longer beginning is put together from all words that begin so, which takes long where a word is everywhere
@@ -41,7 +41,7 @@ class Wanted:
         so. None for a beginning of one letter, which tells nothing.
         """
         last = self.words[-1][:2]
-        if not self.open_end or _is_long_number(self.words[-1]):
+        if not self.open_end or _is_rare_number(self.words[-1]):
             return self
         if len(last) == 2:
             return replace(self, words=(*self.words[:-1], last))
@@ -57,12 +57,12 @@ class Wanted:
         return any(phrase in f" {texts[name]} " for name in self.columns) != self.negated
 
 
-def expression(wanted: Sequence[Wanted]) -> str:
+def match_expression(wanted: Sequence[IndexTerm]) -> str:
     """Return `wanted` as the engine's index reads it."""
     return tsquery(wanted) if connection.vendor == "postgresql" else fts5(wanted)
 
 
-def fts5(wanted: Sequence[Wanted]) -> str:
+def fts5(wanted: Sequence[IndexTerm]) -> str:
     """Return `wanted` for FTS5, which can only take away from something: from everything, if nothing else is wanted."""
     parts = {True: [], False: []}  # type: dict[bool, list[str]]
     for one in wanted:
@@ -71,12 +71,12 @@ def fts5(wanted: Sequence[Wanted]) -> str:
     return "".join([" AND ".join(parts[False] or ['{tags} : "all"']), *(f" NOT {part}" for part in parts[True])])
 
 
-def tsquery(wanted: Sequence[Wanted]) -> str:
+def tsquery(wanted: Sequence[IndexTerm]) -> str:
     """Return `wanted` for PostgreSQL."""
     parts = []
     for one in wanted:
-        mark = MARKS.get(one.columns[0], "")
-        weights = "" if mark or one.columns == SEARCHED else "".join(WEIGHTS[name] for name in one.columns)
+        mark = PREFIXES.get(one.columns[0], "")
+        weights = "" if mark or one.columns == TEXT_COLUMNS else "".join(WEIGHTS[name] for name in one.columns)
         ends = [""] * (len(one.words) - 1) + ["*" if one.open_end else ""]
         words = [
             f"'{mark}{word}'" + (f":{end}{weights}" if end or weights else "")
@@ -86,11 +86,11 @@ def tsquery(wanted: Sequence[Wanted]) -> str:
     return " & ".join(parts)
 
 
-def _is_long_number(word: str) -> bool:
-    return len(word) >= LONG and word.isdecimal()
+def _is_rare_number(word: str) -> bool:
+    return len(word) >= RARE_NUMBER_DIGITS and word.isdecimal()
 
 
-def whole(wanted: Sequence[Wanted]) -> list[Wanted]:
+def whole_tokens(wanted: Sequence[IndexTerm]) -> list[IndexTerm]:
     """Return `wanted` without the open ends of phrases, whose other words are enough to find few."""
     return [
         replace(one, words=one.words[:-1], open_end=False) if one.open_end and len(one.words) > 1 else one

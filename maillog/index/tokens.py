@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST = 60  # characters of a word that count: nobody types more, and PostgreSQL refuses very long ones
+MAX_TOKEN_LENGTH = 60  # characters of a word that count: nobody types more, and PostgreSQL refuses very long ones
 
-_WORD = re.compile(r"[^\W_]+")
+_TOKEN = re.compile(r"[^\W_]+")
 
 
-def words(text: str) -> list[str]:
+def tokens(text: str) -> list[str]:
     """Return the words of `text`: runs of letters and digits, without case and accents ("Ärger" is "arger")."""
-    return [word[:LONGEST] for word in _WORD.findall(folded(text))]
+    return [word[:MAX_TOKEN_LENGTH] for word in _TOKEN.findall(fold(text))]
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """Return `text` without case and accents."""
     if text.isascii():
         return text.lower()
@@ -26,6 +26,6 @@ def folded(text: str) -> str:
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
-def ends_in_word(text: str) -> bool:
+def ends_in_token(text: str) -> bool:
     """Return whether `text` ends within a word, which may then go on: "exam" does, "ann@" does not."""
-    return bool(re.search(r"[^\W_]\Z", folded(text)))
+    return bool(re.search(r"[^\W_]\Z", fold(text)))

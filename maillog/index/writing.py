@@ -22,26 +22,26 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
-from maillog.index.tokens import words
+from maillog.index.tokens import tokens
 from maillog.models import Message, Status
-from maillog.sql.batches import array_text, quoted
+from maillog.sql.batches import array_element, array_text
 
 TABLE = "maillog_index"
-SEARCHED = ("subject", "recipients", "sender", "error")  # what free words are looked for in
-COLUMNS = (*SEARCHED, "actor", "tags")
+TEXT_COLUMNS = ("subject", "recipients", "sender", "error")  # what free words are looked for in
+COLUMNS = (*TEXT_COLUMNS, "actor", "tags")
 # States whose name is in the entry, with the words of the reason, driver and connection: these entries are written anew
 # anyway. What a mail waits for (held) is the same for all.
-TROUBLE = frozenset({Status.FAILED, Status.UNCERTAIN, Status.DEFERRED, Status.SKIPPED, Status.CANCELLED})
-ALL = "all"  # a tag of every entry, because an index can only look for what is there
-WEIGHTS = dict(zip(SEARCHED, "ABCD", strict=True))
-MARKS = {"actor": "@", "tags": "="}  # before their words on PostgreSQL, so that no free word finds them
-LONGEST_TEXT = 50_000  # characters of one text: some thousand recipients
-LAST_POSITION = 16_383  # of a word in a tsvector
+PROBLEM_STATUSES = frozenset({Status.FAILED, Status.UNCERTAIN, Status.DEFERRED, Status.SKIPPED, Status.CANCELLED})
+EVERY_ENTRY = "all"  # a tag of every entry, because an index can only look for what is there
+WEIGHTS = dict(zip(TEXT_COLUMNS, "ABCD", strict=True))
+PREFIXES = {"actor": "@", "tags": "="}  # before their words on PostgreSQL, so that no free word finds them
+MAX_TEXT_LENGTH = 50_000  # characters of one text: some thousand recipients
+MAX_POSITION = 16_383  # of a word in a tsvector
 BATCH = 500
-REBUILT_AT_ONCE = 5_000
+REBUILD_BATCH = 5_000
 
 
-class Indexed(NamedTuple):
+class IndexedMessage(NamedTuple):
     """What an entry is made of: columns of the row, and the address of the sender."""
 
     id: int
@@ -60,7 +60,7 @@ class Indexed(NamedTuple):
     connection_id: int | None = None
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """One entry; every part is words with spaces between."""
 
     id: int
@@ -72,10 +72,10 @@ class Entry(NamedTuple):
     tags: str
 
 
-def add(mails: Iterable[Indexed]) -> None:
+def add(mails: Iterable[IndexedMessage]) -> None:
     """Enter `mails`; those that have an entry get a new one."""
     connection = _connection()
-    entries = [entry_of(mail) for mail in mails]
+    entries = [build_entry(mail) for mail in mails]
     if not entries:
         return
     with connection.cursor() as cursor:
@@ -83,7 +83,10 @@ def add(mails: Iterable[Indexed]) -> None:
             cursor.execute(
                 f"INSERT INTO {TABLE} (id, words) SELECT id, words::tsvector FROM unnest(%s::bigint[], %s::text[])"  # noqa: S608
                 " AS given(id, words) ON CONFLICT (id) DO UPDATE SET words = EXCLUDED.words",
-                [array_text(str, (entry.id for entry in entries)), array_text(quoted, map(vector, entries))],
+                [
+                    array_text(str, (entry.id for entry in entries)),
+                    array_text(array_element, map(tsvector_text, entries)),
+                ],
             )
         else:
             names = ", ".join(COLUMNS)
@@ -93,14 +96,14 @@ def add(mails: Iterable[Indexed]) -> None:
 
 def refresh(ids: Iterable[int]) -> None:
     """Make the entries of `ids` what their rows say now; called after the rows were changed."""
-    for batch in _batches(ids):
-        add(_read(batch))
+    for batch in _batched(ids):
+        add(_load(batch))
 
 
 def remove(ids: Iterable[int]) -> None:
     """Take the entries of `ids` out; called with the deletion of the rows."""
     key = "id" if _connection().vendor == "postgresql" else "rowid"
-    for batch in _batches(ids):
+    for batch in _batched(ids):
         with _connection().cursor() as cursor:
             cursor.execute(f"DELETE FROM {TABLE} WHERE {key} IN ({', '.join(map(str, map(int, batch)))})")  # noqa: S608
 
@@ -140,7 +143,7 @@ def rebuild(tell: Callable[[int], object] = lambda _done: None) -> int:
         before = (Message.objects.order_by("-id").values_list("id", flat=True).first() or 0) + 1
     done = 0
     while ids := list(
-        Message.objects.filter(id__lt=before).order_by("-id").values_list("id", flat=True)[:REBUILT_AT_ONCE]
+        Message.objects.filter(id__lt=before).order_by("-id").values_list("id", flat=True)[:REBUILD_BATCH]
     ):
         with transaction.atomic():
             # Locked, so that no error that is written meanwhile is overwritten by the one that was read before.
@@ -152,7 +155,7 @@ def rebuild(tell: Callable[[int], object] = lambda _done: None) -> int:
     return done
 
 
-def forget_if_empty(**_signal: object) -> None:
+def clear_if_empty(**_signal: object) -> None:
     """Empty the index if there are no mails (after ``flush``)."""
     connection = _connection()
     if TABLE in connection.introspection.table_names() and not Message.objects.exists():
@@ -160,69 +163,69 @@ def forget_if_empty(**_signal: object) -> None:
             cursor.execute(f"DELETE FROM {TABLE}")  # noqa: S608
 
 
-def entry_of(mail: Indexed) -> Entry:
+def build_entry(mail: IndexedMessage) -> IndexEntry:
     """Return the entry of `mail`."""
-    in_trouble = mail.status in TROUBLE
-    tags = [ALL]
+    in_trouble = mail.status in PROBLEM_STATUSES
+    tags = [EVERY_ENTRY]
     named = {"template": mail.template_id}
     if in_trouble:
         tags.append(str(mail.status))
         named |= {"driver": mail.driver_id, "connection": mail.connection_id}
-    tags += [label_tag(kind, pk) for kind, pk in named.items() if pk]
+    tags += [label_token(kind, pk) for kind, pk in named.items() if pk]
     flags = (("test", mail.is_test), ("sensitive", mail.is_sensitive), ("attachment", mail.has_attachment))
     tags += [name for name, is_set in flags if is_set]
-    tags += [own_tag(tag) for tag in mail.tags.split()]
-    return Entry(
+    tags += [tag_token(tag) for tag in mail.tags.split()]
+    return IndexEntry(
         mail.id,
-        _words(mail.subject),
-        _words(mail.to_text),
-        _known_words(mail.sender),
-        _words(mail.reason) if in_trouble else "",
-        _known_words(mail.actor_name),
+        _token_text(mail.subject),
+        _token_text(mail.to_text),
+        _cached_token_text(mail.sender),
+        _token_text(mail.reason) if in_trouble else "",
+        _cached_token_text(mail.actor_name),
         " ".join(tags),
     )
 
 
-def label_tag(kind: str, label_id: int) -> str:
+def label_token(kind: str, label_id: int) -> str:
     """Return the word that stands for a template, a driver or a connection."""
     return f"{kind[0]}{label_id}"
 
 
-def own_tag(tag: str) -> str:
+def tag_token(tag: str) -> str:
     """Return the word that stands for a tag that a mail was given, whatever signs it has; case does not count."""
     return f"g{blake2s(tag.lower().encode('utf-8', 'replace'), digest_size=6).hexdigest()}"
 
 
-def vector(entry: Entry) -> str:
+def tsvector_text(entry: IndexEntry) -> str:
     """Return `entry` as PostgreSQL reads a tsvector; between two texts is a gap that no phrase can cross."""
     places: dict[str, list[str]] = {}
     place = 0
     for name, text in zip(COLUMNS, entry[1:], strict=True):
-        mark, weight = MARKS.get(name, ""), WEIGHTS.get(name, "")
+        mark, weight = PREFIXES.get(name, ""), WEIGHTS.get(name, "")
         place += 1
         for word in str(text).split():
             place += 1
-            places.setdefault(mark + word, []).append(f"{min(place, LAST_POSITION)}{weight}")
+            places.setdefault(mark + word, []).append(f"{min(place, MAX_POSITION)}{weight}")
     return " ".join(f"'{word}':{','.join(found)}" for word, found in places.items())
 
 
-def _words(text: str) -> str:
-    return " ".join(words(text[:LONGEST_TEXT]))
+def _token_text(text: str) -> str:
+    return " ".join(tokens(text[:MAX_TEXT_LENGTH]))
 
 
 @lru_cache(maxsize=1024)
-def _known_words(text: str) -> str:
-    return _words(text)
+def _cached_token_text(text: str) -> str:
+    return _token_text(text)
 
 
-def _read(ids: Sequence[int]) -> list[Indexed]:
+def _load(ids: Sequence[int]) -> list[IndexedMessage]:
     # In order: FTS5 writes what it has gathered to the disk whenever an id is lower than the one before.
     rows = Message.objects.filter(id__in=ids).order_by("id").annotate(sender_text=F("sender__text"))
-    names = ["sender_text" if name == "sender" else name for name in Indexed._fields]
-    return [Indexed(*row) for row in rows.values_list(*names)]
+    names = ["sender_text" if name == "sender" else name for name in IndexedMessage._fields]
+    return [IndexedMessage(*row) for row in rows.values_list(*names)]
 
 
-def _batches(ids: Iterable[int]) -> Iterable[list[int]]:
+def _batched(ids: Iterable[int]) -> Iterable[list[int]]:
     remaining = iter(ids)
     while batch := list(islice(remaining, BATCH)):
         yield batch

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from maillog.content import template_link
 from maillog.durations import duration
 from maillog.models import ChosenColumns, Message
-from maillog.sql.prepared import Prepared
+from maillog.sql.prepared import PreparedQuery
 
 Texts = Mapping[int, str]  # id of a label -> its text
 
@@ -132,7 +132,7 @@ COLUMNS = (
     Column("finished", _("Finished"), ("finished_at",), _finished),
     Column("number", _("Number"), (), _number, is_number=True),
 )
-CHOSEN_NAMES: Prepared[str] = Prepared(
+CHOSEN_NAMES: PreparedQuery[str] = PreparedQuery(
     lambda user_id: ChosenColumns.objects.filter(user_id=user_id).values_list("names", flat=True)
 )
 DEFAULT_NAMES = ("template", "connection")

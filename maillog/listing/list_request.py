@@ -17,8 +17,8 @@ from django.http import QueryDict
 
 from maillog.models import Message
 from maillog.search.filters import MailFilter
-from maillog.search.query import LONGEST, NAMES, plain
-from maillog.search.query_editing import Filters, reading, with_filters
+from maillog.search.query import MAX_LENGTH, NAMES, without_quotes
+from maillog.search.query_editing import ShownFilters, read_filters, set_filters
 
 FIELDS = ("status", *NAMES, "date_from", "date_to")
 POSITIONS = ("before", "after")
@@ -41,7 +41,7 @@ class ListRequest:
     @property
     def displayed(self) -> dict[str, str]:
         """The values to display in the fields beside the search box."""
-        return self.submitted if self.invalid_fields else field_values(reading(self.text))
+        return self.submitted if self.invalid_fields else field_values(read_filters(self.text))
 
     @property
     def invalid_fields(self) -> list[str]:
@@ -58,8 +58,12 @@ def parse_request(data: QueryDict, rows: QuerySet[Message]) -> ListRequest:
     box = data.get("q", "").strip()
     submitted = {name: data.get(name, "").strip() for name in FIELDS if name in data}
     if "shown_query" in data:
-        before = field_values(reading(data.get("shown_query", "")[:LONGEST]))
-        changed = [name for name in submitted if name != "status" and plain(submitted[name]) != plain(before[name])]
+        before = field_values(read_filters(data.get("shown_query", "")[:MAX_LENGTH]))
+        changed = [
+            name
+            for name in submitted
+            if name != "status" and without_quotes(submitted[name]) != without_quotes(before[name])
+        ]
         changed += ["status"] if submitted.get("status") else []
     else:
         changed = [name for name in submitted if any(data.getlist(name))]
@@ -70,13 +74,13 @@ def parse_request(data: QueryDict, rows: QuerySet[Message]) -> ListRequest:
     if found.invalid_fields:
         return found
     cleaned = filters.form.cleaned_data
-    text = with_filters(box, {name: cleaned.get(name) for name in changed})
+    text = set_filters(box, {name: cleaned.get(name) for name in changed})
     return ListRequest(
         text, MailFilter(query_only(text), rows, labels=filters.label_ids), submitted, box, needs_redirect=True
     )
 
 
-def field_values(filters: Filters) -> dict[str, str]:
+def field_values(filters: ShownFilters) -> dict[str, str]:
     """Return the values that the fields beside the search box have for these filters."""
     return {
         **{name: filters.names.get(name, "") for name in NAMES},

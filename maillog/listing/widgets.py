@@ -17,7 +17,7 @@ from lucide.templatetags.lucide import lucide
 from maillog.listing.columns import COLUMNS
 from maillog.listing.list_request import query_string
 from maillog.models import Status
-from maillog.search.query_editing import reading, with_operator
+from maillog.search.query_editing import read_filters, set_operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +32,10 @@ def chips(text: str, counts: Mapping[str, Count]) -> SafeString:
 
     Each is a link that writes the status into `text`, or takes it away.
     """
-    log, chosen = reverse("maillog:list"), reading(text).statuses
+    log, chosen = reverse("maillog:list"), read_filters(text).statuses
 
     def chip(status: str, count: Count) -> str:
-        query = query_string(with_operator(text, "status", "" if chosen == (status,) else status))
+        query = query_string(set_operator(text, "status", "" if chosen == (status,) else status))
         current, cross = (' aria-current="true"', _cross()) if status in chosen else ("", "")
         return (
             f'<a class="chip" data-status="{status}" href="{log}{escape(query)}"{current}>'

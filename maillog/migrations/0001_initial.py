@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='MailEvent',
+            name='AuditEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('mail_number', models.BigIntegerField()),
@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Tally',
+            name='Rollup',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('span', models.PositiveSmallIntegerField(choices=[(1, 'Hour'), (24, 'Day')])),
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='TallyDelta',
+            name='RollupDelta',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('hour', models.IntegerField()),
@@ -205,7 +205,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='TallyKeeping',
+            name='RollupLock',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('rebuilding_until', models.DateTimeField(null=True)),
@@ -226,7 +226,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='WaitingHour',
+            name='WaitingPeak',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('hour', models.IntegerField(unique=True)),
@@ -339,7 +339,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('kind', 'text'), name='maillog_label_once'),
         ),
         migrations.AddField(
-            model_name='mailevent',
+            model_name='auditevent',
             name='actor',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
@@ -359,8 +359,8 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddConstraint(
-            model_name='tally',
-            constraint=models.UniqueConstraint(fields=('span', 'kind', 'hour', 'status', 'name'), name='maillog_tally_once'),
+            model_name='rollup',
+            constraint=models.UniqueConstraint(fields=('span', 'kind', 'hour', 'status', 'name'), name='maillog_rollup_once'),
         ),
         migrations.AddField(
             model_name='transcript',
@@ -412,7 +412,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('idempotency_key',), name='maillog_idempotency_key_once'),
         ),
         migrations.AddIndex(
-            model_name='mailevent',
+            model_name='auditevent',
             index=models.Index(fields=['mail_number', 'id'], name='maillog_audit_event'),
         ),
         migrations.AddIndex(

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-class MailEvent(models.Model):
+class AuditEvent(models.Model):
     """One line of the trail: what a person did with a mail. Never what it says; it stays when the mail is gone."""
 
     class Action(models.TextChoices):

@@ -7,17 +7,17 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-LONGEST_QUERY = 500  # what `maillog.search.query` reads at most
-LONGEST_NAME = 60
-MOST_SEARCHES = 50  # of one person
+MAX_QUERY_LENGTH = 500  # what `maillog.search.query` reads at most
+MAX_NAME_LENGTH = 60
+MAX_SEARCHES = 50  # of one person
 
 
 class SavedSearch(models.Model):
     """A query text under a name. It is its owner's alone."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
-    name = models.CharField(max_length=LONGEST_NAME)
-    query = models.CharField(max_length=LONGEST_QUERY)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
+    query = models.CharField(max_length=MAX_QUERY_LENGTH)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

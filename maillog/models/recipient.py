@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from maillog.models.message import Message
-from maillog.text import server_words
+from maillog.text import server_reply
 
 
 class Recipient(models.Model):
@@ -60,4 +60,4 @@ class Recipient(models.Model):
     @property
     def server_words(self) -> str:
         """Return code and reply as one text."""
-        return server_words(self.code, self.enhanced_code, self.reply)
+        return server_reply(self.code, self.enhanced_code, self.reply)

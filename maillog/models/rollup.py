@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-class TallyDelta(models.Model):
+class RollupDelta(models.Model):
     """So many mails (or fewer) ended alike within one transaction; waits to be added to the sums.
 
     Rows are only inserted, so that workers on many machines never wait for one another. Label ids are 0 for "none".
@@ -34,7 +34,7 @@ class TallyDelta(models.Model):
         return f"{self.count:+} {self.status} in hour {self.hour}"
 
 
-class Tally(models.Model):
+class Rollup(models.Model):
     """How many mails ended in one hour or day, by one thing at a time: sums stay few, however many combinations are."""
 
     class Span(models.IntegerChoices):
@@ -62,7 +62,7 @@ class Tally(models.Model):
     class Meta:
         default_permissions = ()
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["span", "kind", "hour", "status", "name"], name="maillog_tally_once")
+            models.UniqueConstraint(fields=["span", "kind", "hour", "status", "name"], name="maillog_rollup_once")
         ]
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Tally(models.Model):
         return f"{self.count} {self.status} {self.kind} {self.name} in hour {self.hour}"
 
 
-class WaitingHour(models.Model):
+class WaitingPeak(models.Model):
     """The most mails that waited at any beat of a worker within one hour, counted up to 10,000 a state."""
 
     hour = models.IntegerField(unique=True)
@@ -84,7 +84,7 @@ class WaitingHour(models.Model):
         return f"{self.most} waiting in hour {self.hour}"
 
 
-class TallyKeeping(models.Model):
+class RollupLock(models.Model):
     """One row, locked by whoever adds to the sums; while the log is counted anew nobody does."""
 
     KEY = 1

@@ -23,19 +23,19 @@ from django.utils.translation import gettext
 from maillog import suppressions
 from maillog.content.storage import ContentDamagedError, unpack
 from maillog.index import writing
-from maillog.labels import texts
+from maillog.labels import label_texts
 from maillog.models import Content, Message, Recipient, Status, Suppression
 from maillog.queue.fast_dataclass import record
-from maillog.sql.batches import among, read_rows
+from maillog.sql.batches import id_list, read_rows
 from maillog.statistics import rollups
 from maillog.text import fit
 
 DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN)
 ON_DEMAND = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
-MOST_OCTETS = 32 * 1024 * 1024  # of the mails that are claimed at a time: large attachments do not fill the memory
-SUSPECT = 2  # workers that died over a mail before it goes alone
-PERSON = ("id", "message_id", "address", "search_address", "outcome")  # what is read of a recipient
-STILL_OPEN = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
+MAX_BYTES = 32 * 1024 * 1024  # of the mails that are claimed at a time: large attachments do not fill the memory
+SUSPECT_AFTER = 2  # workers that died over a mail before it goes alone
+RECIPIENT_FIELDS = ("id", "message_id", "address", "search_address", "outcome")  # what is read of a recipient
+OPEN_OUTCOMES = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class OpenRecipient:
 
 
 @record
-class Claimed:
+class ClaimedMessage:
     """A message leased to this worker; `claim` proves it. `attempt_count` includes the attempt that now begins."""
 
     id: int
@@ -71,7 +71,7 @@ class Claimed:
     mode: str
 
 
-class Row(NamedTuple):
+class DueRow(NamedTuple):
     """What claiming reads of a row: plain values, because making model objects costs more than reading them."""
 
     id: int
@@ -90,7 +90,7 @@ class Row(NamedTuple):
     mode: str
 
 
-def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[Claimed]:
+def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[ClaimedMessage]:
     """Claim mails that are due, longest due first: at most `limit`, and 32 MB together.
 
     Those over which workers died twice are left out. Hundreds of mails are in hand when a worker is killed, and all but
@@ -98,17 +98,17 @@ def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[Claimed]:
     called inside a transaction. `worker` is for the debug log.
     """
     now = timezone.now()
-    due = _due(now).filter(worker_deaths__lt=SUSPECT)
-    return _claim(due, limit=limit, octets=MOST_OCTETS, now=now, lease=lease, worker=worker)
+    due = _due(now).filter(worker_deaths__lt=SUSPECT_AFTER)
+    return _claim(due, limit=limit, octets=MAX_BYTES, now=now, lease=lease, worker=worker)
 
 
-def claim_suspect(*, lease: timedelta, worker: str) -> list[Claimed]:
+def claim_suspect(*, lease: timedelta, worker: str) -> list[ClaimedMessage]:
     """Claim one due mail that was in hand when workers died, so that it can only harm itself this time."""
     now = timezone.now()
-    return _claim(_due(now).filter(worker_deaths__gte=SUSPECT), limit=1, now=now, lease=lease, worker=worker)
+    return _claim(_due(now).filter(worker_deaths__gte=SUSPECT_AFTER), limit=1, now=now, lease=lease, worker=worker)
 
 
-def anything_due() -> bool:
+def has_due() -> bool:
     """Return whether `claim_due` or `claim_suspect` would find a mail: one look into the index of due times."""
     return _due(timezone.now()).exists()
 
@@ -122,7 +122,7 @@ def recover_expired() -> int:
     return gone.update(status=Status.QUEUED, worker_deaths=F("worker_deaths") + 1, possibly_duplicate=True)
 
 
-def renew(claims: Iterable[str], *, lease: timedelta) -> int:
+def renew_leases(claims: Iterable[str], *, lease: timedelta) -> int:
     """Prolong the lease of every mail under these claims, and return how many there were."""
     held = Message.objects.filter(status=Status.SENDING, next_attempt_at__isnull=False, claim__in=list(claims))
     return held.update(next_attempt_at=timezone.now() + lease)
@@ -132,13 +132,13 @@ def _due(now: datetime) -> QuerySet[Message]:
     return Message.objects.filter(next_attempt_at__lte=now, status__in=DUE).order_by("next_attempt_at", "id")
 
 
-def claim_these(ids: Iterable[int], *, lease: timedelta, worker: str) -> list[Claimed]:
+def claim_by_id(ids: Iterable[int], *, lease: timedelta, worker: str) -> list[ClaimedMessage]:
     """Claim those mails of `ids` that wait (queued, deferred, held), due or not: instant sending, "retry now".
 
     Mails that somebody else is sending, or that are finished, are left out.
     """
     wanted = list(ids)
-    claimed: list[Claimed] = []
+    claimed: list[ClaimedMessage] = []
     for start in range(0, len(wanted), 500):
         part = Message.objects.filter(id__in=wanted[start : start + 500], status__in=ON_DEMAND).order_by("id")
         claimed += _claim(part, limit=500, now=timezone.now(), lease=lease, worker=worker)
@@ -153,24 +153,24 @@ def _claim(
     now: datetime,
     lease: timedelta,
     worker: str,
-) -> list[Claimed]:
+) -> list[ClaimedMessage]:
     token = uuid.uuid4().hex
     with transaction.atomic(durable=True):
-        _read_in_order()
+        _disable_sort()
         # PostgreSQL: rows that another worker is claiming are passed over. SQLite: the transaction is IMMEDIATE, one
         # claimer at a time. In both, the UPDATE repeats the condition.
         sizes = candidates.select_for_update(skip_locked=True).values_list("id", "size")[:limit]
-        ids = _within(octets, sizes)
+        ids = _take_up_to(octets, sizes)
         if not ids:
             return []
-        candidates.filter(id__in=among(ids)).order_by().update(
+        candidates.filter(id__in=id_list(ids)).order_by().update(
             status=Status.SENDING, claim=token, attempt_count=F("attempt_count") + 1, next_attempt_at=now + lease
         )
     logger.debug("%s claimed %d mails as %s", worker, len(ids), token)
     return _read(ids, token)
 
 
-def _within(octets: float, sizes: Iterable[tuple[int, int]]) -> list[int]:
+def _take_up_to(octets: float, sizes: Iterable[tuple[int, int]]) -> list[int]:
     """Return the ids of the first ones that are not larger than `octets` together; at least one."""
     ids: list[int] = []
     for pk, size in sizes:
@@ -181,7 +181,7 @@ def _within(octets: float, sizes: Iterable[tuple[int, int]]) -> list[int]:
     return ids
 
 
-def _read_in_order() -> None:
+def _disable_sort() -> None:
     """Keep PostgreSQL from sorting the whole backlog for each batch, as it does on statistics of an empty table.
 
     Measured: analysed before the first mails came, it expects one row, fetches all that is due and sorts it. The index
@@ -192,19 +192,19 @@ def _read_in_order() -> None:
             cursor.execute("SET LOCAL enable_sort = off")
 
 
-def _read(ids: list[int], token: str) -> list[Claimed]:
+def _read(ids: list[int], token: str) -> list[ClaimedMessage]:
     """Return what was claimed, in the order of `ids`; mails that cannot be sent at all are finished here."""
-    rows = {row.id: row for row in map(Row._make, read_rows(Message, Row._fields, ids)) if row.claim == token}
-    labels = texts(pk for row in rows.values() for pk in (row.sender_id, row.template_id) if pk)
+    rows = {row.id: row for row in map(DueRow._make, read_rows(Message, DueRow._fields, ids)) if row.claim == token}
+    labels = label_texts(pk for row in rows.values() for pk in (row.sender_id, row.template_id) if pk)
     contents = dict(read_rows(Content, ["message_id", "mime"], rows, by="message_id"))
     recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
     refused: set[int] = set()
     accepted: set[int] = set()
-    people = read_rows(Recipient, PERSON, rows, by="message_id")
-    barred = suppressions.suppressed(shown for *_, shown, outcome in people if outcome in STILL_OPEN)
+    people = read_rows(Recipient, RECIPIENT_FIELDS, rows, by="message_id")
+    barred = suppressions.find_suppressed(shown for *_, shown, outcome in people if outcome in OPEN_OUTCOMES)
     left_out: dict[int, dict[int, Suppression]] = {}  # by mail, then by recipient
     for pk, message_id, address, shown, outcome in people:
-        if outcome in STILL_OPEN:
+        if outcome in OPEN_OUTCOMES:
             if shown in barred:
                 left_out.setdefault(message_id, {})[pk] = barred[shown]
             else:
@@ -221,22 +221,22 @@ def _read(ids: list[int], token: str) -> list[Claimed]:
         if pk in left_out:
             nobody = not recipients[pk]
             status = Status.FAILED if pk in refused else Status.SENT if pk in accepted else Status.SKIPPED
-            _leave_out(row, left_out[pk], then=status if nobody else None)
+            _skip_suppressed(row, left_out[pk], then=status if nobody else None)
             if nobody:
                 continue
         try:
             mime = unpack(contents[pk])
         except (KeyError, ContentDamagedError):
-            _give_up(row, gettext("The content of this mail is gone or damaged: there is nothing to send."))
+            _fail(row, gettext("The content of this mail is gone or damaged: there is nothing to send."))
             continue
         if not recipients[pk]:
-            _give_up(row, gettext("No recipient of this mail is left to be tried."))
+            _fail(row, gettext("No recipient of this mail is left to be tried."))
             continue
-        claimed.append(_claimed(row, labels, tuple(recipients[pk]), mime, was_refused=pk in refused))
+        claimed.append(_claimed_message(row, labels, tuple(recipients[pk]), mime, was_refused=pk in refused))
     return claimed
 
 
-def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -> None:
+def _skip_suppressed(row: DueRow, whom: dict[int, Suppression], *, then: Status | None) -> None:
     """Write that recipients get no mail any more, by the numbers of their rows.
 
     Where nobody else is left the mail ends as `then`; the try that was counted for it is taken back.
@@ -246,40 +246,40 @@ def _leave_out(row: Row, whom: dict[int, Suppression], *, then: Status | None) -
         if not mine.exists():
             return
         for pk, suppression in whom.items():
-            reply = fit(suppressions.sentence(suppression), 500)
+            reply = fit(suppressions.describe(suppression), 500)
             said = {"code": None, "enhanced_code": "", "reply": reply}
             Recipient.objects.filter(pk=pk).update(outcome=Recipient.Outcome.SKIPPED, **said)
         if then is None:
             return
-        rollups.take_back([row.id])
+        rollups.undo_ended([row.id])
         mine.update(
             status=then,
-            reason="" if then == Status.SENT else fit(suppressions.sentence(next(iter(whom.values()))), 500),
+            reason="" if then == Status.SENT else fit(suppressions.describe(next(iter(whom.values()))), 500),
             finished_at=timezone.now(),
             next_attempt_at=None,
             claim="",
             attempt_count=F("attempt_count") - 1,
         )
-        rollups.count([row.id])
+        rollups.record_ended([row.id])
         if row.is_sensitive:
             Content.objects.filter(message_id=row.id).delete()
         writing.refresh([row.id])
 
 
-def _give_up(row: Row, reason: str) -> None:
+def _fail(row: DueRow, reason: str) -> None:
     mine = Message.objects.select_for_update().filter(pk=row.id, claim=row.claim)
     with transaction.atomic():
         ids = list(mine.values_list("id", flat=True))
-        rollups.take_back(ids)
+        rollups.undo_ended(ids)
         mine.update(status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim="")
-        rollups.count(ids)
+        rollups.record_ended(ids)
         writing.refresh([row.id])
 
 
-def _claimed(
-    row: Row, labels: Mapping[int, str], recipients: tuple[OpenRecipient, ...], mime: bytes, *, was_refused: bool
-) -> Claimed:
-    return Claimed(
+def _claimed_message(
+    row: DueRow, labels: Mapping[int, str], recipients: tuple[OpenRecipient, ...], mime: bytes, *, was_refused: bool
+) -> ClaimedMessage:
+    return ClaimedMessage(
         id=row.id,
         claim=row.claim,
         sender=labels[row.sender_id],

@@ -13,7 +13,7 @@ from django.utils import timezone
 from maillog import suppressions
 from maillog.content.storage import pack
 from maillog.index import writing
-from maillog.labels import labels
+from maillog.labels import label_ids
 from maillog.models import FINAL, Content, Label, Message, Recipient, Status, Suppression
 from maillog.sql.batches import insert_returning_ids, insert_rows
 from maillog.statistics import rollups
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 BATCH = 500
-MOST_VERSIONS = 32_767  # what a small integer of every database holds
+MAX_VERSION = 32_767  # what a small integer of every database holds
 OPEN, SKIPPED = Recipient.Outcome.OPEN.value, Recipient.Outcome.SKIPPED.value
 RECIPIENT_COLUMNS = ["message_id", "kind", "address", "search_address", "outcome", "code", "enhanced_code", "reply"]
 MESSAGE_DEFAULTS = {  # every column but the id, as it is in a new row
@@ -92,14 +92,14 @@ def enqueue(messages: Sequence[NewMessage]) -> list[int]:
         if not any(message.idempotency_key for message in messages):
             return _insert(messages, {})
         while True:
-            known = _known_keys(messages)
+            known = _find_keys(messages)
             try:
                 with transaction.atomic():
                     return _insert(messages, known)
             except IntegrityError:
                 # Another transaction committed one of our keys between the look-up and the insert. Now it is visible,
                 # so the second round finds it; anything else that went wrong is not about keys.
-                if _known_keys(messages) == known:
+                if _find_keys(messages) == known:
                     raise
 
 
@@ -109,7 +109,7 @@ def skip_suppressed(messages: Sequence[NewMessage]) -> list[NewMessage]:
     A message without any other recipient is skipped as a whole.
     """
     addresses = (one.shown.lower() for message in messages for one in message.recipients if not one.skipped)
-    found = suppressions.suppressed(addresses)
+    found = suppressions.find_suppressed(addresses)
     return [_without_suppressed(message, found) for message in messages] if found else list(messages)
 
 
@@ -118,17 +118,17 @@ def _without_suppressed(message: NewMessage, found: Mapping[str, Suppression]) -
     if not hits:
         return message
     recipients = [
-        replace(one, skipped=suppressions.sentence(found[one.shown.lower()]))
+        replace(one, skipped=suppressions.describe(found[one.shown.lower()]))
         if not one.skipped and one.shown.lower() in found
         else one
         for one in message.recipients
     ]
     if any(not one.skipped for one in recipients):
         return replace(message, recipients=recipients)
-    return replace(message, recipients=recipients, status=Status.SKIPPED, reason=suppressions.sentence(hits[0]))
+    return replace(message, recipients=recipients, status=Status.SKIPPED, reason=suppressions.describe(hits[0]))
 
 
-def _known_keys(messages: Sequence[NewMessage]) -> dict[str, int]:
+def _find_keys(messages: Sequence[NewMessage]) -> dict[str, int]:
     """Return the ids of mails that have one of the keys of `messages`, by key. Raises IdempotencyConflictError."""
     prints: dict[str, str] = {}
     known: dict[str, int] = {}
@@ -155,16 +155,16 @@ def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
         if not message.idempotency_key or message.idempotency_key not in seen:
             fresh.append(message)
             seen.add(message.idempotency_key)
-    senders = labels(Label.Kind.SENDER, {message.sender for message in fresh})
-    templates = labels(Label.Kind.TEMPLATE, {message.template for message in fresh if message.template})
+    senders = label_ids(Label.Kind.SENDER, {message.sender for message in fresh})
+    templates = label_ids(Label.Kind.TEMPLATE, {message.template for message in fresh if message.template})
     now = timezone.now()
-    rows = [_row(message, senders, templates, now) for message in fresh]
+    rows = [_message_row(message, senders, templates, now) for message in fresh]
     numbers = insert_returning_ids(Message, rows, columns=list(MESSAGE_DEFAULTS))
     pairs = list(zip(fresh, numbers, strict=True))
-    writing.add(_indexed(*each) for each in zip(numbers, rows, fresh, strict=True))
+    writing.add(_indexed_message(*each) for each in zip(numbers, rows, fresh, strict=True))
     insert_rows(
         Recipient,
-        (_recipient(number, recipient) for message, number in pairs for recipient in message.recipients),
+        (_recipient_row(number, recipient) for message, number in pairs for recipient in message.recipients),
         columns=RECIPIENT_COLUMNS,
     )
     insert_rows(
@@ -180,14 +180,16 @@ def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
         ),
         columns=["message_id", "mime", "metadata"],
     )
-    rollups.count(number for message, number in pairs if message.status in FINAL)
+    rollups.record_ended(number for message, number in pairs if message.status in FINAL)
     ids = dict(known)
     ids.update((message.idempotency_key, number) for message, number in pairs if message.idempotency_key)
     plain = (number for message, number in pairs if not message.idempotency_key)
     return [ids[message.idempotency_key] if message.idempotency_key else next(plain) for message in messages]
 
 
-def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int], now: datetime) -> dict[str, Any]:
+def _message_row(
+    message: NewMessage, senders: dict[str, int], templates: dict[str, int], now: datetime
+) -> dict[str, Any]:
     final = message.status in FINAL
     return {
         **MESSAGE_DEFAULTS,
@@ -196,7 +198,7 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
         "to_text": " ".join(recipient.shown.lower() for recipient in message.recipients),
         "sender_id": senders[fit(message.sender, 254)],
         "template_id": templates[fit(message.template, 254)] if message.template else None,
-        "template_version": numbered(message.template_version),
+        "template_version": version_number(message.template_version),
         "language": fit(message.language, 10),
         "tags": " ".join(message.tags),
         "actor_id": message.actor.pk if message.actor else None,
@@ -220,18 +222,18 @@ def _row(message: NewMessage, senders: dict[str, int], templates: dict[str, int]
     }
 
 
-def _indexed(number: int, row: dict[str, Any], message: NewMessage) -> writing.Indexed:
-    return writing.Indexed(
-        id=number, sender=message.sender, **{name: row[name] for name in writing.Indexed._fields if name in row}
+def _indexed_message(number: int, row: dict[str, Any], message: NewMessage) -> writing.IndexedMessage:
+    return writing.IndexedMessage(
+        id=number, sender=message.sender, **{name: row[name] for name in writing.IndexedMessage._fields if name in row}
     )
 
 
-def numbered(version: int | None) -> int | None:
+def version_number(version: int | None) -> int | None:
     """Return the number of a template's version as the column takes it; one beyond that is not recorded."""
-    return version if version is not None and 0 <= version <= MOST_VERSIONS else None
+    return version if version is not None and 0 <= version <= MAX_VERSION else None
 
 
-def _recipient(number: int, recipient: NewRecipient) -> dict[str, Any]:
+def _recipient_row(number: int, recipient: NewRecipient) -> dict[str, Any]:
     return {
         "message_id": number,
         "kind": str(recipient.kind),

@@ -11,17 +11,17 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from maillog.index import writing
-from maillog.labels import labels
+from maillog.labels import label_ids
 from maillog.models import Attempt, Content, Label, Message, Recipient, Status, Transcript
 from maillog.outcomes import ClaimedRow, HeldGroup, Settlement
 from maillog.sql.batches import insert_rows, read_rows, update_rows
 from maillog.statistics import rollups
 from maillog.text import fit
 
-RETRIED = (Status.QUEUED, Status.DEFERRED)  # these need a time; an uncertain mail may have one
-SETTLED = frozenset(set(Status.values) - {Status.SENDING.value})
-STILL_OURS = (Status.SENDING, Status.QUEUED)  # queued under an old claim: the lease ran out, nobody took over yet
-MESSAGE_VALUES = [
+WITH_NEXT_ATTEMPT = (Status.QUEUED, Status.DEFERRED)  # these need a time; an uncertain mail may have one
+ALLOWED_STATUSES = frozenset(set(Status.values) - {Status.SENDING.value})
+CLAIMED_STATUSES = (Status.SENDING, Status.QUEUED)  # queued under an old claim: the lease ran out, nobody took over yet
+MESSAGE_FIELDS = [
     "status",
     "reason",
     "driver_id",
@@ -33,7 +33,7 @@ MESSAGE_VALUES = [
     "worker_deaths",
     "possibly_duplicate",
 ]
-ATTEMPT_VALUES = [
+ATTEMPT_FIELDS = [
     "message_id",
     "number",
     "started_at",
@@ -49,7 +49,7 @@ ATTEMPT_VALUES = [
     "tls",
     "worker",
 ]
-RECIPIENT_VALUES = ["outcome", "code", "enhanced_code", "reply"]
+RECIPIENT_FIELDS = ["outcome", "code", "enhanced_code", "reply"]
 
 
 def settle(settlements: Sequence[Settlement]) -> set[int]:
@@ -60,24 +60,26 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
     Raises ValueError, writing nothing, for a state that cannot follow (sending; queued or deferred without a time).
     """
     for settlement in settlements:
-        _check(settlement)
+        _validate(settlement)
     if not settlements:
         return set()
     by_id = {settlement.id: settlement for settlement in settlements}
     with transaction.atomic(durable=True):
-        _commit_quickly()
+        _commit_asynchronously()
         pairs = [
             (row, settlement)
-            for row in _locked(by_id)
-            if row.status in STILL_OURS and row.claim and row.claim == (settlement := by_id[row.id]).claim
+            for row in _lock_rows(by_id)
+            if row.status in CLAIMED_STATUSES and row.claim and row.claim == (settlement := by_id[row.id]).claim
         ]
         now = timezone.now()
         _write_attempts(pairs)
         _write_transcripts(pairs)
         _write_recipients(pairs)
         _write_messages(pairs, now)
-        rollups.settled(pairs, now=now)
-        writing.refresh(row.id for row, settlement in pairs if row.reason or settlement.status in writing.TROUBLE)
+        rollups.record_settled(pairs, now=now)
+        writing.refresh(
+            row.id for row, settlement in pairs if row.reason or settlement.status in writing.PROBLEM_STATUSES
+        )
         sensitive = [row.id for row, settlement in pairs if row.is_sensitive and settlement.is_final]
         if sensitive:
             Content.objects.filter(message_id__in=sensitive).delete()
@@ -86,7 +88,7 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
 
 def held_groups() -> set[HeldGroup]:
     """Return what decides about the connection of the held mails: one look at each of them."""
-    found = _held().order_by().values_list("connection_hint", "actor_id").distinct()
+    found = _held_messages().order_by().values_list("connection_hint", "actor_id").distinct()
     return {HeldGroup(hint, actor if hint else None) for hint, actor in found}
 
 
@@ -94,20 +96,20 @@ def release_held(kinds: Iterable[HeldGroup] | None = None, *, now: datetime | No
     """Make the held mails of these kinds (None: all) due at `now`, and return how many there were."""
     due = {"status": Status.QUEUED, "next_attempt_at": now or timezone.now(), "reason": ""}
     if kinds is None:
-        return _held().update(**due)
+        return _held_messages().update(**due)
     released = 0
     for kind in kinds:
-        mine = _held().filter(connection_hint=kind.connection_hint)
+        mine = _held_messages().filter(connection_hint=kind.connection_hint)
         released += (mine.filter(actor_id=kind.actor_id) if kind.connection_hint else mine).update(**due)
     return released
 
 
-def _held() -> QuerySet[Message]:
+def _held_messages() -> QuerySet[Message]:
     # "Not sent" is what the partial index is made of; SQLite takes the index only if the query says so too.
     return Message.objects.filter(status=Status.HELD).exclude(status=Status.SENT)
 
 
-def _commit_quickly() -> None:
+def _commit_asynchronously() -> None:
     """Let this transaction end before PostgreSQL has it on its disk, as SQLite's ``synchronous=NORMAL`` does.
 
     If the database itself crashes, the results of the last half second may be lost. Their mails are then found under an
@@ -119,34 +121,34 @@ def _commit_quickly() -> None:
             cursor.execute("SET LOCAL synchronous_commit = off")
 
 
-def _locked(ids: Iterable[int]) -> Iterator[ClaimedRow]:
+def _lock_rows(ids: Iterable[int]) -> Iterator[ClaimedRow]:
     """Return the rows of `ids`, locked until the transaction ends."""
     held = map(ClaimedRow._make, read_rows(Message, ClaimedRow._fields, ids, lock=True))
     if connections[router.db_for_write(Message)].vendor == "postgresql":
         return held
-    return (row._replace(created_at=_aware(row.created_at), finished_at=_aware(row.finished_at)) for row in held)
+    return (row._replace(created_at=_as_utc(row.created_at), finished_at=_as_utc(row.finished_at)) for row in held)
 
 
-def _aware(stored: datetime | None) -> Any:
+def _as_utc(stored: datetime | None) -> Any:
     """Return a time that SQLite gave, which is UTC and does not say so."""
     return stored and stored.replace(tzinfo=UTC)
 
 
-def _check(settlement: Settlement) -> None:
-    if settlement.status not in SETTLED:
+def _validate(settlement: Settlement) -> None:
+    if settlement.status not in ALLOWED_STATUSES:
         message = f"A claimed mail cannot be settled as {settlement.status!r}."
         raise ValueError(message)
-    if settlement.next_attempt_at and settlement.status not in (*RETRIED, Status.UNCERTAIN):
+    if settlement.next_attempt_at and settlement.status not in (*WITH_NEXT_ATTEMPT, Status.UNCERTAIN):
         message = f"A mail that is {settlement.status} has no next attempt."
         raise ValueError(message)
-    if settlement.status in RETRIED and settlement.next_attempt_at is None:
+    if settlement.status in WITH_NEXT_ATTEMPT and settlement.next_attempt_at is None:
         message = f"A mail that is {settlement.status} needs a time for its next attempt."
         raise ValueError(message)
 
 
 def _write_messages(pairs: Sequence[tuple[ClaimedRow, Settlement]], now: datetime) -> None:
-    drivers = labels(Label.Kind.DRIVER, {settlement.driver for _, settlement in pairs if settlement.driver})
-    connections = labels(
+    drivers = label_ids(Label.Kind.DRIVER, {settlement.driver for _, settlement in pairs if settlement.driver})
+    connections = label_ids(
         Label.Kind.CONNECTION, {settlement.connection for _, settlement in pairs if settlement.connection}
     )
     update_rows(
@@ -169,7 +171,7 @@ def _write_messages(pairs: Sequence[tuple[ClaimedRow, Settlement]], now: datetim
             }
             for row, settlement in pairs
         ),
-        values=MESSAGE_VALUES,
+        values=MESSAGE_FIELDS,
         where=["id"],
     )
 
@@ -189,7 +191,7 @@ def _write_recipients(pairs: Sequence[tuple[ClaimedRow, Settlement]]) -> None:
             for row, settlement in pairs
             for recipient in settlement.recipients
         ),
-        values=RECIPIENT_VALUES,
+        values=RECIPIENT_FIELDS,
         where=["id", "message_id"],
     )
 
@@ -218,7 +220,7 @@ def _write_attempts(pairs: Sequence[tuple[ClaimedRow, Settlement]]) -> None:
             for attempt in (*settlement.failovers, settlement.attempt)
             if attempt
         ),
-        columns=ATTEMPT_VALUES,
+        columns=ATTEMPT_FIELDS,
     )
 
 

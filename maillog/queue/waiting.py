@@ -18,17 +18,17 @@ from django.utils import timezone
 
 from maillog.models import Label, Message, Status
 from maillog.queue.actions import Selection
-from maillog.search.counts import CAP, Count, status_counts_of
-from maillog.search.paging import SIZE, place_in
-from maillog.sql.prepared import Prepared, moment, together
+from maillog.search.counts import COUNT_LIMIT, Count, status_counts_of
+from maillog.search.paging import PAGE_SIZE, position_in
+from maillog.sql.prepared import PreparedQuery, db_datetime, union_all
 
 UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
-SHOWN = (*UNFINISHED, Status.UNCERTAIN)
-CLAIMED_OR_DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN, Status.SENDING)
+QUEUE_STATUSES = (*UNFINISHED, Status.UNCERTAIN)
+WITH_DUE_TIME = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN, Status.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OldestWaiting:
     """The oldest of what waits; None where nothing does.
 
     `due_seconds`: for how long the most overdue mail has been due (one whose worker died, too). `oldest_seconds`: how
@@ -50,14 +50,14 @@ class QueuePage:
     newer: int | None = None
 
 
-def waiting(now: datetime | None = None) -> Waiting:
+def oldest_waiting(now: datetime | None = None) -> OldestWaiting:
     """Return the oldest of what waits: one query of three steps into an index."""
     now = now or timezone.now()
-    found = OLDEST.all(moment(now))
-    due_since = [row.next_attempt_at for row in found if row.status in CLAIMED_OR_DUE and _is_due(row, now)]
+    found = OLDEST_WAITING.all(db_datetime(now))
+    due_since = [row.next_attempt_at for row in found if row.status in WITH_DUE_TIME and _is_due(row, now)]
     since = [row.next_attempt_at if row.status == Status.QUEUED else row.created_at for row in found]
     held = [row.reason for row in found if row.status == Status.HELD]
-    return Waiting(
+    return OldestWaiting(
         due_seconds=max(((now - at).total_seconds() for at in due_since if at), default=None),
         oldest_seconds=max((max(0.0, (now - at).total_seconds()) for at in since if at), default=None),
         held_for=held[0] if held else None,
@@ -66,18 +66,21 @@ def waiting(now: datetime | None = None) -> Waiting:
 
 def waiting_counts() -> dict[str, Count]:
     """Return how many mails are queued, sending, deferred, held and uncertain, counted up to 10,000 each: one query."""
-    return status_counts_of(SHOWN)
+    return status_counts_of(QUEUE_STATUSES)
 
 
 def held_by_connection() -> dict[str, Count]:
     """Return how many of the 10,000 oldest held mails wait for which connection, by its name: two queries."""
-    oldest = _in_state(Message.objects.all(), Status.HELD).values("connection_id")[: CAP + 1]
+    oldest = _with_status(Message.objects.all(), Status.HELD).values("connection_id")[: COUNT_LIMIT + 1]
     statement, values = oldest.query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT connection_id, COUNT(*) FROM ({statement}) AS held GROUP BY connection_id", values)  # noqa: S608
         counts = dict(cursor.fetchall())
-    more = sum(counts.values()) > CAP
-    return {label.text: Count(min(counts[pk], CAP), more) for pk, label in Label.objects.in_bulk(set(counts)).items()}
+    more = sum(counts.values()) > COUNT_LIMIT
+    return {
+        label.text: Count(min(counts[pk], COUNT_LIMIT), more)
+        for pk, label in Label.objects.in_bulk(set(counts)).items()
+    }
 
 
 def connection_names() -> list[str]:
@@ -91,38 +94,38 @@ def queue_page(selection: Selection, params: Mapping[str, Any]) -> QueuePage:
     Two queries, one more where ``before`` leads to the oldest page, which is then shown full. Raises ValueError if one
     of them is not an id.
     """
-    before, after = place_in(params)
+    before, after = position_in(params)
     mails = [selection.mails(status).only("id") for status in selection.statuses]
     if before is not None and after is None:
         earlier = _ids(
-            [part.filter(id__lt=before).order_by("-id")[: SIZE + 1] for part in mails], then="ORDER BY id DESC"
+            [part.filter(id__lt=before).order_by("-id")[: PAGE_SIZE + 1] for part in mails], then="ORDER BY id DESC"
         )
-        if len(earlier) > SIZE:
-            ids = earlier[:SIZE][::-1]
-            return QueuePage(_read(ids), older=ids[0], newer=ids[-1])
+        if len(earlier) > PAGE_SIZE:
+            ids = earlier[:PAGE_SIZE][::-1]
+            return QueuePage(_load(ids), older=ids[0], newer=ids[-1])
     start = after if after is not None else 0
-    found = _ids([part.filter(id__gt=start).order_by("id")[: SIZE + 1] for part in mails], then="ORDER BY id")
-    ids = found[:SIZE]
+    found = _ids([part.filter(id__gt=start).order_by("id")[: PAGE_SIZE + 1] for part in mails], then="ORDER BY id")
+    ids = found[:PAGE_SIZE]
     return QueuePage(
-        _read(ids),
+        _load(ids),
         older=(ids[0] if ids else start + 1) if after else None,
-        newer=ids[-1] if len(found) > SIZE else None,
+        newer=ids[-1] if len(found) > PAGE_SIZE else None,
     )
 
 
-def _in_state(rows: QuerySet[Message], status: Status) -> QuerySet[Message]:
+def _with_status(rows: QuerySet[Message], status: Status) -> QuerySet[Message]:
     return rows.filter(status=status).exclude(status=Status.SENT).order_by("id")
 
 
-def _oldest(now: Any) -> list[QuerySet[Message]]:
+def _oldest_querysets(now: Any) -> list[QuerySet[Message]]:
     """Return what `waiting` reads: the mail that has been due longest, the oldest put off, the oldest held."""
     rows = Message.objects.only("id", "status", "created_at", "next_attempt_at", "reason")
-    due = rows.filter(next_attempt_at__lte=now, status__in=CLAIMED_OR_DUE)
-    others = [_in_state(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
+    due = rows.filter(next_attempt_at__lte=now, status__in=WITH_DUE_TIME)
+    others = [_with_status(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
     return [due.order_by("next_attempt_at", "id")[:1], *others]
 
 
-OLDEST: Prepared[Message] = Prepared(_oldest)
+OLDEST_WAITING: PreparedQuery[Message] = PreparedQuery(_oldest_querysets)
 
 
 def _is_due(row: Message, now: datetime) -> bool:
@@ -130,14 +133,14 @@ def _is_due(row: Message, now: datetime) -> bool:
 
 
 def _ids(parts: Sequence[QuerySet[Message]], *, then: str) -> list[int]:
-    return [row.pk for row in _together(parts, then=f"{then} LIMIT {SIZE + 1}")] if parts else []
+    return [row.pk for row in _union(parts, then=f"{then} LIMIT {PAGE_SIZE + 1}")] if parts else []
 
 
-def _read(ids: Sequence[int]) -> list[Message]:
+def _load(ids: Sequence[int]) -> list[Message]:
     rows = Message.objects.select_related("connection", "driver").in_bulk(ids)
     return [rows[pk] for pk in ids if pk in rows]
 
 
-def _together(parts: Sequence[QuerySet[Message]], *, then: str) -> RawQuerySet[Message]:
+def _union(parts: Sequence[QuerySet[Message]], *, then: str) -> RawQuerySet[Message]:
     """Return the rows of several limited querysets by one statement."""
-    return Message.objects.raw(*together(parts, then=then))
+    return Message.objects.raw(*union_all(parts, then=then))

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from maillog.models import Message, Recipient
 from maillog.search.conditions import first_id_since
-from maillog.sql.batches import among
+from maillog.sql.batches import id_list
 
 PERIOD = timedelta(days=30)
 MOST_APART = timedelta(hours=1)
@@ -62,7 +62,7 @@ def duplicates_of(address: str, *, now: datetime | None = None) -> list[Duplicat
         return []
     newest = Recipient.objects.filter(search_address=address).order_by("-id")
     ids = [number for number in newest.values_list("message_id", flat=True)[:MOST_EXAMINED] if number >= first]
-    rows = Message.objects.filter(id__in=among(ids)).order_by().values_list(*MessageKey._fields)
+    rows = Message.objects.filter(id__in=id_list(ids)).order_by().values_list(*MessageKey._fields)
     return find_duplicates(map(MessageKey._make, rows))[:MOST_SHOWN] if ids else []
 
 

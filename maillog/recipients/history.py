@@ -19,8 +19,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from maillog.models import Attempt, Message, Recipient, Status
-from maillog.search.paging import slice_of
-from maillog.sql.batches import among
+from maillog.search.paging import page_of_rows
+from maillog.sql.batches import id_list
 
 MOST_EXAMINED = 1_000  # newest mails to an address that are looked at for the verdict
 MOST_WAITING_EXAMINED = 200  # newest of those that wait, of which the first to be due is told
@@ -136,7 +136,7 @@ def history(address: str) -> History:
     columns = ("id", "message_id", "outcome", "code", "enhanced_code", "reply")
     rows = list(_to(address).order_by("-id").values_list(*columns)[: MOST_EXAMINED + 1])
     undecided = {number for _, number, outcome, *_ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
-    mails = Message.objects.filter(id__in=among(undecided)).order_by()
+    mails = Message.objects.filter(id__in=id_list(undecided)).order_by()
     states = dict(mails.values_list("id", "status")) if undecided else {}
     entries = [
         HistoryEntry(pk, number, recipient_outcome(outcome, states.get(number, Status.SENT)), code, enhanced, reply)
@@ -148,7 +148,7 @@ def history(address: str) -> History:
 def next_due(waiting: Sequence[HistoryEntry]) -> HistoryEntry | None:
     """Return which of the newest 200 of `waiting` is due first; None if none waits any more."""
     numbers = {one.mail_id: one for one in waiting[:MOST_WAITING_EXAMINED]}
-    rows = Message.objects.filter(id__in=among(numbers)).order_by().values_list("next_attempt_at", "id")
+    rows = Message.objects.filter(id__in=id_list(numbers)).order_by().values_list("next_attempt_at", "id")
     due = sorted((at.timestamp() if at else math.inf, number) for at, number in rows)
     return numbers[due[0][1]] if due else None
 
@@ -170,7 +170,7 @@ def page_of_deliveries(address: str, params: Mapping[str, Any]) -> DeliveryPage:
 
     Two queries, one more where ``after`` leads to the newest page. Raises ValueError if a place is not a number.
     """
-    found = slice_of(_to(address), params)
+    found = page_of_rows(_to(address), params)
     return DeliveryPage(_deliveries(found.rows), newer=found.newer, older=found.older)
 
 
@@ -200,7 +200,7 @@ def _to(address: str) -> QuerySet[Recipient]:
 def _deliveries(rows: Iterable[Recipient]) -> list[Delivery]:
     """Return `rows` with their mails."""
     recipients = list(rows)
-    ids = among(row.message_id for row in recipients)
+    ids = id_list(row.message_id for row in recipients)
     mails = {mail.pk: mail for mail in Message.objects.select_related("template").filter(id__in=ids).order_by()}
     return [
         Delivery(mails[row.message_id], row, recipient_outcome(row.outcome, mails[row.message_id].status))

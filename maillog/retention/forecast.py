@@ -17,19 +17,19 @@ from maillog.index import writing
 from maillog.models import Attempt, Content, Message, Recipient, Transcript
 from maillog.retention import rules as retention
 from maillog.search.conditions import first_id_since
-from maillog.sql.batches import among
+from maillog.sql.batches import id_list
 
-SAMPLE = 2_000
+SAMPLE_SIZE = 2_000
 WINDOW = timedelta(days=7)
 # A row with one recipient, one attempt and their index entries, and what a body takes beside its compressed octets:
 # about what 30,000 mails came to, with some room for more recipients and attempts. The entry in the search index is 230
 # octets more on SQLite, 340 on PostgreSQL.
-ROW_OCTETS = 1_100
-AROUND_BODY = 100
+ROW_BYTES = 1_100
+BODY_OVERHEAD = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class StorageUse:
     """So many rows and bodies, and the octets that each of them take, with indexes."""
 
     rows: int
@@ -51,9 +51,9 @@ class Forecast:
     everything was counted. `file_octets` and `free_octets` are of the SQLite file, None on PostgreSQL.
     """
 
-    now: Amount
-    per_day: Amount
-    limit: Amount | None
+    now: StorageUse
+    per_day: StorageUse
+    limit: StorageUse | None
     exact: bool
     file_octets: int | None
     free_octets: int | None
@@ -63,9 +63,9 @@ def forecast(now: datetime) -> Forecast:
     """Return the forecast, by about ten short queries."""
     ends = Message.objects.order_by("id").values_list("id", flat=True)
     first, newest = ends.first() or 0, ends.last() or 0
-    there = _sampled(first, newest)
+    there = _sample(first, newest)
     since = first_id_since(now - WINDOW)
-    fresh = _sampled(since, newest) if since else _Sample()
+    fresh = _sample(since, newest) if since else SampledRange()
     oldest = Message.objects.filter(id=first).values_list("created_at", flat=True).first() or now
     days = max(min(WINDOW, now - oldest).total_seconds() / 86_400, 1.0)
     body = fresh.body_size or there.body_size
@@ -73,15 +73,15 @@ def forecast(now: datetime) -> Forecast:
     return Forecast(
         now=there.amount(1, there.body_size),
         per_day=made,
-        limit=_limit(fresh, days, body),
+        limit=_steady_state(fresh, days, body),
         exact=there.exact,
-        file_octets=_pragma("page_count"),
-        free_octets=_pragma("freelist_count"),
+        file_octets=_sqlite_bytes("page_count"),
+        free_octets=_sqlite_bytes("freelist_count"),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class SampledRange:
     """What the spread ids say of a range: numbers of the whole range."""
 
     rows: float = 0
@@ -90,31 +90,31 @@ class _Sample:
     shares: tuple[tuple[str, float], ...] = ()  # state -> its share among the rows
     exact: bool = True
 
-    def amount(self, factor: float, body_size: float, *, bodies: float | None = None) -> Amount:
-        return _amount(self.rows * factor, (self.bodies if bodies is None else bodies) * factor, body_size)
+    def amount(self, factor: float, body_size: float, *, bodies: float | None = None) -> StorageUse:
+        return _storage_use(self.rows * factor, (self.bodies if bodies is None else bodies) * factor, body_size)
 
 
-def _amount(rows: float, bodies: float, body_size: float) -> Amount:
-    return Amount(
+def _storage_use(rows: float, bodies: float, body_size: float) -> StorageUse:
+    return StorageUse(
         rows=round(rows),
         bodies=round(bodies),
-        row_octets=round(rows * ROW_OCTETS),
-        body_octets=round(bodies * (body_size + AROUND_BODY)),
+        row_octets=round(rows * ROW_BYTES),
+        body_octets=round(bodies * (body_size + BODY_OVERHEAD)),
     )
 
 
-def _sampled(first: int, newest: int) -> _Sample:
+def _sample(first: int, newest: int) -> SampledRange:
     length = newest - first + 1
-    step = max(1, length // SAMPLE)
-    ids = among(range(first, newest + 1, step))
+    step = max(1, length // SAMPLE_SIZE)
+    ids = id_list(range(first, newest + 1, step))
     looked_at = -(-length // step)
     states = dict(Message.objects.filter(id__in=ids).order_by().values_list("status").annotate(number=Count("id")))
     rows = sum(states.values())
     if not rows:
-        return _Sample(exact=step == 1)
+        return SampledRange(exact=step == 1)
     found = Content.objects.filter(message_id__in=ids).aggregate(number=Count("pk"), size=Avg(Length("mime")))
     factor = length / looked_at
-    return _Sample(
+    return SampledRange(
         rows=rows * factor,
         bodies=(found["number"] or 0) * factor,
         body_size=float(found["size"] or 0),
@@ -123,7 +123,7 @@ def _sampled(first: int, newest: int) -> _Sample:
     )
 
 
-def _limit(fresh: _Sample, days: float, body_size: float) -> Amount | None:
+def _steady_state(fresh: SampledRange, days: float, body_size: float) -> StorageUse | None:
     """Return what there is once as much goes each day as comes. What still waits is taken for sent."""
     rules = retention.rules()
     rows = bodies = 0.0
@@ -137,10 +137,10 @@ def _limit(fresh: _Sample, days: float, body_size: float) -> Amount | None:
         a_day = fresh.rows / days * share
         rows += a_day * row
         bodies += a_day * min(row, body if body is not None else row)
-    return _amount(rows, bodies, body_size)
+    return _storage_use(rows, bodies, body_size)
 
 
-def _pragma(name: str) -> int | None:
+def _sqlite_bytes(name: str) -> int | None:
     """Return so many pages of the SQLite file in octets."""
     if connection.vendor != "sqlite":
         return None
@@ -151,7 +151,7 @@ def _pragma(name: str) -> int | None:
         return int(pages) * int(cursor.fetchone()[0])
 
 
-def table_octets() -> int | None:
+def table_bytes() -> int | None:
     """Return what the log's tables and indexes take on PostgreSQL; None on SQLite, which does not know."""
     if connection.vendor != "postgresql":
         return None

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from maillog.retention import rules
-from maillog.retention.rules import MOST_DAYS, STATUSES
+from maillog.retention.rules import MAX_DAYS, STATUSES
 
 
 class RetentionForm(forms.Form):
@@ -27,7 +27,7 @@ class RetentionForm(forms.Form):
             label=label,
             required=False,
             min_value=1,
-            max_value=MOST_DAYS,
+            max_value=MAX_DAYS,
             widget=forms.NumberInput(attrs={"inputmode": "numeric", "class": "days-input"}),
             error_messages={
                 "invalid": _("Write a whole number of days, or nothing to keep it without end."),

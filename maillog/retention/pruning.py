@@ -18,96 +18,96 @@ from functools import partial
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from maillog.models import MailEvent, PruneRun
+from maillog.models import AuditEvent, PruneRun
 from maillog.retention import deletion, rules
-from maillog.sql.batches import among
+from maillog.sql.batches import id_list
 from maillog.statistics import rollups
 
-START, FEWEST, MOST = 100, 20, 5_000
-AIM = 0.015  # seconds that a batch is to take
+START_SIZE, MIN_SIZE, MAX_SIZE = 100, 20, 5_000
+TARGET_SECONDS = 0.015  # seconds that a batch is to take
 GROWTH, SHRINKAGE = 1.25, 0.25  # times the size, from one batch to the next
-PAUSE = 4  # times that
-SHORTEST_PAUSE = 0.020
-EVERY = timedelta(hours=1)
+PAUSE_FACTOR = 4  # times that
+MIN_PAUSE = 0.020
+INTERVAL = timedelta(hours=1)
 
 
 @dataclass(slots=True)
-class Pruned:
+class PruneResult:
     """How many bodies and rows (with their bodies) went, or would go, by state; and how many lines of the trail."""
 
     bodies: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     trail: int = 0
 
-    def note(self, aged: rules.Aged, count: int) -> None:
+    def note(self, aged: rules.Expired, count: int) -> None:
         """Add what went of `aged`."""
         kind = self.rows if aged.whole else self.bodies
         if count:
             kind[aged.status] = kind.get(aged.status, 0) + count
 
 
-class Pace:
+class Pacer:
     """How many at a time, and for how long to pause."""
 
     def __init__(self) -> None:
-        self.size = min(START, MOST)
+        self.size = min(START_SIZE, MAX_SIZE)
 
     def spend(self, act: Callable[[], int]) -> int:
         """Do `act`, note how long it took, and leave the database alone for a while."""
         start = time.monotonic()
         count = act()
         took = time.monotonic() - start
-        _write_back()
-        change = min(GROWTH, max(SHRINKAGE, AIM / max(took, 0.001)))
-        self.size = min(MOST, max(FEWEST, int(self.size * change) + (change > 1)))
-        time.sleep(max(SHORTEST_PAUSE, PAUSE * took))
+        _checkpoint()
+        change = min(GROWTH, max(SHRINKAGE, TARGET_SECONDS / max(took, 0.001)))
+        self.size = min(MAX_SIZE, max(MIN_SIZE, int(self.size * change) + (change > 1)))
+        time.sleep(max(MIN_PAUSE, PAUSE_FACTOR * took))
         return count
 
 
-def due(now: datetime) -> bool:
+def is_due(now: datetime) -> bool:
     """Return whether the last run began an hour ago or earlier: one query."""
     last = PruneRun.objects.order_by("id").values_list("started_at", flat=True).first()
-    return last is None or last <= now - EVERY
+    return last is None or last <= now - INTERVAL
 
 
-def prune_hourly(*, should_stop: Callable[[], bool] = lambda: False) -> Pruned | None:
+def prune_hourly(*, should_stop: Callable[[], bool] = lambda: False) -> PruneResult | None:
     """Remove what is too old if this is the process to do it; None: another one does, or did within the hour."""
     now = timezone.now()
-    run = _claimed(now)
-    return None if run is None else _recorded(run, prune(now=now, should_stop=should_stop))
+    run = _claim_run(now)
+    return None if run is None else _finish_run(run, prune(now=now, should_stop=should_stop))
 
 
-def prune_now(*, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
+def prune_now(*, should_stop: Callable[[], bool] = lambda: False) -> PruneResult:
     """Remove what is too old, whenever that was done last."""
     now = timezone.now()
     row = PruneRun.objects.order_by("id").first() or PruneRun(pk=1)
     row.started_at, row.finished_at = now, None
     row.save()
-    return _recorded(now, prune(now=now, should_stop=should_stop))
+    return _finish_run(now, prune(now=now, should_stop=should_stop))
 
 
-def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> Pruned:
+def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> PruneResult:
     """Remove what is too old at `now`, and return how much it was."""
-    done, paces = Pruned(), {False: Pace(), True: Pace()}
-    for aged in rules.aged(now):
+    done, paces = PruneResult(), {False: Pacer(), True: Pacer()}
+    for aged in rules.expired(now):
         last, pace = 0, paces[aged.whole]
         while not should_stop() and (ids := aged.after(last, pace.size)):
             done.note(aged, pace.spend(partial(_remove, ids, whole=aged.whole)))
             last = ids[-1]
-    rollups.fold()
-    rollups.drop_old(now)
-    old, pace = rules.aged_trail(now).order_by("id").values_list("id", flat=True), Pace()
+    rollups.fold_deltas()
+    rollups.delete_old(now)
+    old, pace = rules.expired_audit_events(now).order_by("id").values_list("id", flat=True), Pacer()
     while not should_stop() and (lines := list(old[: pace.size])):
-        done.trail += pace.spend(partial(_forget, lines))
+        done.trail += pace.spend(partial(_delete_audit_events, lines))
     return done
 
 
-def would_prune(*, now: datetime) -> Pruned:
+def preview(*, now: datetime) -> PruneResult:
     """Return what `prune` would remove at `now`, counted exactly. Bodies of rows that go count among both."""
-    found = Pruned()
-    for aged in rules.aged(now):
+    found = PruneResult()
+    for aged in rules.expired(now):
         found.note(aged, aged.count())
-    found.trail = rules.aged_trail(now).count()
+    found.trail = rules.expired_audit_events(now).count()
     return found
 
 
@@ -116,7 +116,7 @@ def last_run() -> PruneRun | None:
     return PruneRun.objects.order_by("id").first()
 
 
-def _write_back() -> None:
+def _checkpoint() -> None:
     """Let SQLite move what a batch changed from its log into the database.
 
     Else that is left to whoever commits when the log is full, and somebody who sends would wait for thousands of pages.
@@ -128,16 +128,16 @@ def _write_back() -> None:
 
 
 def _remove(ids: Sequence[int], *, whole: bool) -> int:
-    return len(deletion.remove(ids)) if whole else deletion.remove_contents(ids)
+    return len(deletion.delete_rows(ids)) if whole else deletion.delete_contents(ids)
 
 
-def _forget(lines: Sequence[int]) -> int:
-    return MailEvent.objects.filter(id__in=among(lines)).delete()[0]
+def _delete_audit_events(lines: Sequence[int]) -> int:
+    return AuditEvent.objects.filter(id__in=id_list(lines)).delete()[0]
 
 
-def _claimed(now: datetime) -> datetime | None:
+def _claim_run(now: datetime) -> datetime | None:
     """Return `now` if no other process began a run within the hour: the row says so in one conditional UPDATE."""
-    if PruneRun.objects.filter(started_at__lte=now - EVERY).update(started_at=now, finished_at=None):
+    if PruneRun.objects.filter(started_at__lte=now - INTERVAL).update(started_at=now, finished_at=None):
         return now
     if PruneRun.objects.exists():
         return None
@@ -149,7 +149,7 @@ def _claimed(now: datetime) -> datetime | None:
     return now
 
 
-def _recorded(started_at: datetime, done: Pruned) -> Pruned:
+def _finish_run(started_at: datetime, done: PruneResult) -> PruneResult:
     PruneRun.objects.filter(started_at=started_at).update(
         finished_at=timezone.now(), bodies=sum(done.bodies.values()), rows=sum(done.rows.values())
     )

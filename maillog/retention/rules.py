@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from maillog.models import Content, MailEvent, Message, RetentionRules, Status
-from maillog.retention.deletion import REMOVABLE
+from maillog.models import AuditEvent, Content, Message, RetentionRules, Status
+from maillog.retention.deletion import DELETABLE
 from maillog.search.conditions import first_id_since
 
 # In the order in which pages list them.
-STATUSES = tuple(status for status in Status if status in REMOVABLE)
+STATUSES = tuple(status for status in Status if status in DELETABLE)
 DELIVERED = frozenset({Status.SENT, Status.LOGGED, Status.SILENCED})
-MOST_DAYS = 3650
+MAX_DAYS = 3650
 DEFAULTS: dict[str, int | None] = {
     **{f"body_{status}": 30 if status in DELIVERED else 90 for status in STATUSES},
     **{f"row_{status}": 365 for status in STATUSES},
@@ -28,7 +28,7 @@ DEFAULTS: dict[str, int | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Aged:
+class Expired:
     """The mails of one state made before `bound` (an id) whose body, or row, is too old."""
 
     status: Status
@@ -67,7 +67,7 @@ def rules() -> dict[str, int | None]:
     return {name: stored.get(name, days) for name, days in DEFAULTS.items()}
 
 
-def change(days: Mapping[str, int | None], *, by: str) -> None:
+def save_rules(days: Mapping[str, int | None], *, by: str) -> None:
     """Store the rules."""
     row = RetentionRules.objects.order_by("id").first() or RetentionRules()
     row.days = {name: days[name] for name in DEFAULTS}
@@ -80,7 +80,7 @@ def last_change() -> RetentionRules | None:
     return RetentionRules.objects.order_by("id").first()
 
 
-def aged(now: datetime) -> Iterator[Aged]:
+def expired(now: datetime) -> Iterator[Expired]:
     """Yield what is too old at `now`: bodies first, because they take the most room."""
     in_force = rules()
     bounds: dict[int, int | None] = {}
@@ -90,21 +90,21 @@ def aged(now: datetime) -> Iterator[Aged]:
             if days is None:
                 continue
             if days not in bounds:
-                bounds[days] = _bound(now - timedelta(days=days))
+                bounds[days] = _first_id_to_keep(now - timedelta(days=days))
             bound = bounds[days]
             if bound:
-                yield Aged(status, bound, whole)
+                yield Expired(status, bound, whole)
 
 
-def aged_trail(now: datetime) -> QuerySet[MailEvent]:
+def expired_audit_events(now: datetime) -> QuerySet[AuditEvent]:
     """Return the lines of the trail that are too old at `now`."""
     days = rules()["trail"]
     if days is None:
-        return MailEvent.objects.none()
-    return MailEvent.objects.filter(at__lt=now - timedelta(days=days))
+        return AuditEvent.objects.none()
+    return AuditEvent.objects.filter(at__lt=now - timedelta(days=days))
 
 
-def _bound(moment: datetime) -> int | None:
+def _first_id_to_keep(moment: datetime) -> int | None:
     """Return the first id that is not older than `moment`; where all are, the one after the newest; None: no mails."""
     first = first_id_since(moment)
     if first is not None:

@@ -12,23 +12,23 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from maillog.index.terms import Wanted
-from maillog.index.tokens import ends_in_word, words
-from maillog.index.writing import SEARCHED, TROUBLE, label_tag, own_tag
+from maillog.index.terms import IndexTerm
+from maillog.index.tokens import ends_in_token, tokens
+from maillog.index.writing import PROBLEM_STATUSES, TEXT_COLUMNS, label_token, tag_token
 from maillog.models import Incident, IncidentMail, Message, Status
-from maillog.search.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest, plain
-from maillog.search.results import FEW, NOT_SENT, Found
+from maillog.search.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest_match, without_quotes
+from maillog.search.results import MAX_CANDIDATES, NOT_SENT, SearchResult
 
 Labels = Mapping[tuple[str, str], int]  # (kind, text) -> id
 
-PARTS = {"to": "recipients", "from": "sender"}  # what an operator's part of the mail is called in the index
-WITH_ADDRESSES = tuple(name for name in SEARCHED if name != "subject")
+INDEX_COLUMNS = {"to": "recipients", "from": "sender"}  # what an operator's part of the mail is called in the index
+ADDRESS_COLUMNS = tuple(name for name in TEXT_COLUMNS if name != "subject")
 SYSTEM = "system"
 TEST = "test"
 IS_TEST = Q(is_test=True)
 
 
-class WithoutIndex(Func):
+class Unindexed(Func):
     """A column by which SQLite must not look rows up: a sign in front hides its indexes."""
 
     template = "+%(expressions)s"
@@ -42,30 +42,32 @@ class Conditions:
     now: datetime = field(default_factory=timezone.now)  # from which "after:2h" counts back
     of_rows: list[Q] = field(default_factory=list)
     named: list[tuple[str, int]] = field(default_factory=list)  # (kind, id) of labels that the mail must have
-    wanted: list[Wanted] = field(default_factory=list)
-    also_wanted: list[Wanted] = field(default_factory=list)  # what the rows say too, for when the index is asked anyway
-    of_trouble: list[Wanted] = field(default_factory=list)  # the same, but only entries of mails in trouble know it
+    wanted: list[IndexTerm] = field(default_factory=list)
+    also_wanted: list[IndexTerm] = field(
+        default_factory=list
+    )  # what the rows say too, for when the index is asked anyway
+    of_trouble: list[IndexTerm] = field(default_factory=list)  # the same, but only entries of mails in trouble know it
     ways: list[Q] = field(default_factory=list)
     states: list[str] = field(default_factory=list)  # several, none of them "sent", of which one must be the mail's
     above: int | None = None
     below: int | None = None
 
-    def found_in(self, rows: QuerySet[Message]) -> Found:
+    def found_in(self, rows: QuerySet[Message]) -> SearchResult:
         """Return what of `rows` holds all of it."""
         for condition in self.of_rows:
             rows = rows.filter(condition)
         named = self.named
         if len(named) > 1 and not self.wanted and connection.vendor == "sqlite":
-            first, *others = _fewest_first(named)
+            first, *others = _rarest_first(named)
             named = [first]
             for kind, pk in others:
-                rows = rows.filter(Exact(WithoutIndex(F(f"{kind}_id")), pk))
+                rows = rows.filter(Exact(Unindexed(F(f"{kind}_id")), pk))
         for kind, pk in named:
             rows = rows.filter(_has_label(kind, pk))
         wanted = [*self.wanted, *self.also_wanted] if self.wanted else []
         if any(one.tells_of_trouble for one in wanted):
             wanted += self.of_trouble
-        return Found(rows, tuple(wanted), tuple(self.ways), tuple(self.states), self.above, self.below)
+        return SearchResult(rows, tuple(wanted), tuple(self.ways), tuple(self.states), self.above, self.below)
 
     def want(self, query: Query) -> None:
         """Add all terms of `query`. Raises QueryError for a name that no mail has."""
@@ -77,7 +79,7 @@ class Conditions:
             elif term.field in TIMES:
                 self.time(term)
             elif term.says_something:
-                OTHERS.get(term.field, Conditions.words)(self, term)
+                HANDLERS.get(term.field, Conditions.words)(self, term)
 
     def statuses(self, statuses: list[str], *, negated: bool = False) -> None:
         """Add that the state is one of `statuses`."""
@@ -95,18 +97,22 @@ class Conditions:
             self.states = list(statuses)
             return
         self.ways.append(one_of & NOT_SENT)
-        if statuses[0] in TROUBLE:
-            self.also_wanted.append(_tag(statuses[0]))
+        if statuses[0] in PROBLEM_STATUSES:
+            self.also_wanted.append(_tag_term(statuses[0]))
 
     def label(self, term: Term) -> None:
         """Add that the driver, the connection or the template has this name."""
         known = self.labels.get((term.field, term.value))
         if known is None:
-            alike = [pk for (kind, text), pk in self.labels.items() if kind == term.field and plain(text) == term.value]
+            alike = [
+                pk
+                for (kind, text), pk in self.labels.items()
+                if kind == term.field and without_quotes(text) == term.value
+            ]
             known = alike[0] if len(alike) == 1 else None
         if known is None:
             names = [text for kind, text in self.labels if kind == term.field]
-            near = closest(term.value, names)
+            near = closest_match(term.value, names)
             near = f'"{near}"' if " " in near else near
             message = _("No mail has the %(operator)s “%(name)s”.") % {"operator": term.field, "name": term.value}
             raise QueryError(message, term.start, term.end, f"{_sign(term)}{term.field}:{near}" if near else "")
@@ -120,7 +126,7 @@ class Conditions:
             return
         self.named.append((kind, pk))
         known_of = self.also_wanted if kind == "template" else self.of_trouble
-        known_of.append(_tag(label_tag(kind, pk)))
+        known_of.append(_tag_term(label_token(kind, pk)))
         if kind != "template":
             self.ways.append(condition)
 
@@ -174,29 +180,29 @@ class Conditions:
         if term.field == "actor" and term.value.lower() == SYSTEM:
             self.of_rows.append(~Q(actor_name="") if term.negated else Q(actor_name=""))
             return
-        columns: tuple[str, ...] = (PARTS.get(term.field, term.field),) if term.field else SEARCHED
+        columns: tuple[str, ...] = (INDEX_COLUMNS.get(term.field, term.field),) if term.field else TEXT_COLUMNS
         if not term.field and "@" in term.value:
-            columns = WITH_ADDRESSES
-        open_end = not term.quoted and ends_in_word(term.value)
+            columns = ADDRESS_COLUMNS
+        open_end = not term.quoted and ends_in_token(term.value)
         self.wanted.append(
-            Wanted(words=tuple(words(term.value)), columns=columns, open_end=open_end, negated=term.negated)
+            IndexTerm(words=tuple(tokens(term.value)), columns=columns, open_end=open_end, negated=term.negated)
         )
 
     def flag(self, term: Term) -> None:
         """Add a yes or no of the mail. Few are tests, which have an index of their own."""
         if term.value != TEST or term.negated:
-            self.wanted.append(_tag(term.value, negated=term.negated))
+            self.wanted.append(_tag_term(term.value, negated=term.negated))
             return
         self.of_rows.append(IS_TEST)
-        self.also_wanted.append(_tag(TEST))
+        self.also_wanted.append(_tag_term(TEST))
         self.ways.append(IS_TEST)
 
     def tag(self, term: Term) -> None:
         """Add a tag that the mail was given, as a whole."""
-        self.wanted.append(_tag(own_tag(term.value), negated=term.negated))
+        self.wanted.append(_tag_term(tag_token(term.value), negated=term.negated))
 
 
-OTHERS: dict[str, Callable[[Conditions, Term], None]] = {
+HANDLERS: dict[str, Callable[[Conditions, Term], None]] = {
     "tag": Conditions.tag,
     "id": Conditions.number,
     "incident": Conditions.incident,
@@ -228,7 +234,7 @@ def _has_label(kind: str, pk: int) -> Q:
     return Q(**{f"{kind}_id": pk})
 
 
-def _fewest_first(named: list[tuple[str, int]]) -> list[tuple[str, int]]:
+def _rarest_first(named: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """Return `named` with the label that fewest mails have, among the newest, in front.
 
     SQLite knows how many mails a label has on average only: asked for a driver that is seldom and a connection, it read
@@ -239,13 +245,13 @@ def _fewest_first(named: list[tuple[str, int]]) -> list[tuple[str, int]]:
     def reach(label: tuple[str, int]) -> int:
         """Return how far back one must look for `FEW` mails, as an id."""
         mails = Message.objects.filter(_has_label(*label)).order_by("-id").values_list("id", flat=True)
-        return next(iter(mails[FEW : FEW + 1]), 0)
+        return next(iter(mails[MAX_CANDIDATES : MAX_CANDIDATES + 1]), 0)
 
     return sorted(named, key=reach)
 
 
-def _tag(word: str, *, negated: bool = False) -> Wanted:
-    return Wanted(words=(word,), columns=("tags",), negated=negated)
+def _tag_term(word: str, *, negated: bool = False) -> IndexTerm:
+    return IndexTerm(words=(word,), columns=("tags",), negated=negated)
 
 
 def _sign(term: Term) -> str:

@@ -12,16 +12,16 @@ from django.db import connection
 
 from maillog.models import FINAL, Label, Message, Status
 from maillog.search.conditions import first_id_since
-from maillog.sql.prepared import Prepared
+from maillog.sql.prepared import PreparedQuery
 
-CAP = 10_000
+COUNT_LIMIT = 10_000
 # Sent mails have no index of their own. They are nearly all mails, so the newest rows tell; where they are not
 # (a log full of mails that were only written to a file), no more than this many rows are looked at.
-NEWEST = 50_000
+NEWEST_COUNTED = 50_000
 # Seconds for which a final state that more than 10,000 mails are in is not counted again: of the list of a large log,
 # counting took a seventh of the time on SQLite and a third on PostgreSQL, and every open page asks each few seconds.
-MANY, MANY_SECONDS = "maillog_states_of_many", 30
-NEWEST_ID: Prepared[int] = Prepared(lambda: Message.objects.order_by("-id").values_list("id", flat=True)[:1])
+CAPPED_CACHE_KEY, CAPPED_CACHE_SECONDS = "maillog_states_of_many", 30
+NEWEST_ID: PreparedQuery[int] = PreparedQuery(lambda: Message.objects.order_by("-id").values_list("id", flat=True)[:1])
 UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
 
 
@@ -43,10 +43,14 @@ def status_counts(newest: int | None = None) -> dict[str, Count]:
     That a final state has more than these may be half a minute old.
     """
     newest = newest_id() if newest is None else newest
-    found = _count({status: 0 if status != Status.SENT else max(0, newest - NEWEST) for status in Status}, newest)
-    counts: dict[str, Count] = {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
+    found = _count(
+        {status: 0 if status != Status.SENT else max(0, newest - NEWEST_COUNTED) for status in Status}, newest
+    )
+    counts: dict[str, Count] = {
+        status: Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT) for status, count in found.items()
+    }
     sent = counts[Status.SENT]
-    if sent.value and newest > NEWEST:
+    if sent.value and newest > NEWEST_COUNTED:
         counts[Status.SENT] = Count(sent.value, more=True)
     return counts
 
@@ -54,22 +58,22 @@ def status_counts(newest: int | None = None) -> dict[str, Count]:
 def status_counts_of(statuses: Iterable[Status]) -> dict[str, Count]:
     """Return how many mails are in each of `statuses`, none of which is "sent", counted up to 10,000: one query."""
     found = _count(dict.fromkeys(statuses, 0))
-    return {status: Count(min(count, CAP), count > CAP) for status, count in found.items()}
+    return {status: Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT) for status, count in found.items()}
 
 
-def unfinished() -> int:
+def count_unfinished() -> int:
     """Return how many mails wait or are being sent, each state counted up to 10,001: one query."""
     return sum(_count(dict.fromkeys(UNFINISHED, 0)).values())
 
 
-def made_from(template: str, since: datetime) -> Count:
+def count_from_template(template: str, since: datetime) -> Count:
     """Return how many mails were made from `template` (its key) since then, counted up to 10,000: two short queries."""
     bound = first_id_since(since)
     if bound is None:
         return Count(0)
     label = Label.objects.filter(kind=Label.Kind.TEMPLATE, text=template).values("id")[:1]
-    found = Message.objects.filter(template=label, id__gte=bound).order_by()[: CAP + 1].count()
-    return Count(min(found, CAP), found > CAP)
+    found = Message.objects.filter(template=label, id__gte=bound).order_by()[: COUNT_LIMIT + 1].count()
+    return Count(min(found, COUNT_LIMIT), found > COUNT_LIMIT)
 
 
 def newest_id() -> int:
@@ -84,7 +88,7 @@ def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:
     are repeated for SQLite, which uses the partial index only then. Sent mails are counted from the `newest` id
     backwards: else PostgreSQL reads the table from its beginning.
     """
-    many: frozenset[Status] = cache.get(MANY, frozenset()) & after.keys()
+    many: frozenset[Status] = cache.get(CAPPED_CACHE_KEY, frozenset()) & after.keys()
     table = connection.ops.quote_name(Message._meta.db_table)
     parts = []
     values: list[str | int] = []
@@ -94,15 +98,15 @@ def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:
         where = f"status = %s AND NOT (status = '{Status.SENT.value}') AND id > %s"
         if status == Status.SENT:
             where = f"status = %s AND id > %s AND id <= {int(newest)} ORDER BY id DESC"
-        rows = f"SELECT 1 FROM {table} WHERE {where} LIMIT {CAP + 1}"  # noqa: S608  (names of ours)
+        rows = f"SELECT 1 FROM {table} WHERE {where} LIMIT {COUNT_LIMIT + 1}"  # noqa: S608  (names of ours)
         parts.append(f"SELECT %s, COUNT(*) FROM ({rows}) AS capped")  # noqa: S608
         values += [status.value, status.value, bound]
-    found = dict.fromkeys(many, CAP + 1)
+    found = dict.fromkeys(many, COUNT_LIMIT + 1)
     if parts:
         with connection.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(parts), values)
             found |= {Status(status): count for status, count in cursor.fetchall()}
-    grown = {status for status in after if status in FINAL and status not in many and found[status] > CAP}
+    grown = {status for status in after if status in FINAL and status not in many and found[status] > COUNT_LIMIT}
     if grown and not many:  # what is kept ends together, or the first would be kept for longer
-        cache.set(MANY, frozenset(grown), MANY_SECONDS)
+        cache.set(CAPPED_CACHE_KEY, frozenset(grown), CAPPED_CACHE_SECONDS)
     return {status: found[status] for status in after}

@@ -15,28 +15,30 @@ from django.utils.translation import gettext_lazy as _
 
 from maillog.models import Label, Message, Status
 from maillog.search.conditions import Conditions, Labels, midnight
-from maillog.search.query import FIRST_YEAR, LAST_YEAR, LONGEST, NAMES, QueryError, parse
-from maillog.search.results import Found
-from maillog.sql.prepared import Prepared
+from maillog.search.query import FIRST_YEAR, LAST_YEAR, MAX_LENGTH, NAMES, QueryError, parse
+from maillog.search.results import SearchResult
+from maillog.sql.prepared import PreparedQuery
 
-NAMES_OF_MAILS: Prepared[tuple[str, str, int]] = Prepared(
+LABELS: PreparedQuery[tuple[str, str, int]] = PreparedQuery(
     lambda: Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id")
 )
-NOT_A_DAY = {"invalid": _("Write a day that there is, such as 2026-11-20.")}
+INVALID_DATE = {"invalid": _("Write a day that there is, such as 2026-11-20.")}
 
 
 class FilterForm(forms.Form):
     """The fields, checked one by one and against each other; "after:2h" in `q` counts from `now`."""
 
-    q = forms.CharField(label=_("Search"), max_length=LONGEST, required=False)
+    q = forms.CharField(label=_("Search"), max_length=MAX_LENGTH, required=False)
     status = forms.MultipleChoiceField(label=_("Status"), choices=Status.choices, required=False)
     template = forms.ChoiceField(label=_("Template"), required=False)
     driver = forms.ChoiceField(label=_("Driver"), required=False)
     connection = forms.ChoiceField(label=_("Connection"), required=False)
     date_from = forms.DateField(
-        label=_("First day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY, required=False
+        label=_("First day"), input_formats=["%Y-%m-%d"], error_messages=INVALID_DATE, required=False
     )
-    date_to = forms.DateField(label=_("Last day"), input_formats=["%Y-%m-%d"], error_messages=NOT_A_DAY, required=False)
+    date_to = forms.DateField(
+        label=_("Last day"), input_formats=["%Y-%m-%d"], error_messages=INVALID_DATE, required=False
+    )
 
     def __init__(self, data: QueryDict, *, label_ids: Labels, now: datetime | None) -> None:
         super().__init__(data)
@@ -106,7 +108,7 @@ class MailFilter:
         return self.form.problem
 
     @cached_property
-    def found(self) -> Found:
+    def found(self) -> SearchResult:
         """What was found. Only for filters that are valid."""
         self.is_valid()
         given = self.form.cleaned_data
@@ -125,7 +127,7 @@ class MailFilter:
 
 def known_labels() -> dict[tuple[str, str], int]:
     """Return the ids of all names of templates, drivers and connections."""
-    return {(kind, text): pk for kind, text, pk in NAMES_OF_MAILS.all()}
+    return {(kind, text): pk for kind, text, pk in LABELS.all()}
 
 
 def without_blanks(data: QueryDict, name: str) -> QueryDict:

@@ -18,14 +18,14 @@ from typing import NoReturn
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from maillog.index.tokens import words
+from maillog.index.tokens import tokens
 from maillog.models import Status
 
-LONGEST = 500
-MOST_TERMS = 12  # each is one more list that the index must read
+MAX_LENGTH = 500
+MAX_TERMS = 12  # each is one more list that the index must read
 FIRST_YEAR, LAST_YEAR = 1990, 2999  # beyond, a day moved to UTC may fall out of the calendar
 LARGEST_ID = 2**63 - 1
-LONGEST_AGO = timedelta(days=366 * 50)
+MAX_AGE = timedelta(days=366 * 50)
 
 TEXT = ("to", "from", "subject", "error", "actor")  # words are looked for in one part of the mail
 NAMES = ("driver", "connection", "template")
@@ -46,7 +46,7 @@ _APOSTROPHES = str.maketrans(dict.fromkeys(QUOTES, "'"))
 _SPACE = re.compile(r"\s*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}Z?", re.ASCII)
-_AGO = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
+_AGE = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
 _NUMBER = re.compile(r"\d{1,19}", re.ASCII)
 
 
@@ -87,7 +87,7 @@ class Term:
     @property
     def says_something(self) -> bool:
         """Whether it is more than a sign between words, as in "parcel & co"; signs part words and are no words."""
-        return bool(self.field or words(self.value))
+        return bool(self.field or tokens(self.value))
 
     @property
     def values(self) -> list[str]:
@@ -110,7 +110,7 @@ class Term:
     @property
     def ago(self) -> timedelta:
         """How long ago a time is that is not a day."""
-        found = _AGO.fullmatch(self.value)
+        found = _AGE.fullmatch(self.value)
         return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta()
 
 
@@ -127,41 +127,41 @@ class Query:
 
 def parse(text: str) -> Query:
     """Return what `text` asks for. Raises QueryError for everything that cannot be understood."""
-    if len(text) > LONGEST:
-        raise QueryError(_("A search has at most %(count)s characters.") % {"count": LONGEST}, LONGEST, len(text))
+    if len(text) > MAX_LENGTH:
+        raise QueryError(_("A search has at most %(count)s characters.") % {"count": MAX_LENGTH}, MAX_LENGTH, len(text))
     terms: list[Term] = []
-    place = _skip(text, 0)
+    place = _skip_space(text, 0)
     while place < len(text):
-        if len(terms) == MOST_TERMS:
-            raise QueryError(_("Use at most %(count)s words.") % {"count": MOST_TERMS}, place, len(text))
+        if len(terms) == MAX_TERMS:
+            raise QueryError(_("Use at most %(count)s words.") % {"count": MAX_TERMS}, place, len(text))
         term = _term(text, place)
         terms.append(term)
-        place = _skip(text, term.end)
+        place = _skip_space(text, term.end)
     if terms and not any(term.says_something for term in terms):
-        _no_words(text.strip(), 0, len(text))
+        _raise_no_token(text.strip(), 0, len(text))
     return Query(tuple(terms))
 
 
-def plain(name: str) -> str:
+def without_quotes(name: str) -> str:
     """Return `name` with apostrophes for quotation marks, which nothing between quotation marks can have."""
     return name.translate(_APOSTROPHES)
 
 
-def closest(wrong: str, right: Iterable[str]) -> str:
+def closest_match(wrong: str, right: Iterable[str]) -> str:
     """Return which of `right` was probably meant by `wrong`, empty if none is near."""
     known = list(right)
     ends = [one for one in known if one.rpartition("/")[2] == wrong]
     return ends[0] if len(ends) == 1 else next(iter(get_close_matches(wrong.lower(), known, n=1, cutoff=0.6)), "")
 
 
-def _skip(text: str, place: int) -> int:
+def _skip_space(text: str, place: int) -> int:
     found = _SPACE.match(text, place)
     return found.end() if found else place
 
 
 def _term(text: str, start: int) -> Term:
     place = start
-    negated = text[place] == "-" and not _ends(text, place + 1)
+    negated = text[place] == "-" and not _is_end(text, place + 1)
     if negated:
         place += 1
     field = ""
@@ -169,7 +169,7 @@ def _term(text: str, start: int) -> Term:
     if operator:
         field = _operator(text, operator)
         place = operator.end()
-        if _ends(text, place):
+        if _is_end(text, place):
             message = _("Nothing follows “%(operator)s:”.") % {"operator": field}
             raise QueryError(message, operator.start(), place)
     quoted = text[place] in QUOTES
@@ -177,12 +177,12 @@ def _term(text: str, start: int) -> Term:
     if found is None:
         raise QueryError(_("The quotation mark is never closed."), place, len(text))
     value = found[1] if quoted else found[0]
-    if field or negated or quoted or words(value):
-        value = _checked(field, value, place, found.end())
+    if field or negated or quoted or tokens(value):
+        value = _validated(field, value, place, found.end())
     return Term(field, value, negated, quoted, start, found.end())
 
 
-def _ends(text: str, place: int) -> bool:
+def _is_end(text: str, place: int) -> bool:
     return place == len(text) or text[place].isspace()
 
 
@@ -190,7 +190,7 @@ def _operator(text: str, found: re.Match[str]) -> str:
     name = found[1].lower()
     if name in OPERATORS:
         return name
-    near = closest(name, OPERATORS)
+    near = closest_match(name, OPERATORS)
     if near:
         message = _("There is no “%(operator)s:” to search by.") % {"operator": found[1]}
         raise QueryError(message, found.start(), found.end(), f"{near}:")
@@ -198,11 +198,11 @@ def _operator(text: str, found: re.Match[str]) -> str:
     raise QueryError(message % {"operator": found[1]}, found.start(), found.end())
 
 
-def _checked(field: str, value: str, start: int, end: int) -> str:
+def _validated(field: str, value: str, start: int, end: int) -> str:
     """Return `value` as it is compared. Raises QueryError if `field` cannot have it."""
     if field in ("", *TEXT):
-        if not words(value):
-            _no_words(value, start, end)
+        if not tokens(value):
+            _raise_no_token(value, start, end)
         return value
     if not value.strip():
         raise QueryError(_("Nothing stands between the quotation marks."), start, end)
@@ -219,12 +219,12 @@ def _checked(field: str, value: str, start: int, end: int) -> str:
         if lowered not in FLAGS[field]:
             choices = ", ".join(f"{field}:{flag}" for flag in FLAGS[field])
             message = _("“%(value)s” is not one of %(choices)s.") % {"value": value, "choices": choices}
-            raise QueryError(message, start, end, closest(lowered, FLAGS[field]))
+            raise QueryError(message, start, end, closest_match(lowered, FLAGS[field]))
         return lowered
     return value
 
 
-def _no_words(value: str, start: int, end: int) -> NoReturn:
+def _raise_no_token(value: str, start: int, end: int) -> NoReturn:
     raise QueryError(_("“%(value)s” has no letter or digit to look for.") % {"value": value}, start, end)
 
 
@@ -237,7 +237,7 @@ def _statuses(value: str, start: int) -> str:
                 message % {"value": one, "choices": ", ".join(Status.values)},
                 place,
                 place + len(one),
-                closest(one, Status.values),
+                closest_match(one, Status.values),
             )
         place += len(one) + 1
     return value.lower()
@@ -245,8 +245,8 @@ def _statuses(value: str, start: int) -> str:
 
 def _time(value: str, start: int, end: int) -> str:
     lowered = value.lower()
-    ago = _AGO.fullmatch(lowered)
-    if ago and timedelta(**{UNITS[ago[2]]: int(ago[1])}) <= LONGEST_AGO:
+    ago = _AGE.fullmatch(lowered)
+    if ago and timedelta(**{UNITS[ago[2]]: int(ago[1])}) <= MAX_AGE:
         return lowered
     upper = value.upper()
     if _DAY.fullmatch(value) or _MOMENT.fullmatch(upper):

@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from maillog.search.query import FIRST_YEAR, LAST_YEAR, NAMES, OPERATORS, QUOTES, plain
+from maillog.search.query import FIRST_YEAR, LAST_YEAR, NAMES, OPERATORS, QUOTES, without_quotes
 
-_PIECE = re.compile(rf"(-?)(?:([^\W\d_]+):)?([{QUOTES}][^{QUOTES}]*[{QUOTES}]|\S*)")
+_TERM = re.compile(rf"(-?)(?:([^\W\d_]+):)?([{QUOTES}][^{QUOTES}]*[{QUOTES}]|\S*)")
 _SPACE = re.compile(r"\s*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TypedTerm:
     """One term as it stands in the text, understood or not."""
 
     start: int
@@ -30,7 +30,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class ShownFilters:
     """What chips and selects show of a query: the operators that they can write. `last` is a whole day, included."""
 
     statuses: tuple[str, ...] = ()
@@ -39,53 +39,53 @@ class Filters:
     last: date | None = None
 
 
-def pieces(text: str) -> Iterator[Piece]:
+def typed_terms(text: str) -> Iterator[TypedTerm]:
     """Yield the terms of `text`, where the parser sees them, if it understands them."""
-    place = _skip(text, 0)
+    place = _skip_space(text, 0)
     while place < len(text):
-        found = _PIECE.match(text, place)
+        found = _TERM.match(text, place)
         if found is None or found.end() == place:
             return
         name = (found[2] or "").lower()
         value = found[3]
         quoted = len(value) > 1 and value[0] in QUOTES and value[-1] in QUOTES
-        yield Piece(
+        yield TypedTerm(
             place,
             found.end(),
             found[1] == "-" and bool(found[2] or value),
             name if name in OPERATORS else "",
             value[1:-1] if quoted else value,
         )
-        place = _skip(text, found.end())
+        place = _skip_space(text, found.end())
 
 
-def reading(text: str) -> Filters:
+def read_filters(text: str) -> ShownFilters:
     """Return what of `text` chips and selects can show. Of an operator that stands twice, the last."""
     statuses: tuple[str, ...] = ()
     names: dict[str, str] = {}
     days: dict[str, date] = {}
-    for one in pieces(text):
+    for one in typed_terms(text):
         if one.negated:
             continue
         if one.field == "status":
             statuses = tuple(one.value.lower().split(","))
         elif one.field in NAMES:
             names[one.field] = one.value
-        elif one.field in ("after", "before") and (day := _day(one.value)):
+        elif one.field in ("after", "before") and (day := _parse_day(one.value)):
             days[one.field] = day
     last = days["before"] - timedelta(days=1) if "before" in days else None
-    return Filters(statuses, names, days.get("after"), last if last and last.year >= FIRST_YEAR else None)
+    return ShownFilters(statuses, names, days.get("after"), last if last and last.year >= FIRST_YEAR else None)
 
 
-def with_operator(text: str, name: str, value: str = "") -> str:
+def set_operator(text: str, name: str, value: str = "") -> str:
     """Return `text` with ``name:value`` in the place of every ``name:`` in it; an empty value takes them away.
 
     What is negated stays, but for the very same value, which would leave nothing to be found.
     """
-    written = f"{name}:{written_value(value)}" if value else ""
+    written = f"{name}:{quote_value(value)}" if value else ""
     kept: list[str] = []
     placed, changed, unclosed, last = False, False, False, 0
-    for one in pieces(text):
+    for one in typed_terms(text):
         before, last = text[last : one.start], one.end
         gone = one.field == name and (not one.negated or (bool(value) and one.value.lower() == value.lower()))
         if not gone:
@@ -103,24 +103,24 @@ def with_operator(text: str, name: str, value: str = "") -> str:
     return f"{written} {result}" if unclosed else f"{result} {written}".strip()
 
 
-def with_filters(text: str, changes: Mapping[str, str | Sequence[str] | date | None]) -> str:
+def set_filters(text: str, changes: Mapping[str, str | Sequence[str] | date | None]) -> str:
     """Return `text` with the fields of the page in `changes` written as operators; an empty one takes them away."""
     for name, value in changes.items():
         if name == "status":
-            text = with_operator(text, name, ",".join(value or ()) if not isinstance(value, date) else "")
+            text = set_operator(text, name, ",".join(value or ()) if not isinstance(value, date) else "")
         elif name == "date_from":
-            text = with_operator(text, "after", value.isoformat() if isinstance(value, date) else "")
+            text = set_operator(text, "after", value.isoformat() if isinstance(value, date) else "")
         elif name == "date_to":
-            text = with_operator(text, "before", _day_after(value) if isinstance(value, date) else "")
+            text = set_operator(text, "before", _day_after(value) if isinstance(value, date) else "")
         else:
-            text = with_operator(text, name, str(value or ""))
+            text = set_operator(text, name, str(value or ""))
     return text
 
 
-def written_value(value: str) -> str:
+def quote_value(value: str) -> str:
     """Return `value` as it stands behind a colon. Quotation marks in it become apostrophes: see `query.plain`."""
     if any(mark in value for mark in QUOTES):
-        value = plain(value)
+        value = without_quotes(value)
     return value if value and not any(letter.isspace() for letter in value) else f'"{value}"'
 
 
@@ -129,7 +129,7 @@ def _day_after(day: date) -> str:
     return "" if day == date(LAST_YEAR, 12, 31) else (day + timedelta(days=1)).isoformat()
 
 
-def _day(value: str) -> date | None:
+def _parse_day(value: str) -> date | None:
     if not _DAY.fullmatch(value):
         return None
     try:
@@ -139,6 +139,6 @@ def _day(value: str) -> date | None:
     return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
-def _skip(text: str, place: int) -> int:
+def _skip_space(text: str, place: int) -> int:
     found = _SPACE.match(text, place)
     return found.end() if found else place

@@ -15,18 +15,18 @@ from django.db import connection
 from django.db.models import Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
-from maillog.index.scan import Walk, between
-from maillog.index.terms import Wanted, expression
+from maillog.index.scan import IndexScan, between_ids
+from maillog.index.terms import IndexTerm, match_expression
 from maillog.index.writing import TABLE
 from maillog.models import Message, Status
-from maillog.sql.prepared import Given, Prepared, objects
+from maillog.sql.prepared import Placeholder, PreparedQuery, load_objects
 
 NOT_SENT = ~Q(status=Status.SENT)  # has an index of its own, which SQLite takes only if the query repeats this
-FEW = 1_000  # candidates that are looked at one by one
+MAX_CANDIDATES = 1_000  # candidates that are looked at one by one
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a search found: `rows` for what the rows say, `wanted` for the index, `ways` to few candidates.
 
     `states` are several, none of them "sent", of which `rows` says that a mail has one. All of it lies between the ids
@@ -34,7 +34,7 @@ class Found:
     """
 
     rows: QuerySet[Message]
-    wanted: tuple[Wanted, ...] = ()
+    wanted: tuple[IndexTerm, ...] = ()
     ways: tuple[Q, ...] = ()
     states: tuple[str, ...] = ()
     above: int | None = None
@@ -63,20 +63,20 @@ class Found:
 
     def everything(self) -> QuerySet[Message]:
         """Return all that was found as one queryset, for counting; slower than pages."""
-        rows = between(self.rows, self.below, self.above)
+        rows = between_ids(self.rows, self.below, self.above)
         if not self.wanted:
             return rows
         sql = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608
         if connection.vendor == "postgresql":
             sql = f"SELECT id FROM {TABLE} WHERE words @@ %s::tsquery"  # noqa: S608
-        return rows.filter(id__in=RawSQL(sql, [expression(self.wanted)]))  # noqa: S611
+        return rows.filter(id__in=RawSQL(sql, [match_expression(self.wanted)]))  # noqa: S611
 
     def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
         before, after = self._within(before, after)
         if not self.wanted and not self.states:
-            return _rows(self.rows, before, after, count, descending=descending)
+            return _first_rows(self.rows, before, after, count, descending=descending)
         ids = self._ids(count, before, after, descending=descending)
-        found = {mail.pk: mail for mail in objects(self.rows.filter(id__in=ids))}
+        found = {mail.pk: mail for mail in load_objects(self.rows.filter(id__in=ids))}
         return [found[pk] for pk in ids if pk in found]
 
     def _within(self, before: int | None, after: int | None) -> tuple[int | None, int | None]:
@@ -86,13 +86,13 @@ class Found:
         )
 
     def _ids(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[int]:
-        rows = between(self.rows, before, after)
+        rows = between_ids(self.rows, before, after)
         if not self.wanted and self.states:
             return self._ids_of_states(rows, count, descending=descending)
         if not self.wanted:
             return list(rows.order_by("-id" if descending else "id").values_list("id", flat=True)[:count])
         few = self._few()
-        walk = Walk(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
+        walk = IndexScan(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
         return walk.ids() if few is None else walk.among(few)
 
     def _ids_of_states(self, rows: QuerySet[Message], count: int, *, descending: bool) -> list[int]:
@@ -100,7 +100,7 @@ class Found:
 
         Django writes the statement once: to do so for each of ten states took longer than to find the mails.
         """
-        state = Given(0)
+        state = Placeholder(0)
         each = rows.filter(status=Value(state)).order_by("-id" if descending else "id").select_related(None)
         sql, given = each.values("id")[:count].query.sql_with_params()
         parts = [f"SELECT id FROM ({sql}) AS state{number}" for number in range(len(self.states))]  # noqa: S608
@@ -113,34 +113,34 @@ class Found:
     def _few(self) -> list[int] | None:
         """Return all candidates of the shortest way if there is a short one."""
         if self.states:
-            ids = self._ids_of_states(Message.objects.filter(NOT_SENT), FEW + 1, descending=True)
-            if len(ids) <= FEW:
+            ids = self._ids_of_states(Message.objects.filter(NOT_SENT), MAX_CANDIDATES + 1, descending=True)
+            if len(ids) <= MAX_CANDIDATES:
                 return ids
         for way in self.ways:
             # In order, which the indexes of ways have anyway: else PostgreSQL reads the table for what is common.
-            ids = list(Message.objects.filter(way).order_by("-id").values_list("id", flat=True)[: FEW + 1])
-            if len(ids) <= FEW:
+            ids = list(Message.objects.filter(way).order_by("-id").values_list("id", flat=True)[: MAX_CANDIDATES + 1])
+            if len(ids) <= MAX_CANDIDATES:
                 return ids
         return None
 
 
-_everything: dict[Hashable, Prepared[Message]] = {}
+_UNFILTERED: dict[Hashable, PreparedQuery[Message]] = {}
 
 
-def _rows(
+def _first_rows(
     rows: QuerySet[Message], before: int | None, after: int | None, count: int, *, descending: bool
 ) -> list[Message]:
     """Return the first `count` of `rows` between two ids; the statement of most pages, for all mails, is kept."""
 
     def part(before: Any, after: Any) -> QuerySet[Message]:
-        return between(rows, before, after).order_by("-id" if descending else "id")[:count]
+        return between_ids(rows, before, after).order_by("-id" if descending else "id")[:count]
 
     if rows.query.where or rows.query.select_related:
-        return objects(part(before, after))
+        return load_objects(part(before, after))
     columns, left_out = rows.query.deferred_loading
     kind = (frozenset(columns), left_out, before is None, after is None, count, descending)
-    if kind not in _everything:
-        _everything[kind] = Prepared(
+    if kind not in _UNFILTERED:
+        _UNFILTERED[kind] = PreparedQuery(
             lambda *bounds: part(None if before is None else bounds[0], None if after is None else bounds[-1])
         )
-    return _everything[kind].all(*(bound for bound in (before, after) if bound is not None))
+    return _UNFILTERED[kind].all(*(bound for bound in (before, after) if bound is not None))

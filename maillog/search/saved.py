@@ -12,11 +12,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from maillog.models import SavedSearch
-from maillog.models.list_preference import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
+from maillog.models.list_preference import MAX_NAME_LENGTH, MAX_QUERY_LENGTH, MAX_SEARCHES
 from maillog.search.filters import MailFilter
-from maillog.sql.prepared import Prepared
+from maillog.sql.prepared import PreparedQuery
 
-SAVED: Prepared[SavedSearch] = Prepared(lambda user_id: SavedSearch.objects.filter(user_id=user_id))
+SAVED: PreparedQuery[SavedSearch] = PreparedQuery(lambda user_id: SavedSearch.objects.filter(user_id=user_id))
 
 
 def searches_of(user_id: int) -> list[SavedSearch]:
@@ -24,10 +24,10 @@ def searches_of(user_id: int) -> list[SavedSearch]:
     return sorted(SAVED.all(user_id), key=lambda one: (one.name.casefold(), one.name))
 
 
-class NameForm(forms.Form):
+class SearchNameForm(forms.Form):
     """The name of a search, which its owner has once."""
 
-    name = forms.CharField(label=_("Name"), max_length=LONGEST_NAME)
+    name = forms.CharField(label=_("Name"), max_length=MAX_NAME_LENGTH)
 
     def __init__(self, data: Any = None, *, search: SavedSearch, **options: Any) -> None:
         super().__init__(data, **options)
@@ -55,12 +55,12 @@ class NameForm(forms.Form):
         return True
 
 
-class SearchForm(NameForm):
+class SavedSearchForm(SearchNameForm):
     """A new search: its name, and a query that can be understood."""
 
     q = forms.CharField(
         label=_("Search"),
-        max_length=LONGEST_QUERY,
+        max_length=MAX_QUERY_LENGTH,
         error_messages={"required": _("Search for something first; an empty search lists everything.")},
     )
 
@@ -79,9 +79,9 @@ class SearchForm(NameForm):
     def clean(self) -> dict[str, Any]:
         """Refuse more than somebody can keep an eye on."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if SavedSearch.objects.filter(user_id=self.search.user_id).count() >= MOST_SEARCHES:
+        if SavedSearch.objects.filter(user_id=self.search.user_id).count() >= MAX_SEARCHES:
             raise ValidationError(
-                _("You have %(count)s searches, and more are not kept. Delete one first.") % {"count": MOST_SEARCHES},
+                _("You have %(count)s searches, and more are not kept. Delete one first.") % {"count": MAX_SEARCHES},
                 code="many",
             )
         return data

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from maillog.models import Label, Status
-from maillog.search.query import FLAGS, LONGEST, NAMES, OPERATORS, QUOTES, TIMES
+from maillog.search.query import FLAGS, MAX_LENGTH, NAMES, OPERATORS, QUOTES, TIMES
 
-MOST = 12
-SENDERS = "from"
-EXAMPLES_OF_TIMES = ("2h", "24h", "7d", "30d")
+MAX_SUGGESTIONS = 12
+SENDER_OPERATOR = "from"
+TIME_EXAMPLES = ("2h", "24h", "7d", "30d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +25,28 @@ class Suggestion:
 
 def suggestions(text: str, at: int | None = None) -> list[Suggestion]:
     """Return at most 12 completions of the word in `text` before the place `at` (None: its end); the rest is kept."""
-    if len(text) > LONGEST or "\0" in text:
+    if len(text) > MAX_LENGTH or "\0" in text:
         return []
     at = len(text) if at is None or not 0 <= at <= len(text) else at
-    start, end = _word(text, at)
+    start, end = _word_bounds(text, at)
     after = text[end:]
     found = []
-    for word in _words(text[start:at], anything=not text.strip()):
+    for word in _completions(text[start:at], anything=not text.strip()):
         # An operator waits for its value, all else for the next word.
         space = "" if word.endswith(":") or after[:1].isspace() else " "
         completed = f"{text[:start]}{word}{space}"
         if word != text[start:end]:
             found.append(Suggestion(word, completed + after, len(completed)))
-    return found[:MOST]
+    return found[:MAX_SUGGESTIONS]
 
 
-def _words(begun: str, *, anything: bool) -> list[str]:
+def _completions(begun: str, *, anything: bool) -> list[str]:
     """Return what `begun` may become; with `anything`, also if it is nothing yet."""
     minus = "-" if begun.startswith("-") else ""
     operator, colon, value = begun.removeprefix("-").partition(":")
     operator = operator.lower()
     if colon:
-        ends = [f"{operator}:{_quoted(one)}" for one in _values(operator, value.lstrip(QUOTES).lower())]
+        ends = [f"{operator}:{_quote(one)}" for one in _values(operator, value.lstrip(QUOTES).lower())]
     else:
         ends = [f"{name}:" for name in OPERATORS if name.startswith(operator)] if begun or anything else []
         if operator:
@@ -56,7 +56,7 @@ def _words(begun: str, *, anything: bool) -> list[str]:
     return [f"{minus}{end}" for end in ends]
 
 
-def _word(text: str, at: int) -> tuple[int, int]:
+def _word_bounds(text: str, at: int) -> tuple[int, int]:
     """Return where the word at the caret begins and ends; a quoted name is one word."""
     start, quoted = 0, False
     for place, letter in enumerate(text[:at]):
@@ -77,14 +77,14 @@ def _values(operator: str, begun: str) -> list[str]:
     if operator in FLAGS:
         return [flag for flag in FLAGS[operator] if flag.startswith(begun)]
     if operator in TIMES:
-        return [time for time in EXAMPLES_OF_TIMES if time.startswith(begun)]
-    if operator in (*NAMES, SENDERS):
-        kind = Label.Kind.SENDER if operator == SENDERS else operator
+        return [time for time in TIME_EXAMPLES if time.startswith(begun)]
+    if operator in (*NAMES, SENDER_OPERATOR):
+        kind = Label.Kind.SENDER if operator == SENDER_OPERATOR else operator
         names: QuerySet[Label, str] = Label.objects.filter(kind=kind).order_by("text").values_list("text", flat=True)
         # In Python, because SQLite does not know the case of letters beyond ASCII; there are few names but of senders.
-        return [name for name in names[:1000] if begun in name.lower()][:MOST]
+        return [name for name in names[:1000] if begun in name.lower()][:MAX_SUGGESTIONS]
     return []
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     return f'"{value}"' if any(letter.isspace() for letter in value) else value

@@ -22,17 +22,17 @@ from django.db.models.expressions import RawSQL
 Row = Mapping[str, Any]  # attribute name -> value
 Convert = Callable[[Any], Any]
 
-MOST_PARAMETERS = 10_000  # of a statement: SQLite takes 32,766
-AT_ONCE = 1_000  # rows in one statement on PostgreSQL
+MAX_PARAMETERS = 10_000  # of a statement: SQLite takes 32,766
+ROWS_PER_STATEMENT = 1_000  # rows in one statement on PostgreSQL
 # A list that stands in the statement makes another statement of it each time, and Python keeps the last 128 prepared: a
 # megabyte each with 5,000 numbers (measured: 140 MB of an export).
-IN_JSON = "SELECT value FROM json_each(%s)"
+JSON_LIST = "SELECT value FROM json_each(%s)"
 
 
 def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[str], where: list[str]) -> None:
     """Update for each of `rows` the columns `values` where all of `where`, the key first, are equal."""
     connection = connections[router.db_for_write(model)]
-    prepared = _prepared(model, connection, rows, [*values, *where])
+    prepared = _db_values(model, connection, rows, [*values, *where])
     if not prepared:
         return
     quote = connection.ops.quote_name
@@ -59,10 +59,10 @@ def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[
 def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> None:
     """Insert `rows`, whose other columns the database must fill by itself."""
     connection = connections[router.db_for_write(model)]
-    prepared = _prepared(model, connection, rows, columns)
+    prepared = _db_values(model, connection, rows, columns)
     if not prepared:
         return
-    into = _into(model, connection, columns)
+    into = _insert_into(model, connection, columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             for arrays in _arrays(model, connection, prepared, columns):
@@ -74,8 +74,8 @@ def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: list
 def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> list[int]:
     """Insert `rows` as `insert_rows` does and return their new ids, in order."""
     connection = connections[router.db_for_write(model)]
-    prepared = _prepared(model, connection, rows, columns)
-    into = _into(model, connection, columns)
+    prepared = _db_values(model, connection, rows, columns)
+    into = _insert_into(model, connection, columns)
     ids: list[int] = []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -84,7 +84,7 @@ def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, colu
                 ids += sorted(number for (number,) in cursor.fetchall())
             return ids
         marks = f"({', '.join(['%s'] * len(columns))})"
-        step = MOST_PARAMETERS // len(columns)
+        step = MAX_PARAMETERS // len(columns)
         for start in range(0, len(prepared), step):
             part = prepared[start : start + step]
             values = [value for row in part for value in row]
@@ -109,7 +109,7 @@ def read_rows(
     assert model._meta.pk  # noqa: S101  (for the type checker)
     table, key = quote(model._meta.db_table), quote(column_of(model, model._meta.pk.attname))
     chosen = ", ".join(quote(column_of(model, name)) for name in names)
-    given = among(ids)
+    given = id_list(ids)
     where = f"{quote(column_of(model, by))} IN ({given.sql})"
     end = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
     with connection.cursor() as cursor:
@@ -117,23 +117,23 @@ def read_rows(
         return list(cursor.fetchall())
 
 
-def among(ids: Iterable[int]) -> RawSQL:
+def id_list(ids: Iterable[int]) -> RawSQL:
     """Return `ids` for ``filter(id__in=among(ids))``: numbers of our own, which Django need not convert one by one."""
     numbers = ",".join([str(int(each)) for each in ids])
     if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
-        return RawSQL(IN_JSON, (f"[{numbers}]",))  # noqa: S611
+        return RawSQL(JSON_LIST, (f"[{numbers}]",))  # noqa: S611
     return RawSQL(numbers or "NULL", ())  # noqa: S611  (nothing but digits)
 
 
-def as_one(texts: Iterable[str]) -> object:
+def as_parameter(texts: Iterable[str]) -> object:
     """Return `texts`, however many, as the one parameter of `among_given`."""
     return json.dumps([*texts]) if connections[DEFAULT_DB_ALIAS].vendor == "sqlite" else [*texts]
 
 
-def among_given(parameter: object) -> RawSQL:
+def parameter_list(parameter: object) -> RawSQL:
     """Return what ``filter(name__in=among_given(Given(0)))`` of a prepared query compares with."""
     is_sqlite = connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
-    return RawSQL(IN_JSON if is_sqlite else "SELECT unnest(%s::text[])", (parameter,))  # noqa: S611  (words of ours)
+    return RawSQL(JSON_LIST if is_sqlite else "SELECT unnest(%s::text[])", (parameter,))  # noqa: S611  (words of ours)
 
 
 def column_of(model: type[models.Model], name: str) -> str:
@@ -146,7 +146,7 @@ def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
     return next(field for field in model._meta.concrete_fields if field.attname == name)
 
 
-def _into(model: type[models.Model], connection: BaseDatabaseWrapper, columns: list[str]) -> str:
+def _insert_into(model: type[models.Model], connection: BaseDatabaseWrapper, columns: list[str]) -> str:
     quote = connection.ops.quote_name
     return f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(quote(column_of(model, name)) for name in columns)})"
 
@@ -162,8 +162,8 @@ def _arrays(
 ) -> Iterable[list[str]]:
     """Yield the columns of up to 1,000 rows at a time, each as the text of one array."""
     writers = _writers(model, connection.alias, tuple(names))
-    for start in range(0, len(prepared), AT_ONCE):
-        columns = zip(*prepared[start : start + AT_ONCE], strict=True)
+    for start in range(0, len(prepared), ROWS_PER_STATEMENT):
+        columns = zip(*prepared[start : start + ROWS_PER_STATEMENT], strict=True)
         yield [array_text(write, column) for write, column in zip(writers, columns, strict=True)]
 
 
@@ -175,7 +175,7 @@ def array_text(write: Callable[[Any], str], values: Iterable[Any]) -> str:
     return f"{{{','.join(['NULL' if value is None else write(value) for value in values])}}}"
 
 
-def quoted(text: str) -> str:
+def array_element(text: str) -> str:
     """Return `text` as an element of an array."""
     if "\\" in text or '"' in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -199,10 +199,10 @@ def _writer(field: models.Field[Any, Any]) -> Callable[[Any], str]:
     if isinstance(target, models.BinaryField):
         return lambda value: f'"\\\\x{bytes(value).hex()}"'
     assert isinstance(target, models.CharField | models.TextField | models.JSONField), target  # noqa: S101  (no other yet)
-    return quoted
+    return array_element
 
 
-def _prepared(
+def _db_values(
     model: type[models.Model], connection: BaseDatabaseWrapper, rows: Iterable[Row], names: list[str]
 ) -> list[list[Any]]:
     """Return the values `names` of each row, fit for the database."""
@@ -233,7 +233,7 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
         if isinstance(field, plain):
             return None
         if isinstance(field, models.DateTimeField) and connection.vendor == "sqlite":
-            return _sqlite_time
+            return _sqlite_datetime
         if isinstance(field, models.JSONField):
             return lambda value: "{}" if value == {} else json.dumps(value, cls=field.encoder)
         return lambda value: field.get_db_prep_save(value, connection)
@@ -242,7 +242,7 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
     return [(at, to_db) for at, to_db in found if to_db]
 
 
-def _sqlite_time(moment: datetime | None) -> str | None:
+def _sqlite_datetime(moment: datetime | None) -> str | None:
     """Return what Django stores for an aware `moment`, in a tenth of the time: naive UTC with a space in the middle."""
     if moment is None:
         return None

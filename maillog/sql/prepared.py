@@ -22,14 +22,14 @@ M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Placeholder:
     """Stands in a statement for one of the values that it is asked with."""
 
     place: int
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class CompiledQuery:
     """A statement, and what makes of its rows what its queryset would have yielded."""
 
     sql: str
@@ -38,7 +38,7 @@ class Written:
     made: Callable[[list[Any]], Any] | None  # None: the row itself
 
 
-class Prepared(Generic[Row]):
+class PreparedQuery(Generic[Row]):
     """A query that is written once: ``Prepared(lambda user: Saved.objects.filter(user_id=user))``, then ``all(5)``.
 
     The function gets an expression for each value, to be used as one. It returns a queryset of objects, of tuples
@@ -48,17 +48,17 @@ class Prepared(Generic[Row]):
 
     def __init__(self, write: Callable[..., QuerySet[Any, Row] | Sequence[QuerySet[Any, Row]]]) -> None:
         self.write = write
-        self.written: dict[str, Written] = {}
+        self.written: dict[str, CompiledQuery] = {}
 
     def all(self, *values: object) -> list[Row]:
         """Return what the query finds: one statement."""
         vendor = connection.vendor
         kept = self.written.get(vendor)
         if kept is None:
-            rows = self.write(*(Value(Given(place)) for place in range(len(values))))
-            kept = self.written[vendor] = written([rows] if isinstance(rows, QuerySet) else rows)
+            rows = self.write(*(Value(Placeholder(place)) for place in range(len(values))))
+            kept = self.written[vendor] = compile_query([rows] if isinstance(rows, QuerySet) else rows)
         with connection.cursor() as cursor:
-            given: list[Any] = [values[one.place] if type(one) is Given else one for one in kept.values]
+            given: list[Any] = [values[one.place] if type(one) is Placeholder else one for one in kept.values]
             cursor.execute(kept.sql, given)
             found = cursor.fetchall()
         if kept.converters:
@@ -75,36 +75,36 @@ class Prepared(Generic[Row]):
         return found[0] if found else None
 
 
-def moment(value: Any) -> Any:
+def db_datetime(value: Any) -> Any:
     """Return a time as the database takes it."""
     return connection.ops.adapt_datetimefield_value(value)
 
 
-def written(parts: Sequence[QuerySet[Any, Any]]) -> Written:
+def compile_query(parts: Sequence[QuerySet[Any, Any]]) -> CompiledQuery:
     """Return the statement of these querysets. Raises TypeError for one whose rows need more than their columns."""
     first = parts[0].query.get_compiler(parts[0].db)
     first.as_sql()
     columns = [one[0] for one in first.select]
     converters = [(place, convert, about) for place, (convert, about) in first.get_converters(columns).items()]
-    sql, values = together(parts) if len(parts) > 1 else parts[0].query.sql_with_params()
-    return Written(sql, tuple(values), tuple(converters), _making(parts[0], columns))
+    sql, values = union_all(parts) if len(parts) > 1 else parts[0].query.sql_with_params()
+    return CompiledQuery(sql, tuple(values), tuple(converters), _row_builder(parts[0], columns))
 
 
-def together(parts: Sequence[QuerySet[Any, Any]], *, then: str = "") -> tuple[str, list[Any]]:
+def union_all(parts: Sequence[QuerySet[Any, Any]], *, then: str = "") -> tuple[str, list[Any]]:
     """Return the statement for the rows of several limited querysets; SQLite takes no LIMIT in Django's own union."""
     statements = [part.query.sql_with_params() for part in parts]
     selects = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part{n}" for n, (sql, _) in enumerate(statements))  # noqa: S608
     return f"{selects} {then}".strip(), [value for _, values in statements for value in values]
 
 
-def objects(rows: QuerySet[M]) -> list[M]:
+def load_objects(rows: QuerySet[M]) -> list[M]:
     """Return the objects of `rows`, whose statement changes; those of one table as quickly as `Prepared` makes them."""
     if not _is_plain(rows):
         return list(rows)
     compiler = rows.query.get_compiler(rows.db)
     found = compiler.execute_sql()
     names = [one[0].target.attname for one in compiler.select]
-    return [_object(rows.model, rows.db, names, row) for row in compiler.results_iter(found)]
+    return [_build_object(rows.model, rows.db, names, row) for row in compiler.results_iter(found)]
 
 
 def _is_plain(rows: QuerySet[Any, Any]) -> bool:
@@ -114,7 +114,7 @@ def _is_plain(rows: QuerySet[Any, Any]) -> bool:
     return not (query.select_related or query.annotations or plain._prefetch_related_lookups)  # noqa: SLF001
 
 
-def _object(model: type[M], alias: str, names: Sequence[str], row: Sequence[Any]) -> M:
+def _build_object(model: type[M], alias: str, names: Sequence[str], row: Sequence[Any]) -> M:
     """Return the object with these columns.
 
     `Model.from_db` makes the same, but goes through all fields of the model for each row: ten times as long.
@@ -126,11 +126,11 @@ def _object(model: type[M], alias: str, names: Sequence[str], row: Sequence[Any]
     return made
 
 
-def _making(rows: QuerySet[Any, Any], columns: Sequence[Any]) -> Callable[[list[Any]], Any] | None:
+def _row_builder(rows: QuerySet[Any, Any], columns: Sequence[Any]) -> Callable[[list[Any]], Any] | None:
     """Return what turns the columns of a row into what `rows` yields, None for tuples."""
     kind = rows._iterable_class  # noqa: SLF001  (Django has no other word for it)
     if kind is ModelIterable and _is_plain(rows):
-        return partial(_object, rows.model, rows.db, [one.target.attname for one in columns])
+        return partial(_build_object, rows.model, rows.db, [one.target.attname for one in columns])
     if kind is FlatValuesListIterable:
         return lambda row: row[0]
     if kind is ValuesListIterable:

@@ -16,16 +16,16 @@ from django.db import connections, router
 from django.utils import timezone
 
 from maillog import labels
-from maillog.models import Status, Tally, TallyDelta, WaitingHour
-from maillog.statistics.rollups import BOUNDS, DAY, HOUR, hour_of
+from maillog.models import Rollup, RollupDelta, Status, WaitingPeak
+from maillog.statistics.rollups import BUCKET_BOUNDS, DAY, HOUR, hour_of
 
 PERCENTILES = (50, 95, 99)
-GAUGE = "waiting"
-NAMED = 5  # errors, templates and connections that are told
+WAITING_KIND = "waiting"
+TOP = 5  # errors, templates and connections that are told
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class TimeSlot:
     """One bar: the mails that ended from `start` up to `end`, by status, and the most that waited (None: unknown)."""
 
     start: datetime
@@ -50,7 +50,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class GroupShare:
     """How many mails of a template, or of a connection, ended, and how many of them were sent and failed."""
 
     name: str
@@ -66,25 +66,25 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaders:
+class Breakdown:
     """What is behind the bars: the commonest errors (by kind), templates, connections, and how long delivery took.
 
     `within` are upper bounds in seconds, by percent of the mails that were sent: true to a quarter of the time.
     """
 
     errors: list[tuple[str, int]] = field(default_factory=list)
-    templates: list[Share] = field(default_factory=list)
-    connections: list[Share] = field(default_factory=list)
+    templates: list[GroupShare] = field(default_factory=list)
+    connections: list[GroupShare] = field(default_factory=list)
     within: dict[int, float] = field(default_factory=dict)
 
 
-def hours_before(now: datetime, count: int = DAY) -> list[datetime]:
+def last_hours(now: datetime, count: int = DAY) -> list[datetime]:
     """Return the beginnings of the last `count` hours, the running one included, and its end: count + 1 moments."""
     last = hour_of(now) + 1
-    return [_moment(hour) for hour in range(last - count, last + 1)]
+    return [_hour_start(hour) for hour in range(last - count, last + 1)]
 
 
-def days_before(now: datetime, count: int = 30) -> list[datetime]:
+def last_days(now: datetime, count: int = 30) -> list[datetime]:
     """Return where the last `count` days of the time zone in force begin, today included, and where it ends.
 
     Sums are of full hours in UTC. Where midnight is in the middle of one (India, Nepal), that hour belongs to the day
@@ -96,50 +96,53 @@ def days_before(now: datetime, count: int = 30) -> list[datetime]:
         datetime(day.year, day.month, day.day, tzinfo=zone)
         for day in (today + timedelta(days=number) for number in range(1 - count, 2))
     ]
-    return [_moment(-int(-moment.timestamp() // HOUR)) for moment in midnights]
+    return [_hour_start(-int(-moment.timestamp() // HOUR)) for moment in midnights]
 
 
-def ended(now: datetime) -> Counter[str]:
+def ended_in_last_day(now: datetime) -> Counter[str]:
     """Return how many mails ended how in the running hour and the 23 before it, exactly: one query."""
-    return slots([], now)[1]
+    return time_slots([], now)[1]
 
 
-def slots(bounds: Sequence[datetime], now: datetime) -> tuple[list[Slot], Counter[str]]:
+def time_slots(bounds: Sequence[datetime], now: datetime) -> tuple[list[TimeSlot], Counter[str]]:
     """Return what ended and waited between each two of `bounds`, which are full hours; and `ended`. One query."""
     between = [(hour_of(start), hour_of(end)) for start, end in pairwise(bounds)]
-    parts = [(number, Tally.Span.HOUR.value, first, end) for number, (first, end) in enumerate(between)]
+    parts = [(number, Rollup.Span.HOUR.value, first, end) for number, (first, end) in enumerate(between)]
     last_day = len(parts)
     stop = hour_of(now) + 1
-    parts.append((last_day, Tally.Span.HOUR.value, stop - DAY, stop))
+    parts.append((last_day, Rollup.Span.HOUR.value, stop - DAY, stop))
     counts: list[Counter[str]] = [Counter() for _ in parts]
     waiting: dict[int, int] = {}
-    for number, kind, status, _, count in _sums(parts, [Tally.Kind.STATUS.value], gauge=True):
-        if kind == GAUGE:
+    for number, kind, status, _, count in _query_sums(parts, [Rollup.Kind.STATUS.value], gauge=True):
+        if kind == WAITING_KIND:
             waiting[number] = count
         else:
             counts[number][status] += count
     found = [
-        Slot(start, end, counts[number], waiting.get(number)) for number, (start, end) in enumerate(pairwise(bounds))
+        TimeSlot(start, end, counts[number], waiting.get(number))
+        for number, (start, end) in enumerate(pairwise(bounds))
     ]
     return found, counts[last_day]
 
 
-def leaders(first: datetime, end: datetime) -> Leaders:
+def breakdown(first: datetime, end: datetime) -> Breakdown:
     """Return what is behind the mails that ended from `first` up to `end`, both full hours: one query."""
-    kinds = [Tally.Kind.ERROR, Tally.Kind.TEMPLATE, Tally.Kind.CONNECTION, Tally.Kind.TIME]
+    kinds = [Rollup.Kind.ERROR, Rollup.Kind.TEMPLATE, Rollup.Kind.CONNECTION, Rollup.Kind.TIME]
     by: dict[str, dict[str, Counter[str]]] = {kind.value: {} for kind in kinds}
-    for _, kind, status, name, count in _sums(_parts(hour_of(first), hour_of(end)), [kind.value for kind in kinds]):
+    for _, kind, status, name, count in _query_sums(
+        _spans(hour_of(first), hour_of(end)), [kind.value for kind in kinds]
+    ):
         by[kind].setdefault(name, Counter())[status] += count
-    errors = Counter({name: sum(found.values()) for name, found in by[Tally.Kind.ERROR].items()})
-    templates = _shares(by[Tally.Kind.TEMPLATE])
-    connected = _shares(by[Tally.Kind.CONNECTION])
+    errors = Counter({name: sum(found.values()) for name, found in by[Rollup.Kind.ERROR].items()})
+    templates = _largest(by[Rollup.Kind.TEMPLATE])
+    connected = _largest(by[Rollup.Kind.CONNECTION])
     wanted = [int(one.name) for one in (*templates, *connected)]
-    texts = {str(pk): text for pk, text in labels.texts(wanted).items()}
-    times = Counter({int(name): found[Status.SENT] for name, found in by[Tally.Kind.TIME].items()})
-    return Leaders(
-        errors=[(name, count) for name, count in errors.most_common(NAMED) if count > 0],
-        templates=_named(templates, texts),
-        connections=_named(connected, texts),
+    texts = {str(pk): text for pk, text in labels.label_texts(wanted).items()}
+    times = Counter({int(name): found[Status.SENT] for name, found in by[Rollup.Kind.TIME].items()})
+    return Breakdown(
+        errors=[(name, count) for name, count in errors.most_common(TOP) if count > 0],
+        templates=_with_names(templates, texts),
+        connections=_with_names(connected, texts),
         within=percentiles(times),
     )
 
@@ -153,37 +156,37 @@ def percentiles(times: Counter[int]) -> dict[int, float]:
     for bucket, count in sorted(times.items()):
         reached += count
         while wanted and reached * 100 >= wanted[0] * total:
-            found[wanted.pop(0)] = BOUNDS[min(bucket, len(BOUNDS) - 1)]
+            found[wanted.pop(0)] = BUCKET_BOUNDS[min(bucket, len(BUCKET_BOUNDS) - 1)]
     return found
 
 
-def _moment(hour: int) -> datetime:
+def _hour_start(hour: int) -> datetime:
     return datetime.fromtimestamp(hour * HOUR, UTC)
 
 
-def _parts(first: int, end: int) -> list[tuple[int, int, int, int]]:
+def _spans(first: int, end: int) -> list[tuple[int, int, int, int]]:
     """Return the time from `first` up to `end` as whole days of UTC and the hours before and after them."""
     first_day, last_day = -(-first // DAY) * DAY, end // DAY * DAY
     if first_day >= last_day:
-        return [(0, Tally.Span.HOUR.value, first, end)]
+        return [(0, Rollup.Span.HOUR.value, first, end)]
     edges = [(first, first_day), (last_day, end)]
-    hours = [(0, Tally.Span.HOUR.value, start, stop) for start, stop in edges if start < stop]
-    return [(0, Tally.Span.DAY.value, first_day, last_day), *hours]
+    hours = [(0, Rollup.Span.HOUR.value, start, stop) for start, stop in edges if start < stop]
+    return [(0, Rollup.Span.DAY.value, first_day, last_day), *hours]
 
 
-def _shares(found: dict[str, Counter[str]]) -> list[Share]:
+def _largest(found: dict[str, Counter[str]]) -> list[GroupShare]:
     """Return the largest, by the id of their label."""
     all_of_them = (
-        Share(name, sum(ended.values()), ended[Status.SENT], ended[Status.FAILED]) for name, ended in found.items()
+        GroupShare(name, sum(ended.values()), ended[Status.SENT], ended[Status.FAILED]) for name, ended in found.items()
     )
-    return sorted((one for one in all_of_them if one.total > 0), key=lambda one: (-one.total, int(one.name)))[:NAMED]
+    return sorted((one for one in all_of_them if one.total > 0), key=lambda one: (-one.total, int(one.name)))[:TOP]
 
 
-def _named(shares: Iterable[Share], texts: dict[str, str]) -> list[Share]:
-    return [Share(texts[one.name], one.total, one.sent, one.failed) for one in shares if one.name in texts]
+def _with_names(shares: Iterable[GroupShare], texts: dict[str, str]) -> list[GroupShare]:
+    return [GroupShare(texts[one.name], one.total, one.sent, one.failed) for one in shares if one.name in texts]
 
 
-def _sums(
+def _query_sums(
     parts: Sequence[tuple[int, int, int, int]], kinds: Sequence[str], *, gauge: bool = False
 ) -> list[tuple[int, str, str, str, int]]:
     """Return (number of the part, kind, status, name, count) of all kinds in all of the parts: one statement.
@@ -191,13 +194,13 @@ def _sums(
     A part is (number, span, first hour, hour after the last). Of differences the times alone count, not the spans. With
     `gauge` the most that waited come along, as a kind of their own.
     """
-    connection = connections[router.db_for_read(Tally)]
+    connection = connections[router.db_for_read(Rollup)]
     quote = connection.ops.quote_name
-    tally, delta = quote(Tally._meta.db_table), quote(TallyDelta._meta.db_table)
+    rollup, delta = quote(Rollup._meta.db_table), quote(RollupDelta._meta.db_table)
     values = ", ".join(f"({', '.join(str(int(one)) for one in part)})" for part in parts)
     marks = ", ".join(f"'{kind}'" for kind in kinds)
     of_sums = (
-        f"SELECT part.n, t.kind, t.status, t.name, SUM(t.count) FROM part JOIN {tally} AS t"  # noqa: S608
+        f"SELECT part.n, t.kind, t.status, t.name, SUM(t.count) FROM part JOIN {rollup} AS t"  # noqa: S608
         f" ON t.span = part.span AND t.kind IN ({marks}) AND t.hour >= part.start AND t.hour < part.stop"
         " GROUP BY 1, 2, 3, 4"
     )
@@ -206,11 +209,11 @@ def _sums(
         f"SELECT part.n, '{kind}', d.status, d.name, SUM(d.count) FROM part JOIN"  # noqa: S608
         f" (SELECT hour, status, {name} AS name, SUM(count) AS count FROM {delta}{condition} GROUP BY 1, 2, 3) AS d"
         " ON d.hour >= part.start AND d.hour < part.stop GROUP BY 1, 2, 3, 4"
-        for kind, (name, condition) in ((kind, DELTAS[kind]) for kind in kinds)
+        for kind, (name, condition) in ((kind, DELTA_COLUMNS[kind]) for kind in kinds)
     ]
     of_waiting = (
-        f"SELECT part.n, '{GAUGE}', '', '', MAX(w.most) FROM part"  # noqa: S608
-        f" JOIN {quote(WaitingHour._meta.db_table)} AS w ON w.hour >= part.start AND w.hour < part.stop GROUP BY part.n"
+        f"SELECT part.n, '{WAITING_KIND}', '', '', MAX(w.most) FROM part"  # noqa: S608
+        f" JOIN {quote(WaitingPeak._meta.db_table)} AS w ON w.hour >= part.start AND w.hour < part.stop GROUP BY part.n"
     )
     statements = [of_sums, *of_differences, *([of_waiting] if gauge else [])]
     with connection.cursor() as cursor:
@@ -219,10 +222,10 @@ def _sums(
 
 
 # How a difference says what a sum says by its name, and when it counts at all.
-DELTAS = {
-    Tally.Kind.STATUS.value: ("CAST('' AS varchar(20))", ""),
-    Tally.Kind.TEMPLATE.value: ("CAST(template AS varchar(20))", " WHERE template <> 0"),
-    Tally.Kind.CONNECTION.value: ("CAST(connection AS varchar(20))", " WHERE connection <> 0"),
-    Tally.Kind.ERROR.value: ("error", " WHERE error <> ''"),
-    Tally.Kind.TIME.value: ("CAST(bucket AS varchar(20))", " WHERE bucket >= 0"),
+DELTA_COLUMNS = {
+    Rollup.Kind.STATUS.value: ("CAST('' AS varchar(20))", ""),
+    Rollup.Kind.TEMPLATE.value: ("CAST(template AS varchar(20))", " WHERE template <> 0"),
+    Rollup.Kind.CONNECTION.value: ("CAST(connection AS varchar(20))", " WHERE connection <> 0"),
+    Rollup.Kind.ERROR.value: ("error", " WHERE error <> ''"),
+    Rollup.Kind.TIME.value: ("CAST(bucket AS varchar(20))", " WHERE bucket >= 0"),
 }

@@ -20,31 +20,31 @@ from typing import NamedTuple
 from django.db import connections, router, transaction
 from django.utils import timezone
 
-from maillog.labels import labels
+from maillog.labels import label_ids
 from maillog.models import FINAL, Attempt, Label, Message, Status
-from maillog.models.rollup import Tally, TallyDelta, TallyKeeping, WaitingHour
+from maillog.models.rollup import Rollup, RollupDelta, RollupLock, WaitingPeak
 from maillog.outcomes import ClaimedRow, Settlement
-from maillog.sql.batches import among, insert_rows
+from maillog.sql.batches import id_list, insert_rows
 from maillog.text import fit
 
 HOUR = 3600
 DAY = 24  # hours
 BLOCK = 10_000  # mails
-KEPT = timedelta(days=40)  # the page shows 30 days, which reach into 31 or 32 days of UTC
-FOLDED_AT_ONCE = 2_000
-MOST_FOLDS = 10  # of a beat; what is left waits for the next
-DROPPED_AT_ONCE = 5_000
+RETENTION = timedelta(days=40)  # the page shows 30 days, which reach into 31 or 32 days of UTC
+FOLD_BATCH = 2_000
+MAX_FOLDS = 10  # of a beat; what is left waits for the next
+DELETE_BATCH = 5_000
 
 # Upper bounds in seconds of the buckets of delivery times: from a millisecond on, each a quarter longer than the last
 # (ten make a factor of ten), up to 115 days. The last bucket holds what is longer.
-BOUNDS = tuple(10 ** (step / 10 - 3) for step in range(101))
+BUCKET_BOUNDS = tuple(10 ** (step / 10 - 3) for step in range(101))
 NO_BUCKET = -1
 
 COLUMNS = ["hour", "block", "status", "template", "connection", "error", "bucket", "count"]
 _CODES = re.compile(r"([245]\d\d)(?: ([245]\.\d{1,3}\.\d{1,3}))?(?!\d)", re.ASCII)
 
 
-class Cell(NamedTuple):
+class DeltaKey(NamedTuple):
     """What mails have in common that count as one difference."""
 
     hour: int
@@ -56,7 +56,7 @@ class Cell(NamedTuple):
     bucket: int
 
 
-class Ended(NamedTuple):
+class EndedMessage(NamedTuple):
     """What is read of mails that have ended."""
 
     id: int
@@ -68,8 +68,8 @@ class Ended(NamedTuple):
     finished_at: datetime
 
 
-class Sum(NamedTuple):
-    """The key of one row of `Tally`."""
+class RollupKey(NamedTuple):
+    """The key of one row of `Rollup`."""
 
     span: int
     kind: str
@@ -85,83 +85,87 @@ def hour_of(moment: datetime) -> int:
 
 def bucket_of(seconds: float) -> int:
     """Return the bucket of a delivery that took so long."""
-    return bisect_left(BOUNDS, seconds)
+    return bisect_left(BUCKET_BOUNDS, seconds)
 
 
 # ---------------------------------------------------------------- differences
 
 
-def count(ids: Iterable[int]) -> None:
+def record_ended(ids: Iterable[int]) -> None:
     """Count those mails of `ids` that have ended. For use in the transaction that ended them."""
-    _note(_cells(_ended(ids)))
+    _insert_deltas(_count_keys(_load_ended(ids)))
 
 
-def take_back(ids: Iterable[int]) -> None:
+def undo_ended(ids: Iterable[int]) -> None:
     """Take back that those of `ids` ended that had. For use before they are changed, in the same transaction."""
-    _note(_cells(_ended(ids)), sign=-1)
+    _insert_deltas(_count_keys(_load_ended(ids)), sign=-1)
 
 
-def settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datetime) -> None:
+def record_settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datetime) -> None:
     """Count what ended with these settlements at `now`, whose rows and attempts have just been written.
 
     Does what `take_back` and `count` do, from values that are at hand.
     """
-    before = Counter(_cell_before(row, row.finished_at) for row, _ in pairs if row.finished_at)
+    before = Counter(_former_key(row, row.finished_at) for row, _ in pairs if row.finished_at)
     if before:
-        _note(before, sign=-1)
+        _insert_deltas(before, sign=-1)
     ended = [(row, settlement) for row, settlement in pairs if settlement.is_final]
     if not ended:
         return
-    known = labels(Label.Kind.CONNECTION, {settlement.connection for _, settlement in ended if settlement.connection})
+    known = label_ids(
+        Label.Kind.CONNECTION, {settlement.connection for _, settlement in ended if settlement.connection}
+    )
     failed = [(row.id, fit(one.reason, 500)) for row, one in ended if one.status == Status.FAILED]
-    errors = _errors(failed) if failed else {}
+    errors = _error_kinds(failed) if failed else {}
     hour, end = hour_of(now), now.timestamp()
-    _note(
+    _insert_deltas(
         Counter(
-            Cell(
+            DeltaKey(
                 hour,
                 row.id // BLOCK,
                 str(one.status),
                 row.template_id or 0,
                 known.get(fit(one.connection, 254), row.connection_id) or 0,
                 errors.get(row.id, ""),
-                bisect_left(BOUNDS, end - row.created_at.timestamp()) if one.status == Status.SENT else NO_BUCKET,
+                bisect_left(BUCKET_BOUNDS, end - row.created_at.timestamp())
+                if one.status == Status.SENT
+                else NO_BUCKET,
             )
             for row, one in ended
         )
     )
 
 
-def error_of(reason: str) -> str:
+def error_code(reason: str) -> str:
     """Return the codes that a reason begins with, such as "550 5.1.1" or "421"; empty if it has none."""
     found = _CODES.match(reason)
     return " ".join(part for part in found.groups() if part) if found else ""
 
 
-def cells_of(ended: Iterable[Ended]) -> Counter[Cell]:
+def count_ended(ended: Iterable[EndedMessage]) -> Counter[DeltaKey]:
     """Return these ended mails, counted."""
-    return _cells(list(ended))
+    return _count_keys(list(ended))
 
 
-def _cell_before(row: ClaimedRow, finished_at: datetime) -> Cell:
+def _former_key(row: ClaimedRow, finished_at: datetime) -> DeltaKey:
     """Return how a mail counts that had ended and was claimed all the same: only uncertain ones are."""
     hour = hour_of(finished_at)
     uncertain = Status.UNCERTAIN.value
-    return Cell(hour, row.id // BLOCK, uncertain, row.template_id or 0, row.connection_id or 0, "", NO_BUCKET)
+    return DeltaKey(hour, row.id // BLOCK, uncertain, row.template_id or 0, row.connection_id or 0, "", NO_BUCKET)
 
 
-def _ended(ids: Iterable[int]) -> list[Ended]:
+def _load_ended(ids: Iterable[int]) -> list[EndedMessage]:
     numbers = list(ids)
     if not numbers:
         return []
-    rows = Message.objects.filter(id__in=among(numbers), finished_at__isnull=False).order_by()
-    return [Ended(*row) for row in rows.values_list(*Ended._fields)]
+    rows = Message.objects.filter(id__in=id_list(numbers), finished_at__isnull=False).order_by()
+    return [EndedMessage(*row) for row in rows.values_list(*EndedMessage._fields)]
 
 
-def _cells(ended: Sequence[Ended]) -> Counter[Cell]:
-    errors = _errors([(one.id, one.reason) for one in ended if one.status == Status.FAILED])
+def _count_keys(ended: Sequence[EndedMessage]) -> Counter[DeltaKey]:
+    errors = _error_kinds([(one.id, one.reason) for one in ended if one.status == Status.FAILED])
     return Counter(
-        Cell(
+        DeltaKey(
             hour_of(one.finished_at),
             one.id // BLOCK,
             # One that has ended and is in hand again was uncertain, and is so until the worker reports back.
@@ -175,110 +179,110 @@ def _cells(ended: Sequence[Ended]) -> Counter[Cell]:
     )
 
 
-def _errors(failed: Sequence[tuple[int, str]]) -> dict[int, str]:
+def _error_kinds(failed: Sequence[tuple[int, str]]) -> dict[int, str]:
     """Return the kind of error of failed mails: the server's codes, or how far the last attempt had got."""
-    found = {pk: error_of(reason) for pk, reason in failed}
+    found = {pk: error_code(reason) for pk, reason in failed}
     silent = [pk for pk, error in found.items() if not error]
     if silent:
-        attempts = Attempt.objects.filter(message_id__in=among(silent)).order_by("id")
+        attempts = Attempt.objects.filter(message_id__in=id_list(silent)).order_by("id")
         phases = dict(attempts.values_list("message_id", "phase"))  # the newest of a mail comes last
         found |= {pk: phases.get(pk) or "other" for pk in silent}
     return found
 
 
-def _note(cells: Counter[Cell], *, sign: int = 1) -> None:
+def _insert_deltas(cells: Counter[DeltaKey], *, sign: int = 1) -> None:
     insert_rows(
-        TallyDelta, ({**cell._asdict(), "count": sign * number} for cell, number in cells.items()), columns=COLUMNS
+        RollupDelta, ({**cell._asdict(), "count": sign * number} for cell, number in cells.items()), columns=COLUMNS
     )
 
 
 # ---------------------------------------------------------------- sums
 
 
-def fold() -> int:
+def fold_deltas() -> int:
     """Add the differences to the sums, and return how many there were; short transactions, one process at a time."""
     done = 0
-    for _ in range(MOST_FOLDS):
-        folded = _fold_some()
+    for _ in range(MAX_FOLDS):
+        folded = _fold_batch()
         done += folded
-        if folded < FOLDED_AT_ONCE:
+        if folded < FOLD_BATCH:
             break
     return done
 
 
-def _fold_some() -> int:
-    if not TallyDelta.objects.exists():
+def _fold_batch() -> int:
+    if not RollupDelta.objects.exists():
         return 0
     with transaction.atomic():
-        if not keeping_is_ours():
+        if not lock_rollups():
             return 0
-        deltas = list(TallyDelta.objects.order_by("id").values_list("id", *COLUMNS)[:FOLDED_AT_ONCE])
-        cells: Counter[Cell] = Counter()
+        deltas = list(RollupDelta.objects.order_by("id").values_list("id", *COLUMNS)[:FOLD_BATCH])
+        cells: Counter[DeltaKey] = Counter()
         for _, *key, number in deltas:
-            cells[Cell(*key)] += number
-        add(cells)
-        TallyDelta.objects.filter(id__in=among(pk for pk, *_ in deltas)).delete()
+            cells[DeltaKey(*key)] += number
+        add_to_rollups(cells)
+        RollupDelta.objects.filter(id__in=id_list(pk for pk, *_ in deltas)).delete()
     return len(deltas)
 
 
-def keeping_is_ours() -> bool:
+def lock_rollups() -> bool:
     """Return whether the sums are ours for the rest of this transaction: nobody else adds, nobody counts anew."""
-    row = TallyKeeping.objects.select_for_update(skip_locked=True).filter(pk=TallyKeeping.KEY).first()
+    row = RollupLock.objects.select_for_update(skip_locked=True).filter(pk=RollupLock.KEY).first()
     if row is None:  # another process has it, or nobody ever had
-        TallyKeeping.objects.bulk_create([TallyKeeping(pk=TallyKeeping.KEY)], ignore_conflicts=True)
-        row = TallyKeeping.objects.select_for_update(skip_locked=True).filter(pk=TallyKeeping.KEY).first()
+        RollupLock.objects.bulk_create([RollupLock(pk=RollupLock.KEY)], ignore_conflicts=True)
+        row = RollupLock.objects.select_for_update(skip_locked=True).filter(pk=RollupLock.KEY).first()
     return row is not None and (row.rebuilding_until is None or row.rebuilding_until <= timezone.now())
 
 
-def add(cells: Counter[Cell]) -> None:
+def add_to_rollups(cells: Counter[DeltaKey]) -> None:
     """Add to the sums of the hours and of the days. In the order of their keys, so that nobody waits crosswise."""
-    sums: Counter[Sum] = Counter()
+    sums: Counter[RollupKey] = Counter()
     for cell, number in cells.items():
-        for span, hour in ((Tally.Span.HOUR.value, cell.hour), (Tally.Span.DAY.value, cell.hour // DAY * DAY)):
-            for kind, status, name in _marks(cell):
-                sums[Sum(span, kind, hour, status, name)] += number
+        for span, hour in ((Rollup.Span.HOUR.value, cell.hour), (Rollup.Span.DAY.value, cell.hour // DAY * DAY)):
+            for kind, status, name in _dimensions(cell):
+                sums[RollupKey(span, kind, hour, status, name)] += number
     rows = [(*key, number) for key, number in sorted(sums.items()) if number]
     if not rows:
         return
-    connection = connections[router.db_for_write(Tally)]
-    table = connection.ops.quote_name(Tally._meta.db_table)
-    names = ", ".join((*Sum._fields, "count"))
+    connection = connections[router.db_for_write(Rollup)]
+    table = connection.ops.quote_name(Rollup._meta.db_table)
+    names = ", ".join((*RollupKey._fields, "count"))
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {table} ({names}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608  (names of ours)
-            f" ON CONFLICT ({', '.join(Sum._fields)}) DO UPDATE SET count = {table}.count + excluded.count",
+            f" ON CONFLICT ({', '.join(RollupKey._fields)}) DO UPDATE SET count = {table}.count + excluded.count",
             rows,
         )
 
 
-def _marks(cell: Cell) -> Iterable[tuple[str, str, str]]:
-    yield Tally.Kind.STATUS.value, cell.status, ""
+def _dimensions(cell: DeltaKey) -> Iterable[tuple[str, str, str]]:
+    yield Rollup.Kind.STATUS.value, cell.status, ""
     if cell.template:
-        yield Tally.Kind.TEMPLATE.value, cell.status, str(cell.template)
+        yield Rollup.Kind.TEMPLATE.value, cell.status, str(cell.template)
     if cell.connection:
-        yield Tally.Kind.CONNECTION.value, cell.status, str(cell.connection)
+        yield Rollup.Kind.CONNECTION.value, cell.status, str(cell.connection)
     if cell.error:
-        yield Tally.Kind.ERROR.value, cell.status, cell.error
+        yield Rollup.Kind.ERROR.value, cell.status, cell.error
     if cell.bucket != NO_BUCKET:
-        yield Tally.Kind.TIME.value, cell.status, str(cell.bucket)
+        yield Rollup.Kind.TIME.value, cell.status, str(cell.bucket)
 
 
-def drop_old(now: datetime) -> int:
+def delete_old(now: datetime) -> int:
     """Delete the sums of hours and days that ended 40 days ago, at most some thousand at once; return how many."""
-    before = hour_of(now - KEPT)
-    gone = WaitingHour.objects.filter(hour__lt=before).delete()[0]
-    for span in Tally.Span:
-        for kind in Tally.Kind:
-            old = Tally.objects.filter(span=span, kind=kind, hour__lt=before).order_by("hour")
-            ids = list(old.values_list("id", flat=True)[:DROPPED_AT_ONCE])
-            gone += Tally.objects.filter(id__in=among(ids)).delete()[0] if ids else 0
+    before = hour_of(now - RETENTION)
+    gone = WaitingPeak.objects.filter(hour__lt=before).delete()[0]
+    for span in Rollup.Span:
+        for kind in Rollup.Kind:
+            old = Rollup.objects.filter(span=span, kind=kind, hour__lt=before).order_by("hour")
+            ids = list(old.values_list("id", flat=True)[:DELETE_BATCH])
+            gone += Rollup.objects.filter(id__in=id_list(ids)).delete()[0] if ids else 0
     return gone
 
 
-def note_waiting(number: int, now: datetime) -> None:
+def record_waiting(number: int, now: datetime) -> None:
     """Remember that so many mails wait, if they are more than before in this hour."""
     hour = hour_of(now)
-    mine = WaitingHour.objects.filter(hour=hour)
+    mine = WaitingPeak.objects.filter(hour=hour)
     if mine.filter(most__lt=number).update(most=number) or mine.exists():
         return
-    WaitingHour.objects.bulk_create([WaitingHour(hour=hour, most=number)], ignore_conflicts=True)
+    WaitingPeak.objects.bulk_create([WaitingPeak(hour=hour, most=number)], ignore_conflicts=True)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from maillog.models import MailEvent, Message
+from maillog.models import AuditEvent, Message
 from maillog.search.paging import LARGEST_ID
 
 SIZE = 50
@@ -27,7 +27,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Show 50 lines, newest first; what is no number in the address counts as missing, and is said."""
     place = AuditPageForm(request.GET)
     misplaced = not place.is_valid()
-    lines = MailEvent.objects.order_by("-id")
+    lines = AuditEvent.objects.order_by("-id")
     if place.cleaned_data.get("mail"):
         lines = lines.filter(mail_number=place.cleaned_data["mail"])
     if place.cleaned_data.get("before"):

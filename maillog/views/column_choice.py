@@ -10,16 +10,16 @@ from django.views.decorators.http import require_POST
 
 from maillog.listing import columns
 from maillog.listing.list_request import query_string
-from maillog.requests import PersonRequest
-from maillog.search.query import LONGEST
+from maillog.requests import SignedInRequest
+from maillog.search.query import MAX_LENGTH
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
-def choose(request: PersonRequest) -> HttpResponse:
+def choose(request: SignedInRequest) -> HttpResponse:
     """Keep the choice, or go back to what is usual, and return to the list. Names that there are not are left out."""
     if request.POST.get("usual"):
         columns.reset(request.user.pk)
     else:
         columns.choose(request.user.pk, request.POST.getlist("columns"))
-    return redirect(reverse("maillog:list") + query_string(request.POST.get("q", "")[:LONGEST]))
+    return redirect(reverse("maillog:list") + query_string(request.POST.get("q", "")[:MAX_LENGTH]))

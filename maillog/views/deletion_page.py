@@ -27,6 +27,6 @@ def delete(request: PersonRequest, mail_id: int) -> HttpResponse:
     if request.method == "POST" and removing.delete([mail.pk], actor=request.user):
         messages.success(request, gettext("Mail %d was deleted.") % mail_id)
         return redirect("maillog:list")
-    ended = removing.removable(Message.objects.filter(pk=mail.pk)).exists()
+    ended = removing.deletable(Message.objects.filter(pk=mail.pk)).exists()
     context = {"mail": mail, "ended": ended}
     return render(request, "maillog/message_delete.html", context, status=422 if request.method == "POST" else 200)

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_safe
 from maillog.models import Message
 from maillog.search import export as exporting
 from maillog.search.filters import MailFilter
-from maillog.search.results import Found
+from maillog.search.results import SearchResult
 
-FORMATS: dict[str, tuple[str, Callable[[Found], Iterator[str]]]] = {
+FORMATS: dict[str, tuple[str, Callable[[SearchResult], Iterator[str]]]] = {
     "csv": ("text/csv; charset=utf-8", exporting.csv_lines),
     "jsonl": ("application/jsonl; charset=utf-8", exporting.json_lines),
 }

@@ -21,14 +21,14 @@ from maillog.listing.list_request import parse_request, query_only
 from maillog.listing.rows import changed_and_gone, count_label, fields, rows, texts_by_id
 from maillog.listing.widgets import chips
 from maillog.models import Message
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from maillog.search.counts import newest_id, status_counts
-from maillog.search.paging import LARGEST_ID, SIZE
-from maillog.search.query import LONGEST
+from maillog.search.paging import LARGEST_ID, PAGE_SIZE
+from maillog.search.query import MAX_LENGTH
 from maillog.views.message_list import ACTION_PERMISSIONS, list_context
 
 SEEN_HEADER = "X-Log-Seen"  # up to which mail the page knows what came
-MOST_ROWS = 2 * SIZE
+MOST_ROWS = 2 * PAGE_SIZE
 _ROWS = re.compile(r"(\d{1,19})\.([0-9a-f]{1,8})", re.ASCII)
 
 
@@ -39,7 +39,7 @@ class LiveForm(forms.Form):
     nobody is busy in it, so that it may be replaced as a whole.
     """
 
-    text = forms.CharField(max_length=LONGEST, required=False)
+    text = forms.CharField(max_length=MAX_LENGTH, required=False)
     rows = forms.CharField(max_length=32 * MOST_ROWS, required=False)
     since = forms.IntegerField(min_value=0, max_value=LARGEST_ID, required=False)
     seen = forms.IntegerField(min_value=0, max_value=LARGEST_ID, required=False)
@@ -59,7 +59,7 @@ class LiveForm(forms.Form):
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def live(request: PersonRequest) -> HttpResponse:
+def live(request: SignedInRequest) -> HttpResponse:
     """Send what is new; nothing (204) if nothing is."""
     form = LiveForm(request.GET)
     if not form.is_valid():
@@ -75,7 +75,7 @@ def live(request: PersonRequest) -> HttpResponse:
     found = parse_request(query_only(shown["text"]), Message.objects.only(*fields(chosen)))
     new = []
     if came and found.filters.is_valid():
-        new = found.filters.found.page(SIZE + 1, after=since)
+        new = found.filters.found.page(PAGE_SIZE + 1, after=since)
     if new and shown["calm"]:
         context = list_context(request, found, chosen) | {"swapped": True, "announced": new_messages_label(len(new))}
         response = render(request, "maillog/_replaced_list.html", context)
@@ -100,4 +100,4 @@ def live(request: PersonRequest) -> HttpResponse:
 
 def new_messages_label(count: int) -> str:
     """Return how many mails came, counted up to a page."""
-    return count_label(min(count, SIZE), more=count > SIZE)
+    return count_label(min(count, PAGE_SIZE), more=count > PAGE_SIZE)

@@ -21,10 +21,10 @@ from maillog.listing.rows import fields, relative_units, rows, texts_by_id
 from maillog.listing.widgets import boxes, chips, options
 from maillog.models import Message
 from maillog.recipients.history import whole_address
-from maillog.requests import PersonRequest
+from maillog.requests import SignedInRequest
 from maillog.search.counts import newest_id, status_counts
 from maillog.search.paging import Page, page_of
-from maillog.search.query import NAMES, plain
+from maillog.search.query import NAMES, without_quotes
 from maillog.search.saved import searches_of
 from maillog.search.suggestions import suggestions
 
@@ -71,7 +71,7 @@ class NameFilter:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def listing(request: PersonRequest) -> HttpResponse:
+def listing(request: SignedInRequest) -> HttpResponse:
     """Show the mails that match, 50 a page, newest first. Fields beside the search box become a part of its text."""
     chosen = layout_of(request.user.pk)
     found = parse_request(request.GET, Message.objects.only(*fields(chosen)))
@@ -88,7 +88,7 @@ def listing(request: PersonRequest) -> HttpResponse:
     return response
 
 
-def list_context(request: PersonRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
+def list_context(request: SignedInRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
     """Return what the list itself shows, and what live updates go on from."""
     newest = newest_id()  # before the page is read: what comes in between is not missed
     filters, misplaced = found.filters, False
@@ -119,7 +119,7 @@ def list_context(request: PersonRequest, found: ListRequest, chosen: Layout) -> 
     }
 
 
-def toolbar_context(request: PersonRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
+def toolbar_context(request: SignedInRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
     """Return what stands around the list, and which of it a part of the page must bring along."""
     shown = found.displayed
     return {
@@ -171,7 +171,7 @@ def name_filters(found: ListRequest) -> list[NameFilter]:
     result = []
     for name, any_of_them in ANY_LABELS.items():
         names, chosen = known[name], shown.get(name, "")
-        chosen = next((one for one in names if plain(one) == plain(chosen)), chosen)
+        chosen = next((one for one in names if without_quotes(one) == without_quotes(chosen)), chosen)
         if chosen and chosen not in names:
             names = [chosen, *names]
         if len(names) > 1 or chosen:

@@ -66,7 +66,7 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
     recipients = list(mail.recipients.all())
     attempts = list(mail.attempts.all())
     if body.mime is not None and request.method == "GET":
-        audit_log.note_look(mail.pk, actor=request.user)
+        audit_log.record_view(mail.pk, actor=request.user)
     unrecorded = mail.attempt_count - len(attempts) - (mail.status == Status.SENDING)
     context = {
         "mail": mail,
@@ -85,12 +85,12 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         "edition": template_link.version_label(mail),
         "revision": (revision := hooks.revision(mail)),
         "revision_url": revision.url if revision and request.user.has_perm(revision.permission) else "",
-        "repeated_as": resends.repeated_as(mail.pk),
+        "repeated_as": resends.resent_as(mail.pk),
         "version_url": template_link.version_url(mail) if request.user.has_perm(template_link.PERMISSION) else "",
         "tabs": [(key, label, key == tab) for key, label in TABS.items()],
         "tab": tab,
         "refusal": body.refusal,
-        "trail": audit_log.of_mail(mail.pk, looks_too=request.user.has_perm("maillog.view_body")),
+        "trail": audit_log.events_of(mail.pk, looks_too=request.user.has_perm("maillog.view_body")),
         **actions(request, mail),
     }
     if body.mime is not None:
@@ -103,7 +103,7 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
 
 def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     """Return which buttons the person gets, and why a failed mail cannot be retried."""
-    ended = mail.status in deletion.REMOVABLE and mail.next_attempt_at is None
+    ended = mail.status in deletion.DELETABLE and mail.next_attempt_at is None
     buttons = {
         "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
         "issues_anew": hooks.can_reissue(mail),
@@ -111,7 +111,7 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     }
     if not request.user.has_perm("mailadmin.manage_queue"):
         return buttons
-    hindered = acting.what_hinders(mail) if mail.status == Status.FAILED else acting.Retried(due=1)
+    hindered = acting.preview_retry(mail) if mail.status == Status.FAILED else acting.RetryResult(due=1)
     return buttons | {
         "can_retry": mail.status in acting.RETRIABLE and hindered.due,
         "can_cancel": mail.status in acting.CANCELLABLE,
@@ -128,7 +128,7 @@ def preview(request: PersonRequest, mail_id: int) -> HttpResponse:
     if view is None or view.html is None:
         raise Http404
     if request.method == "GET":
-        audit_log.note_look(mail_id, actor=request.user)
+        audit_log.record_view(mail_id, actor=request.user)
     return HttpResponse(
         frame_document(view.html, view.images),
         headers={
@@ -149,7 +149,7 @@ def source(request: PersonRequest, mail_id: int) -> HttpResponse:
     if mime is None:
         raise Http404
     if request.method == "GET":
-        audit_log.note_look(mail_id, actor=request.user, downloaded=True)
+        audit_log.record_view(mail_id, actor=request.user, downloaded=True)
     return HttpResponse(
         mime,
         content_type="message/rfc822",

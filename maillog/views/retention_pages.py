@@ -44,7 +44,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             (gettext("New each day"), figures.per_day),
             *([(gettext("In the end"), figures.limit)] if figures.limit else []),
         ],
-        "table_octets": forecast.table_octets(),
+        "table_octets": forecast.table_bytes(),
         "last_run": pruning.last_run(),
         "change": retention.last_change(),
     }
@@ -57,7 +57,7 @@ def edit(request: PersonRequest) -> HttpResponse:
     """Change the rules."""
     form = RetentionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        retention.change(form.cleaned_data, by=str(request.user))
+        retention.save_rules(form.cleaned_data, by=str(request.user))
         messages.success(request, gettext("The rules were saved. They hold from the next run on."))
         return redirect("maillog:retention")
     return render(request, "maillog/retention_form.html", {"form": form}, status=422 if form.errors else 200)

@@ -12,17 +12,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from maillog.listing.list_request import query_string
 from maillog.models import SavedSearch
-from maillog.models.list_preference import MOST_SEARCHES
-from maillog.requests import PersonRequest
-from maillog.search.saved import NameForm, SearchForm, searches_of
+from maillog.models.list_preference import MAX_SEARCHES
+from maillog.requests import SignedInRequest
+from maillog.search.saved import SavedSearchForm, SearchNameForm, searches_of
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def searches(request: PersonRequest) -> HttpResponse:
+def searches(request: SignedInRequest) -> HttpResponse:
     """List one's searches; save a new one, and return to what it finds."""
     posted = request.method == "POST"
-    form = SearchForm(request.POST if posted else None, search=SavedSearch(user_id=request.user.pk))
+    form = SavedSearchForm(request.POST if posted else None, search=SavedSearch(user_id=request.user.pk))
     if posted and form.is_valid() and form.save():
         messages.success(request, gettext("“%s” is saved.") % form.search.name)
         return redirect(reverse("maillog:list") + query_string(form.search.query))
@@ -31,19 +31,19 @@ def searches(request: PersonRequest) -> HttpResponse:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
-def rename(request: PersonRequest, pk: int) -> HttpResponse:
+def rename(request: SignedInRequest, pk: int) -> HttpResponse:
     """Give one of one's searches another name."""
     search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
-    form = NameForm(request.POST, search=search, auto_id=f"id_{pk}_%s")
+    form = SearchNameForm(request.POST, search=search, auto_id=f"id_{pk}_%s")
     if form.is_valid() and form.save():
         messages.success(request, gettext("It is called “%s” now.") % search.name)
         return redirect("maillog:searches")
-    return page(request, SearchForm(search=SavedSearch(user_id=request.user.pk)), wrong=form)
+    return page(request, SavedSearchForm(search=SavedSearch(user_id=request.user.pk)), wrong=form)
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
-def delete(request: PersonRequest, pk: int) -> HttpResponse:
+def delete(request: SignedInRequest, pk: int) -> HttpResponse:
     """Delete one of one's searches. The mails that it finds stay."""
     search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
     search.delete()
@@ -51,16 +51,16 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
     return redirect("maillog:searches")
 
 
-def page(request: PersonRequest, form: SearchForm, *, wrong: NameForm | None = None) -> HttpResponse:
+def page(request: SignedInRequest, form: SavedSearchForm, *, wrong: SearchNameForm | None = None) -> HttpResponse:
     """Return the page with `form` for a new search; `wrong` is the form of a new name that was refused."""
     lines = [
         (
             one,
-            wrong if wrong and wrong.search.pk == one.pk else NameForm(search=one, auto_id=f"id_{one.pk}_%s"),
+            wrong if wrong and wrong.search.pk == one.pk else SearchNameForm(search=one, auto_id=f"id_{one.pk}_%s"),
             query_string(one.query),
         )
         for one in searches_of(request.user.pk)
     ]
-    context = {"form": form, "lines": lines, "most": MOST_SEARCHES, "wrong": wrong}
+    context = {"form": form, "lines": lines, "most": MAX_SEARCHES, "wrong": wrong}
     refused = form.errors or wrong
     return render(request, "maillog/saved_search_list.html", context, status=422 if refused else 200)

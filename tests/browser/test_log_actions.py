@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from mailadmin.operations import bulk
 from maillog.content.transcripts import AttemptTranscript, pack_transcript
-from maillog.models import MailEvent, Message
+from maillog.models import AuditEvent, Message
 from tests.factories import PASSWORD
 from tests.maillog.makers import MIME, attempt, finished, queued
 
@@ -104,7 +104,7 @@ def test_one_mail_is_sent_to_another_address_and_then_deleted(visitor_of_every_v
     visitor.look()
     page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_text(f"Mail {old.pk} was deleted.")).to_be_visible()
-    assert MailEvent.objects.filter(mail_number=old.pk, action="deleted", actor=admin).exists()
+    assert AuditEvent.objects.filter(mail_number=old.pk, action="deleted", actor=admin).exists()
 
 
 def test_the_rules_of_retention_are_read_and_changed(visitor_of_every_view, log, admin):

@@ -28,8 +28,8 @@ def mails():
             finished("sent", template=LONG)
             finished("logged")
             settle([settlement(claimed(queued()), "failed", reason="550 5.1.1 no such user here")])
-            rollups.note_waiting(hours * 100, timezone.now())
-    rollups.fold()
+            rollups.record_waiting(hours * 100, timezone.now())
+    rollups.fold_deltas()
 
 
 def sign_in(visitor, user):

@@ -23,8 +23,8 @@ from mailadmin.http_api import api_keys
 from mailadmin.models import ApiKey
 from mailadmin.operations import bulk
 from maillog import suppressions
-from maillog.audit_log import LOOKS
-from maillog.models import MailEvent, SavedSearch
+from maillog.audit_log import VIEWS
+from maillog.models import AuditEvent, SavedSearch
 from secrets_app import storing
 from templates_app.content.content import Variable
 from templates_app.models import Document, Draft, Project, Sample, SharedValue, Version
@@ -395,7 +395,7 @@ def stored() -> dict[str, list[tuple[Any, ...]]]:
     """
     return {
         model.__name__: list(
-            (MailEvent.objects.exclude(action__in=LOOKS) if model is MailEvent else model._base_manager)
+            (AuditEvent.objects.exclude(action__in=VIEWS) if model is AuditEvent else model._base_manager)
             .order_by("pk")
             .values_list(*(field.attname for field in model._meta.concrete_fields if field.name != "last_login"))
         )

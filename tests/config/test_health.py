@@ -6,7 +6,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mailadmin.models import ConnectionState, WorkerHeartbeat
-from maillog.queue.claiming import claim_these
+from maillog.queue.claiming import claim_by_id
 from maillog.queue.settling import settle
 from tests.maillog.makers import claimed, finished, queued, settlement
 
@@ -148,7 +148,7 @@ def test_a_mail_that_is_overdue_by_three_minutes_is_trouble_although_a_worker_li
 def test_a_mail_whose_worker_died_is_due_from_the_end_of_its_claim():
     seen(2)
     pk = queued()
-    claim_these([pk], lease=timedelta(seconds=-200), worker="dead")
+    claim_by_id([pk], lease=timedelta(seconds=-200), worker="dead")
     assert Client().get("/healthz").json()["problems"] == ["overdue"]
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import CharField, Value
 
 from maillog.models import Label, Message
-from maillog.sql.prepared import Prepared, moment, objects
+from maillog.sql.prepared import PreparedQuery, db_datetime, load_objects
 from tests.maillog.makers import finished, queued
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -27,17 +27,17 @@ def test_objects_are_those_that_django_makes():
     for number in range(3):
         finished("sent" if number else "failed", subject=f"Mail {number}")
     rows = Message.objects.order_by("-id")
-    same(Prepared(lambda: rows).all(), list(rows.all()))
-    same(objects(rows), list(rows.all()))
+    same(PreparedQuery(lambda: rows).all(), list(rows.all()))
+    same(load_objects(rows), list(rows.all()))
     some = rows.only("id", "subject", "created_at", "driver_id")
-    same(Prepared(lambda: some).all(), list(some.all()))
-    same(objects(some), list(some.all()))
-    same(objects(rows.defer("subject")), list(rows.defer("subject")))
+    same(PreparedQuery(lambda: some).all(), list(some.all()))
+    same(load_objects(some), list(some.all()))
+    same(load_objects(rows.defer("subject")), list(rows.defer("subject")))
 
 
 def test_what_was_left_out_is_read_when_it_is_asked_for_and_objects_can_be_saved(django_assert_num_queries):
     finished("sent", subject="Hello")
-    (mail,) = objects(Message.objects.only("id", "driver_id"))
+    (mail,) = load_objects(Message.objects.only("id", "driver_id"))
     with django_assert_num_queries(1):
         assert mail.subject == "Hello"
     with django_assert_num_queries(1):
@@ -48,14 +48,14 @@ def test_what_was_left_out_is_read_when_it_is_asked_for_and_objects_can_be_saved
 
 
 def test_nothing_is_found_as_nothing():
-    assert objects(Message.objects.filter(id__in=[])) == []
-    assert Prepared(lambda: Message.objects.all()).all() == []
-    assert Prepared(lambda: Message.objects.all()).first() is None
+    assert load_objects(Message.objects.filter(id__in=[])) == []
+    assert PreparedQuery(lambda: Message.objects.all()).all() == []
+    assert PreparedQuery(lambda: Message.objects.all()).first() is None
 
 
 def test_rows_that_need_more_than_their_columns_are_djangos(django_assert_num_queries):
     finished("sent")
-    (mail,) = objects(Message.objects.select_related("driver"))
+    (mail,) = load_objects(Message.objects.select_related("driver"))
     with django_assert_num_queries(0):
         assert mail.driver.kind == "driver"
 
@@ -72,18 +72,18 @@ def test_rows_that_need_more_than_their_columns_are_djangos(django_assert_num_qu
 )
 def test_what_could_not_be_read_rightly_is_refused(write):
     with pytest.raises(TypeError, match="A prepared query yields"):
-        Prepared(write).all()
+        PreparedQuery(write).all()
 
 
 def test_tuples_and_single_values():
     mail = finished("sent", subject="Hello")
-    assert Prepared(lambda: Message.objects.values_list("id", "subject")).all() == [(mail.pk, "Hello")]
-    assert Prepared(lambda: Message.objects.values_list("subject", flat=True)).first() == "Hello"
+    assert PreparedQuery(lambda: Message.objects.values_list("id", "subject")).all() == [(mail.pk, "Hello")]
+    assert PreparedQuery(lambda: Message.objects.values_list("subject", flat=True)).first() == "Hello"
 
 
 def test_columns_are_converted():
     mail = finished("sent")
-    (row,) = Prepared(lambda: Message.objects.values_list("created_at", "is_test")).all()
+    (row,) = PreparedQuery(lambda: Message.objects.values_list("created_at", "is_test")).all()
     assert list(row) == [mail.created_at, False]
     assert row[0].tzinfo is UTC
     assert row[1] is False
@@ -98,7 +98,7 @@ def test_the_statement_is_written_once_and_takes_other_values(django_assert_num_
         asked.append((kind, text))
         return Label.objects.filter(kind=kind, text=text).values_list("text", flat=True)
 
-    query = Prepared(write)
+    query = PreparedQuery(write)
     for text in texts:
         with django_assert_num_queries(1):
             assert query.all("template", text) == [text]
@@ -109,7 +109,7 @@ def test_the_statement_is_written_once_and_takes_other_values(django_assert_num_
 
 def test_constants_of_the_queryset_stay():
     first, second = (Message.objects.get(pk=queued()) for _ in range(2))
-    query = Prepared(lambda least: Message.objects.filter(status="queued", id__gte=least).order_by("id")[:1])
+    query = PreparedQuery(lambda least: Message.objects.filter(status="queued", id__gte=least).order_by("id")[:1])
     assert query.first(0) == first
     assert query.first(second.pk) == second
     assert query.first(second.pk + 1) is None
@@ -117,15 +117,15 @@ def test_constants_of_the_queryset_stay():
 
 def test_times_are_given_as_the_database_takes_them():
     mail = finished("sent")
-    since = Prepared(lambda at: Message.objects.filter(created_at__gte=at))
-    assert since.all(moment(mail.created_at)) == [mail]
-    assert since.all(moment(mail.created_at + timedelta(microseconds=1))) == []
-    assert since.all(moment(datetime(1970, 1, 1, tzinfo=UTC))) == [mail]
+    since = PreparedQuery(lambda at: Message.objects.filter(created_at__gte=at))
+    assert since.all(db_datetime(mail.created_at)) == [mail]
+    assert since.all(db_datetime(mail.created_at + timedelta(microseconds=1))) == []
+    assert since.all(db_datetime(datetime(1970, 1, 1, tzinfo=UTC))) == [mail]
 
 
 def test_several_querysets_follow_one_another():
     mails = [*(Message.objects.get(pk=queued()) for _ in range(2)), finished("failed")]
-    query = Prepared(
+    query = PreparedQuery(
         lambda least: [
             Message.objects.filter(status="failed", id__gt=least).order_by("-id")[:5],
             Message.objects.filter(status="queued", id__gt=least).order_by("id")[:1],
@@ -133,7 +133,7 @@ def test_several_querysets_follow_one_another():
     )
     assert query.all(0) == [mails[2], mails[0]]
     assert query.all(mails[0].pk) == [mails[2], mails[1]]
-    marked = Prepared(
+    marked = PreparedQuery(
         lambda: [
             Message.objects.filter(status=status).order_by("id").values_list("id", Value(status, CharField()))[:1]
             for status in ("failed", "queued")
@@ -143,7 +143,7 @@ def test_several_querysets_follow_one_another():
 
 
 def test_it_is_seen_by_whoever_looks_over_the_databases_shoulder():
-    query = Prepared(lambda: Message.objects.all())
+    query = PreparedQuery(lambda: Message.objects.all())
     seen = []
 
     def noted(execute, sql, *more):

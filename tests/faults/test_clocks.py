@@ -107,7 +107,7 @@ def test_a_database_that_was_away_for_long_is_no_death_either(start, monkeypatch
         raise OperationalError("away")
 
     with monkeypatch.context() as broken:
-        broken.setattr("maillog.queue.claiming.anything_due", away)
+        broken.setattr("maillog.queue.claiming.has_due", away)
         for _ in range(3):
             with pytest.raises(OperationalError):
                 heartbeats.look()

@@ -105,7 +105,7 @@ def local(moments, zone):
 
 
 def test_hours_are_the_running_one_and_those_before_it():
-    bounds = figures.hours_before(datetime(2026, 3, 10, 10, 30, tzinfo=UTC))
+    bounds = figures.last_hours(datetime(2026, 3, 10, 10, 30, tzinfo=UTC))
     assert len(bounds) == 25
     assert bounds[0] == datetime(2026, 3, 9, 11, tzinfo=UTC)
     assert bounds[-1] == datetime(2026, 3, 10, 11, tzinfo=UTC)
@@ -123,7 +123,7 @@ def test_days_are_cut_at_local_midnight_whatever_the_clocks_do():
     ]:
         with case(zone, now):
             with timezone.override(zone):
-                bounds = figures.days_before(now)
+                bounds = figures.last_days(now)
                 names = [timezone.localtime(one) for one in bounds]
             lengths = {(end - start) // timedelta(hours=1) for start, end in pairwise(bounds)}
             assert lengths == hours
@@ -143,7 +143,7 @@ def test_a_mail_is_on_the_day_on_which_its_hour_began():
             finished("sent")
     for zone in ["UTC", "Asia/Kolkata", "America/St_Johns", "Europe/Berlin"]:
         with timezone.override(zone):
-            slots, _ = figures.slots(figures.days_before(moments[-1]), moments[-1])
+            slots, _ = figures.time_slots(figures.last_days(moments[-1]), moments[-1])
             expected = Counter(timezone.localtime(moment.replace(minute=0)).date() for moment in moments)
             found = {timezone.localtime(one.start).date(): one.sent for one in slots if one.sent}
         assert found == expected, zone
@@ -197,9 +197,9 @@ def test_the_chart_the_table_and_the_sentence_say_the_same(admin_client, mail_se
         refused(template="shop/invoice")
         clock.shift(timedelta(hours=2))
         finished("logged")
-        rollups.fold()
+        rollups.fold_deltas()
         finished("sent")
-        rollups.note_waiting(4, timezone.now())
+        rollups.record_waiting(4, timezone.now())
         body = page(admin_client)
     assert "4 sent in 24 h, 1 failed, none waiting" in body
     lines = rows(body)
@@ -290,5 +290,5 @@ def test_the_page_takes_twelve_queries_whatever_there_is(admin_client, mail_sett
     for number in range(30):
         finished("sent", template=f"shop/t{number}")
         refused(template=f"shop/t{number}", is_test=True)
-    rollups.fold()
+    rollups.fold_deltas()
     assert len(queries()) == 12, "\n".join(queries())

@@ -11,9 +11,9 @@ from django.utils import timezone
 from mailadmin.models import BulkAction
 from mailadmin.operations import bulk
 from mailadmin.outbox import resending
-from maillog.models import Content, MailEvent, Message
-from maillog.queue import actions
+from maillog.models import AuditEvent, Content, Message
 from maillog.retention import deletion
+from maillog.search import counts
 from maillog.search.filters import MailFilter
 from tests.cases import rolled_back
 from tests.factories import make_user
@@ -29,7 +29,7 @@ def small_batches(monkeypatch, mail_settings):
 
 
 def ordered(action, actor, **fields):
-    return bulk.create(action, **{"actor": actor, "total": 5, "up_to": actions.newest_id(), **fields})
+    return bulk.create(action, **{"actor": actor, "total": 5, "up_to": counts.newest_id(), **fields})
 
 
 def repeated():
@@ -46,7 +46,7 @@ def test_all_that_match_are_deleted_and_what_came_later_stays(admin):
     order.refresh_from_db()
     assert (order.state, order.done, order.failed) == ("done", 5, 0)
     assert set(Message.objects.values_list("pk", flat=True)) == {kept, later}
-    assert sorted(MailEvent.objects.values_list("mail_number", flat=True)) == gone
+    assert sorted(AuditEvent.objects.values_list("mail_number", flat=True)) == gone
     assert not bulk.has_work()
 
 
@@ -67,7 +67,7 @@ def test_waiting_mails_are_cancelled_and_failed_ones_made_due(admin):
     ordered("cancel", admin, query="status=queued")
     bulk.run()
     assert set(Message.objects.filter(pk__in=waiting).values_list("status", flat=True)) == {"cancelled"}
-    assert MailEvent.objects.filter(action="cancelled", actor=admin).count() == Message.objects.count()
+    assert AuditEvent.objects.filter(action="cancelled", actor=admin).count() == Message.objects.count()
     again = finished("failed", settled={"recipients": []})
     ordered("retry", admin, query="status=failed")
     bulk.run()
@@ -83,14 +83,14 @@ def test_an_order_for_what_a_search_finds_touches_exactly_that(admin):
         with rolled_back(words):
             wanted = [finished("failed", is_test=True, settled={"reason": "451 greylisted"}).pk for _ in range(5)]
             kept = {finished("failed", "ben@example.org", subject="Zeppelin").pk}
-            assert bulk.targets("delete", query=asked(words), up_to=actions.newest_id()).count() == 5
+            assert bulk.targets("delete", query=asked(words), up_to=counts.newest_id()).count() == 5
             order = ordered("delete", admin, query=asked(words))
             kept.add(finished("failed", is_test=True, settled={"reason": "451 greylisted"}).pk)
             assert bulk.run() == 5
             order.refresh_from_db()
             assert (order.state, order.done, order.failed) == ("done", 5, 0)
             assert set(Message.objects.values_list("pk", flat=True)) == kept
-            assert sorted(MailEvent.objects.values_list("mail_number", flat=True)) == wanted
+            assert sorted(AuditEvent.objects.values_list("mail_number", flat=True)) == wanted
 
 
 def test_what_orders_change_is_found_as_it_is_then(admin):

@@ -320,5 +320,5 @@ def test_nothing_more_is_claimed_while_large_mails_are_in_the_air(monkeypatch):
     assert run.has_room()
     run.in_the_air.add(InFlight(claimed(queued(mime=b"x" * 100))))
     assert run.has_room()
-    monkeypatch.setattr(claiming, "MOST_OCTETS", 150)
+    monkeypatch.setattr(claiming, "MAX_BYTES", 150)
     assert not run.has_room()

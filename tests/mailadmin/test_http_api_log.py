@@ -7,7 +7,7 @@ import pytest
 from mailadmin.outbox import resending
 from maillog.models import Message
 from maillog.outcomes import RecipientOutcome
-from maillog.queue.claiming import claim_these
+from maillog.queue.claiming import claim_by_id
 from maillog.queue.settling import settle
 from tests.cases import case
 from tests.factories import make_admin, make_user
@@ -89,7 +89,7 @@ def test_a_mail_is_told_with_its_recipients_and_attempts(shop):
 def test_a_mail_that_is_being_sent_is_not_said_to_be_due(shop):
     number = queued()
     assert shop.get(f"/mails/{number}").json()["next_attempt_at"]
-    claim_these([number], lease=LEASE, worker="test")
+    claim_by_id([number], lease=LEASE, worker="test")
     told = shop.get(f"/mails/{number}").json()
     assert (told["status"], told["next_attempt_at"]) == ("sending", None)
 

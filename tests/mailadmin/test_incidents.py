@@ -271,7 +271,7 @@ def test_an_error_while_incidents_are_written_does_not_hurt_delivery(start_smtp,
     def broken(*_args, **_options):
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(kept, "note", broken)
+    monkeypatch.setattr(kept, "record_failures", broken)
     secret("relay A", start_smtp(), password="wrong")
     secret("relay B", refusing(start_smtp, ["p0@example.com"]))
     put(3, "relay A")
@@ -284,7 +284,7 @@ def test_an_error_while_incidents_are_written_does_not_hurt_delivery(start_smtp,
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_that_begin_the_same_incident_share_it():
     def finding(*mails):
-        return kept.Finding(connection="relay A", kind="auth", is_about_connection=True, mails=set(mails))
+        return kept.FailureGroup(connection="relay A", kind="auth", is_about_connection=True, mails=set(mails))
 
     def meanwhile(_finding):
         if not Incident.objects.exists():
@@ -292,7 +292,7 @@ def test_two_workers_that_begin_the_same_incident_share_it():
         return []
 
     def note(one, before=lambda _: []):
-        return kept.note(one, now=timezone.now(), most=10, within=timedelta(minutes=15), before=before)
+        return kept.record_failures(one, now=timezone.now(), most=10, within=timedelta(minutes=15), before=before)
 
     incident = note(finding(2, 3), before=meanwhile)
     assert Incident.objects.get() == incident
@@ -305,8 +305,10 @@ def test_many_workers_at_once_count_each_mail_once():
         try:
             for step in range(8):
                 mails = set(range(start + 5 * step, start + 5 * step + 20))
-                one = kept.Finding(connection="relay A", kind="auth", is_about_connection=True, mails=mails)
-                kept.note(one, now=timezone.now(), most=10, within=timedelta(minutes=15), before=lambda _: [])
+                one = kept.FailureGroup(connection="relay A", kind="auth", is_about_connection=True, mails=mails)
+                kept.record_failures(
+                    one, now=timezone.now(), most=10, within=timedelta(minutes=15), before=lambda _: []
+                )
         finally:
             connections.close_all()
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from mailadmin.connections import circuit_breaker
 from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.models import Message, Status
-from maillog.queue.actions import newest_id
 from maillog.queue.settling import settle
+from maillog.search.counts import newest_id
 from secrets_app import vault
 from tests.cases import case, rolled_back
 from tests.conftest import signed_in

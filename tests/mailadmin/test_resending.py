@@ -10,7 +10,7 @@ from mailadmin.api import Mail, send
 from mailadmin.message.addresses import parse_address
 from mailadmin.outbox import resending
 from maillog.content.storage import unpack
-from maillog.models import Content, MailEvent, Message, Recipient
+from maillog.models import AuditEvent, Content, Message, Recipient
 from maillog.queue.settling import settle
 from maillog.retention import deletion
 from tests.maillog.makers import claimed, finished, queued, settlement
@@ -55,7 +55,7 @@ def test_to_the_same_recipients_everything_stays_but_message_id_and_date(admin):
     assert addresses(new.pk) == addresses(old.pk)
     assert new.tags == "a"
     assert Content.objects.get(pk=new.pk).metadata == {"b": 1}
-    event = MailEvent.objects.get()
+    event = AuditEvent.objects.get()
     assert (event.mail_number, event.action, event.other_number, event.actor) == (old.pk, "resent", new.pk, admin)
 
 
@@ -93,7 +93,7 @@ def test_sensitive_and_unfinished_mails_are_refused_with_the_reason(fields, reas
         resending.resend(old, actor=admin)
     assert resending.refusal_reason(old) == reason
     assert Message.objects.count() == 1
-    assert not MailEvent.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
 def test_a_mail_whose_content_is_gone_or_damaged_is_refused(admin):
@@ -101,7 +101,7 @@ def test_a_mail_whose_content_is_gone_or_damaged_is_refused(admin):
     Content.objects.update(mime=b"no zlib")
     with pytest.raises(resending.NotResendable, match="damaged"):
         resending.resend(old, actor=admin)
-    deletion.remove_contents([old.pk])
+    deletion.delete_contents([old.pk])
     assert resending.refusal_reason(old) == resending.CONTENT_GONE
     with pytest.raises(resending.NotResendable, match="not kept"):
         resending.resend(old, actor=admin)
@@ -109,7 +109,7 @@ def test_a_mail_whose_content_is_gone_or_damaged_is_refused(admin):
 
 def test_a_mail_that_was_deleted_meanwhile_is_refused(admin):
     old = sent()
-    deletion.remove([old.pk])
+    deletion.delete_rows([old.pk])
     with pytest.raises(resending.NotResendable):
         resending.resend(old, actor=admin)
 
@@ -135,7 +135,7 @@ def test_folded_fields_and_doubled_ones_are_rewritten_whole():
 
 def test_in_bulk_one_that_cannot_be_sent_does_not_keep_the_others_back(admin):
     good, gone, waiting = sent(), sent(), queued()
-    deletion.remove_contents([gone.pk])
+    deletion.delete_contents([gone.pk])
     made = resending.resend_all([good.pk, gone.pk, waiting], actor=admin)
     assert list(made.new) == [good.pk]
     assert made.refused == {resending.CONTENT_GONE: [gone.pk], resending.NOT_ENDED: [waiting]}

@@ -6,8 +6,8 @@ from mailadmin.delivery import retry
 from mailadmin.drivers.base import RecipientResult, Result
 from maillog.models import Status
 from maillog.outcomes import AttemptRecord
-from maillog.queue.claiming import Claimed, OpenRecipient
-from maillog.text import one_line
+from maillog.queue.claiming import ClaimedMessage, OpenRecipient
+from maillog.text import server_reply_line
 from tests.cases import case
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ def claimed(*addresses, **changes):
         "was_refused": False,
         "mode": "background",
     }
-    return Claimed(**{**values, **changes})
+    return ClaimedMessage(**{**values, **changes})
 
 
 def result(outcome, **recipients):
@@ -127,4 +127,4 @@ def test_the_reason_repeats_no_code():
         (550, "5.1.1", "550 5.1.1 no such user", "550 5.1.1 no such user"),
         (None, "", "connection lost\r\n", "connection lost"),
     ]:
-        assert one_line(code, enhanced, reply) == line, (code, enhanced, reply, line)
+        assert server_reply_line(code, enhanced, reply) == line, (code, enhanced, reply, line)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from maillog.models import Incident, IncidentMail, Message
 from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
-from maillog.queue.claiming import Claimed, claim_these
+from maillog.queue.claiming import ClaimedMessage, claim_by_id
 from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue
 from maillog.queue.settling import settle
 
@@ -44,9 +44,9 @@ def queued(*addresses: str, **fields: Any) -> int:
     return enqueue([new_message(*addresses, **fields)])[0]
 
 
-def claimed(pk: int) -> Claimed:
+def claimed(pk: int) -> ClaimedMessage:
     """Claim one mail."""
-    (mail,) = claim_these([pk], lease=LEASE, worker="test")
+    (mail,) = claim_by_id([pk], lease=LEASE, worker="test")
     return mail
 
 
@@ -70,7 +70,7 @@ def attempt(**fields: Any) -> AttemptRecord:
     )
 
 
-def settlement(mail: Claimed, status: str = "sent", **fields: Any) -> Settlement:
+def settlement(mail: ClaimedMessage, status: str = "sent", **fields: Any) -> Settlement:
     """Say that all recipients had the same luck as the mail."""
     outcomes = {"sent": "accepted", "failed": "refused", "deferred": "deferred", "uncertain": "uncertain"}
     return Settlement(

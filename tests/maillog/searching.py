@@ -3,10 +3,10 @@
 from django.http import QueryDict
 
 from maillog.search.filters import MailFilter
-from maillog.search.results import Found
+from maillog.search.results import SearchResult
 
 
-def search(query: str) -> Found:
+def search(query: str) -> SearchResult:
     """Return what `query` in the search box finds."""
     filters = MailFilter(_typed(query))
     assert filters.is_valid(), filters.form.errors

@@ -12,15 +12,15 @@ from maillog.models import Content, Message, Recipient, Status
 from maillog.outcomes import RecipientOutcome
 from maillog.queue.actions import (
     CANCELLABLE,
-    RETRIED_UNASKED,
-    Retried,
+    RETRIED_BY_DEFAULT,
+    RetryResult,
     Selection,
     cancel,
     cancel_all,
     retry_all,
     retry_now,
 )
-from maillog.queue.claiming import claim_due, claim_these, recover_expired
+from maillog.queue.claiming import claim_by_id, claim_due, recover_expired
 from maillog.queue.settling import release_held, settle
 from tests.cases import rolled_back
 from tests.maillog.makers import LEASE, claimed, finished, queued, settlement
@@ -67,7 +67,7 @@ def test_a_waiting_mail_can_be_cancelled():
                 None,
             )
             assert after.finished_at
-            assert claim_these([pk], lease=LEASE, worker="test") == []
+            assert claim_by_id([pk], lease=LEASE, worker="test") == []
 
 
 def test_what_is_being_sent_or_has_ended_cannot_be_cancelled():
@@ -84,7 +84,7 @@ def test_a_waiting_mail_is_due_at_once_when_it_is_retried():
         with rolled_back(status):
             pk = mail(status)
             Message.objects.update(worker_deaths=2)
-            assert retry_now([pk]) == Retried(due=1)
+            assert retry_now([pk]) == RetryResult(due=1)
             after = row(pk)
             assert (after.status, after.reason, after.worker_deaths, after.finished_at) == ("queued", "", 0, None)
             assert after.possibly_duplicate == (status == Status.UNCERTAIN)
@@ -96,7 +96,7 @@ def test_what_is_being_sent_or_has_ended_well_cannot_be_retried():
         with rolled_back(status):
             pk = mail(status)
             before = Message.objects.values().get(pk=pk)
-            assert retry_now([pk]) == Retried()
+            assert retry_now([pk]) == RetryResult()
             assert Message.objects.values().get(pk=pk) == before
 
 
@@ -113,7 +113,7 @@ def test_a_failed_mail_goes_only_to_the_recipients_who_are_still_open():
     said = dict(zip(("refused", "deferred", "accepted"), taken.recipients, strict=True))
     outcomes = [RecipientOutcome(id=one.id, outcome=outcome) for outcome, one in said.items()]
     settle([settlement(taken, "failed", recipients=outcomes)])
-    assert retry_now([pk]) == Retried(due=1)
+    assert retry_now([pk]) == RetryResult(due=1)
     (again,) = claim_due(limit=5, lease=LEASE, worker="test")
     assert [one.address for one in again.recipients] == ["late@example.com"]
     assert again.was_refused
@@ -121,7 +121,7 @@ def test_a_failed_mail_goes_only_to_the_recipients_who_are_still_open():
 
 def test_a_failed_mail_whose_recipients_all_answered_is_left_and_counted():
     pk = finished("failed").pk
-    assert retry_now([pk]) == Retried(nobody_left=1)
+    assert retry_now([pk]) == RetryResult(nobody_left=1)
     assert row(pk).status == Status.FAILED
 
 
@@ -129,7 +129,7 @@ def test_a_failed_mail_whose_content_is_gone_is_left_and_counted():
     pk = finished("failed", is_sensitive=True).pk
     Recipient.objects.update(outcome=Recipient.Outcome.DEFERRED)
     assert not Content.objects.exists()
-    assert retry_now([pk]) == Retried(content_gone=1)
+    assert retry_now([pk]) == RetryResult(content_gone=1)
     assert row(pk).status == Status.FAILED
 
 
@@ -137,7 +137,7 @@ def test_a_parked_mail_gets_another_chance():
     pk = queued()
     settle([settlement(claimed(pk), "failed", attempt=None, recipients=[], reason="Parked")])
     Message.objects.update(worker_deaths=3)
-    assert retry_now([pk]) == Retried(due=1)
+    assert retry_now([pk]) == RetryResult(due=1)
     assert row(pk).worker_deaths == 0
 
 
@@ -151,13 +151,13 @@ def test_cancelling_drops_what_a_sensitive_mail_said_and_keeps_the_others():
 
 def test_numbers_that_no_mail_has_touch_nothing():
     assert cancel([1, 2, 10**15]) == 0
-    assert retry_now([1, 2, 10**15]) == Retried()
+    assert retry_now([1, 2, 10**15]) == RetryResult()
     assert cancel([]) == 0
 
 
 def test_a_slow_workers_result_does_not_undo_a_cancellation():
     pk = queued()
-    (slow,) = claim_these([pk], lease=timedelta(0), worker="slow")
+    (slow,) = claim_by_id([pk], lease=timedelta(0), worker="slow")
     recover_expired()
     assert cancel([pk]) == 1
     assert settle([settlement(slow)]) == set()
@@ -176,9 +176,9 @@ def test_all_that_wait_are_cancelled_and_nothing_else():
 
 def test_all_that_wait_are_retried_without_what_is_scheduled_or_uncertain():
     ids = {status: mail(status) for status in Status}
-    assert retry_all(Selection(statuses=RETRIED_UNASKED)) == Retried(due=2)
+    assert retry_all(Selection(statuses=RETRIED_BY_DEFAULT)) == RetryResult(due=2)
     for status, pk in ids.items():
-        assert row(pk).status == (Status.QUEUED if status in RETRIED_UNASKED else status)
+        assert row(pk).status == (Status.QUEUED if status in RETRIED_BY_DEFAULT else status)
     assert row(ids[Status.QUEUED]).next_attempt_at > timezone.now()
 
 
@@ -191,7 +191,7 @@ def test_a_selection_takes_one_connection_and_ends_at_the_newest_mail_that_was_s
     first, _other, second, later = held("Relay A"), held("Relay B"), held("Relay A"), held("Relay A")
     selection = Selection(statuses=(Status.HELD,), connection="Relay A", up_to=second)
     assert selection.count() == 2
-    assert retry_all(selection) == Retried(due=2)
+    assert retry_all(selection) == RetryResult(due=2)
     assert set(Message.objects.filter(status="queued").values_list("id", flat=True)) == {first, second}
     assert row(later).status == Status.HELD
     assert Selection(statuses=(Status.HELD,), connection="Relay X").count() == 0
@@ -212,7 +212,7 @@ def test_more_than_one_batch_is_done_and_a_limit_ends_it_after_a_batch():
         for n in range(1200)
     )
     selection = Selection(statuses=(Status.HELD,))
-    assert retry_all(selection, most=600) == Retried(due=1000)
+    assert retry_all(selection, most=600) == RetryResult(due=1000)
     assert selection.count() == 200
     assert cancel_all(selection) == 200
     assert cancel_all(Selection(statuses=(Status.QUEUED,)), most=1) == 500
@@ -254,7 +254,7 @@ def test_of_a_worker_and_somebody_who_cancels_one_gets_each_mail():
 def test_of_two_who_cancel_and_retry_the_same_mail_the_last_one_counts_and_no_result_is_lost():
     for _ in range(10):
         pk = queued()
-        (held,) = claim_these([pk], lease=LEASE, worker="test")
+        (held,) = claim_by_id([pk], lease=LEASE, worker="test")
         settle([settlement(held, "held", attempt=None)])
         cancelled, retried = at_once(lambda pk=pk: cancel([pk]), lambda pk=pk: retry_now([pk]).due)
         assert cancelled == 1

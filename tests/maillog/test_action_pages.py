@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from mailadmin.models import BulkAction
 from mailadmin.operations import bulk
-from maillog.models import Content, MailEvent, Message, RetentionRules
+from maillog.models import AuditEvent, Content, Message, RetentionRules
 from maillog.queue.actions import cancel
 from maillog.retention import rules as retention
 from tests.cases import case
@@ -92,7 +92,7 @@ def test_deleting_is_asked_first_done_once_and_noted(admin_client, admin):
     assert f"Delete mail {old.pk}?" in text(admin_client.get(f"/log/{old.pk}/deletion/"))
     assert admin_client.post(f"/log/{old.pk}/deletion/")["Location"] == "/log/"
     assert admin_client.post(f"/log/{old.pk}/deletion/").status_code == 404
-    assert list(MailEvent.objects.values_list("mail_number", "action", "actor_id")) == [(old.pk, "deleted", admin.pk)]
+    assert list(AuditEvent.objects.values_list("mail_number", "action", "actor_id")) == [(old.pk, "deleted", admin.pk)]
     assert f"Mail {old.pk}" in text(admin_client.get("/log/audit/"))
 
 
@@ -113,25 +113,25 @@ def test_looking_at_a_body_is_noted_and_shown_to_those_with_the_right(admin_clie
     mail = finished()
     for address in ("", "preview/", "source/", "?tab=text"):
         admin_client.get(f"/log/{mail.pk}/{address}")
-    assert sorted(MailEvent.objects.values_list("action", flat=True)) == ["downloaded", "viewed"]
+    assert sorted(AuditEvent.objects.values_list("action", flat=True)) == ["downloaded", "viewed"]
     assert "Content viewed" in text(admin_client.get(f"/log/{mail.pk}/"))
     reader = person()
     assert "Content viewed" not in text(reader.get(f"/log/{mail.pk}/"))
-    assert MailEvent.objects.filter(actor__email="ann@example.com").count() == 0, "she saw no body"
+    assert AuditEvent.objects.filter(actor__email="ann@example.com").count() == 0, "she saw no body"
 
 
 def test_what_is_not_shown_is_not_noted_as_seen(admin_client):
     mail = finished(is_sensitive=True)
     admin_client.get(f"/log/{mail.pk}/")
     admin_client.head(f"/log/{finished().pk}/")
-    assert not MailEvent.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
 def test_retrying_and_cancelling_on_the_queue_page_is_noted_too(admin_client, admin):
     first, second = queued(), queued()
     admin_client.post(f"/mail/queue/{first}/cancellation/")
     admin_client.post("/mail/queue/retry/", {"ids": [first, second]})
-    found = list(MailEvent.objects.order_by("pk").values_list("mail_number", "action", "actor_id"))
+    found = list(AuditEvent.objects.order_by("pk").values_list("mail_number", "action", "actor_id"))
     assert found == [(first, "cancelled", admin.pk), (second, "retried", admin.pk)]
     assert "Cancelled" in text(admin_client.get(f"/log/{first}/"))
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from maillog.models import Content, Message
 from maillog.outcomes import RecipientOutcome
 from maillog.queue import claiming
-from maillog.queue.claiming import claim_due, claim_suspect, claim_these, recover_expired, renew
+from maillog.queue.claiming import claim_by_id, claim_due, claim_suspect, recover_expired, renew_leases
 from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, MIME, attempt, claimed, finished, queued, settlement
 
@@ -68,13 +68,13 @@ def test_the_longest_due_come_first_and_no_more_than_the_limit():
 def test_finished_mails_are_never_claimed(status):
     row = finished(status, settled={"attempt": None})
     assert due() == []
-    assert claim_these([row.pk], lease=LEASE, worker="test") == []
+    assert claim_by_id([row.pk], lease=LEASE, worker="test") == []
 
 
 def test_a_mail_that_may_have_arrived_waits_for_somebody_or_for_its_time():
     row = finished("uncertain", settled={"attempt": None})
     assert due() == []
-    assert claim_these([row.pk], lease=LEASE, worker="test")
+    assert claim_by_id([row.pk], lease=LEASE, worker="test")
     repeated = finished("uncertain", settled={"next_attempt_at": timezone.now()})
     assert (repeated.possibly_duplicate, repeated.finished_at) == (True, None)
     assert [mail.id for mail in due()] == [repeated.pk]
@@ -83,18 +83,18 @@ def test_a_mail_that_may_have_arrived_waits_for_somebody_or_for_its_time():
 def test_held_mails_are_claimed_only_on_demand():
     pk = queued(status="held")
     assert due() == []
-    assert [mail.id for mail in claim_these([pk], lease=LEASE, worker="test")] == [pk]
+    assert [mail.id for mail in claim_by_id([pk], lease=LEASE, worker="test")] == [pk]
 
 
 def test_a_mail_can_be_claimed_on_demand_before_its_time():
     pk = queued(due=timezone.now() + timedelta(hours=1))
-    assert [mail.id for mail in claim_these([pk, 999_999], lease=LEASE, worker="test")] == [pk]
+    assert [mail.id for mail in claim_by_id([pk, 999_999], lease=LEASE, worker="test")] == [pk]
 
 
 def test_a_mail_that_somebody_is_sending_is_not_claimed_on_demand():
     pk = queued()
     due()
-    assert claim_these([pk], lease=LEASE, worker="other") == []
+    assert claim_by_id([pk], lease=LEASE, worker="other") == []
 
 
 def test_a_mail_whose_worker_died_is_due_again_when_the_lease_is_over():
@@ -125,7 +125,7 @@ def test_a_lease_is_renewed_while_its_worker_lives():
     pk = queued()
     (mail,) = due()
     with time_machine.travel(timezone.now() + LEASE - timedelta(seconds=2)):
-        assert renew([mail.claim], lease=LEASE) == 1
+        assert renew_leases([mail.claim], lease=LEASE) == 1
     with time_machine.travel(timezone.now() + LEASE + timedelta(seconds=2)):
         assert recover_expired() == 0
     assert Message.objects.get(pk=pk).status == "sending"
@@ -187,14 +187,14 @@ def test_claiming_a_full_batch_takes_few_queries(django_assert_max_num_queries):
 
 
 def test_a_batch_holds_no_more_octets_than_fit_but_at_least_one_mail(monkeypatch):
-    monkeypatch.setattr(claiming, "MOST_OCTETS", 2 * len(MIME))
+    monkeypatch.setattr(claiming, "MAX_BYTES", 2 * len(MIME))
     first, second, third = queued(), queued(), queued()
     assert [mail.id for mail in due()] == [first, second]
-    monkeypatch.setattr(claiming, "MOST_OCTETS", 1)
+    monkeypatch.setattr(claiming, "MAX_BYTES", 1)
     assert [mail.id for mail in due()] == [third]
 
 
 def test_mails_that_are_asked_for_come_however_large_they_are(monkeypatch):
-    monkeypatch.setattr(claiming, "MOST_OCTETS", 1)
+    monkeypatch.setattr(claiming, "MAX_BYTES", 1)
     ids = [queued(), queued(), queued()]
-    assert [mail.id for mail in claim_these(ids, lease=LEASE, worker="test")] == ids
+    assert [mail.id for mail in claim_by_id(ids, lease=LEASE, worker="test")] == ids

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection, connections, transaction
 
 from maillog import labels
-from maillog.labels import label
+from maillog.labels import label_id
 from maillog.models import Attempt, Label, Message
-from maillog.queue.claiming import claim_due, claim_these, recover_expired
+from maillog.queue.claiming import claim_by_id, claim_due, recover_expired
 from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, new_message, queued, settlement
@@ -53,14 +53,14 @@ def test_no_mail_is_claimed_by_two_workers():
 def test_one_of_two_who_press_retry_now_gets_the_mail():
     for _ in range(10):
         pk = queued()
-        claim = lambda pk=pk: claim_these([pk], lease=LEASE, worker="test")  # noqa: E731
+        claim = lambda pk=pk: claim_by_id([pk], lease=LEASE, worker="test")  # noqa: E731
         assert sorted(len(mails) for mails in at_once(claim, claim)) == [0, 1]
 
 
 def test_of_two_results_for_one_mail_only_the_holders_is_written():
     for _ in range(5):
         pk = queued()
-        (slow,) = claim_these([pk], lease=timedelta(0), worker="slow")
+        (slow,) = claim_by_id([pk], lease=timedelta(0), worker="slow")
         recover_expired()
         (quick,) = claim_due(limit=5, lease=LEASE, worker="quick")
         late, own = at_once(
@@ -81,8 +81,8 @@ def test_two_who_use_the_same_key_at_once_store_one_mail():
 
 def test_two_who_make_the_same_name_at_once_share_it():
     for number in range(10):
-        labels.forget()
-        one, two = at_once(*[lambda n=number: label("template", f"t{n}")] * 2)
+        labels.clear_cache()
+        one, two = at_once(*[lambda n=number: label_id("template", f"t{n}")] * 2)
         assert one == two
     assert Label.objects.filter(kind="template").count() == 10
 

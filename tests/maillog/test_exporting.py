@@ -78,7 +78,7 @@ def test_times_are_iso_8601_in_utc_to_the_millisecond(admin_client):
 
 
 def test_many_chunks_are_one_file_without_gaps(admin_client, monkeypatch):
-    monkeypatch.setattr(export, "CHUNK", 3)
+    monkeypatch.setattr(export, "CHUNK_SIZE", 3)
     numbers = [queued() for _ in range(7)]
     assert [int(row["id"]) for row in table(admin_client.get("/log/export.csv"))] == numbers[::-1]
 

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(pruning, "SHORTEST_PAUSE", 0)
+    monkeypatch.setattr(pruning, "MIN_PAUSE", 0)
 
 
 def found(query: str) -> list[int]:
@@ -73,7 +73,7 @@ def test_a_mail_whose_body_alone_was_pruned_is_found_as_before():
 
 
 def test_an_export_holds_what_the_search_finds_chunk_by_chunk(admin_client, monkeypatch):
-    monkeypatch.setattr(export, "CHUNK", 3)
+    monkeypatch.setattr(export, "CHUNK_SIZE", 3)
     odd = [queued(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(20)][1::2]
     for query in ["odd", "odd status:queued", "-even to:ann@", "odd after:1h -error:greylisted"]:
         for form in ["csv", "jsonl"]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from maillog.index import writing
 from maillog.models import Message
 from maillog.queue.actions import cancel, retry_now
-from maillog.queue.claiming import claim_due, claim_these, recover_expired
+from maillog.queue.claiming import claim_by_id, claim_due, recover_expired
 from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, claimed, finished, new_message, queued, settlement
@@ -67,7 +67,7 @@ def test_a_mail_whose_worker_died_and_then_was_retried_keeps_no_old_error():
 def test_a_mail_that_has_nothing_to_send_is_found_by_that():
     pk = queued()
     Message.objects.get(pk=pk).content.delete()
-    assert claim_these([pk], lease=LEASE, worker="test") == []
+    assert claim_by_id([pk], lease=LEASE, worker="test") == []
     assert subjects("error:gone status:failed") == ["Your invoice"]
 
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from maillog.models import Suppression, Tally, WaitingHour
+from maillog.models import Rollup, Suppression, WaitingPeak
 from maillog.queue.claiming import claim_due, recover_expired
 from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import settle
@@ -82,29 +82,29 @@ def sums():
     """Two months of sums, of which the planner knows nothing either."""
     plan_for_an_empty_log()
     last = hour_of(timezone.now())
-    Tally.objects.bulk_create(
-        Tally(span=span, kind=kind, hour=hour // span * span, status="sent", name=name, count=3)
-        for span in Tally.Span
+    Rollup.objects.bulk_create(
+        Rollup(span=span, kind=kind, hour=hour // span * span, status="sent", name=name, count=3)
+        for span in Rollup.Span
         for hour in range(last - 1400, last, span)
-        for kind in Tally.Kind
+        for kind in Rollup.Kind
         for name in ("1", "2", "3")
     )
-    WaitingHour.objects.bulk_create(WaitingHour(hour=hour, most=1) for hour in range(last - 1400, last))
+    WaitingPeak.objects.bulk_create(WaitingPeak(hour=hour, most=1) for hour in range(last - 1400, last))
 
 
-@pytest.mark.parametrize("bounds", [queries.hours_before, queries.days_before])
+@pytest.mark.parametrize("bounds", [queries.last_hours, queries.last_days])
 def test_the_sums_are_read_by_their_index(sums, bounds):
     """The differences that are not added up yet are few, and are all read."""
     edges = bounds(timezone.now())
-    found = plans(lambda: (queries.slots(edges, timezone.now()), queries.leaders(edges[0], edges[-1])))
+    found = plans(lambda: (queries.time_slots(edges, timezone.now()), queries.breakdown(edges[0], edges[-1])))
     assert len(found) == 3, "bars, what is behind them, names"
     for statement, plan in scans(found):
-        assert "tallydelta" in plan
-        whole = re.compile(r"(Seq Scan on|SCAN) (maillog_(?!tallydelta)|t\b|w\b)")
+        assert "rollupdelta" in plan
+        whole = re.compile(r"(Seq Scan on|SCAN) (maillog_(?!rollupdelta)|t\b|w\b)")
         others = [line for line in plan.splitlines() if whole.search(line)]
         assert others == [], statement
-    assert any("maillog_tally_once" in plan or "sqlite_autoindex_maillog_tally" in plan for _, plan in found)
+    assert any("maillog_rollup_once" in plan or "sqlite_autoindex_maillog_rollup" in plan for _, plan in found)
 
 
 def test_sums_that_are_too_old_are_found_by_the_index(sums):
-    assert not scans(plans(lambda: rollups.drop_old(timezone.now())))
+    assert not scans(plans(lambda: rollups.delete_old(timezone.now())))

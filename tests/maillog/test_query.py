@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillog.index.terms import Wanted, fts5, tsquery
-from maillog.index.tokens import ends_in_word, words
+from maillog.index.terms import IndexTerm, fts5, tsquery
+from maillog.index.tokens import ends_in_token, tokens
 from maillog.search.query import OPERATORS, QueryError, Term, parse
 from tests.cases import case
 
@@ -48,10 +48,10 @@ def test_a_query_written_down_means_the_same_again(text):
 
 @given(st.text())
 def test_words_are_the_same_whatever_is_cut_again(text):
-    found = words(text)
-    assert words(" ".join(found)) == found
-    assert words(text.upper().lower()) == words(text.lower().upper().lower())
-    if ends_in_word(text):
+    found = tokens(text)
+    assert tokens(" ".join(found)) == found
+    assert tokens(text.upper().lower()) == tokens(text.lower().upper().lower())
+    if ends_in_token(text):
         assert found
 
 
@@ -132,9 +132,9 @@ def test_what_cannot_be_understood_is_said_with_its_place():
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_no_word_can_become_part_of_an_engines_own_language(texts, negated, open_end):
-    found = tuple(word for text in texts for word in words(text))
+    found = tuple(word for text in texts for word in tokens(text))
     if not found:
         return
-    wanted = [Wanted(words=found, negated=negated, open_end=open_end)]
+    wanted = [IndexTerm(words=found, negated=negated, open_end=open_end)]
     assert fts5(wanted).count('"') == (4 if negated else 2)
     assert tsquery(wanted).count("'") == 2 * len(found)

@@ -55,8 +55,8 @@ def asked(address):
     history.page_of_deliveries(address, {"before": str(first.deliveries[-1].recipient.pk)})
     history.page_of_deliveries(address, {"after": str(first.deliveries[-1].recipient.pk)})
     duplicates.duplicates_of(address)
-    suppressions.of_address(address)
-    suppressions.suppressed([address])
+    suppressions.history_of(address)
+    suppressions.find_suppressed([address])
 
 
 def no_table_is_read_as_a_whole():
@@ -80,7 +80,7 @@ def near_spellings_are_found_by_the_index():
 
 
 def a_batch_of_addresses_is_looked_up_by_the_index():
-    found = plans(lambda: suppressions.suppressed(f"customer{number}@example.org" for number in range(10)))
+    found = plans(lambda: suppressions.find_suppressed(f"customer{number}@example.org" for number in range(10)))
     assert len(found) == 1
     assert not scans(found), found
 

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from maillog import audit_log
-from maillog.models import Attempt, Content, MailEvent, Message, PruneRun, Recipient
+from maillog.models import Attempt, AuditEvent, Content, Message, PruneRun, Recipient
 from maillog.queue.actions import retry_now
 from maillog.retention import deletion, forecast, pruning, rules
 from tests.factories import make_user
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(pruning, "SHORTEST_PAUSE", 0)
+    monkeypatch.setattr(pruning, "MIN_PAUSE", 0)
 
 
 def aged(days, status="sent", **fields):
@@ -62,7 +62,7 @@ def test_an_uncertain_mail_that_nobody_tries_again_ages_like_the_others():
 
 
 def test_a_rule_without_days_keeps_for_ever():
-    rules.change({**rules.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
+    rules.save_rules({**rules.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
     pk = aged(4000)
     pruning.prune(now=timezone.now())
     assert there() == ({pk}, {pk})
@@ -71,17 +71,17 @@ def test_a_rule_without_days_keeps_for_ever():
 def test_a_failed_mail_that_somebody_makes_due_meanwhile_stays():
     pk = aged(400, "failed")
     Recipient.objects.update(outcome="deferred")
-    (chosen,) = [one for one in rules.aged(timezone.now()) if one.whole and one.status == "failed"]
+    (chosen,) = [one for one in rules.expired(timezone.now()) if one.whole and one.status == "failed"]
     assert chosen.after(0, 10) == [pk]
     assert retry_now([pk]).due == 1
-    assert deletion.remove([pk]) == []
-    assert deletion.remove_contents([pk]) == 0
+    assert deletion.delete_rows([pk]) == []
+    assert deletion.delete_contents([pk]) == 0
     assert there() == ({pk}, {pk})
 
 
 def test_more_than_a_batch_goes_in_several_and_a_stop_between_two_is_heeded(monkeypatch):
-    monkeypatch.setattr(pruning, "FEWEST", 2)
-    monkeypatch.setattr(pruning, "MOST", 2)
+    monkeypatch.setattr(pruning, "MIN_SIZE", 2)
+    monkeypatch.setattr(pruning, "MAX_SIZE", 2)
     for _ in range(5):
         aged(400)
     asked = iter([False, False, True, *[True] * 100])
@@ -93,12 +93,12 @@ def test_more_than_a_batch_goes_in_several_and_a_stop_between_two_is_heeded(monk
 def test_the_worker_removes_once_an_hour_and_only_one_of_several_does(jobs):
     pk = aged(400)
     now = timezone.now()
-    assert pruning.due(now)
+    assert pruning.is_due(now)
     assert pruning.prune_hourly().rows == {"sent": 1}
-    assert not pruning.due(now)
+    assert not pruning.is_due(now)
     assert pruning.prune_hourly() is None
     PruneRun.objects.update(started_at=now - timedelta(minutes=61))
-    assert pruning.due(now)
+    assert pruning.is_due(now)
     assert pruning.prune_hourly().rows == {}
     assert pk not in there()[0]
 
@@ -121,24 +121,24 @@ def test_the_trail_outlives_the_mail_and_ages_itself():
     pk = finished().pk
     assert deletion.delete([pk], actor=user) == [pk]
     pruning.prune(now=timezone.now())
-    assert list(MailEvent.objects.values_list("mail_number", "action", "actor_name")) == [(pk, "deleted", str(user))]
+    assert list(AuditEvent.objects.values_list("mail_number", "action", "actor_name")) == [(pk, "deleted", str(user))]
     assert pruning.prune(now=timezone.now() + timedelta(days=731)).trail == 1
-    assert not MailEvent.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
 def test_what_has_not_ended_is_not_deleted_and_leaves_no_line():
     pk = queued()
     assert deletion.delete([pk], actor=make_user()) == []
-    assert not MailEvent.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
 def test_looks_of_one_person_within_ten_minutes_are_one_line():
     ann, ben = make_user("ann@example.com"), make_user("ben@example.com")
     for who in (ann, ann, ben):
-        audit_log.note_look(7, actor=who)
-    audit_log.note_look(7, actor=ann, downloaded=True)
-    assert [line.action for line in audit_log.of_mail(7, looks_too=True)] == ["downloaded", "viewed", "viewed"]
-    assert audit_log.of_mail(7, looks_too=False) == []
+        audit_log.record_view(7, actor=who)
+    audit_log.record_view(7, actor=ann, downloaded=True)
+    assert [line.action for line in audit_log.events_of(7, looks_too=True)] == ["downloaded", "viewed", "viewed"]
+    assert audit_log.events_of(7, looks_too=False) == []
 
 
 # ---------------------------------------------------------------- the forecast
@@ -166,7 +166,7 @@ def test_the_end_is_what_comes_each_day_times_the_days_it_is_kept():
 
 
 def test_a_large_log_is_sampled(monkeypatch):
-    monkeypatch.setattr(forecast, "SAMPLE", 10)
+    monkeypatch.setattr(forecast, "SAMPLE_SIZE", 10)
     for _ in range(60):
         aged(1)
     found = forecast.forecast(timezone.now())
@@ -178,5 +178,5 @@ def test_an_empty_log_and_a_rule_without_end_have_no_limit():
     found = forecast.forecast(timezone.now())
     assert (found.now.rows, found.limit) == (0, None)
     aged(1)
-    rules.change({**rules.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
+    rules.save_rules({**rules.DEFAULTS, "row_sent": None, "body_sent": None}, by="Ann")
     assert forecast.forecast(timezone.now()).limit is None

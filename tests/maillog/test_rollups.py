@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maillog import labels
-from maillog.models import FINAL, Attempt, Content, Label, Message, Status, Tally, TallyDelta, TallyKeeping, WaitingHour
+from maillog.models import FINAL, Attempt, Content, Label, Message, Rollup, RollupDelta, RollupLock, Status, WaitingPeak
 from maillog.queue.actions import cancel, retry_now
-from maillog.queue.claiming import claim_these, recover_expired
+from maillog.queue.claiming import claim_by_id, recover_expired
 from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import release_held, settle
 from maillog.retention import deletion
 from maillog.statistics import queries, rebuild, rollups
-from maillog.statistics.rollups import BOUNDS, bucket_of, hour_of
+from maillog.statistics.rollups import BUCKET_BOUNDS, bucket_of, hour_of
 from tests.maillog.makers import LEASE, attempt, claimed, finished, new_message, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -45,7 +45,7 @@ def naive(kind):
             "status": "",
             "template": mail.template_id and str(mail.template_id),
             "connection": mail.connection_id and str(mail.connection_id),
-            "error": status == "failed" and (rollups.error_of(mail.reason) or phase or "other"),
+            "error": status == "failed" and (rollups.error_code(mail.reason) or phase or "other"),
             "time": status == "sent" and str(bucket_of((mail.finished_at - mail.created_at).total_seconds())),
         }
         if names[kind] not in (None, False):
@@ -53,9 +53,9 @@ def naive(kind):
     return found
 
 
-def kept(kind, span=Tally.Span.HOUR):
-    rows = Tally.objects.filter(kind=kind, span=span, count__gt=0)
-    assert not Tally.objects.filter(count__lt=0).exists()
+def kept(kind, span=Rollup.Span.HOUR):
+    rows = Rollup.objects.filter(kind=kind, span=span, count__gt=0)
+    assert not Rollup.objects.filter(count__lt=0).exists()
     sums = rows.values_list("hour", "status", "name", "count")
     return Counter({(hour, status, name): count for hour, status, name, count in sums})
 
@@ -70,7 +70,7 @@ def by_day(hours):
 def read(now):
     """Return what a reader sees of two days, by status."""
     found = Counter()
-    for slot in queries.slots(queries.hours_before(now, 48), now)[0]:
+    for slot in queries.time_slots(queries.last_hours(now, 48), now)[0]:
         found.update(slot.ended)
     return Counter({name: count for name, count in found.items() if count})
 
@@ -81,13 +81,13 @@ def check(now):
     for (_, status, _), count in naive("status").items():
         expected[status] += count
     assert read(now) == expected
-    while rollups.fold():
+    while rollups.fold_deltas():
         pass
-    assert not TallyDelta.objects.exists()
+    assert not RollupDelta.objects.exists()
     assert read(now) == expected
-    for kind in Tally.Kind:
+    for kind in Rollup.Kind:
         assert kept(kind) == naive(kind), kind
-        assert kept(kind, Tally.Span.DAY) == by_day(naive(kind)), kind
+        assert kept(kind, Rollup.Span.DAY) == by_day(naive(kind)), kind
 
 
 # ---------------------------------------------------------------- any history
@@ -118,10 +118,10 @@ class History:
         enqueue([new_message(status=Status.SKIPPED, reason="Nobody is left."), new_message()])
 
     def claim(self, _):
-        claim_these(self.one("queued", "deferred", "held", "uncertain"), lease=LEASE, worker="test")
+        claim_by_id(self.one("queued", "deferred", "held", "uncertain"), lease=LEASE, worker="test")
 
     def settle(self, how):
-        mails = claim_these(self.one("queued", "deferred", "held", "uncertain"), lease=LEASE, worker="test")
+        mails = claim_by_id(self.one("queued", "deferred", "held", "uncertain"), lease=LEASE, worker="test")
         connection_name = f"Relay {'AB'[self.pick % 2]}"
         for mail in mails:
             settle([self.said(mail, how, connection_name)])
@@ -146,7 +146,7 @@ class History:
         retry_now(self.one("failed", "uncertain", "held"))
 
     def fold(self, _):
-        rollups.fold()
+        rollups.fold_deltas()
 
     def lose(self, _):
         self.clock.shift(LEASE + timedelta(seconds=1))
@@ -158,7 +158,7 @@ class History:
     def damage(self, _):
         ids = self.one("queued", "uncertain")
         Content.objects.filter(message_id__in=ids).delete()
-        claim_these(ids, lease=LEASE, worker="test")
+        claim_by_id(ids, lease=LEASE, worker="test")
 
     def wait(self, seconds):
         self.clock.shift(timedelta(seconds=seconds))
@@ -169,9 +169,9 @@ class History:
 @pytest.mark.django_db(transaction=True)
 def test_after_any_history_the_sums_say_what_the_log_says(steps):
     Message.objects.all().delete()
-    for model in (Tally, TallyDelta):
+    for model in (Rollup, RollupDelta):
         model.objects.all().delete()
-    labels.forget()
+    labels.clear_cache()
     with time_machine.travel("2026-03-10T22:10:00Z", tick=False) as clock:
         for (name, choice), pick in steps:
             getattr(History(clock, pick), name)(choice)
@@ -187,16 +187,16 @@ def test_after_any_history_the_sums_say_what_the_log_says(steps):
 
 
 def test_a_batch_that_ended_alike_is_one_row():
-    mails = claim_these(enqueue([new_message() for _ in range(50)]), lease=LEASE, worker="test")
+    mails = claim_by_id(enqueue([new_message() for _ in range(50)]), lease=LEASE, worker="test")
     with time_machine.travel(timezone.now() + timedelta(seconds=40), tick=False):
         settle([settlement(mail) for mail in mails])
-    assert sum(TallyDelta.objects.values_list("count", flat=True)) == 50
-    assert TallyDelta.objects.count() == 1
+    assert sum(RollupDelta.objects.values_list("count", flat=True)) == 50
+    assert RollupDelta.objects.count() == 1
 
 
 def test_settling_what_goes_on_writes_nothing():
     settle([settlement(claimed(queued()), "deferred")])
-    assert not TallyDelta.objects.exists()
+    assert not RollupDelta.objects.exists()
 
 
 def test_a_failed_mail_that_is_tried_again_is_taken_back_from_the_hour_in_which_it_failed():
@@ -206,25 +206,25 @@ def test_a_failed_mail_that_is_tried_again_is_taken_back_from_the_hour_in_which_
         clock.shift(timedelta(hours=2))
         retry_now([pk])
         settle([settlement(claimed(pk))])
-        slots, _ = queries.slots(queries.hours_before(timezone.now()), timezone.now())
+        slots, _ = queries.time_slots(queries.last_hours(timezone.now()), timezone.now())
     assert [(one.sent, one.failed) for one in slots][-3:] == [(0, 0), (0, 0), (1, 0)]
 
 
 def test_what_is_removed_from_the_log_stays_counted():
     ids = [finished("sent").pk, finished("failed", settled={"reason": REFUSED}).pk]
-    deletion.remove(ids)
+    deletion.delete_rows(ids)
     assert not Message.objects.exists()
     for _ in range(2):
-        ended = queries.ended(timezone.now())
+        ended = queries.ended_in_last_day(timezone.now())
         assert (ended["sent"], ended["failed"]) == (1, 1)
-        rollups.fold()
+        rollups.fold_deltas()
 
 
 def test_a_rollback_leaves_no_trace():
     with transaction.atomic():
         enqueue([new_message(status=Status.SKIPPED, reason="Nobody is left.")])
         transaction.set_rollback(True)
-    assert not TallyDelta.objects.exists()
+    assert not RollupDelta.objects.exists()
 
 
 def test_the_kind_of_an_error_is_the_codes_it_begins_with():
@@ -238,19 +238,19 @@ def test_the_kind_of_an_error_is_the_codes_it_begins_with():
         ("999 things", ""),
         ("", ""),
     ]:
-        assert rollups.error_of(reason) == kind, reason
+        assert rollups.error_code(reason) == kind, reason
 
 
 @given(st.floats(0, 3e7, allow_nan=False))
 def test_a_bucket_is_a_quarter_longer_than_the_one_before(seconds):
     bucket = bucket_of(seconds)
-    if bucket == len(BOUNDS):
-        assert seconds > BOUNDS[-1]
+    if bucket == len(BUCKET_BOUNDS):
+        assert seconds > BUCKET_BOUNDS[-1]
         return
-    assert seconds <= BOUNDS[bucket]
+    assert seconds <= BUCKET_BOUNDS[bucket]
     if bucket:
-        assert seconds > BOUNDS[bucket - 1]
-        assert BOUNDS[bucket] / BOUNDS[bucket - 1] < 1.26
+        assert seconds > BUCKET_BOUNDS[bucket - 1]
+        assert BUCKET_BOUNDS[bucket] / BUCKET_BOUNDS[bucket - 1] < 1.26
 
 
 @given(st.lists(st.floats(0.001, 9e6), min_size=1, max_size=300))
@@ -272,13 +272,13 @@ def test_no_mail_has_no_percentiles():
 def test_what_waits_is_remembered_by_the_most_in_an_hour():
     with time_machine.travel("2026-03-10T10:30:00Z", tick=False) as clock:
         for number in (0, 7, 3):
-            rollups.note_waiting(number, timezone.now())
+            rollups.record_waiting(number, timezone.now())
         clock.shift(timedelta(hours=1))
-        rollups.note_waiting(2, timezone.now())
-        slots, _ = queries.slots(queries.hours_before(timezone.now()), timezone.now())
+        rollups.record_waiting(2, timezone.now())
+        slots, _ = queries.time_slots(queries.last_hours(timezone.now()), timezone.now())
         waiting = [one.waiting for one in slots]
     assert waiting[-3:] == [None, 7, 2]
-    assert WaitingHour.objects.count() == 2
+    assert WaitingPeak.objects.count() == 2
 
 
 def test_sums_of_forty_days_ago_go_and_younger_ones_stay():
@@ -286,13 +286,13 @@ def test_sums_of_forty_days_ago_go_and_younger_ones_stay():
     for days in (0, 30, 39, 41, 100):
         with time_machine.travel(now - timedelta(days=days), tick=False):
             finished("sent", template="shop/invoice")
-            rollups.note_waiting(1, timezone.now())
-    rollups.fold()
-    assert rollups.drop_old(now) > 0
-    hours = Tally.objects.filter(kind="status", span=1)
+            rollups.record_waiting(1, timezone.now())
+    rollups.fold_deltas()
+    assert rollups.delete_old(now) > 0
+    hours = Rollup.objects.filter(kind="status", span=1)
     assert sum(hours.values_list("count", flat=True)) == 3
-    assert WaitingHour.objects.count() == 3
-    assert rollups.drop_old(now) == 0
+    assert WaitingPeak.objects.count() == 3
+    assert rollups.delete_old(now) == 0
 
 
 def test_leaders_are_the_same_by_days_and_hours_as_by_hours_alone():
@@ -301,12 +301,12 @@ def test_leaders_are_the_same_by_days_and_hours_as_by_hours_alone():
             finished("sent", template=f"shop/t{hours % 3}")
             settle([refuse(claimed(queued(template="shop/t1")))])
             clock.shift(timedelta(hours=hours))
-            rollups.fold() if hours != 20 else None
+            rollups.fold_deltas() if hours != 20 else None
         end = timezone.now() + timedelta(hours=1)
         for count in range(1, 110, 7):
             first = end - timedelta(hours=count)
-            told = queries.leaders(first, end)
-            since = queries.hours_before(end, count + 1)[0]
+            told = queries.breakdown(first, end)
+            since = queries.last_hours(end, count + 1)[0]
             mails = list(Message.objects.filter(finished_at__gte=since).select_related("template"))
             assert {one.name: one.total for one in told.templates} == Counter(one.template.text for one in mails)
             assert sum(number for _, number in told.errors) == sum(one.status == "failed" for one in mails)
@@ -332,7 +332,7 @@ def test_two_who_add_up_at_once_add_every_difference_once():
         finally:
             connection.close()
 
-    works = (rollups.fold, rollups.fold, lambda: finished("sent"))
+    works = (rollups.fold_deltas, rollups.fold_deltas, lambda: finished("sent"))
     threads = [threading.Thread(target=work, args=(do,)) for do in works]
     for one in threads:
         one.start()
@@ -340,7 +340,7 @@ def test_two_who_add_up_at_once_add_every_difference_once():
         one.join()
     assert failures == []
     check(timezone.now())
-    assert queries.ended(timezone.now())["sent"] == 80
+    assert queries.ended_in_last_day(timezone.now())["sent"] == 80
 
 
 @pytest.mark.django_db(transaction=True)
@@ -348,31 +348,31 @@ def test_counting_anew_while_mails_are_sent_loses_and_doubles_none(monkeypatch):
     monkeypatch.setattr(rebuild, "BLOCK", 10)
     monkeypatch.setattr(rollups, "BLOCK", 10)
     ids = enqueue([new_message() for _ in range(60)])
-    settle([settlement(mail) for mail in claim_these(ids[:30], lease=LEASE, worker="test")])
-    Tally.objects.all().delete()
+    settle([settlement(mail) for mail in claim_by_id(ids[:30], lease=LEASE, worker="test")])
+    Rollup.objects.all().delete()
     rest = iter(ids[30:])
 
     def meanwhile(_done):
         retry_now([queued()])
         settle([settlement(claimed(next(rest)))])
         settle([refuse(claimed(queued()))])
-        assert rollups.fold() == 0, "nobody adds up meanwhile"
+        assert rollups.fold_deltas() == 0, "nobody adds up meanwhile"
 
     rebuild.rebuild(meanwhile)
-    assert TallyDelta.objects.exists(), "what ended behind the reader's back"
+    assert RollupDelta.objects.exists(), "what ended behind the reader's back"
     check(timezone.now())
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_do_not_count_anew_at_once_and_a_dead_one_is_got_over():
     finished("sent")
-    with pytest.raises(rebuild.BeingRebuiltError):
+    with pytest.raises(rebuild.RebuildInProgressError):
         rebuild.rebuild(lambda _done: rebuild.rebuild())
     with pytest.raises(CommandError):
         call_command("rebuild_rollups")
-    assert rollups.fold() == 0
-    TallyKeeping.objects.update(rebuilding_until=timezone.now() - timedelta(seconds=1))
-    assert rollups.fold() == 1
+    assert rollups.fold_deltas() == 0
+    RollupLock.objects.update(rebuilding_until=timezone.now() - timedelta(seconds=1))
+    assert rollups.fold_deltas() == 1
     call_command("rebuild_rollups")
     call_command("rebuild_rollups")
     check(timezone.now())
@@ -382,10 +382,10 @@ def test_the_command_counts_a_log_that_has_no_sums_yet(capsys):
     finished("sent", template="shop/invoice")
     Message.objects.update(finished_at=timezone.now() - timedelta(days=50))
     finished("failed", settled={"reason": REFUSED})
-    for model in (Tally, TallyDelta):
+    for model in (Rollup, RollupDelta):
         model.objects.all().delete()
     call_command("rebuild_rollups")
     assert "1 mails of the last 40 days" in capsys.readouterr().out
-    told = queries.leaders(timezone.now() - timedelta(hours=3), timezone.now() + timedelta(hours=1))
+    told = queries.breakdown(timezone.now() - timedelta(hours=3), timezone.now() + timedelta(hours=1))
     assert told.errors == [("550 5.1.1", 1)]
     assert Label.objects.filter(text="shop/invoice").exists()

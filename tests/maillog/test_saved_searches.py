@@ -9,8 +9,8 @@ from django.utils import timezone
 from maillog.listing.columns import COLUMNS, DEFAULT_NAMES, layout_of
 from maillog.listing.rows import TimeLabels
 from maillog.models import SavedSearch
-from maillog.models.list_preference import LONGEST_NAME, LONGEST_QUERY, MOST_SEARCHES
-from maillog.search.query import LONGEST
+from maillog.models.list_preference import MAX_NAME_LENGTH, MAX_QUERY_LENGTH, MAX_SEARCHES
+from maillog.search.query import MAX_LENGTH
 from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -44,9 +44,9 @@ def test_what_cannot_be_kept_is_said_at_its_field(admin_client):
         ("x", "driver:pigeon", "No mail has the driver “pigeon”"),
         ("x", "", "Search for something first"),
         ("", "a", "This field is required"),
-        ("x" * (LONGEST_NAME + 1), "a", "at most 60 characters"),
+        ("x" * (MAX_NAME_LENGTH + 1), "a", "at most 60 characters"),
         ("a\x07b", "a", "signs that can be seen"),
-        ("x", "a" * (LONGEST_QUERY + 1), "at most 500 characters"),
+        ("x", "a" * (MAX_QUERY_LENGTH + 1), "at most 500 characters"),
     ]:
         with case(name, q):
             response = saved(admin_client, name, q)
@@ -62,7 +62,7 @@ def test_a_name_is_taken_once_by_each_person(admin_client, stranger):
 
 
 def test_nobody_keeps_more_than_fifty(admin, admin_client):
-    SavedSearch.objects.bulk_create(SavedSearch(user=admin, name=f"{n}", query="a") for n in range(MOST_SEARCHES))
+    SavedSearch.objects.bulk_create(SavedSearch(user=admin, name=f"{n}", query="a") for n in range(MAX_SEARCHES))
     response = saved(admin_client)
     assert response.status_code == 422
     assert "You have 50 searches" in response.content.decode()
@@ -99,7 +99,7 @@ def test_a_stranger_neither_sees_nor_changes_it(admin_client, stranger):
 
 
 def test_what_is_stored_is_as_long_as_what_can_be_searched_for():
-    assert LONGEST_QUERY == LONGEST
+    assert MAX_QUERY_LENGTH == MAX_LENGTH
 
 
 # ---------------------------------------------------------------- columns

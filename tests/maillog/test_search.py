@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from maillog.models import Label, Message, Status
 from maillog.queue.claiming import recover_expired
-from maillog.queue.waiting import waiting
-from maillog.search.counts import Count, status_counts, unfinished
+from maillog.queue.waiting import oldest_waiting
+from maillog.search.counts import Count, count_unfinished, status_counts
 from maillog.search.filters import MailFilter
 from maillog.search.paging import page_of
 from tests.cases import case
@@ -212,20 +212,20 @@ def test_the_counts_take_two_queries_whatever_is_in_the_log(django_assert_num_qu
 
 
 def test_what_is_unfinished_is_counted():
-    assert unfinished() == 0
+    assert count_unfinished() == 0
     queued()
     claimed(queued())
     queued(status="held")
     finished("sent")
     finished("failed", settled={"attempt": attempt(outcome="failed")})
-    assert unfinished() == 3
+    assert count_unfinished() == 3
 
 
 def test_a_mail_whose_worker_died_is_overdue_and_one_that_is_being_sent_is_not():
     pk = queued()
     claimed(pk)
-    assert waiting().due_seconds is None
-    assert unfinished() == 1
+    assert oldest_waiting().due_seconds is None
+    assert count_unfinished() == 1
     Message.objects.filter(pk=pk).update(next_attempt_at=timezone.now() - timedelta(minutes=4))
-    assert 235 < waiting().due_seconds < 245
+    assert 235 < oldest_waiting().due_seconds < 245
     assert recover_expired() == 1

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
-    monkeypatch.setattr(scan, "WINDOW", 10)
-    monkeypatch.setattr(scan, "MOST_FETCHED", 15)
+    monkeypatch.setattr(scan, "RECENT_ENTRIES", 10)
+    monkeypatch.setattr(scan, "MAX_FETCHED", 15)
     every = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])
     odd = every[1::2]
     for query in (
@@ -45,7 +45,7 @@ def test_pages_of_a_search_lead_to_the_end_and_back(monkeypatch):
 
 @pytest.mark.parametrize("query", ["od -zeppelin", "od", "o -zeppelin"])
 def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetched_as_a_whole(monkeypatch, query):
-    monkeypatch.setattr(scan, "WINDOW", 10)
+    monkeypatch.setattr(scan, "RECENT_ENTRIES", 10)
     odd = enqueue([new_message(subject=f"{'odd' if number % 2 else 'even'} {number}") for number in range(60)])[1::2]
     with CaptureQueriesContext(connection) as captured:
         assert [row.pk for row in search(query).page(7)] == odd[:-8:-1]
@@ -58,8 +58,8 @@ def test_what_the_newest_nearly_fill_is_looked_for_a_little_further_and_not_fetc
 
 @pytest.mark.parametrize(("others", "found"), [(2, "few have the number"), (20, "many have it")])
 def test_a_word_with_a_number_is_found_however_many_have_the_number(monkeypatch, others, found):
-    monkeypatch.setattr(scan, "WINDOW", 3)
-    monkeypatch.setattr(scan, "MOST_FETCHED", 5)
+    monkeypatch.setattr(scan, "RECENT_ENTRIES", 3)
+    monkeypatch.setattr(scan, "MAX_FETCHED", 5)
     (mail,) = enqueue([new_message(subject="Zeppelin 123456 is here")])
     enqueue([new_message(subject=f"Order 123456 of {number}") for number in range(others)])
     enqueue([new_message(subject=f"Zeppelin {number}") for number in range(30)])
@@ -69,7 +69,7 @@ def test_a_word_with_a_number_is_found_however_many_have_the_number(monkeypatch,
 
 
 def test_of_two_names_the_one_that_fewest_mails_have_is_looked_up(monkeypatch):
-    monkeypatch.setattr(conditions, "FEW", 3)
+    monkeypatch.setattr(conditions, "MAX_CANDIDATES", 3)
     for number in range(9):
         driver, relay = ("log", "") if number % 4 == 0 else ("smtp", "Relay A")
         finished("sent", subject=str(number), template="shop/order", settled={"driver": driver, "connection": relay})

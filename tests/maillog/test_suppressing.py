@@ -196,7 +196,7 @@ def test_lifted_the_address_gets_mail_and_the_past_stays_readable():
     assert suppressions.in_force("ann@example.com") is None
     assert Message.objects.get(pk=queued("ann@example.com")).status == "queued"
     suppress(reason="again")
-    assert [(one.reason, one.lifted_by) for one in suppressions.of_address("ann@example.com")] == [
+    assert [(one.reason, one.lifted_by) for one in suppressions.history_of("ann@example.com")] == [
         ("again", ""),
         ("", "Bob"),
     ]

@@ -101,9 +101,9 @@ def test_a_mail_that_was_not_ours_any_more_gets_none():
 @pytest.mark.django_db
 def test_they_go_with_what_the_mail_said_and_with_its_row():
     first, second = refused(), refused()
-    assert deletion.remove_contents([first.pk]) == 1
+    assert deletion.delete_contents([first.pk]) == 1
     assert set(Transcript.objects.values_list("message_id", flat=True)) == {second.pk}
-    assert deletion.remove([second.pk]) == [second.pk]
+    assert deletion.delete_rows([second.pk]) == [second.pk]
     assert not Transcript.objects.exists()
 
 
@@ -144,7 +144,7 @@ def test_a_mail_that_simply_went_out_has_none(admin_client):
 def test_repetitions_are_linked_both_ways(admin_client):
     old = finished("sent")
     new = queued(resent_from=old.pk)
-    assert resends.repeated_as(old.pk) == [new]
+    assert resends.resent_as(old.pk) == [new]
     assert f'<a href="/log/{new}/">mail {new}</a>' in page_of(admin_client, old)
     assert f'<a href="/log/{old.pk}/">mail {old.pk}</a>' in page_of(admin_client, Message.objects.get(pk=new))
 
@@ -154,7 +154,7 @@ def test_mails_that_repeat_one_are_found_by_their_index():
     with CaptureQueriesContext(
         connection,
     ) as caught:
-        resends.repeated_as(1)
+        resends.resent_as(1)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from mailadmin.api import Mail, send
 from mailadmin.delivery import deliver
-from maillog.models import Content, MailEvent, Message, Recipient, Status
+from maillog.models import AuditEvent, Content, Message, Recipient, Status
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.users.test_password_reset import NEW, ask, body_of, choose, link, path_of
@@ -66,9 +66,9 @@ def test_neither_the_page_of_the_new_mail_nor_the_trail_shows_the_link(operator,
     page = operator.post(address_of(old), follow=True)
     assert path_of(link()).rsplit("/", 2)[1] not in page.text
     assert "A new link goes out" in page.text
-    line = MailEvent.objects.get(mail_number=old.pk)
+    line = AuditEvent.objects.get(mail_number=old.pk)
     assert (line.action, line.actor_name, line.other_number) == (
-        MailEvent.Action.RESENT,
+        AuditEvent.Action.RESENT,
         "op@example.com",
         newest(old).pk,
     )

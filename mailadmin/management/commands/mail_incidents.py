@@ -14,8 +14,8 @@ from mailadmin.management.typed import parse_number, usage_error
 from mailadmin.models import BulkAction
 from mailadmin.operations import bulk, control
 from maillog.models import Incident
-from maillog.queue import actions
-from maillog.queue.actions import Retried
+from maillog.queue.actions import RetryResult
+from maillog.search import counts
 
 ACTIONS = ("list", "end", "retry")
 BY = "mail_incidents"
@@ -75,7 +75,7 @@ class Command(BaseCommand):
     def retry(self, chosen: list[Incident], *, as_json: bool) -> None:
         """Make their mails due now. Raises CommandError if none could be."""
         due = left = 0
-        up_to = actions.newest_id()
+        up_to = counts.newest_id()
         for one in chosen:
             done = retry_mails(one, up_to)
             due += done.due
@@ -88,7 +88,7 @@ class Command(BaseCommand):
             self.stdout.write(ngettext("%d mail is due now.", "%d mails are due now.", due) % due)
 
 
-def retry_mails(incident: Incident, up_to: int) -> Retried:
+def retry_mails(incident: Incident, up_to: int) -> RetryResult:
     """Make due what can be retried, batch by batch, oldest first."""
     found = bulk.targets(BulkAction.Action.RETRY, query=f"q=incident%3A{incident.pk}", up_to=up_to)
     due = nobody_left = content_gone = last = 0
@@ -97,7 +97,7 @@ def retry_mails(incident: Incident, up_to: int) -> Retried:
         due, nobody_left = due + done.due, nobody_left + done.nobody_left
         content_gone += done.content_gone
         last = ids[-1]
-    return Retried(due, nobody_left, content_gone)
+    return RetryResult(due, nobody_left, content_gone)
 
 
 def existing(text: str) -> Incident:

@@ -14,7 +14,7 @@ from django.http import QueryDict
 from maillog.models import Message, Status
 from maillog.search import export
 from maillog.search.filters import MailFilter
-from maillog.search.results import Found
+from maillog.search.results import SearchResult
 
 POLL_SECONDS = 1.0  # seconds between two looks with --follow
 MAX_LIMIT = 10_000
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             last = fresh[-1].pk if fresh else last
 
     @staticmethod
-    def matching(words: Sequence[str], status: str | None) -> Found:
+    def matching(words: Sequence[str], status: str | None) -> SearchResult:
         """Return the mails asked for. Raises CommandError for a query that the log's page would refuse, too."""
         query = QueryDict(mutable=True)
         query["q"] = " ".join(words)

@@ -13,8 +13,9 @@ from mailadmin.delivery.status import delivery_status
 from mailadmin.management.typed import parse_number, usage_error
 from mailadmin.operations import control
 from maillog.models import Status
-from maillog.queue.actions import CANCELLABLE, RETRIABLE, RETRIED_UNASKED, Retried, Selection, newest_id
+from maillog.queue.actions import CANCELLABLE, RETRIABLE, RETRIED_BY_DEFAULT, RetryResult, Selection
 from maillog.queue.waiting import connection_names, waiting_counts
+from maillog.search.counts import newest_id
 from secrets_app import vault
 from secrets_app.vault import Connection
 
@@ -56,7 +57,7 @@ class Command(BaseCommand):
                 usage_error("status takes no numbers.")
             self.status(as_json=options["json"])
         else:
-            statuses = RETRIED_UNASKED if action == "retry" else CANCELLABLE
+            statuses = RETRIED_BY_DEFAULT if action == "retry" else CANCELLABLE
             self.act(action, self.chosen(which, options, statuses), as_json=options["json"])
 
     # ---------------------------------------------------------------- status
@@ -99,7 +100,7 @@ class Command(BaseCommand):
         """Retry or cancel. Raises CommandError if nothing was touched."""
         if isinstance(which, Selection) and action == "cancel" and Status.FAILED in which.statuses:
             usage_error("A failed mail has ended; there is nothing to cancel.")
-        done = control.retry(which) if action == "retry" else Retried(control.cancel(which, by=BY))
+        done = control.retry(which) if action == "retry" else RetryResult(control.cancel(which, by=BY))
         word = "due now" if action == "retry" else "cancelled"
         if as_json:
             key = "due" if action == "retry" else "cancelled"
@@ -137,7 +138,7 @@ def number(text: str) -> int:
     return parse_number(text) or usage_error(f"{text!r} is not the number of a mail.")
 
 
-def left_text(done: Retried) -> str:
+def left_text(done: RetryResult) -> str:
     """Return why some failed mails are left as they are, or nothing."""
     parts = []
     if done.nobody_left:

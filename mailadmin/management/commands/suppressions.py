@@ -52,7 +52,7 @@ class Command(BaseCommand):
 def listed(address: str) -> Iterator[Suppression]:
     """Yield what is in force, newest first; only for `address`, if given."""
     if not address:
-        yield from suppressions.all_in_force()
+        yield from suppressions.iterate_in_force()
     elif row := suppressions.in_force(address):
         yield row
 
@@ -90,7 +90,7 @@ def address_in(text: str) -> str:
 
 def line_of(row: Suppression) -> str:
     """Return what people read of a suppression."""
-    return f"{row.address}  {suppressions.sentence(row)}"
+    return f"{row.address}  {suppressions.describe(row)}"
 
 
 def facts_of(row: Suppression) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Remove or count."""
         dry = options["dry_run"]
-        done = pruning.would_prune(now=timezone.now()) if dry else pruning.prune_now()
+        done = pruning.preview(now=timezone.now()) if dry else pruning.prune_now()
         if options["json"]:
             self.stdout.write(
                 json.dumps({"dry_run": dry, "bodies": done.bodies, "rows": done.rows, "trail": done.trail})

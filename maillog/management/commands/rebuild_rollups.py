@@ -22,6 +22,6 @@ class Command(BaseCommand):
         shown = options["verbosity"] > 1
         try:
             count = rebuild.rebuild(lambda done: self.stdout.write(f"{done} mails") if shown else None)
-        except rebuild.BeingRebuiltError as error:
+        except rebuild.RebuildInProgressError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{count} mails of the last 40 days are counted.")
