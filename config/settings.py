@@ -75,6 +75,7 @@ TEMPLATES = [
                 "django.templatetags.static",
                 "mailadmin.shell.icons",
                 "mailadmin.shell.navigation",
+                "mailadmin.shell.status_chip",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
