@@ -42,8 +42,9 @@ def sink(*options: str) -> Iterator[int]:
 async def send(port: int, mails: int, *, connections: int, per_connection: int = 100_000) -> float:
     """Send so many mails in calls of BATCH and return how many went a second, dialing included."""
     from mailadmin.drivers.base import Envelope
-    from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
+    from mailadmin.drivers.smtp.driver import SmtpDriver
     from mailadmin.drivers.smtp.pool import close_all
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
     server = SmtpServer(
         name="sink",

@@ -9,7 +9,8 @@ MailadminError
     ├── ConnectFailed       no connection: the name does not resolve, nobody listens, the network is down
     ├── TLSFailed           the encrypted channel could not be made or trusted
     ├── SignInRefused       the server refuses the user name or password
-    └── ConversationBroken  timeout, lost connection or an unreadable answer in mid-conversation
+    ├── ConversationBroken  timeout, lost connection or an unreadable reply during the conversation
+    └── Stopped             sending was stopped before the message was started
 
 A DeliveryError of the base class itself is a plain refusal that the server put into words (a code and a reply).
 """
@@ -20,7 +21,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailadmin.drivers.smtp.transcribing import Transcript
+    from mailadmin.drivers.transcript import Transcript
 
 
 class Phase(StrEnum):
@@ -120,4 +121,8 @@ class SignInRefused(DeliveryError):
 
 
 class ConversationBroken(DeliveryError):
-    """Timeout, lost connection or an unreadable answer."""
+    """Timeout, lost connection or an unreadable reply."""
+
+
+class Stopped(DeliveryError):
+    """Sending was stopped before the message was started: nothing was attempted, and the server is not at fault."""

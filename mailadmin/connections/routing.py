@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
     from mailadmin.drivers.base import Driver
-    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from mailadmin.errors import DeliveryError
     from mailadmin.models import ConnectionState
 

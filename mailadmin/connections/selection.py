@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from mailadmin.drivers.smtp.driver import SmtpServer
+from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from secrets_app import vault
 from secrets_app.vault import Connection, reveal
 

@@ -41,8 +41,7 @@ from mailadmin.delivery.in_flight import (
 from mailadmin.drivers import event_loop, registry
 from mailadmin.drivers.base import Envelope, Result
 from mailadmin.drivers.smtp import pool
-from mailadmin.drivers.smtp.pool import Stopped
-from mailadmin.errors import Phase
+from mailadmin.errors import Phase, Stopped
 from mailadmin.incidents import detection
 from maillog.models import Status
 from maillog.outcomes import Settlement

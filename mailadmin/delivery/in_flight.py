@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin.drivers.base import Envelope, RecipientResult, Result
-from mailadmin.drivers.smtp.transcribing import Transcript
+from mailadmin.drivers.transcript import Transcript
 from mailadmin.errors import DeliveryError, Phase
 from mailadmin.message.addresses import parse_address
 from mailadmin.models import SendMode

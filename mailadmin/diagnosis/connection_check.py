@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.configuration import effective
 from mailadmin.connections import selection
 from mailadmin.drivers import event_loop
+from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.drivers.smtp import check
-from mailadmin.drivers.smtp.replies import harmless
 from mailadmin.errors import Phase
 from mailadmin.message.addresses import AddressError, parse_address
 from maillog.explanations.next_steps import steps_of
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     from mailadmin.drivers.smtp.check import Certificate, Climb
-    from mailadmin.drivers.smtp.driver import SmtpServer
-    from mailadmin.drivers.smtp.transcribing import Line
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
+    from mailadmin.drivers.transcript import Line
     from secrets_app.kinds.base import SecretForm
     from secrets_app.vault import Connection
 
@@ -137,7 +137,7 @@ def check_server(server: SmtpServer, *, own_sender: str, recipient: str) -> Conn
     quick = replace(server, timeout=min(server.timeout, STEP_TIMEOUT))
     sender, recipient = ascii_address(own_sender or str(effective.current().from_address)), ascii_address(recipient)
     went = event_loop.run(check.climb(quick, sender=sender, recipient=recipient))
-    offers = harmless(", ".join(went.extensions), limit=200)
+    offers = sanitize(", ".join(went.extensions), limit=200)
     notes = {
         Phase.EHLO: gettext("offers %s") % offers if offers else "",
         Phase.TLS: ". ".join(filter(None, [went.tls, certificate_text(went.certificate, timezone.now())])),

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrOrPromise
 
-    from mailadmin.drivers.smtp.driver import SmtpServer
-    from mailadmin.drivers.smtp.transcribing import Transcript
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
+    from mailadmin.drivers.transcript import Transcript
     from mailadmin.errors import DeliveryError
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrOrPromise
 
-    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
 TAIL = 256 * 1024  # octets of the file's end that are read
 SHOWN = 64 * 1024  # octets shown of a record that is longer than the tail

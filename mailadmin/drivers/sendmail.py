@@ -25,16 +25,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.drivers.base import Driver, Envelope, RecipientResult, Result
-from mailadmin.drivers.smtp.pool import Stopped
-from mailadmin.drivers.smtp.replies import harmless
-from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase
+from mailadmin.drivers.sanitizing import sanitize
+from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django.utils.functional import _StrOrPromise
 
-    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
 TIMEOUT = 60.0  # seconds for one mail: handing it to the local queue takes milliseconds, a relay behind msmtp longer
 AT_ONCE = 4  # programs of this process that run at a time
@@ -180,7 +179,7 @@ def _run(path: Path, envelope: Envelope, *, timeout: float) -> DeliveryError | N
         said = words.read(KEPT_WORDS)
     if process.returncode == 0:
         return None
-    return refusal(process.returncode, harmless(said.decode("utf-8", "replace")))
+    return refusal(process.returncode, sanitize(said.decode("utf-8", "replace")))
 
 
 def refusal(status: int, said: str) -> DeliveryError:
@@ -194,7 +193,7 @@ def refusal(status: int, said: str) -> DeliveryError:
     answer = ANSWER.search(said)
     code = int(answer[1]) if answer else None
     return DeliveryError(
-        harmless(f"{shown}{f' ({name})' if name else ''}{f': {said}' if said else ''}"),
+        sanitize(f"{shown}{f' ({name})' if name else ''}{f': {said}' if said else ''}"),
         permanent=status in REFUSALS and not (code and code < 500),
         phase=Phase.CONTENT,
         code=code,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrOrPromise
 
-    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
 
 class SilentDriver(Driver):

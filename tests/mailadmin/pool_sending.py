@@ -4,7 +4,8 @@ import asyncio
 import time
 
 from mailadmin.drivers.smtp import pool
-from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp.driver import SmtpDriver
+from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from tests import patience
 from tests.mailadmin.smtp_sending import envelope
 

@@ -5,7 +5,8 @@ import base64
 import traceback
 
 from mailadmin.drivers.base import Envelope
-from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp.driver import SmtpDriver
+from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from tests import patience
 
 MESSAGE = b"Subject: Hello\r\nFrom: shop@example.org\r\n\r\nGood day\r\n"

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from mailadmin import errors
 from mailadmin.drivers import event_loop
 from mailadmin.drivers.smtp import pool
 from mailadmin.errors import SignInRefused
@@ -234,7 +235,7 @@ def test_closing_from_another_thread_lets_the_mail_under_way_finish_and_says_goo
     closing.result(60)
     results = sending.result(60)
     assert [result.outcome for result in results[:2]] == ["sent", "sent"]  # the second was named behind the first
-    assert {type(result.error) for result in results[2:]} == {pool.Stopped}
+    assert {type(result.error) for result in results[2:]} == {errors.Stopped}
     assert len(server.mails) == 2
     assert server.count("QUIT") == 1
     assert event_loop.run(DRIVER.send(mails(1), to))[0].outcome == "sent"
@@ -253,7 +254,7 @@ def test_closing_while_a_further_connection_is_dialed_forgets_no_mail_that_is_un
     closing.result(60)
     results = sending.result(60)
     assert [result.outcome for result in results[:2]] == ["sent", "sent"]
-    assert {type(result.error) for result in results[2:]} == {pool.Stopped}
+    assert {type(result.error) for result in results[2:]} == {errors.Stopped}
     assert len(server.mails) == 2
 
 

@@ -5,23 +5,25 @@ import base64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailadmin.drivers.smtp.replies import MAX_SHOWN, Censor, NotAReply, Replies, reply_from
+from mailadmin.drivers.sanitizing import MAX_SHOWN
+from mailadmin.drivers.smtp.redactor import Redactor
+from mailadmin.drivers.smtp.replies import MalformedReply, ReplyParser, reply_from
 from tests.cases import case
 
-NOBODY = Censor("", "")
+NOBODY = Redactor("", "")
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=60)
 codes = st.integers(200, 599)
 
 
 def read(data, pieces=()):
     """Return the replies in `data`, fed in pieces cut at those places, and whether it ended in something else."""
-    reader, got, position = Replies(NOBODY), [], 0
+    reader, got, position = ReplyParser(NOBODY), [], 0
     try:
         for cut in [*sorted(pieces), len(data)]:
             for reply in reader.feed(data[position:cut]):
                 got.append(reply)  # noqa: PERF402  (what came before the trouble counts)
             position = cut
-    except NotAReply:
+    except MalformedReply:
         return got, True
     return got, False
 
@@ -90,7 +92,7 @@ def test_replies_before_the_trouble_still_count():
 
 @given(st.text(min_size=8, max_size=40), words, words)
 def test_no_spelling_of_a_password_passes(password, before, after):
-    censor = Censor("mailer", password)
+    censor = Redactor("mailer", password)
     for form in (
         password,
         base64.b64encode(password.encode()).decode(),
@@ -102,11 +104,11 @@ def test_no_spelling_of_a_password_passes(password, before, after):
 @given(words)
 def test_without_a_password_nothing_is_struck_out(text):
     assert NOBODY(text) == text
-    assert Censor("mailer", "")(text) == text
+    assert Redactor("mailer", "")(text) == text
 
 
 def test_other_words_stay_as_they_are():
     assert (
-        Censor("mailer", "correct horse")("535 5.7.8 Wrong user name or password")
+        Redactor("mailer", "correct horse")("535 5.7.8 Wrong user name or password")
         == "535 5.7.8 Wrong user name or password"
     )

@@ -18,7 +18,7 @@ from mailadmin.connections import readiness
 from mailadmin.delivery import deliver
 from mailadmin.drivers import sendmail
 from mailadmin.drivers.sendmail import SendmailDriver
-from mailadmin.drivers.smtp.pool import Stopped
+from mailadmin.errors import Stopped
 from maillog.models import Attempt, Message, Recipient
 from tests.cases import case
 from tests.mailadmin.test_other_drivers import ANN, BEN, envelope

@@ -3,7 +3,7 @@
 import base64
 import logging
 
-from mailadmin.drivers.smtp.driver import SmtpServer
+from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, SignInRefused, TLSFailed
 from tests.cases import case
 from tests.mailadmin.smtp_sending import (
@@ -44,7 +44,7 @@ def test_a_server_that_repeats_our_sign_in_does_not_get_it_into_results_errors_o
                 server = start_faulty_smtp(username="mailer", mechanisms=mechanism, faults={"auth": reply(text)})
                 result = send_one(server, password=PASSWORD)
                 assert (result.outcome, type(result.error)) == ("deferred", SignInRefused)
-                assert "[struck out]" in result.reply
+                assert "[redacted]" in result.reply
                 assert_no_password(everything_said(result) + caplog.text)
                 assert server.count("AUTH") == 1
 
@@ -62,13 +62,13 @@ def test_a_password_repeated_after_sign_in_is_struck_out_of_later_replies(start_
     faults = {"content": reply(f"250 2.0.0 taken for {PASSWORD}")}
     server = start_faulty_smtp(username="mailer", password=PASSWORD, faults=faults)
     result = send_one(server)
-    assert result.reply == "taken for [struck out]"
+    assert result.reply == "taken for [redacted]"
 
 
 def test_a_very_short_password_is_struck_out_where_it_stands_alone(start_faulty_smtp):
     faults = {"content": reply("250 2.0.0 accepted (p), P!")}
     result = send_one(start_faulty_smtp(username="mailer", password="p", faults=faults))
-    assert result.reply == "accepted ([struck out]), [struck out]!"
+    assert result.reply == "accepted ([redacted]), [redacted]!"
 
 
 def test_a_password_that_cannot_be_sent_is_said_and_not_shown(start_faulty_smtp):
@@ -140,7 +140,7 @@ def test_an_old_server_gets_helo_if_neither_tls_nor_sign_in_is_needed(start_faul
 def test_a_faulty_certificate_is_named_and_stops_everything_before_the_password(start_faulty_smtp):
     for tls in ["starttls", "ssl"]:
         for kind, words in [
-            ("wrong-name", "another name than localhost"),
+            ("wrong-name", "a name other than localhost"),
             ("expired", "has expired"),
             ("not-yet-valid", "not yet valid"),
             ("self-signed", "self-signed"),
@@ -190,7 +190,7 @@ def test_a_tls_server_spoken_to_in_plain_is_recognised(start_faulty_smtp):
         with case(tls):
             result = send_one(start_faulty_smtp(tls="ssl"), tls=tls)
             assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
-            assert "speaks TLS from the start" in result.reply
+            assert "expects TLS from the start" in result.reply
 
 
 def test_plain_replies_smuggled_in_before_tls_do_not_count(start_faulty_smtp):
@@ -210,7 +210,7 @@ def test_nobody_listening_is_said_for_every_mail(start_smtp):
     results = send(server, envelope(number=1), envelope(number=2))
     for result in results:
         assert (result.outcome, type(result.error), result.phase) == ("deferred", ConnectFailed, "connect")
-        assert "Nobody listens" in result.reply
+        assert "Nothing listens" in result.reply
     server.start = lambda: None
     server.stop = lambda: None
 
@@ -240,4 +240,4 @@ def test_the_certificate_is_checked_against_the_name_and_not_against_the_address
     server = start_faulty_smtp(tls="ssl")
     assert send_one(server, host="127.0.0.1").outcome == "sent"  # the certificate names it, too
     result = send_one(server, host="127.1")
-    assert "another name than 127.1" in result.reply
+    assert "a name other than 127.1" in result.reply

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp.driver import SmtpDriver
+from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, DeliveryError
 from tests.cases import case
 from tests.mailadmin.smtp_sending import (

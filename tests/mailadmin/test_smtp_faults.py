@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp.driver import SmtpDriver
+from mailadmin.drivers.smtp.envelopes import dot_stuffed
 from mailadmin.drivers.smtp.protocol import Conversation
-from mailadmin.drivers.smtp.replies import Censor
-from mailadmin.drivers.smtp.session import stuffed
+from mailadmin.drivers.smtp.redactor import Redactor
+from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, SignInRefused, TLSFailed
 from tests import patience
 from tests.cases import case
@@ -244,11 +245,11 @@ def test_what_waits_in_the_buffer_of_a_conversation_that_ends_never_leaves():
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         transport, _protocol = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
-        conversation = Conversation(transport, Censor("", ""))
+        conversation = Conversation(transport, Redactor("", ""))
         transport.set_protocol(conversation)
-        content = stuffed(b"Subject: x\r\n\r\n" + b"y\r\n" * 20_000)
+        content = dot_stuffed(b"Subject: x\r\n\r\n" + b"y\r\n" * 20_000)
         with pytest.raises(ConversationBroken) as caught:
-            await conversation.content(content, 0.1, progress_seconds=0.1, deadline=time.monotonic() + 5)
+            await conversation.send_content(content, 0.1, progress_seconds=0.1, deadline=time.monotonic() + 5)
         assert not caught.value.uncertain
         received = b""
         theirs.setblocking(False)

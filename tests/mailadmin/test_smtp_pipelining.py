@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from mailadmin.drivers.smtp.envelopes import dot_stuffed
 from mailadmin.drivers.smtp.protocol import Conversation
-from mailadmin.drivers.smtp.replies import Censor
-from mailadmin.drivers.smtp.session import stuffed
+from mailadmin.drivers.smtp.redactor import Redactor
 from mailadmin.errors import ConversationBroken, DeliveryError
 from tests.cases import case
 from tests.mailadmin.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, timed
@@ -274,10 +274,10 @@ def ended_with(content, behind):
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         transport, _protocol = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
-        conversation = Conversation(transport, Censor("", ""))
+        conversation = Conversation(transport, Redactor("", ""))
         transport.set_protocol(conversation)
         with pytest.raises(ConversationBroken) as caught:
-            await conversation.content(
+            await conversation.send_content(
                 content, 0.1, progress_seconds=0.1, deadline=time.monotonic() + 5, behind=behind, replies_behind=3
             )
         received = b""
@@ -291,14 +291,14 @@ def ended_with(content, behind):
 
 
 def test_a_mail_whose_final_dot_waits_in_the_buffer_is_not_uncertain():
-    content, behind = stuffed(b"Subject: x\r\n\r\n" + b"y\r\n" * 20_000), b"MAIL FROM:<>\r\n"
+    content, behind = dot_stuffed(b"Subject: x\r\n\r\n" + b"y\r\n" * 20_000), b"MAIL FROM:<>\r\n"
     error, received = ended_with(content, behind)
     assert not error.uncertain
     assert 0 < len(received) < len(content)
 
 
 def test_a_mail_is_uncertain_where_only_what_is_behind_it_waits_in_the_buffer():
-    content, behind = stuffed(b"Subject: x\r\n\r\n"), b"RCPT TO:<somebody@example.org>\r\n" * 20_000
+    content, behind = dot_stuffed(b"Subject: x\r\n\r\n"), b"RCPT TO:<somebody@example.org>\r\n" * 20_000
     error, received = ended_with(content, behind)
     assert error.uncertain
     assert len(content) < len(received) < len(content + behind)

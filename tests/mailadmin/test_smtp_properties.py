@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailadmin.drivers.smtp import pool
-from mailadmin.drivers.smtp.driver import SmtpDriver, SmtpServer
+from mailadmin.drivers.smtp.driver import SmtpDriver
+from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from tests import patience
 from tests.mailadmin.smtp_sending import ANN, BEN, CY, TIMEOUT, envelope
 from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, FaultyServer, reply, slow, stray

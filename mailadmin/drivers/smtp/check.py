@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.drivers.smtp.connecting import connect
-from mailadmin.drivers.smtp.replies import harmless
 from mailadmin.errors import ConversationBroken, DeliveryError, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailadmin.drivers.smtp.driver import SmtpServer
     from mailadmin.drivers.smtp.session import Session
-    from mailadmin.drivers.smtp.transcribing import Line
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
+    from mailadmin.drivers.transcript import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ async def climb(server: SmtpServer, *, sender: str = "", recipient: str = "") ->
 
 async def _ask(session: Session, server: SmtpServer, wanted: Sequence[Phase], *, sender: str, recipient: str) -> Climb:
     """Ask about sender and recipient, and leave."""
-    opening = session.opening
+    opening = session.handshake
     lines = list(opening.lines) if opening else []
     seconds = defaultdict[Phase, float](float)
     for phase, took in opening.phases if opening else ():
@@ -123,13 +123,13 @@ async def _ask(session: Session, server: SmtpServer, wanted: Sequence[Phase], *,
 async def _say(session: Session, phase: Phase, command: str, lines: list[Line], timeout: float) -> DeliveryError | None:
     """Say one command and note it with its answer; return why it was refused, None if it was not."""
     lines.append(("C", command))
-    session.conversation.say(f"{command}\r\n".encode())
+    session.conversation.send(f"{command}\r\n".encode())
     try:
         reply = await session.conversation.reply(phase, timeout)
     except ConversationBroken as broken:
         lines.append(("", broken.message))
         return broken
-    lines.append(("S", harmless(str(reply))))
+    lines.append(("S", sanitize(str(reply))))
     if reply.is_positive:
         return None
     return DeliveryError(
@@ -157,8 +157,8 @@ def read(der: bytes) -> Certificate | None:
             NameOID.COMMON_NAME
         )
         return Certificate(
-            names=harmless(", ".join(names[:3]), limit=200),
-            issuer=harmless(str(who[0].value) if who else issuer.rfc4514_string(), limit=200),
+            names=sanitize(", ".join(names[:3]), limit=200),
+            issuer=sanitize(str(who[0].value) if who else issuer.rfc4514_string(), limit=200),
             expires_at=certificate.not_valid_after_utc.astimezone(UTC),
         )
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion):

@@ -1,10 +1,9 @@
-"""The way to a server: name, connection, TLS, sign-in. It leads to a `Session` or to one error saying where it broke.
+"""Connecting to a server: name, connection, TLS, sign-in. The result is a `Session`, or one error naming the step.
 
-aiosmtplib carries it out, one stage at a time, because its own shortcuts were measured to be unsafe: left to itself it
+aiosmtplib carries it out, one stage at a time, because its own shortcuts were measured to be unsafe: left alone it
 falls back to HELO, sends the password without TLS where STARTTLS is missing, and tries a wrong password with two
-mechanisms. Here the name is resolved and judged once (`secrets_app.egress_rules`), that address is connected to, and
-the
-*name* is what the certificate is checked against. A password goes out once, in one mechanism, and without TLS only
+mechanisms. Here the name is resolved and checked once (`secrets_app.egress_rules`), that address is connected to, and
+the *name* is what the certificate is checked against. A password is sent once, in one mechanism, and without TLS only
 where the connection says `tls="none"`.
 """
 
@@ -23,18 +22,18 @@ import idna
 from django.utils.translation import gettext as _
 
 from mailadmin.drivers.smtp import tls
-from mailadmin.drivers.smtp.error_texts import explained
+from mailadmin.drivers.smtp.error_texts import as_delivery_error
 from mailadmin.drivers.smtp.protocol import Conversation
-from mailadmin.drivers.smtp.replies import Censor
+from mailadmin.drivers.smtp.redactor import Redactor
 from mailadmin.drivers.smtp.session import Session
-from mailadmin.drivers.smtp.transcribing import Opening
+from mailadmin.drivers.smtp.smtp_transcripts import HandshakeTranscript
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
 from secrets_app import egress_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from secrets_app.egress_rules import Target
 
 DEADLINE_FACTOR = 4  # connecting, with everything up to the sign-in, may take this many timeouts in all
@@ -46,20 +45,20 @@ _EHLO_NAME = re.compile(r"[!-~]{1,255}")
 class _Client(aiosmtplib.SMTP):
     """aiosmtplib's client, which on any failure aborts instead of closing: closing would flush what was given up.
 
-    What it says and hears, other than the greeting and STARTTLS, goes into `opening`.
+    Commands and replies, other than the greeting and STARTTLS, are recorded in `transcript`.
     """
 
-    opening: Opening
+    transcript: HandshakeTranscript
 
     async def execute_command(self, *args: bytes, **waiting: Any) -> aiosmtplib.SMTPResponse:
-        """Note the command and its reply."""
-        self.opening.say(args)
+        """Record the command and its reply."""
+        self.transcript.record_command(args)
         response = await super().execute_command(*args, **waiting)
-        self.opening.hear(response.code, response.message)
+        self.transcript.record_reply(response.code, response.message)
         return response
 
     def close(self) -> None:
-        """Abort the transport, then let the library tidy up."""
+        """Abort the transport, then let the library clean up."""
         if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
         super().close()
@@ -72,30 +71,31 @@ async def connect(server: SmtpServer) -> Session:
     greeting, EHLO), TLSFailed, SignInRefused or ConversationBroken, `permanent` if only a change will help. The
     password is in none of them.
     """
-    way = _Way(server)
+    handshake = _Handshake(server)
     try:
         try:
-            return await way.walk()
+            return await handshake.run()
         except (aiosmtplib.SMTPException, OSError, EOFError, ValueError) as error:
             caught: Exception = error
-        if isinstance(caught, aiosmtplib.SMTPResponseException) and way.phase in (Phase.GREETING, Phase.TLS):
-            way.opening.hear(caught.code, str(caught.message))
-        way.opening.finish()
-        failure = await explained(caught, way.phase, server, way.target, way.censor)
+        transcript, phase = handshake.transcript, handshake.transcript.phase
+        if isinstance(caught, aiosmtplib.SMTPResponseException) and phase in (Phase.GREETING, Phase.TLS):
+            transcript.record_reply(caught.code, str(caught.message))
+        transcript.finish()
+        failure = await as_delivery_error(caught, phase, server, handshake.target, handshake.redact)
         # Raised outside the handler and without the library's exception, whose frames and words may hold our sign-in.
         del caught
         raise failure
     except DeliveryError as error:
-        error.transcript = way.opening.failed("" if error.code else error.message)
-        way.abandon()
+        error.transcript = handshake.transcript.failed("" if error.code else error.message)
+        handshake.abort()
         raise
     except BaseException:
-        way.abandon()
+        handshake.abort()
         raise
 
 
-class _Way:
-    """One attempt to connect: how far it has got."""
+class _Handshake:
+    """One attempt to connect. `target`: the address that was tried last."""
 
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
@@ -103,12 +103,12 @@ class _Way:
         self._deadline = self._begun + DEADLINE_FACTOR * server.timeout
         self._socket: socket.socket | None = None
         self._client: _Client | None = None
-        self.censor = Censor(server.username, server.password)
-        self.opening = Opening(self.censor)
+        self.redact = Redactor(server.username, server.password)
+        self.transcript = HandshakeTranscript(self.redact)
         self.target: Target | None = None
 
-    async def walk(self) -> Session:
-        """Take every step."""
+    async def run(self) -> Session:
+        """Take every step and return the session."""
         server = self._server
         name = _ascii_name(server.host)
         resolving = asyncio.to_thread(egress_rules.resolve, name, server.port, private_hosts=server.private_hosts)
@@ -118,7 +118,7 @@ class _Way:
             raise ConnectFailed(str(refusal), permanent=True, phase=Phase.RESOLVE) from None
         context = tls.client_context(server.ca_pem, verify=server.verify)
 
-        self.opening.enter(Phase.CONNECT)
+        self.transcript.enter(Phase.CONNECT)
         self._socket = connected = await self._dial(found)
         client = _Client(
             hostname=name.strip("[]").partition("%")[0].rstrip("."),  # for SNI and the certificate
@@ -128,33 +128,28 @@ class _Way:
             start_tls=False,  # the library's default would be "if offered"
             tls_context=context,
         )
-        client.opening = self.opening
+        client.transcript = self.transcript
         self._client = client
-        self.opening.enter(Phase.TLS if server.tls == "ssl" else Phase.GREETING)
+        self.transcript.enter(Phase.TLS if server.tls == "ssl" else Phase.GREETING)
         greeting = await client.connect(timeout=self._seconds())
-        self.opening.hear(greeting.code, greeting.message)
+        self.transcript.record_reply(greeting.code, greeting.message)
 
-        await self._introduce(client)
+        await self._ehlo(client)
         if server.tls == "starttls":
-            self.opening.enter(Phase.TLS)
+            self.transcript.enter(Phase.TLS)
             if not client.supports_extension("starttls"):
-                message = _("%s does not offer STARTTLS; without it nothing is sent.") % server.endpoint
+                message = _("%s does not offer STARTTLS; nothing is sent without it.") % server.endpoint
                 raise TLSFailed(message, permanent=True, phase=Phase.TLS)
-            self.opening.say([b"STARTTLS"])
+            self.transcript.record_command([b"STARTTLS"])
             reply = await client.starttls(timeout=self._seconds())
-            self.opening.hear(reply.code, reply.message)
-            await self._introduce(client)  # what was said before TLS does not count (RFC 3207 4.2)
+            self.transcript.record_reply(reply.code, reply.message)
+            await self._ehlo(client)  # the reply before TLS does not count (RFC 3207 4.2)
         if server.username:
             await self._sign_in(client)
-        self.opening.finish()
+        self.transcript.finish()
         return self._session(client)
 
-    @property
-    def phase(self) -> Phase:
-        """Return how far it has got."""
-        return self.opening.phase
-
-    def abandon(self) -> None:
+    def abort(self) -> None:
         """Abort whatever is open."""
         if self._client:
             self._client.close()
@@ -164,9 +159,9 @@ class _Way:
     # ------------------------------------------------------------ the steps
 
     async def _dial(self, found: Sequence[Target]) -> socket.socket:
-        """Return a socket connected to the first address that answers, each having its share of the time."""
+        """Return a socket connected to the first address that answers; each gets an equal share of the time."""
         loop = asyncio.get_running_loop()
-        trouble: OSError = OSError()
+        failure: OSError = OSError()
         for number, self.target in enumerate(found):
             # With the protocol left at 0, asyncio would not set TCP_NODELAY, and each command might wait 40 ms.
             opened = socket.socket(self.target.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -176,17 +171,17 @@ class _Way:
                 await asyncio.wait_for(loop.sock_connect(opened, self.target.sockaddr), share)
             except OSError as error:  # with it TimeoutError
                 opened.close()
-                trouble = error
+                failure = error
             except BaseException:
                 opened.close()
                 raise
             else:
                 return opened
-        raise trouble
+        raise failure
 
-    async def _introduce(self, client: _Client) -> None:
+    async def _ehlo(self, client: _Client) -> None:
         """Say EHLO; a server that refuses it gets HELO only if neither TLS nor a password depends on the answer."""
-        self.opening.enter(Phase.EHLO)
+        self.transcript.enter(Phase.EHLO)
         try:
             await client.ehlo(timeout=self._seconds())
         except aiosmtplib.SMTPHeloError as refusal:
@@ -195,14 +190,14 @@ class _Way:
             await client.helo(timeout=self._seconds())
 
     async def _sign_in(self, client: _Client) -> None:
-        self.opening.enter(Phase.AUTH)
+        self.transcript.enter(Phase.AUTH)
         username, password = self._server.username, self._server.password
         mechanism = next((known for known in MECHANISMS if known in client.server_auth_methods), None)
         if mechanism is None:
             offered = " ".join(client.server_auth_methods).upper()[:100]
-            message = _("%(host)s offers no sign-in that is known here (it offers: %(offered)s).") % {
+            message = _("%(host)s offers no sign-in method that is supported here (it offers: %(offered)s).") % {
                 "host": self._server.endpoint,
-                "offered": self.censor(offered) or _("none"),
+                "offered": self.redact(offered) or _("none"),
             }
             raise SignInRefused(message, permanent=True, phase=Phase.AUTH)
         if mechanism == "plain":
@@ -213,7 +208,7 @@ class _Way:
             await client.auth_crammd5(username, password, timeout=self._seconds())
 
     async def _login(self, client: _Client, username: str, password: str) -> None:
-        """Sign in by LOGIN, waiting for both questions.
+        """Sign in by LOGIN, waiting for both prompts.
 
         A server that ignores a user name sent along with the command would take the password for it.
         """
@@ -227,12 +222,12 @@ class _Way:
                 raise aiosmtplib.SMTPAuthenticationError(reply.code, reply.message)
 
     def _session(self, client: _Client) -> Session:
-        """Take the transport over from the library."""
+        """Take over the transport from the library."""
         transport = client.transport
         if not isinstance(transport, asyncio.Transport) or not client.is_connected:
             message = "lost after sign-in"
             raise aiosmtplib.SMTPServerDisconnected(message)
-        conversation = Conversation(transport, self.censor)
+        conversation = Conversation(transport, self.redact)
         transport.set_protocol(conversation)
         server = self._server
         return Session(
@@ -240,10 +235,10 @@ class _Way:
             extensions=dict(client.esmtp_extensions),
             timeout=server.timeout,
             host=server.endpoint,
-            tls=tls.described(transport),
+            tls=tls.tls_description(transport),
             dialed_at=self._begun_at,
             dialed=self._begun,
-            opening=self.opening,
+            handshake=self.transcript,
             pipelines="pipelining" in client.esmtp_extensions,
         )
 
@@ -256,7 +251,7 @@ class _Way:
 
 
 def _ascii_name(host: str) -> str:
-    """Return the host as it is looked up: IDNA 2008, because the resolver's own encoding is that of 2003."""
+    """Return the host as it is looked up: in IDNA 2008, because the resolver's own encoding is that of 2003."""
     if host.isascii():
         return host
     try:
@@ -266,7 +261,7 @@ def _ascii_name(host: str) -> str:
 
 
 def _ehlo_name(configured: str, connected: socket.socket) -> str:
-    """Return what to say in EHLO: as configured, else this machine's full name, else its address (RFC 5321 4.1.3)."""
+    """Return the name for EHLO: as configured, else this machine's full name, else its address (RFC 5321 4.1.3)."""
     name = configured or socket.gethostname()
     if not configured and "." not in name:
         address = str(connected.getsockname()[0]).partition("%")[0]
@@ -276,6 +271,6 @@ def _ehlo_name(configured: str, connected: socket.socket) -> str:
     except idna.IDNAError:
         name = ""
     if not _EHLO_NAME.fullmatch(name):
-        message = _("The EHLO name %r cannot be sent; give a host name.") % (configured[:80])
+        message = _("The EHLO name %r cannot be sent; use a host name.") % (configured[:80])
         raise ConnectFailed(message, permanent=True, phase=Phase.EHLO)
     return name

@@ -1,12 +1,10 @@
-"""The driver that delivers: through an SMTP server, over the connections that this process keeps open to it.
+"""The SMTP driver: messages go to an SMTP server over the connections that this process keeps open to it.
 
-Who sends when and over which connection is in `pool`, how a connection is made in `smtp_connecting`, what is said over
-it in `smtp_session` and `smtp_conversation`.
+`pool` assigns messages to connections, `connecting` opens one, `session` and `protocol` talk over it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from django.utils.translation import gettext_lazy as _
@@ -20,39 +18,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrOrPromise
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmtpServer:
-    """A server and how to use it. `tls`: "none", "starttls" or "ssl". `timeout`: seconds for each step.
-
-    `ca_pem` is trusted instead of the system's authorities. `verify=False` checks no certificate at all.
-    `private_hosts`: may `host` lead to a private or loopback address. `content_timeout`: seconds to wait for the answer
-    to the final dot, 0 for `timeout` (RFC 5321 4.5.3.2.6 asks for 600 where nobody is waiting). At most
-    `max_connections` are open in a process at a time; each leaves after `mails_per_connection` mails, or after it has
-    had nothing to do for `idle_seconds`.
-    """
-
-    name: str
-    host: str
-    port: int
-    tls: str
-    username: str = ""
-    password: str = field(default="", repr=False)
-    ehlo_name: str = ""
-    timeout: float = 20.0
-    content_timeout: float = 0.0
-    ca_pem: str = ""
-    verify: bool = True
-    private_hosts: bool = True
-    max_connections: int = 5
-    mails_per_connection: int = 100
-    idle_seconds: float = 15.0
-
-    @property
-    def endpoint(self) -> str:
-        """Return ``host:port`` for people and the log."""
-        host = self.host.strip("[]")
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
 
 class SmtpDriver(Driver):

@@ -1,4 +1,4 @@
-"""What went wrong on the way to a server, in one error with plain words, whatever exception it came as."""
+"""Exceptions met while connecting, as one DeliveryError with a plain text."""
 
 from __future__ import annotations
 
@@ -8,51 +8,53 @@ from typing import TYPE_CHECKING
 import aiosmtplib
 from django.utils.translation import gettext as _
 
+from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.drivers.smtp import tls
-from mailadmin.drivers.smtp.replies import Censor, Reply, harmless, reply_from
+from mailadmin.drivers.smtp.redactor import Redactor
+from mailadmin.drivers.smtp.replies import Reply, reply_from
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
-    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from secrets_app.egress_rules import Target
 
-_GARBLED = -1  # aiosmtplib's code for what is not SMTP
+_MALFORMED = -1  # aiosmtplib's code for what is not SMTP
 _LIBRARY_PREFIX = "Malformed SMTP response line: "
 
 
-async def explained(
-    error: Exception, phase: Phase, server: SmtpServer, target: Target | None, censor: Censor
+async def as_delivery_error(
+    error: Exception, phase: Phase, server: SmtpServer, target: Target | None, redact: Redactor
 ) -> DeliveryError:
     """Return `error`, met in `phase`, as the DeliveryError to raise.
 
-    Where the server seems to speak TLS in the wrong place it is connected to once more to make sure, for at most three
+    Where the server seems to speak TLS in the wrong place, it is connected to once more to make sure, for at most three
     seconds.
     """
     if phase == Phase.TLS and server.tls == "ssl" and _had_tls(error):
         phase = Phase.GREETING
     if isinstance(error, ValueError) and not isinstance(error, OSError):
-        return _unspeakable(phase, server)
+        return _not_encodable(phase, server)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        if error.code == _GARBLED or not 200 <= error.code < 600:
-            text = harmless(censor(str(error.message).removeprefix(_LIBRARY_PREFIX)), limit=200)
-            return _garbled(text, phase, server)
-        return _refused(reply_from(error.code, str(error.message), censor), phase, server)
+        if error.code == _MALFORMED or not 200 <= error.code < 600:
+            text = sanitize(redact(str(error.message).removeprefix(_LIBRARY_PREFIX)), limit=200)
+            return _malformed(text, phase, server)
+        return _refused(reply_from(error.code, str(error.message), redact), phase, server)
     if phase == Phase.TLS and target is not None:
-        return await tls.failure(error, server, target)
+        return await tls.handshake_error(error, server, target)
     if phase in (Phase.RESOLVE, Phase.CONNECT):
         return ConnectFailed(_unreachable(error, phase, server), permanent=False, phase=phase)
-    return await _silent(error, phase, server, target)
+    return await _no_reply(error, phase, server, target)
 
 
 def _had_tls(error: Exception) -> bool:
-    """Tell whether TLS stood already: with TLS from the start the library reads the greeting in the same step."""
+    """Whether TLS was established: with TLS from the start the library reads the greeting in the same step."""
     return isinstance(error, aiosmtplib.SMTPResponseException) or isinstance(
         error.__cause__, (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError)
     )
 
 
-def _unspeakable(phase: Phase, server: SmtpServer) -> DeliveryError:
-    """Return the error for a value that cannot be put into bytes; which one is not repeated."""
+def _not_encodable(phase: Phase, server: SmtpServer) -> DeliveryError:
+    """Return the error for a value that cannot be encoded; the value is not repeated."""
     if phase == Phase.AUTH:
         message = _("The user name or the password for %s holds a character that cannot be sent.")
         return SignInRefused(message % server.endpoint, permanent=True, phase=phase)
@@ -71,20 +73,20 @@ def _unreachable(error: Exception, phase: Phase, server: SmtpServer) -> str:
             return _("The name %s could not be looked up: the name server does not answer.") % server.host
         return _("There is no host named %s.") % server.host
     if isinstance(error, TimeoutError):
-        return _("%(host)s did not answer within %(seconds)s seconds; a firewall may be in between.") % {
+        return _("%(host)s did not answer within %(seconds)s seconds; a firewall may be in the way.") % {
             "host": server.endpoint,
             "seconds": seconds,
         }
     if isinstance(error, ConnectionRefusedError):
-        return _("Nobody listens on %s (connection refused).") % server.endpoint
+        return _("Nothing listens on %s (connection refused).") % server.endpoint
     why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return _("No connection to %(host)s: %(why)s.") % {"host": server.endpoint, "why": why}
 
 
 def _refused(reply: Reply, phase: Phase, server: SmtpServer) -> DeliveryError:
-    """Return the error for a reply that is not the wanted one: it counts as permanent from 500 on."""
+    """Return the error for a negative reply; it is permanent from 500 on."""
     kind: type[DeliveryError] = ConnectFailed
-    message = _("%(host)s does not want to talk now: %(reply)s")
+    message = _("%(host)s accepts no connection now: %(reply)s")
     if reply.code != 421 and phase == Phase.TLS:
         kind, message = TLSFailed, _("%(host)s refuses STARTTLS: %(reply)s")
     elif reply.code != 421 and phase == Phase.AUTH:
@@ -101,17 +103,17 @@ def _refused(reply: Reply, phase: Phase, server: SmtpServer) -> DeliveryError:
     )
 
 
-def _garbled(text: str, phase: Phase, server: SmtpServer) -> DeliveryError:
+def _malformed(text: str, phase: Phase, server: SmtpServer) -> DeliveryError:
     kind: type[DeliveryError] = ConversationBroken
-    message = _("%(host)s said something that is not SMTP: “%(text)s”.")
+    message = _("%(host)s sent something that is not SMTP: “%(text)s”.")
     if phase == Phase.GREETING:
-        kind, message = ConnectFailed, _("%(host)s is no mail server: it greeted with “%(text)s”.")
+        kind, message = ConnectFailed, _("%(host)s is not a mail server: it greeted with “%(text)s”.")
     elif phase == Phase.TLS:
         kind = TLSFailed
     return kind(message % {"host": server.endpoint, "text": text}, permanent=False, phase=phase, reply=text)
 
 
-async def _silent(error: Exception, phase: Phase, server: SmtpServer, target: Target | None) -> DeliveryError:
+async def _no_reply(error: Exception, phase: Phase, server: SmtpServer, target: Target | None) -> DeliveryError:
     """Return the error for a server that hangs or hangs up."""
     is_timeout = isinstance(error, TimeoutError)
     if (
@@ -120,12 +122,12 @@ async def _silent(error: Exception, phase: Phase, server: SmtpServer, target: Ta
         and target is not None
         and await tls.speaks_tls(target, server.timeout)
     ):
-        message = _("%s speaks TLS from the start and waits for it; choose that in the connection.") % server.endpoint
+        message = _("%s expects TLS from the start; choose that in the connection.") % server.endpoint
         return TLSFailed(message, permanent=True, phase=phase)
     if is_timeout:
         message = _("%(host)s did not answer within %(seconds)s seconds (%(phase)s).")
     else:
         message = _("%(host)s closed the connection (%(phase)s).")
     kind = ConnectFailed if phase == Phase.GREETING else ConversationBroken
-    words = {"host": server.endpoint, "seconds": f"{server.timeout:.3g}", "phase": phase.value}
-    return kind(message % words, permanent=False, phase=phase)
+    values = {"host": server.endpoint, "seconds": f"{server.timeout:.3g}", "phase": phase.value}
+    return kind(message % values, permanent=False, phase=phase)

@@ -1,4 +1,4 @@
-"""Calls of `send` that share a pool of connections: whose mail is next, and what every call gets back."""
+"""Calls of `send` that share a pool of connections: which message is next, and the results of each call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mailadmin.drivers.smtp.transaction import unsent
+from mailadmin.drivers.smtp.transaction import unconnected_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from mailadmin.drivers.base import Envelope, Result
     from mailadmin.errors import DeliveryError
 
-MAX_BREAKS = 3  # conversations that may break within one call before the rest of its mails waits
+MAX_BREAKS = 3  # conversations that may break within one batch before the rest of it is deferred
 
 
-class Job:
-    """One mail of a call. `has_gone_again`: it was once put back because a connection ended before it was begun."""
+class Item:
+    """One message of a batch. `was_requeued`: a connection ended before the message was started on it."""
 
-    __slots__ = ("call", "envelope", "has_gone_again", "number")
+    __slots__ = ("batch", "envelope", "number", "was_requeued")
 
-    def __init__(self, call: Call, number: int, envelope: Envelope) -> None:
-        self.call = call
+    def __init__(self, batch: Batch, number: int, envelope: Envelope) -> None:
+        self.batch = batch
         self.number = number
         self.envelope = envelope
-        self.has_gone_again = False
+        self.was_requeued = False
 
 
-class Call:
-    """One call of `send`. `finished` is done when every mail has its result, or when the call has failed itself."""
+class Batch:
+    """The messages of one call of `send`. `finished` is done when each has its result, or when the call has failed."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Call:
         finished: asyncio.Future[None],
     ) -> None:
         self.content_timeout = content_timeout
-        self.waiting = deque(Job(self, number, envelope) for number, envelope in enumerate(envelopes))
+        self.waiting = deque(Item(self, number, envelope) for number, envelope in enumerate(envelopes))
         self.finished = finished
         self.failure: DeliveryError | None = None
         self._host = host
@@ -57,40 +57,40 @@ class Call:
 
     @property
     def results(self) -> list[Result]:
-        """Return the results in the order of the mails."""
+        """The results so far, in the order of the messages."""
         return [result for result in self._results if result is not None]
 
-    def settle(self, job: Job, result: Result) -> None:
-        """Keep the result of one mail and tell of it."""
+    def settle(self, item: Item, result: Result) -> None:
+        """Keep the result of one message and report it."""
         if self.finished.done():
-            return  # nobody waits for it any more
-        self._results[job.number] = result
+            return  # the caller no longer waits for it
+        self._results[item.number] = result
         self._open -= 1
         if self._on_result:
             try:
-                self._on_result(job.envelope, result)
+                self._on_result(item.envelope, result)
             except Exception as error:  # noqa: BLE001  (a mistake of the caller's: raised there, not in the pool)
                 self.crash(error)
         if not self._open and not self.finished.done():
             self.finished.set_result(None)
 
-    def defer(self, job: Job) -> None:
-        """Settle a mail that is not sent because of the call's failure."""
+    def defer(self, item: Item) -> None:
+        """Settle a message that is not sent because of the batch's failure."""
         assert self.failure  # noqa: S101  (for the type checker)
-        seconds, self._begun = monotonic() - self._begun, monotonic()  # the first mail took the time, the others none
-        self.settle(job, unsent(job.envelope, self._host, self.failure, seconds=seconds))
+        seconds, self._begun = monotonic() - self._begun, monotonic()  # the first message took it, the others none
+        self.settle(item, unconnected_result(item.envelope, self._host, self.failure, seconds=seconds))
 
     def fail(self, failure: DeliveryError) -> None:
-        """Put off every mail that still waits, and those that come back."""
+        """Defer every message that still waits, and those that are requeued later."""
         self.failure = failure
         while self.waiting:
             self.defer(self.waiting.popleft())
 
     def count_break(self, dialed: float, now: float, failure: DeliveryError) -> None:
-        """Note that a conversation broke during one of the call's mails; the third time the rest waits.
+        """Count a conversation that broke during one of the batch's messages; the third one defers the rest.
 
-        Connections that were open when the last one broke do not count again: `dialed` tells when the broken one was
-        made, on the same clock as `now`.
+        Connections that were open when the last one broke do not count again: `dialed` is when the broken one was
+        dialed, on the same clock as `now`.
         """
         if dialed < self._last_break:
             return
@@ -100,62 +100,61 @@ class Call:
             self.fail(failure)
 
     def crash(self, error: BaseException) -> None:
-        """Raise `error`, a mistake in a program, from `send`."""
+        """Raise `error`, a programming error, from `send`."""
         if isinstance(error, asyncio.CancelledError):
             self.finished.cancel()
         elif not self.finished.done():
             self.finished.set_exception(error)
 
 
-class Turns:
-    """Whose mail is next: every call has its turn, one mail at a time, however many it brought."""
+class FairQueue:
+    """Batches take turns, one message at a time, however many messages each has."""
 
     def __init__(self) -> None:
-        self._calls: deque[Call] = deque()
+        self._batches: deque[Batch] = deque()
 
     @property
     def waiting(self) -> int:
-        """How many mails wait."""
-        return sum(len(call.waiting) for call in self._calls)
+        """How many messages wait."""
+        return sum(len(batch.waiting) for batch in self._batches)
 
     @property
-    def calls(self) -> list[Call]:
-        """Return the calls whose mails wait."""
-        return list(self._calls)
+    def batches(self) -> list[Batch]:
+        """The batches with waiting messages."""
+        return list(self._batches)
 
     def __bool__(self) -> bool:
-        """Tell whether a mail waits."""
-        while self._calls and not self._calls[0].waiting:
-            self._calls.popleft()
-        return bool(self._calls)
+        while self._batches and not self._batches[0].waiting:
+            self._batches.popleft()
+        return bool(self._batches)
 
-    def add(self, call: Call) -> None:
-        """Let the mails of `call` wait for their turn."""
-        self._calls.append(call)
+    def add(self, batch: Batch) -> None:
+        """Queue the messages of `batch`."""
+        self._batches.append(batch)
 
-    def take(self) -> Job | None:
-        """Return the mail whose turn it is, or None."""
+    def take(self) -> Item | None:
+        """Return the next message, or None."""
         if not self:
             return None
-        call = self._calls[0]
-        job = call.waiting.popleft()
-        self._calls.rotate(-1)
-        return job
+        batch = self._batches[0]
+        item = batch.waiting.popleft()
+        self._batches.rotate(-1)
+        return item
 
-    def put_back(self, job: Job) -> None:
-        """Let a mail that was not begun be its call's next."""
-        call = job.call
-        if call.finished.done():
+    def requeue(self, item: Item) -> None:
+        """Make a message that was not started the next one of its batch."""
+        batch = item.batch
+        if batch.finished.done():
             return
-        if call.failure:
-            call.defer(job)
+        if batch.failure:
+            batch.defer(item)
             return
-        call.waiting.appendleft(job)
-        if call not in self._calls:
-            self._calls.append(call)
+        batch.waiting.appendleft(item)
+        if batch not in self._batches:
+            self._batches.append(batch)
 
-    def drop(self, call: Call) -> None:
-        """Forget the mails of `call`."""
-        call.waiting.clear()
-        if call in self._calls:
-            self._calls.remove(call)
+    def discard(self, batch: Batch) -> None:
+        """Forget the messages of `batch`."""
+        batch.waiting.clear()
+        if batch in self._batches:
+            self._batches.remove(batch)

@@ -1,121 +1,144 @@
-"""One open connection of a pool at work: it takes mails as long as there are any, rests, and leaves in order."""
+"""One open connection of a pool: it takes messages as long as there are any, then idles, and closes in order."""
 
 from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from mailadmin.drivers.smtp.transaction import NotBegun
+from mailadmin.drivers.smtp.transaction import NotStarted
 
 if TYPE_CHECKING:
-    from mailadmin.drivers.base import Envelope
-    from mailadmin.drivers.smtp.pool import Pool
-    from mailadmin.drivers.smtp.pool_batches import Call, Job
+    from mailadmin.drivers.base import Envelope, Result
+    from mailadmin.drivers.smtp.pool_batches import Batch, Item
     from mailadmin.drivers.smtp.session import Session
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
 
-class Lane:
-    """One connection, run by a task of its own. `is_leaving`: it takes no more mails."""
+class ConnectionOwner(Protocol):
+    """What a connection needs of its pool."""
 
-    def __init__(self, pool: Pool, session: Session) -> None:
+    server: SmtpServer
+    idle: list[PooledConnection]  # those without work at the moment, the latest last
+    is_closing: bool
+
+    def take(self) -> Item | None:
+        """Return the next message, or None."""
+
+    def settled(self, connection: PooledConnection, item: Item, result: Result, seconds: float) -> None:
+        """Record the result of a message that took `seconds`."""
+
+    def not_started(self, connection: PooledConnection, item: Item, result: Result) -> None:
+        """Requeue or settle a message that the connection's end kept from being started."""
+
+    def requeue(self, item: Item) -> None:
+        """Make a message that was taken too early the next one again."""
+
+    def closed(self, connection: PooledConnection) -> None:
+        """Forget the connection."""
+
+
+class PooledConnection:
+    """One connection, run by a task of its own. `is_closing`: it takes no more messages."""
+
+    def __init__(self, pool: ConnectionOwner, session: Session) -> None:
         self.session = session
-        self.is_leaving = False
+        self.is_closing = False
         self._pool = pool
         self._limit = max(1, pool.server.mails_per_connection)
-        self._job: Job | None = None  # the mail under way
-        self._ahead: Job | None = None  # the one whose commands have left behind its content
-        self._rest: asyncio.Future[bool] | None = None
-        session.conversation.on_end = self._wake_up
-        self.task = asyncio.create_task(self._work(), name=f"mails to {session.host}")
+        self._current: Item | None = None
+        self._sent_ahead: Item | None = None  # its commands were sent behind the content of the current one
+        self._wakeup: asyncio.Future[bool] | None = None
+        session.conversation.on_end = self._resume
+        self.task = asyncio.create_task(self._run(), name=f"mails to {session.host}")
 
     def wake(self, *, stay: bool) -> None:
-        """End the rest: there is work, or (`stay` is false) it is time to leave."""
-        if self._rest and not self._rest.done():
-            self._rest.set_result(stay)
-            self._pool.resting.remove(self)
+        """End idling: there is work, or (`stay` is false) the connection is to close."""
+        if self._wakeup and not self._wakeup.done():
+            self._wakeup.set_result(stay)
+            self._pool.idle.remove(self)
 
-    def abandon(self, call: Call) -> None:
-        """Disconnect if a mail of `call` is under way; nothing of it that is still unsent leaves."""
-        if self._job and self._job.call is call:
+    def abandon(self, batch: Batch) -> None:
+        """Disconnect if a message of `batch` is under way; nothing of it that is still unsent leaves."""
+        if self._current and self._current.batch is batch:
             self.session.abort()
 
     # ------------------------------------------------------------ the work
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         session, pool = self.session, self._pool
         try:
-            while self._may_go_on():
-                self._job, self._ahead = self._ahead or self._next(), None
-                if self._job and self._job.call.finished.done():
-                    session.abort()  # the mail was given up after its recipients had been named
-                elif self._job:
-                    await self._send(self._job)
-                elif pool.is_closing or not await self._until_woken():
+            while self._can_continue():
+                self._current, self._sent_ahead = self._sent_ahead or self._next(), None
+                if self._current and self._current.batch.finished.done():
+                    session.abort()  # the message was cancelled after its recipients had been sent
+                elif self._current:
+                    await self._send(self._current)
+                elif pool.is_closing or not await self._idle():
                     break
-            self.is_leaving = True
-            if self._ahead:
-                pool.put_back(self._ahead)
+            self.is_closing = True
+            if self._sent_ahead:
+                pool.requeue(self._sent_ahead)
             elif session.is_usable:
                 await session.close()
         except BaseException as error:
             pool.is_closing |= isinstance(error, asyncio.CancelledError)  # only the end of the loop cancels this task
             session.abort()
-            for job in (self._job, self._ahead):
-                if job:
-                    job.call.crash(error)
+            for item in (self._current, self._sent_ahead):
+                if item:
+                    item.batch.crash(error)
             raise
         finally:
-            pool.left(self)
+            pool.closed(self)
 
-    def _may_go_on(self) -> bool:
-        """Tell whether another mail can go through, or the server has answered the beginning of one and then ended."""
+    def _can_continue(self) -> bool:
+        """Whether another message can go through, or the server replied to the beginning of one before it closed."""
         if not self.session.is_usable:
-            return self._ahead is not None and self.session.conversation.has_unread
+            return self._sent_ahead is not None and self.session.conversation.has_unread
         return self.session.transactions < self._limit
 
-    async def _send(self, job: Job) -> None:
+    async def _send(self, item: Item) -> None:
         began = monotonic()
         try:
-            result = await self.session.transact(job.envelope, job.call.content_timeout, self._following)
-        except NotBegun as unlucky:
-            if self._ahead:
-                self._pool.put_back(self._ahead)
-            self._job = self._ahead = None
-            self._pool.not_begun(self, job, unlucky.result)
+            result = await self.session.transact(item.envelope, item.batch.content_timeout, self._next_message)
+        except NotStarted as not_started:
+            if self._sent_ahead:
+                self._pool.requeue(self._sent_ahead)
+            self._current = self._sent_ahead = None
+            self._pool.not_started(self, item, not_started.result)
         else:
-            self._job = None
-            self._pool.settled(self, job, result, monotonic() - began)
+            self._current = None
+            self._pool.settled(self, item, result, monotonic() - began)
 
-    def _following(self) -> Envelope | None:
-        """Return the mail whose commands may leave behind the content of the one under way."""
+    def _next_message(self) -> Envelope | None:
+        """Return the message whose commands may be sent behind the content of the current one."""
         if self.session.transactions < self._limit:
-            self._ahead = self._next()
-        return self._ahead.envelope if self._ahead else None
+            self._sent_ahead = self._next()
+        return self._sent_ahead.envelope if self._sent_ahead else None
 
-    def _next(self) -> Job | None:
-        """Return the next mail that can be handed to this server; the others are settled on the way."""
-        while job := self._pool.take():
-            obstacle = self.session.obstacle(job.envelope)
-            if not obstacle:
-                return job
-            job.call.settle(job, self.session.unspoken(job.envelope, obstacle))
+    def _next(self) -> Item | None:
+        """Return the next message that this server can take; others before it are settled as failed."""
+        while item := self._pool.take():
+            reason = self.session.undeliverable_reason(item.envelope)
+            if not reason:
+                return item
+            item.batch.settle(item, self.session.not_attempted(item.envelope, reason))
         return None
 
-    async def _until_woken(self) -> bool:
-        """Rest until there is work, and return whether to go on."""
+    async def _idle(self) -> bool:
+        """Wait until there is work, and return whether to go on."""
         loop = asyncio.get_running_loop()
-        self._rest = loop.create_future()
-        leaving = loop.call_later(self._pool.server.idle_seconds, self._time_to_leave)
-        self._pool.resting.append(self)
+        self._wakeup = loop.create_future()
+        timer = loop.call_later(self._pool.server.idle_seconds, self._idle_too_long)
+        self._pool.idle.append(self)
         try:
-            return await self._rest
+            return await self._wakeup
         finally:
-            leaving.cancel()
-            self._rest = None
+            timer.cancel()
+            self._wakeup = None
 
-    def _time_to_leave(self) -> None:
+    def _idle_too_long(self) -> None:
         self.wake(stay=False)
 
-    def _wake_up(self) -> None:
+    def _resume(self) -> None:
         self.wake(stay=True)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from mailadmin.drivers.smtp.replies import harmless
+from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.errors import Phase, TLSFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailadmin.drivers.smtp.driver import SmtpServer
+    from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from secrets_app.egress_rules import Target
 
 PROBE_SECONDS = 3.0  # the longest that a second connection may take to find out what a server speaks
@@ -50,7 +50,7 @@ _NO_COMMON_CIPHER = frozenset(
 def client_context(ca_pem: str, *, verify: bool) -> ssl.SSLContext:
     """Return the context for a connection: TLS 1.2 or later, the name checked, `ca_pem` instead of the system's CAs.
 
-    Kept, because reading the system's certificates takes 10-20 ms. Raises TLSFailed if `ca_pem` is not PEM.
+    Cached, because reading the system's certificates takes 10-20 ms. Raises TLSFailed if `ca_pem` is not PEM.
     """
     try:
         context = ssl.create_default_context(cadata=ca_pem or None)
@@ -64,7 +64,7 @@ def client_context(ca_pem: str, *, verify: bool) -> ssl.SSLContext:
     return context
 
 
-def described(transport: asyncio.BaseTransport) -> str:
+def tls_description(transport: asyncio.BaseTransport) -> str:
     """Return the transport's protocol version and cipher for the log, nothing if it is not encrypted."""
     tls = transport.get_extra_info("ssl_object")
     if tls is None:
@@ -73,11 +73,11 @@ def described(transport: asyncio.BaseTransport) -> str:
     return f"{tls.version()}, {cipher[0]}" if cipher else str(tls.version())
 
 
-async def failure(error: BaseException, server: SmtpServer, target: Target) -> TLSFailed:
-    """Return `error`, met while TLS was negotiated, as one that says what is wrong and what to do.
+async def handshake_error(error: BaseException, server: SmtpServer, target: Target) -> TLSFailed:
+    """Return `error`, met during the TLS handshake, as one that says what is wrong and what to do.
 
-    If the server does not seem to speak TLS it is asked once more, in plain, for its greeting. A fault that lasts until
-    somebody changes something is `permanent`.
+    If the server does not seem to speak TLS, it is connected to once more without it, for its greeting. A fault that
+    lasts until the configuration changes is `permanent`.
     """
     host, from_start = server.host, server.tls == "ssl"
     causes = list(_causes(error))
@@ -88,26 +88,28 @@ async def failure(error: BaseException, server: SmtpServer, target: Target) -> T
         if isinstance(cause, ssl.SSLError):
             reason = cause.reason or ""
             if reason in _NOT_TLS:
-                text = await _not_tls(server, target) if from_start else _("It did not begin TLS after STARTTLS.")
+                text = (
+                    await _not_tls(server, target) if from_start else _("The server did not begin TLS after STARTTLS.")
+                )
                 return TLSFailed(text, permanent=True, phase=Phase.TLS)
             if reason in _NO_COMMON_VERSION:
-                text = _("%s speaks no version of TLS that is still safe: 1.2 or later is needed.") % host
+                text = _("%s supports no secure version of TLS: 1.2 or later is needed.") % host
                 return TLSFailed(text, permanent=True, phase=Phase.TLS)
             if reason in _NO_COMMON_CIPHER:
-                text = _("%s offers no encryption that is still safe (%s).") % (host, reason)
+                text = _("%(host)s offers no secure encryption (%(reason)s).") % {"host": host, "reason": reason}
                 return TLSFailed(text, permanent=True, phase=Phase.TLS)
-            text = _("TLS with %(host)s failed: %(why)s.") % {"host": host, "why": reason or harmless(str(cause))}
+            text = _("TLS with %(host)s failed: %(why)s.") % {"host": host, "why": reason or sanitize(str(cause))}
             return TLSFailed(text, permanent=False, phase=Phase.TLS)
     if any(isinstance(cause, TimeoutError) or "handshake" in str(cause) for cause in causes):
         return TLSFailed(_("%s did not finish the TLS handshake in time.") % host, permanent=False, phase=Phase.TLS)
     if from_start and (greeting := await _plain_greeting(target, server.timeout)):
         return TLSFailed(_speaks_plain(server, greeting), permanent=True, phase=Phase.TLS)
-    text = _("%s closed the connection during the TLS handshake; it may know only versions older than TLS 1.2.") % host
+    text = _("%s closed the connection during the TLS handshake; it may support only versions before TLS 1.2.") % host
     return TLSFailed(text, permanent=False, phase=Phase.TLS)
 
 
 async def _plain_greeting(target: Target, seconds: float) -> str:
-    """Connect once more without TLS and return the first line that the server says, "" if it says nothing."""
+    """Connect once more without TLS and return the first line that the server sends, "" if it sends none."""
     try:
         async with asyncio.timeout(min(seconds, PROBE_SECONDS)):
             reader, writer = await asyncio.open_connection(sock=await _open(target))
@@ -118,11 +120,11 @@ async def _plain_greeting(target: Target, seconds: float) -> str:
     except (OSError, EOFError, asyncio.LimitOverrunError):  # EOFError: asyncio.IncompleteReadError
         return ""
     text = line.decode("utf-8", "replace")
-    return harmless(text, limit=200) if text[:3].isdigit() else ""
+    return sanitize(text, limit=200) if text[:3].isdigit() else ""
 
 
 async def speaks_tls(target: Target, seconds: float) -> bool:
-    """Connect once more and return whether the server begins TLS at once, within `seconds` and three at most."""
+    """Connect once more and return whether the server begins TLS at once, within `seconds`, three at most."""
     context = client_context("", verify=False)
     try:
         async with asyncio.timeout(min(seconds, PROBE_SECONDS)):
@@ -151,11 +153,11 @@ def _certificate_fault(error: ssl.SSLCertVerificationError, host: str) -> str:
     if code == _NOT_YET_VALID:
         return _("The certificate of %s is not yet valid; check the clocks of both machines.") % host
     if code == _SELF_SIGNED:
-        return _("The certificate of %s is self-signed; give it as the connection's own CA if it is right.") % host
+        return _("The certificate of %s is self-signed; if you trust it, add it to the connection.") % host
     if code in _WRONG_NAME:
-        return _("The certificate is for another name than %s.") % host
+        return _("The certificate is for a name other than %s.") % host
     if code in _UNKNOWN_AUTHORITY:
-        return _("The certificate of %s is from an unknown authority; give its CA if you trust it.") % host
+        return _("The certificate of %s is from an unknown authority; if you trust it, add its CA.") % host
     return _("The certificate of %(host)s cannot be trusted: %(why)s.") % {"host": host, "why": error.verify_message}
 
 

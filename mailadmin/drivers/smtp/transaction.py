@@ -1,4 +1,4 @@
-"""One mail under way: from replies to an outcome for each recipient, and from those to the outcome of the mail."""
+"""One SMTP transaction: replies become an outcome per recipient, and those the outcome of the message."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.replies import Reply
 
 
-class NotBegun(Exception):
-    """The connection ended before the server had begun with the mail, which may go again without having been tried.
+class NotStarted(Exception):
+    """The connection ended before the server had begun the transaction, so the message may be sent again.
 
-    `result` is what to report if it does not go again.
+    `result` is what to report if it is not.
     """
 
     def __init__(self, result: Result) -> None:
@@ -31,7 +31,7 @@ class NotBegun(Exception):
 
 @dataclass(slots=True)
 class Transaction:
-    """One mail under way: when it began, how far it is, and what is known of its recipients."""
+    """When it began, its phase, and what is known of its recipients."""
 
     envelope: Envelope
     host: str
@@ -41,44 +41,44 @@ class Transaction:
     deadline: float
     phase: Phase = Phase.MAIL
     recipients: dict[str, RecipientResult] = field(default_factory=dict)  # in the order of their replies
-    has_taker: bool = False  # has the server taken at least one recipient
-    is_out_of_step: bool = False  # do the replies no longer belong to what they seem to answer
-    # Flat, because tuples and further lists would be felt at 8,000 mails a second: each step taken, when (on the
-    # clock `monotonic`), and its reply, which the last one may lack.
+    has_accepted: bool = False  # whether the server accepted at least one recipient
+    is_out_of_sync: bool = False  # whether replies no longer belong to the commands that they seem to answer
+    # Flat, because tuples and further lists would be noticeable at 8,000 messages per second: each step taken, when (on
+    # the clock `monotonic`), and its reply, which the last one may lack.
     notes: list[str | float | Reply] = field(default_factory=list)
 
     # ------------------------------------------------------------ what the server says
 
     def check(self, reply: Reply, phase: Phase, *, wanted: int | None = None) -> None:
-        """Raise ConversationBroken for 421 (the server closes, RFC 5321 3.8) and for what is no answer to this."""
+        """Raise ConversationBroken for 421 (the server closes, RFC 5321 3.8) and for a reply that does not fit."""
         code = reply.code
         if code == 421:
             raise _broken_by(reply, phase, _("The server ended the conversation: %s"), uncertain=False)
         if code < 400 and (code != wanted if wanted else code >= 300):
-            self.is_out_of_step = True
-            message = _("The server gave an answer that does not fit: %s")
+            self.is_out_of_sync = True
+            message = _("The server gave a reply that does not fit: %s")
             raise _broken_by(reply, phase, message, uncertain=phase == Phase.CONTENT)
 
-    def out_of_step(self, message: str) -> ConversationBroken:
-        """Return the error to raise when replies turn out to belong to something else than what they answer."""
-        self.is_out_of_step = True
+    def out_of_sync(self, message: str) -> ConversationBroken:
+        """Return the error to raise when replies turn out to belong to other commands than they seemed to."""
+        self.is_out_of_sync = True
         return ConversationBroken(message, permanent=False, phase=self.phase)
 
-    def hear(self, address: str, reply: Reply) -> None:
-        """Note the reply to RCPT TO for that recipient."""
+    def record_rcpt(self, address: str, reply: Reply) -> None:
+        """Record the reply to RCPT TO for that recipient."""
         known = self.recipients.get(address)
         if known is not None and known.outcome == "accepted":
-            return  # named twice: the server has it
+            return  # listed twice: the server has it
         if reply.is_positive:
-            outcome, self.has_taker = "accepted", True
-        elif reply.code == 552 and reply.enhanced_code in ("", "5.5.3") and self.has_taker:
+            outcome, self.has_accepted = "accepted", True
+        elif reply.code == 552 and reply.enhanced_code in ("", "5.5.3") and self.has_accepted:
             outcome = "deferred"  # too many recipients: these next time (RFC 5321 4.5.3.1.10)
         else:
             outcome = _refusal(reply)
         self.recipients[address] = _each(outcome, reply, reply.text)
 
     def settle(self, each: RecipientResult) -> None:
-        """Give the same result to every recipient that the server has taken so far, or not heard of."""
+        """Give the same result to every recipient that the server has accepted so far, or has not been told."""
         for address in self.envelope.recipients:
             known = self.recipients.get(address)
             if known is None or known.outcome == "accepted":
@@ -86,43 +86,43 @@ class Transaction:
 
     # ------------------------------------------------------------ how it ends
 
-    def unspoken(self, reason: str) -> Result:
-        """Return the result of a mail that cannot be handed to this server at all."""
+    def not_attempted(self, reason: str) -> Result:
+        """Return the result of a message that this server cannot take at all, for that reason."""
         self.settle(RecipientResult(outcome="refused", reply=reason))
         return self.result()
 
-    def unwelcome(self, reply: Reply) -> Result:
-        """Return the result of a mail whose MAIL FROM was refused by `reply`."""
-        error = self._demand(reply)
+    def sender_rejected(self, reply: Reply) -> Result:
+        """Return the result of a message whose MAIL FROM was rejected by `reply`."""
+        error = self._precondition_error(reply)
         self.settle(_each("deferred" if error else _refusal(reply), reply, reply.text))
         return self.result(reply, error=error)
 
-    def answered(self, reply: Reply) -> Result:
-        """Return the result of a mail whose DATA or content was answered by `reply`."""
+    def replied(self, reply: Reply) -> Result:
+        """Return the result of a message whose DATA or content got this reply."""
         if not reply.is_positive:
             self.settle(_each(_refusal(reply), reply, reply.text))
         return self.result(reply)
 
     def broken(self, error: ConversationBroken) -> Result:
-        """Return the result of a mail during which the conversation broke."""
+        """Return the result of a message during which the conversation broke."""
         self.phase = error.phase
         self.settle(_each("uncertain" if error.uncertain else "deferred", error, error.reply or error.message))
         return self.result(error, error=error)
 
-    def result(self, words: Reply | DeliveryError | None = None, *, error: DeliveryError | None = None) -> Result:
-        """Sum up. Where `words` are not given, those about the first recipient that decided the outcome are taken."""
+    def result(self, cause: Reply | DeliveryError | None = None, *, error: DeliveryError | None = None) -> Result:
+        """Return the result; its code and text are those of `cause`, or of the first recipient that decided it."""
         recipients = {address: self.recipients[address] for address in self.envelope.recipients}
-        outcome = summed_up([each.outcome for each in recipients.values()])
-        if words is None:
+        outcome = overall_outcome([each.outcome for each in recipients.values()])
+        if cause is None:
             decisive = "deferred" if outcome == "deferred" else "refused"
             each = next((each for each in recipients.values() if each.outcome == decisive), RecipientResult(outcome=""))
             code, enhanced_code, text = each.code, each.enhanced_code, each.reply
         else:
-            code, enhanced_code = words.code, words.enhanced_code
-            text = words.reply or words.message if isinstance(words, DeliveryError) else words.text
+            code, enhanced_code = cause.code, cause.enhanced_code
+            text = cause.reply or cause.message if isinstance(cause, DeliveryError) else cause.text
         if error is None and outcome in ("failed", "deferred"):
             said = " ".join(part for part in (str(code), enhanced_code, text) if part)
-            message = _("%(host)s did not take the mail: %(reply)s") % {"host": self.host, "reply": said}
+            message = _("%(host)s did not accept the message: %(reply)s") % {"host": self.host, "reply": said}
             error = DeliveryError(
                 message if code else text,
                 permanent=outcome == "failed",
@@ -145,14 +145,14 @@ class Transaction:
             error=error,
         )
 
-    def _demand(self, reply: Reply) -> DeliveryError | None:
-        """Return the error if `reply` would meet every mail: 530 asks for TLS (RFC 3207) or sign-in (RFC 4954)."""
+    def _precondition_error(self, reply: Reply) -> DeliveryError | None:
+        """Return the error if every message would get `reply`: 530 asks for TLS (RFC 3207) or sign-in (RFC 4954)."""
         if reply.code != 530:
             return None
         kind: type[DeliveryError] = SignInRefused
-        message = _("%(host)s wants a sign-in before it takes mail: %(reply)s")
+        message = _("%(host)s requires sign-in before it accepts mail: %(reply)s")
         if "STARTTLS" in reply.text.upper():
-            kind, message = TLSFailed, _("%(host)s wants an encrypted connection before it takes mail: %(reply)s")
+            kind, message = TLSFailed, _("%(host)s requires an encrypted connection before it accepts mail: %(reply)s")
         return kind(
             message % {"host": self.host, "reply": reply},
             permanent=True,
@@ -163,8 +163,8 @@ class Transaction:
         )
 
 
-def unsent(envelope: Envelope, host: str, failure: DeliveryError, *, seconds: float) -> Result:
-    """Return the result of a mail for which no connection was had within `seconds`: it waits, as it is not at fault."""
+def unconnected_result(envelope: Envelope, host: str, failure: DeliveryError, *, seconds: float) -> Result:
+    """Return the result of a message that got no connection within `seconds`; it is deferred, not at fault."""
     text = failure.reply or failure.message
     return Result(
         outcome="deferred",
@@ -181,8 +181,8 @@ def unsent(envelope: Envelope, host: str, failure: DeliveryError, *, seconds: fl
     )
 
 
-def summed_up(outcomes: Collection[str]) -> str:
-    """Return the outcome of an attempt from its recipients' outcomes: what may have been delivered counts most."""
+def overall_outcome(outcomes: Collection[str]) -> str:
+    """Return the outcome of an attempt from those of its recipients: what may have been delivered counts most."""
     if "uncertain" in outcomes:
         return "uncertain"
     if "accepted" in outcomes:
@@ -194,8 +194,8 @@ def _refusal(reply: Reply) -> str:
     return "refused" if reply.code >= 500 else "deferred"
 
 
-def _each(outcome: str, words: Reply | DeliveryError, text: str) -> RecipientResult:
-    return RecipientResult(outcome=outcome, code=words.code, enhanced_code=words.enhanced_code, reply=text)
+def _each(outcome: str, cause: Reply | DeliveryError, text: str) -> RecipientResult:
+    return RecipientResult(outcome=outcome, code=cause.code, enhanced_code=cause.enhanced_code, reply=text)
 
 
 def _broken_by(reply: Reply, phase: Phase, message: str, *, uncertain: bool) -> ConversationBroken:
