@@ -230,10 +230,10 @@ PLACES = [
     (drain, "envelope", fail),
     (retry, "settlement", fail),
     (settling, "settle", fail),
-    (connecting, "explained", fail_later),
+    (connecting, "as_delivery_error", fail_later),
     (egress_rules, "resolve", fail),
     (SMTPProtocol, "execute_command", fail_at_the_sign_in),
-    (connecting, "Censor", fail),
+    (connecting, "Redactor", fail),
 ]
 
 
