@@ -80,7 +80,7 @@ def banners(request: HttpRequest, now: DeliveryStatus, problem: Problem | None) 
     """Return what the person of this request is warned of: what is not configured, and the worst about the queue."""
     unset = configuration_banner(request, problem)
     found = [unset] if unset else []
-    if now.no_worker and now.something_is_due:
+    if now.no_worker and now.has_due:
         found.append(queue_banner(request, f"{gettext('Mails wait and nobody sends them.')} {now.no_worker_text}"))
     elif now.is_late:
         late = gettext("Mails are late: the oldest has been due for %s.") % age(now.waiting.due_seconds or 0)

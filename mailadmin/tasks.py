@@ -1,7 +1,7 @@
-"""What the worker runs: wake-ups, and a beat every few seconds.
+"""What the worker runs: the queued jobs, and a heartbeat every few seconds.
 
-The jobs are only wake-ups: one that is lost costs the time to the next beat, never a mail. The beat says that this
-worker lives, makes mails due again whose worker died, and wakes for what became due by itself.
+Jobs are only wake-ups: one that is lost costs the time to the next heartbeat, never a message. The heartbeat reports
+that this worker is alive, recovers the messages of dead workers, and queues jobs for everything that has become due.
 """
 
 import logging
@@ -13,7 +13,8 @@ from django.utils import timezone
 from huey.contrib.djhuey import db_task, on_startup
 
 from mailadmin.alarms import raising
-from mailadmin.delivery import deliver, heartbeats
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver, heartbeats, maintenance
 from mailadmin.delivery.wakeup import deliver_due_mails
 from mailadmin.operations import bulk
 from maillog.retention import pruning
@@ -26,57 +27,53 @@ heartbeat_started = threading.Lock()
 
 @db_task()  # type: ignore[untyped-decorator]
 def probe_connections() -> None:
-    """Look after unreachable connections."""
-    deliver.probe_connections()
+    maintenance.probe_connections()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def run_bulk_actions() -> None:
-    """Do what somebody asked to be done with many mails."""
     bulk.run(should_stop=settings.HUEY.stopping.is_set)
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def send_alarms() -> None:
-    """Tell of incidents."""
     raising.send_waiting()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def prune_log() -> None:
-    """Remove what is too old, if nobody did within the hour."""
+    """Delete what is past its retention, at most once an hour."""
     pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
     raising.clean_up(timezone.now())
 
 
 @on_startup()  # type: ignore[untyped-decorator]
 def start_heartbeat() -> None:
-    """Start the beat, once a process; every worker thread calls this."""
+    """Start the heartbeat once per process; every worker thread calls this."""
     if heartbeat_started.acquire(blocking=False):
-        threading.Thread(target=heartbeat_loop, name="beat", daemon=True).start()
+        threading.Thread(target=heartbeat_loop, name="heartbeat", daemon=True).start()
 
 
 def heartbeat_loop() -> None:
-    """Beat until the worker stops."""
     name = deliver.worker_name()
     while not settings.HUEY.stopping.is_set():
         try:
             heartbeats.record(name)
-            if heartbeats.look():
+            if deliver.make_due():
                 deliver_due_mails()
-            if heartbeats.probe_is_due():
+            if circuit_breaker.is_probe_due():
                 probe_connections()
             if bulk.has_work():
                 run_bulk_actions()
             if pruning.is_due(timezone.now()):
                 prune_log()
-            heartbeats.keep_figures()
+            maintenance.update_statistics()
             if raising.check():
                 send_alarms()
         except DatabaseError as error:
-            logger.warning("The database does not answer: %s", error)
+            logger.warning("The database is down: %s", error)
         except Exception:
-            logger.exception("A beat failed.")
+            logger.exception("A heartbeat failed.")
         finally:
             close_old_connections()
         settings.HUEY.stopping.wait(HEARTBEAT_SECONDS)

@@ -30,9 +30,11 @@ def main() -> None:
     if lease := float(os.environ.get("FAULTS_LEASE", "0")):
         change(drain, LEASE=timedelta(seconds=lease), RENEW_SECONDS=lease / 3)
     if beat := float(os.environ.get("FAULTS_BEAT", "0")):
-        change(importlib.import_module("mailadmin.tasks"), BEAT_SECONDS=beat)
+        change(importlib.import_module("mailadmin.tasks"), HEARTBEAT_SECONDS=beat)
     if probe := float(os.environ.get("FAULTS_PROBE", "0")):
-        change(importlib.import_module("mailadmin.connections.circuit_breaker"), FIRST_PROBE=timedelta(seconds=probe))
+        change(
+            importlib.import_module("mailadmin.connections.circuit_breaker"), FIRST_PROBE_AFTER=timedelta(seconds=probe)
+        )
     if poison := os.environ.get("FAULTS_POISON"):
         put_poison(poison)
     execute_from_command_line(WORKER)

@@ -64,7 +64,7 @@ def look() -> Delivery:
 def delivery_problems(now: DeliveryStatus) -> list[str]:
     """Return the problems that keep messages from being sent."""
     problems = []
-    if now.no_worker and now.something_waits:
+    if now.no_worker and now.has_waiting:
         problems.append("worker")
     if now.is_late:
         problems.append("overdue")

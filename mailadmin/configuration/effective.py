@@ -33,7 +33,7 @@ FIELDS = (
     "reply_to",
     "primary_connection",
     "backup_connections",
-    "ask_before_repeat",
+    "ask_before_resend",
 )
 NEWEST: PreparedQuery[SettingsRevision] = PreparedQuery(lambda: SettingsRevision.objects.all()[:1])
 DEFAULTS = {"driver": "smtp", "mode": SendMode.BACKGROUND.value}
@@ -85,7 +85,7 @@ class Configuration:
     reply_to: Value
     primary_connection: Value
     backup_connections: Value
-    ask_before_repeat: Value
+    ask_before_resend: Value
     revision: int | None
 
     def __getitem__(self, field: str) -> Value:

@@ -51,7 +51,7 @@ class SettingsForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Tried in this order when the chosen connection is paused or cannot be reached."),
     )
-    ask_before_repeat = HeaderTextField(
+    ask_before_resend = HeaderTextField(
         label=_("Never repeat by itself"),
         required=False,
         max_length=1000,

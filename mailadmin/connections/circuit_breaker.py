@@ -1,10 +1,9 @@
-"""Whether a connection lets mails through: opened, paused with a reason, or found unreachable and probed.
+"""The circuit breaker of each connection: open, paused with a reason, or unreachable and probed.
 
-A refused sign-in or a TLS failure concerns every mail alike, so it pauses the *connection*: nothing fails, everything
-waits, and the wrong password is not repeated until the account is locked. A dead host is probed by one worker an
-interval, with growing intervals; the mails meanwhile wait without an attempt. The state is in the database, so that
-what one worker finds out holds for all. This module decides about connections only; what becomes of a mail is not its
-business.
+A refused sign-in or a TLS failure would hit every message alike, so it pauses the *connection*: nothing fails,
+everything waits, and a wrong password is not repeated until the account is locked. An unreachable host is probed by one
+worker per interval, with growing intervals; meanwhile its messages wait without an attempt. The state is in the
+database, so what one worker finds holds for all. This module decides about connections, never about a message.
 """
 
 from __future__ import annotations
@@ -34,28 +33,32 @@ State = ConnectionState.State
 
 
 def concerns_connection(error: DeliveryError) -> bool:
-    """Return whether `error` would have met any mail: it came before the mail, or is about sign-in or TLS."""
+    """Return whether `error` would have hit any message: it came before MAIL FROM, or is about sign-in or TLS."""
     return isinstance(error, SignInRefused | TLSFailed | ConnectFailed) or error.phase in CONNECTION_PHASES
 
 
 def needs_repair(error: DeliveryError) -> bool:
-    """Return whether somebody has to repair it: a refused sign-in, a TLS fault. 454 or a lost line may pass by itself.
+    """Return whether a person has to fix it: a refused sign-in or a TLS failure. 454 or a lost connection may pass.
 
-    RFC 4954 section 6 and RFC 3207 section 4 give 454 for what is temporary; servers say so to too many sign-ins, too.
+    RFC 4954 section 6 and RFC 3207 section 4 use 454 for temporary failures; servers also send it after too many
+    sign-ins.
     """
     return error.permanent and isinstance(error, SignInRefused | TLSFailed)
 
 
 def fingerprint(connection: Connection) -> str:
-    """Return a digest that changes with the connection's settings, so that repairing it ends its pause."""
+    """Return a digest that changes with the connection's settings, so that fixing them ends its pause."""
     parts: list[object] = [connection.revision, sorted(connection.fields.items()), sorted(connection.has)]
-    if connection.id == vault.ENVIRONMENT:  # it has no revision that would count a new password
+    if connection.id == vault.ENVIRONMENT:  # it has no revision number that a new password would change
         parts.append(hashlib.sha256(settings.MAIL.password.encode()).hexdigest())
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def unavailable(known: list[Connection]) -> dict[str, ConnectionState]:
-    """Return the connections in trouble, by id. One whose settings changed since is opened again: one query."""
+    """Return the state of the connections that are not open, by id: one query.
+
+    A connection whose settings have changed since it failed is opened again.
+    """
     found = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
     for connection in known:
         row = found.get(connection.id)
@@ -66,20 +69,20 @@ def unavailable(known: list[Connection]) -> dict[str, ConnectionState]:
 
 
 def record_failure(connection: Connection, error: DeliveryError) -> ConnectionState:
-    """Record that `connection` failed before any mail was handed over, and return its state."""
+    """Record that `connection` failed before MAIL FROM, and return its state."""
     now = timezone.now()
     row, _ = ConnectionState.objects.get_or_create(connection=connection.id, defaults={"name": connection.name})
     if row.paused_by:
         return row
     failures = row.failures + 1
-    pauses = needs_repair(error)
+    is_paused = needs_repair(error)
     values = {
         "name": connection.name,
-        "state": State.PAUSED if pauses else State.UNREACHABLE,
+        "state": State.PAUSED if is_paused else State.UNREACHABLE,
         "reason": str(error)[:500],
         "failures": failures,
         "since": row.since if row.state != State.OPEN and row.since else now,
-        "probe_at": None if pauses else now + probe_interval(failures),
+        "probe_at": None if is_paused else now + probe_interval(failures),
         "fingerprint": fingerprint(connection),
     }
     ConnectionState.objects.filter(pk=row.pk, paused_by="").update(**values)
@@ -89,7 +92,7 @@ def record_failure(connection: Connection, error: DeliveryError) -> ConnectionSt
 
 
 def probe_interval(failures: int) -> timedelta:
-    """Return how long to wait before the next probe: doubled each time up to ten minutes, give or take a fifth."""
+    """Return how long to wait before the next probe: doubled each time up to ten minutes, with 20 % jitter."""
     doubled: int = 1 << min(failures - 1, 10)
     longest = min(FIRST_PROBE_AFTER * doubled, MAX_PROBE_INTERVAL)
     jitter: float = random.uniform(0.8, 1.2)  # noqa: S311  (spreads load, guards nothing)
@@ -97,7 +100,7 @@ def probe_interval(failures: int) -> timedelta:
 
 
 def pause(connection: Connection, *, by: str, reason: str = "") -> None:
-    """Pause `connection` by somebody's decision; it stays so until somebody resumes it."""
+    """Pause `connection` by a person's decision; it stays paused until a person resumes it."""
     ConnectionState.objects.update_or_create(
         connection=connection.id,
         defaults={
@@ -112,7 +115,7 @@ def pause(connection: Connection, *, by: str, reason: str = "") -> None:
 
 
 def resume(connection_id: str) -> bool:
-    """Open the connection again, whatever closed it. Returns whether it was closed."""
+    """Open the connection again, whatever closed it, and return whether it was closed."""
     row = ConnectionState.objects.filter(connection=connection_id).exclude(state=State.OPEN).first()
     if row:
         reopen(row)
@@ -120,28 +123,31 @@ def resume(connection_id: str) -> bool:
 
 
 def reopen(row: ConnectionState) -> None:
-    """Make `row` say that the connection is open."""
     ConnectionState.objects.filter(pk=row.pk).update(
         state=State.OPEN, reason="", failures=0, since=None, probe_at=None, paused_by=""
     )
 
 
+def is_probe_due() -> bool:
+    return ConnectionState.objects.filter(state=State.UNREACHABLE, probe_at__lte=timezone.now()).exists()
+
+
 def claim_due_probes(now: datetime | None = None) -> list[str]:
-    """Return the ids of unreachable connections whose probe is due, each to one caller only."""
+    """Return the ids of unreachable connections whose probe is due. Each id goes to one caller only."""
     now = now or timezone.now()
-    mine = []
+    claimed = []
     for row in ConnectionState.objects.filter(state=State.UNREACHABLE, probe_at__lte=now):
-        booked = now + probe_interval(row.failures + 1)  # the next one is booked before this one dials
+        booked = now + probe_interval(row.failures + 1)  # the next probe is booked before this one dials
         taken = ConnectionState.objects.filter(pk=row.pk, probe_at=row.probe_at).update(
             probe_at=booked, failures=F("failures") + 1
         )
         if taken:
-            mine.append(row.connection)
-    return mine
+            claimed.append(row.connection)
+    return claimed
 
 
 def probe(connection_id: str) -> bool:
-    """Look whether the connection answers and signs in; open it if so. Returns whether it is open now."""
+    """Connect and sign in; open the connection if that works. Returns whether it is open now."""
     connection = next((one for one in vault.connections() if one.id == connection_id), None)
     if connection is None:
         ConnectionState.objects.filter(connection=connection_id).delete()

@@ -1,8 +1,9 @@
-"""How many mails a connection may take in a second, a minute, an hour and a day, over all workers together.
+"""How many messages a connection may send per second, minute, hour and day, across all workers.
 
-Each window is kept by the generic cell rate algorithm (ITU-T I.371): the database holds one time a window, the
-"theoretical arrival time" of the next mail, and a mail may leave when that is not further ahead than a small burst. A
-tenth of a window's mails may go at once; the rate is lowered by as much, so that no window sees more than its limit.
+Each window follows the generic cell rate algorithm (ITU-T I.371): the database holds one time per window, the
+"theoretical arrival time" of the next message, and a message may leave when that is no further ahead than a small
+burst. A tenth of a window's messages may leave at once; the rate is lowered by as much, so that no window exceeds its
+limit.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ WINDOWS = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day":
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One window: `column` of the table, seconds between two mails, and how many may go at once."""
+    """One window: the `column` of the table, the time between two messages, and how many may leave at once."""
 
     column: str
     interval: timedelta
@@ -28,7 +29,7 @@ class Limit:
 
 
 def limits_of(fields: Mapping[str, object]) -> list[Limit]:
-    """Return the limits that a connection's fields set; 0 sets none."""
+    """Return the limits set by a connection's fields; 0 sets none."""
     limits = []
     for name, seconds in WINDOWS.items():
         count = int(str(fields.get(name) or 0))
@@ -41,9 +42,9 @@ def limits_of(fields: Mapping[str, object]) -> list[Limit]:
 def reserve(
     connection_id: str, limits: list[Limit], count: int, *, now: datetime, horizon: timedelta
 ) -> list[datetime]:
-    """Return when up to `count` mails may leave, in order, as far as that is within `horizon` from now.
+    """Return when up to `count` messages may leave, in order, as far as that is within `horizon` from `now`.
 
-    What is returned is booked: in one short transaction, so that two workers never get the same place.
+    The returned times are booked in one short transaction, so two workers never get the same one.
     """
     with transaction.atomic(durable=True):
         ConnectionRate.objects.get_or_create(connection=connection_id)
@@ -65,5 +66,5 @@ def reserve(
 
 
 def slowest_interval(limits: list[Limit]) -> timedelta:
-    """Return the time between two mails at the slowest of the limits' even paces."""
+    """Return the longest of the limits' times between two messages."""
     return max(limit.interval for limit in limits)

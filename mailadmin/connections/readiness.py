@@ -15,7 +15,7 @@ from secrets_app.vault import Connection
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What keeps mails from leaving, in one sentence, and the page that mends it."""
+    """What keeps messages from leaving, in one sentence, and the page where it is fixed."""
 
     text: str
     url_name: str
@@ -23,14 +23,14 @@ class Problem:
 
 
 def problem(current: Configuration) -> Problem | None:
-    """Return the first thing that is missing before mails can leave, or None."""
+    """Return the first thing that keeps messages from leaving, or None."""
     return problem_with(current, system_connection(current))
 
 
 def problem_with(current: Configuration, connection: Connection | None) -> Problem | None:
-    """Return the same for whoever has looked up the system's connection: no query."""
-    if trouble := connection_problem(current, connection):
-        return trouble
+    """Return the same for a caller that has looked up the system's connection: no query."""
+    if found := connection_problem(current, connection):
+        return found
     if not str(current.from_address) and not (connection and str(connection.fields["sender"])):
         return Problem(
             gettext("Mail is not configured: there is no From address."),
@@ -41,27 +41,27 @@ def problem_with(current: Configuration, connection: Connection | None) -> Probl
 
 
 def connection_problem(current: Configuration, connection: Connection | None) -> Problem | None:
-    """Return what is wrong with the driver, or with the connection that system mails take if it needs one, or None."""
+    """Return what is wrong with the driver, or with the connection of system messages if it needs one, or None."""
     driver = effective.driver_of(current)
-    if trouble := driver.trouble():
-        return Problem(trouble, "mailadmin:settings", gettext("See the mail settings"))
+    if fault := driver.trouble():
+        return Problem(fault, "mailadmin:settings", gettext("Open the mail settings"))
     if not driver.needs_connection:
         return None
     if connection is None:
         return Problem(
             gettext("Mail is not configured: there is no connection that the system may use."),
             "secrets_app:list",
-            gettext("Add an SMTP secret"),
+            gettext("Add a connection"),
         )
     if vault.unreadable(connection):
         return Problem(
-            gettext("Mails are held: the password of the connection “%s” cannot be read.") % connection.name,
+            gettext("Email is held: the password of the connection “%s” cannot be read.") % connection.name,
             "secrets_app:list",
-            gettext("See the secret"),
+            gettext("Open the secret"),
         )
     return None
 
 
 def system_connection(current: Configuration) -> Connection | None:
-    """Return the connection that a mail of the system without a hint takes, or None."""
+    """Return the connection for a message of the system without a hint, or None."""
     return selection.choose(vault.connections(), primary=str(current.primary_connection))

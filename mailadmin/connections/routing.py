@@ -1,4 +1,4 @@
-"""Which connection each mail of a batch takes, by what is known at that moment: settings, secrets, their troubles."""
+"""Chooses the connection for each message of a batch, by the settings, the secrets and the circuit breakers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The connection and server that a mail takes; neither where the driver needs none."""
+    """The connection and server for a message; neither where the driver needs none."""
 
     connection: Connection | None
     server: SmtpServer | None
 
 
 class Routable(Protocol):
-    """What of a mail decides which connections it may take."""
+    """The fields of a message that decide which connections it may use."""
 
     @property
     def connection_hint(self) -> str: ...
@@ -44,49 +44,50 @@ class Routable(Protocol):
 
 
 class Router:
-    """The state of things for one batch: four queries, however many mails."""
+    """Settings, connections and circuit breakers as they are for one batch: four queries, however many messages."""
 
     def __init__(self, mails: Collection[Routable]) -> None:
         current = effective.current()
         self.driver: Driver = registry.driver(str(current.driver))
         self.primary = str(current.primary_connection)
         self.backups = str(current.backup_connections).split(",")
-        self.asking = frozenset(str(current.ask_before_repeat).split())
-        self.known: list[Connection] = []
-        self.troubles: dict[str, ConnectionState] = {}
+        self.ask_before_resend = frozenset(str(current.ask_before_resend).split())  # keys of templates
+        self.connections: list[Connection] = []
+        self.unavailable: dict[str, ConnectionState] = {}
         self.actors: dict[int, User] = {}
         self.candidates_of: dict[tuple[str, int | None], list[Connection]] = {}
         self.servers: dict[tuple[str, float], SmtpServer] = {}
         if self.driver.needs_connection:
-            self.known = vault.connections()
-            self.troubles = circuit_breaker.unavailable(self.known)
+            self.connections = vault.connections()
+            self.unavailable = circuit_breaker.unavailable(self.connections)
             ids = {mail.actor_id for mail in mails if mail.connection_hint and mail.actor_id}
             self.actors = dict(get_user_model().objects.in_bulk(ids)) if ids else {}
 
-    def way(self, mail: Routable, *, patience: float, tried: frozenset[str] = frozenset()) -> Route | str:
-        """Return the way for `mail` past the connections that were `tried`, or the reason why it has to wait.
+    def route_for(self, mail: Routable, *, content_timeout: float, tried: frozenset[str] = frozenset()) -> Route | str:
+        """Return the route for `mail` that avoids the connections `tried`, or the reason why it has to wait.
 
-        The chosen connection comes first, then the backups in their order; a connection in trouble is passed over.
+        The chosen connection comes first, then the backups in their order; a connection that is not open is skipped.
+        `content_timeout`: see `selection.server_for`.
         """
         if not self.driver.needs_connection:
             return Route(None, None)
         candidates = self.candidates(mail)
         if not candidates:
-            return gettext("No connection: no SMTP secret is available to the system.")
+            return gettext("No connection is available to the system.")
         reasons = []
         for connection in candidates:
-            trouble = self.troubles.get(connection.id)
-            if trouble and not mail.is_test:  # a test is how somebody looks whether the trouble is over
-                reasons.append(f"{connection.name}: {trouble.reason}")
+            state = self.unavailable.get(connection.id)
+            if state and not mail.is_test:  # a test message shows whether the connection works again
+                reasons.append(f"{connection.name}: {state.reason}")
             elif connection.id not in tried:
                 try:
-                    return Route(connection, self.server(connection, patience))
+                    return Route(connection, self.server(connection, content_timeout))
                 except vault.VaultError as error:
                     reasons.append(str(error))
-        return reasons[0] if reasons else gettext("No connection is left to be tried.")
+        return reasons[0] if reasons else gettext("No other connection is left to try.")
 
     def candidates(self, mail: Routable) -> list[Connection]:
-        """Return the connections that `mail` may take, best first; without a hint, they are the same for all."""
+        """Return the connections that `mail` may use, best first. Without a hint they are the same for all messages."""
         key = (mail.connection_hint, mail.actor_id if mail.connection_hint else None)
         if key not in self.candidates_of:
             self.candidates_of[key] = self._candidates(mail)
@@ -94,28 +95,28 @@ class Router:
 
     def _candidates(self, mail: Routable) -> list[Connection]:
         actor = self.actors.get(mail.actor_id) if mail.actor_id else None
-        first = selection.choose(self.known, primary=self.primary, hint=mail.connection_hint, actor=actor)
+        first = selection.choose(self.connections, primary=self.primary, hint=mail.connection_hint, actor=actor)
         if first is None:
             return []
-        by_id = {connection.id: connection for connection in self.known if vault.usable_by(connection, None)}
+        by_id = {connection.id: connection for connection in self.connections if vault.usable_by(connection, None)}
         rest = [by_id[one] for one in self.backups if one in by_id and one != first.id]
         return [first, *rest]
 
     def first_choice(self, mail: Routable) -> str:
-        """Return the name of the connection that `mail` would take if all were well, or ""."""
+        """Return the name of the connection that `mail` uses while all are open, or ""."""
         candidates = self.candidates(mail)
         return candidates[0].name if candidates else ""
 
-    def server(self, connection: Connection, patience: float) -> SmtpServer:
-        """Return the server of `connection`, its password revealed once a batch. Raises VaultError."""
-        key = (connection.id, patience)
+    def server(self, connection: Connection, content_timeout: float) -> SmtpServer:
+        """Return the server of `connection`, whose password is revealed once per batch. Raises VaultError."""
+        key = (connection.id, content_timeout)
         if key not in self.servers:
-            self.servers[key] = selection.server_for(connection, content_timeout=patience)
+            self.servers[key] = selection.server_for(connection, content_timeout=content_timeout)
         return self.servers[key]
 
-    def blame(self, connection: Connection, error: DeliveryError) -> bool:
-        """Pass over `connection` from now on, here and in all workers. Returns whether that was news."""
-        if connection.id in self.troubles:
+    def record_failure(self, connection: Connection, error: DeliveryError) -> bool:
+        """Skip `connection` from now on, here and in all workers. Returns whether its failure is new to this batch."""
+        if connection.id in self.unavailable:
             return False
-        self.troubles[connection.id] = circuit_breaker.record_failure(connection, error)
+        self.unavailable[connection.id] = circuit_breaker.record_failure(connection, error)
         return True

@@ -1,4 +1,4 @@
-"""Which connection a mail takes, and the server behind it. The only place that reveals a password."""
+"""Chooses the connection for a message, and gives its server. The only place that reveals a password."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def choose(
     connections: Sequence[Connection], *, primary: str, hint: str = "", actor: User | None = None
 ) -> Connection | None:
-    """Return the connection for a mail out of `connections` (as `vault.connections()` orders them), or None.
+    """Return the connection for a message from `connections` (as ordered by `vault.connections()`), or None.
 
-    The hint (an id or a name, any case) comes first if `actor` may use what it names; then the primary connection, then
-    `environment`, then the oldest secret that is available to the system.
+    The hint (an id or a name, in any case) comes first if `actor` may use that connection; then the primary connection,
+    then `environment`, then the oldest secret that is available to the system.
     """
     wanted = hint.casefold()
     if wanted:
@@ -37,7 +37,7 @@ def choose(
 def server_for(connection: Connection, *, content_timeout: float = 0.0) -> SmtpServer:
     """Return the server of `connection` with its password.
 
-    `content_timeout`: seconds to wait for the answer to the final dot, 0 for the connection's own timeout. Raises
+    `content_timeout`: seconds to wait for the reply to the final dot, 0 for the connection's own timeout. Raises
     VaultError if the password cannot be read.
     """
     password = reveal(connection.id).get("password", "")
@@ -47,10 +47,10 @@ def server_for(connection: Connection, *, content_timeout: float = 0.0) -> SmtpS
 def server_for_unsaved(
     fields: Mapping[str, Any], values: Mapping[str, str | None], *, stored: str | None = None
 ) -> SmtpServer:
-    """Return the server that a valid form describes, nothing of which is stored.
+    """Return the server that a valid form describes; nothing of it is stored.
 
-    `fields` and `values` are its `stored_fields` and `values`; a password that is to be kept is the one of the secret
-    with the id `stored`. Raises VaultError if that cannot be read.
+    `fields` and `values` are the form's `stored_fields` and `values`; a password that is to be kept is that of the
+    secret with the id `stored`. Raises VaultError if it cannot be read.
     """
     if "password" in values:
         password = values["password"] or ""

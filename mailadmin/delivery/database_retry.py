@@ -1,4 +1,4 @@
-"""Waiting for a database that does not answer: what has been sent must be written down, whenever that is."""
+"""Retries while the database is down: what has been sent must be recorded, however long that takes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ logger = logging.getLogger(__name__)
 
 
 def retry_while_database_is_down(do: Callable[[], T], *, limit: float | None = None) -> T:
-    """Return what `do` returns, calling it again while the database is away, for `limit` seconds (None: for ever).
+    """Return what `do` returns, calling it again while the database is down, for `limit` seconds (None: no limit).
 
-    Raises the database's error when the limit has passed, and any other error at once.
+    Raises the database's error once the limit has passed, and any other error at once.
     """
-    pause, begin = 0.5, monotonic()
+    pause, start = 0.5, monotonic()
     while True:
         try:
             return do()
         except DATABASE_DOWN:
-            if limit is not None and monotonic() - begin > limit:
+            if limit is not None and monotonic() - start > limit:
                 raise
-            logger.warning("The database does not answer; what was sent waits to be recorded.", exc_info=True)
+            logger.warning("The database is down; results wait to be recorded.", exc_info=True)
             sleep(pause)
             pause = min(pause * 2, MAX_PAUSE)
             close_old_connections()

@@ -1,4 +1,4 @@
-"""One mail on its way through the engine: what is handed to a driver, and what comes back."""
+"""One message being delivered: what the driver gets, what comes back, and the queue that carries it back."""
 
 from __future__ import annotations
 
@@ -24,81 +24,82 @@ from secrets_app.vault import Connection
 
 logger = logging.getLogger(__name__)
 
-# Seconds to wait for the answer to the final dot where nobody is waiting: RFC 5321 section 4.5.3.2.6.
+# Seconds to wait for the reply to the final dot while no caller is waiting: RFC 5321 section 4.5.3.2.6.
 CONTENT_TIMEOUT = 600.0
 
 
 @dataclass(slots=True, eq=False)
 class InFlight:
-    """One claimed mail on its way, with the attempts that already failed for the sake of a connection."""
+    """One claimed message, with the attempts that failed over because of their connection."""
 
     mail: ClaimedMessage
-    tried: frozenset[str] = frozenset()
+    tried: frozenset[str] = frozenset()  # ids of connections
     failovers: list[AttemptRecord] = field(default_factory=list)
     connection: Connection | None = None
     driver: str = ""  # the key of the driver that has it
 
 
 class Completion(NamedTuple):
-    """What the loop hands back: the result of a flight, or the error that was raised instead of one."""
+    """The result of a delivery, or the error that was raised instead of one."""
 
-    flight: InFlight
+    delivery: InFlight
     result: Result | BaseException
 
 
 class CompletionQueue:
-    """What has landed, handed from the loop's thread to the one that writes it down.
+    """Carries completions from the event loop's thread to the thread that records them.
 
-    A queue would wake that thread for every mail, and each waking takes the interpreter away from the loop in the
-    middle of its work. This wakes it twice a batch: when the first has landed, and when as many are there as it wants.
+    `queue.Queue` would wake that thread for every message, and each wake-up takes the interpreter away from the loop in
+    the middle of its work. This wakes it twice per batch: for the first completion, and when as many are there as it
+    wants.
     """
 
     def __init__(self) -> None:
-        self._landed: deque[Completion] = deque()
+        self._completions: deque[Completion] = deque()
         self._wanted = 1
         self._some = threading.Event()
         self._enough = threading.Event()
 
-    def put(self, landing: Completion) -> None:
-        """Add one; for any thread."""
-        self._landed.append(landing)
+    def add(self, completion: Completion) -> None:
+        """Add one; from any thread."""
+        self._completions.append(completion)
         if not self._some.is_set():
             self._some.set()
-        if len(self._landed) >= self._wanted and not self._enough.is_set():
+        if len(self._completions) >= self._wanted and not self._enough.is_set():
             self._enough.set()
 
-    def take(self, most: int, *, patience: float, linger: float) -> list[Completion]:
-        """Return up to `most`, for one thread: what is there `linger` seconds after the first, or earlier if all are.
+    def take(self, limit: int, *, timeout: float, linger: float) -> list[Completion]:
+        """Return up to `limit` completions, to one thread: when all are there, at most `linger` s after the first.
 
-        Nothing, if nothing lands for `patience` seconds; rarely nothing also earlier.
+        Returns nothing if nothing completes for `timeout` seconds, and in rare cases earlier.
         """
-        if not self._some.wait(patience):
+        if not self._some.wait(timeout):
             return []
-        self._wanted = most
-        if len(self._landed) < most:
+        self._wanted = limit
+        if len(self._completions) < limit:
             self._enough.wait(linger)
-        # Cleared before they are taken: what lands from here on is told anew.
+        # Cleared before they are taken: whatever is added from here on sets the events again.
         self._enough.clear()
         self._some.clear()
-        found = [self._landed.popleft() for _ in range(min(most, len(self._landed)))]
-        if self._landed:
+        taken = [self._completions.popleft() for _ in range(min(limit, len(self._completions)))]
+        if self._completions:
             self._some.set()
-        return found
+        return taken
 
 
 def content_timeout(mail: ClaimedMessage) -> float:
-    """Return how long the answer to the final dot may take, 0 for the connection's own timeout."""
+    """Return how many seconds the reply to the final dot may take, 0 for the connection's own timeout."""
     return 0.0 if mail.mode == SendMode.INSTANT else CONTENT_TIMEOUT
 
 
-def crash_result(flight: InFlight, error: BaseException) -> Result:
-    """Return the result of a mail whose driver raised: a fault of ours, so it is tried again and looked into."""
-    logger.error("The driver failed over mail %d.", flight.mail.id, exc_info=error)
+def crash_result(delivery: InFlight, error: BaseException) -> Result:
+    """Return the result of a message whose driver raised: our own fault, so it is logged and the message retried."""
+    logger.error("The driver failed on message %d.", delivery.mail.id, exc_info=error)
     text = gettext("The driver failed: %s") % type(error).__name__
     each = RecipientResult(outcome="deferred", reply=text)
     return Result(
         outcome="deferred",
-        recipients={recipient.address: each for recipient in flight.mail.recipients},
+        recipients={recipient.address: each for recipient in delivery.mail.recipients},
         reply=text,
         started_at=timezone.now(),
         duration_ms=0,
@@ -107,7 +108,7 @@ def crash_result(flight: InFlight, error: BaseException) -> Result:
 
 
 def envelope(mail: ClaimedMessage) -> Envelope:
-    """Return what the driver needs of `mail`."""
+    """Return `mail` as the driver takes it."""
     return Envelope(
         id=mail.id,
         sender=parse_address(mail.sender).envelope,
@@ -121,8 +122,8 @@ def envelope(mail: ClaimedMessage) -> Envelope:
     )
 
 
-def attempt_record(flight: InFlight, result: Result, *, worker: str) -> AttemptRecord:
-    """Return the attempt as the log keeps it."""
+def attempt_record(delivery: InFlight, result: Result, *, worker: str) -> AttemptRecord:
+    """Return the attempt as the log stores it."""
     return AttemptRecord(
         started_at=result.started_at,
         duration_ms=result.duration_ms,
@@ -131,8 +132,8 @@ def attempt_record(flight: InFlight, result: Result, *, worker: str) -> AttemptR
         code=result.code,
         enhanced_code=result.enhanced_code,
         reply=result.reply,
-        driver=flight.driver,
-        connection=flight.connection.name if flight.connection else "",
+        driver=delivery.driver,
+        connection=delivery.connection.name if delivery.connection else "",
         host=result.host,
         tls=result.tls,
         worker=worker,
@@ -140,9 +141,8 @@ def attempt_record(flight: InFlight, result: Result, *, worker: str) -> AttemptR
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # a batch that reached no server shares one transcript
 def _packed(said: Transcript) -> bytes:
-    """Return the transcript as it is stored; a whole batch that found no connection has the same."""
     return transcripts.pack_transcript(
         transcripts.AttemptTranscript(phases=said.phases, lines=said.lines, handshake=said.opening, nth=said.nth)
     )

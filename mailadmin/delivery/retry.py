@@ -1,4 +1,4 @@
-"""What follows from the result of an attempt: the mail's next state and when it is tried again. Pure functions."""
+"""What follows from the result of an attempt: the message's next state and its next attempt. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from maillog.text import server_reply_line
 
 SCHEDULE = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 4 * 60, 8 * 60, 24 * 60)
-)  # then the mail has failed; RFC 5321 section 4.5.4.1 asks for at least 4-5 days only of servers that relay for others
-JITTER = 0.2  # of the interval, so that mails put off together do not come back together
+)  # then the message has failed; RFC 5321 section 4.5.4.1 asks for 4-5 days only of servers that relay for others
+JITTER = 0.2  # of the interval, so that messages deferred together do not come back together
 
 FINAL_STATUS = {
     Attempt.Outcome.SENT: Status.SENT,
@@ -29,7 +29,7 @@ FINAL_STATUS = {
 
 
 def next_attempt(attempt_count: int, *, now: datetime) -> datetime | None:
-    """Return when a mail is due again after its attempt number `attempt_count`, or None if that was the last."""
+    """Return when a message is due again after its attempt number `attempt_count`, or None if that was the last."""
     if attempt_count > len(SCHEDULE):
         return None
     interval = SCHEDULE[attempt_count - 1]
@@ -43,17 +43,17 @@ def settlement(
     record: AttemptRecord,
     now: datetime,
     failovers: Sequence[AttemptRecord] = (),
-    asking: Collection[str] = (),
+    ask_before_resend: Collection[str] = (),
 ) -> Settlement:
     """Return what to record of `result`, the attempt that `mail` was claimed for.
 
-    A mail whose recipients are partly put off is deferred and goes on only to those; refused for good by any recipient
-    it ends as failed, with the others' acceptance kept with each of them. A test mail is tried once: whoever sent it is
-    waiting for the answer. What may have arrived is sent again with the same Message-ID, unless its template is among
-    `asking`; then somebody decides.
+    A message deferred for some recipients is deferred and retried only for those. Once any recipient has refused it, it
+    ends as failed; the others' acceptance is kept with each of them. A test message is tried once, because its sender
+    waits for the answer. A message that may have arrived is sent again with the same Message-ID, unless its template is
+    among `ask_before_resend`: then a person decides.
     """
     outcomes = recipient_outcomes(mail, result)
-    status, due = next_state(mail, result, outcomes, now=now, asking=asking)
+    status, due = next_state(mail, result, outcomes, now=now, ask_before_resend=ask_before_resend)
     return Settlement(
         id=mail.id,
         claim=mail.claim,
@@ -69,13 +69,13 @@ def settlement(
 
 
 def recipient_outcomes(mail: ClaimedMessage, result: Result) -> list[RecipientOutcome]:
-    """Return the outcome of every recipient that `result` speaks of."""
-    said = [(recipient.id, result.recipients.get(recipient.address)) for recipient in mail.recipients]
+    """Return the outcome of every recipient that `result` names."""
+    found = [(recipient.id, result.recipients.get(recipient.address)) for recipient in mail.recipients]
     return [
         RecipientOutcome(
             id=number, outcome=one.outcome, code=one.code, enhanced_code=one.enhanced_code, reply=one.reply
         )
-        for number, one in said
+        for number, one in found
         if one is not None
     ]
 
@@ -86,14 +86,14 @@ def next_state(
     outcomes: Sequence[RecipientOutcome],
     *,
     now: datetime,
-    asking: Collection[str] = (),
+    ask_before_resend: Collection[str] = (),
 ) -> tuple[Status, datetime | None]:
-    """Return the mail's next status and, if it waits, when it is due."""
+    """Return the message's next status and, if it waits, when it is due."""
     if result.outcome == Attempt.Outcome.SENT:
         return Status.FAILED if mail.was_refused else Status.SENT, None
     if result.outcome == Attempt.Outcome.UNCERTAIN:
-        repeats = not mail.is_test and mail.template not in asking
-        return Status.UNCERTAIN, next_attempt(mail.attempt_count, now=now) if repeats else None
+        is_resent = not mail.is_test and mail.template not in ask_before_resend
+        return Status.UNCERTAIN, next_attempt(mail.attempt_count, now=now) if is_resent else None
     if result.outcome not in {Attempt.Outcome.DEFERRED, Attempt.Outcome.PARTIAL}:
         return FINAL_STATUS[Attempt.Outcome(result.outcome)], None
     found = {outcome.outcome for outcome in outcomes}
@@ -104,7 +104,7 @@ def next_state(
 
 
 def reason(mail: ClaimedMessage, result: Result, outcomes: Sequence[RecipientOutcome]) -> str:
-    """Return one line for the log's list: the server's words about the first recipient in trouble, or the error."""
+    """Return one line for the log's list: the reply about the first recipient that was not accepted, or the error."""
     if result.outcome == Attempt.Outcome.SENT and mail.was_refused:
         return gettext("Accepted for the others; an earlier attempt was refused for at least one recipient.")
     for outcome in outcomes:

@@ -1,6 +1,6 @@
-"""The pulse of delivery, as every page shows it: whether there is a worker, and how long the oldest mail waits.
+"""The state of delivery that every page shows: whether a worker runs, and how long the oldest message has waited.
 
-Costs two short queries, whatever the length of the queue. What to do about it is on the queue page.
+Two short queries, however long the queue is.
 """
 
 from __future__ import annotations
@@ -15,51 +15,49 @@ from mailadmin.delivery.heartbeats import Workers
 from maillog.durations import age
 from maillog.queue.waiting import OldestWaiting, oldest_waiting
 
-# A worker beats every 5 s. A minute, and what a `deliver_due --once` that cron starts each minute takes to start.
+# Workers report every 5 s; allow one minute plus start-up time for `deliver_due --once` run from cron.
 WORKER_MISSING_AFTER = timedelta(seconds=70)
-LATE_AFTER = timedelta(
-    minutes=3
-)  # workers look every few seconds, so a mail that is overdue by this much has met trouble
+LATE_AFTER = timedelta(minutes=3)  # workers check every few seconds, so something is wrong with a message this late
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """What is known of the workers and of the oldest waiting mails."""
+    """What is known of the workers and of the oldest waiting messages."""
 
     workers: Workers
     waiting: OldestWaiting
 
     @property
     def no_worker(self) -> bool:
-        """Whether no worker was seen for a minute."""
+        """Whether no worker was seen for WORKER_MISSING_AFTER."""
         seen = self.workers.seen_seconds_ago
         return seen is None or seen > WORKER_MISSING_AFTER.total_seconds()
 
     @property
-    def something_is_due(self) -> bool:
-        """Whether a mail could leave now."""
+    def has_due(self) -> bool:
+        """Whether a message could leave now."""
         return self.waiting.due_seconds is not None
 
     @property
-    def something_waits(self) -> bool:
-        """Whether a mail waits, for a worker or for anything else."""
+    def has_waiting(self) -> bool:
+        """Whether a message waits, for a worker or for anything else."""
         return self.waiting.oldest_seconds is not None
 
     @property
     def is_late(self) -> bool:
-        """Whether a mail is overdue by more than three minutes."""
+        """Whether a message is overdue by more than LATE_AFTER."""
         return (self.waiting.due_seconds or 0.0) > LATE_AFTER.total_seconds()
 
     @property
     def tone(self) -> str:
-        """Return good, warn, bad, or muted where there is no worker and nothing to do for one."""
+        """`good`, `warn`, `bad`, or `muted` where there is no worker and no work."""
         if self.no_worker:
-            return "bad" if self.something_is_due else "warn" if self.something_waits else "muted"
+            return "bad" if self.has_due else "warn" if self.has_waiting else "muted"
         return "warn" if self.is_late or self.waiting.held_for is not None else "good"
 
     @property
     def workers_text(self) -> str:
-        """Return such as "Worker seen 4 s ago", "2 workers, seen 4 s ago", "No worker seen for 3 min"."""
+        """Such as "Worker seen 4 s ago", "2 workers, seen 4 s ago", "No worker seen for 3 min"."""
         seen = self.workers.seen_seconds_ago
         if seen is None:
             return gettext("No worker seen yet")
@@ -71,14 +69,14 @@ class DeliveryStatus:
 
     @property
     def waiting_text(self) -> str:
-        """Return such as "oldest waiting 12 s" or "nothing waits"."""
+        """Such as "oldest waiting 12 s" or "nothing waiting"."""
         if self.waiting.oldest_seconds is None:
-            return gettext("nothing waits")
+            return gettext("nothing waiting")
         return gettext("oldest waiting %s") % age(self.waiting.oldest_seconds)
 
     @property
     def no_worker_text(self) -> str:
-        """Return the alarm: no worker, and since when."""
+        """Since when there has been no worker, as a sentence."""
         seen = self.workers.seen_seconds_ago
         if seen is None:
             return gettext("No worker has been seen yet.")
@@ -86,5 +84,5 @@ class DeliveryStatus:
 
 
 def delivery_status() -> DeliveryStatus:
-    """Return the pulse: two queries."""
+    """Return the state of delivery: two queries."""
     return DeliveryStatus(heartbeats.workers(), oldest_waiting())

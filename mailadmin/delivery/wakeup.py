@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 @db_task()  # type: ignore[untyped-decorator]
 def deliver_due_mails() -> None:
     """Deliver everything that is due; the job that every wake-up queues."""
-    deliver.deliver_due(should_stop=settings.HUEY.stopping.is_set, call_others=deliver_due_mails)
+    deliver.deliver_due(should_stop=settings.HUEY.stopping.is_set, wake_others=deliver_due_mails)
 
 
 def wake_worker() -> None:

@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                 ('reply_to', models.CharField(blank=True, max_length=254, verbose_name='Reply-to address')),
                 ('primary_connection', models.CharField(blank=True, max_length=20, verbose_name='primary connection')),
                 ('backup_connections', models.CharField(blank=True, max_length=200, verbose_name='backup connections')),
-                ('ask_before_repeat', models.CharField(blank=True, max_length=1000, verbose_name='never repeat by itself')),
+                ('ask_before_resend', models.CharField(blank=True, max_length=1000, verbose_name='never repeat by itself')),
                 ('changed', models.JSONField(default=list)),
                 ('author_name', models.CharField(blank=True, max_length=254)),
                 ('made_at', models.DateTimeField(auto_now_add=True)),

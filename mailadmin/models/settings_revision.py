@@ -29,7 +29,7 @@ class SettingsRevision(models.Model):
     # ids of connections, in order, separated by commas
     backup_connections = models.CharField(_("backup connections"), max_length=200, blank=True)
     # keys of templates, separated by spaces: what may have arrived is not repeated without being asked for
-    ask_before_repeat = models.CharField(_("never repeat by itself"), max_length=1000, blank=True)
+    ask_before_resend = models.CharField(_("never repeat by itself"), max_length=1000, blank=True)
     changed = models.JSONField(default=list)  # names of the fields that differ from the revision before
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     author_name = models.CharField(max_length=254, blank=True)

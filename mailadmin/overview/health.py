@@ -95,7 +95,7 @@ def verdict(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -
 
 def worker_alarm(now: DeliveryStatus) -> tuple[str, str, str] | None:
     """Return sentence, tone and advice if mails wait for a worker that is not there, or that does not get through."""
-    if now.no_worker and now.something_is_due:
+    if now.no_worker and now.has_due:
         sentence = gettext("Mails wait and nobody sends them: the oldest has been due for %(age)s.") % {
             "age": age(now.waiting.due_seconds or 0)
         }
@@ -107,7 +107,7 @@ def worker_alarm(now: DeliveryStatus) -> tuple[str, str, str] | None:
         }
         advice = gettext("A worker runs but does not get through. The queue shows what waits, the worker's log why.")
         return sentence, "bad", advice
-    if now.no_worker and now.something_waits:
+    if now.no_worker and now.has_waiting:
         advice = gettext("`make worker` starts one; until then nothing that waits is tried again.")
         return gettext("Mails wait, and there is no worker."), "warn", f"{now.no_worker_text} {advice}"
     return None
@@ -157,7 +157,7 @@ def checklist(now: Situation) -> list[Step]:
             connection_text(connection, driver=driver),
             done=connection is not None or not driver.needs_connection,
             url_name="secrets_app:list",
-            action=gettext("Add an SMTP secret"),
+            action=gettext("Add a connection"),
             permission="secrets_app.use_secrets",
         ),
         Step(

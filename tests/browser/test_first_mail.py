@@ -22,7 +22,7 @@ def make_administrator(page):
 
 
 def store_secret(page, server):
-    page.get_by_role("link", name="Add an SMTP secret").first.click()
+    page.get_by_role("link", name="Add a connection").first.click()
     page.get_by_role("link", name="Store a server").click()
     page.locator("input[name=name]").fill("Relay")
     page.locator("input[name=host]").fill("localhost")

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailadmin.api import Mail, send_many
 from mailadmin.connections import circuit_breaker
-from mailadmin.delivery import deliver, drain, expired_leases, heartbeats
+from mailadmin.delivery import deliver, drain, expired_leases, heartbeats, maintenance
 from mailadmin.models import ConnectionState
 from maillog.models import Message, Status
 from tests.smtp_faults import HELD, reply
@@ -62,17 +62,17 @@ def in_the_background(do):
     return thread
 
 
-def test_mails_in_the_air_are_not_taken_for_a_dead_workers_when_the_clock_jumps(start):
+def test_messages_in_flight_are_not_taken_for_a_dead_workers_when_the_clock_jumps(start):
     server = start(content=HELD)
     put(3)
-    heartbeats.look()
+    deliver.make_due()
     sending = in_the_background(deliver.deliver_due)
     deadline = time.monotonic() + 60
     while not server.contents and time.monotonic() < deadline:
         time.sleep(0.01)
     with jumped(hours=2):
         for _ in range(3):
-            heartbeats.look()
+            deliver.make_due()
             deliver.deliver_due()
         server.let_go()
         sending.join(60)
@@ -86,11 +86,11 @@ def test_after_a_jump_the_living_renew_and_then_the_dead_are_noticed(start, monk
     monkeypatch.setattr(drain, "RENEW_SECONDS", 0.2)
     put(1)
     Message.objects.update(status=Status.SENDING, claim="dead", next_attempt_at=timezone.now() + timedelta(seconds=80))
-    assert not heartbeats.look()
+    assert not deliver.make_due()
     with jumped(hours=2):
-        assert not heartbeats.look(), "who is dead shows only after a moment"
+        assert not deliver.make_due(), "who is dead shows only after a moment"
         time.sleep(0.35)
-        assert heartbeats.look()
+        assert deliver.make_due()
         deliver.deliver_due()
         assert statuses() == {Status.SENT: 1}
 
@@ -101,7 +101,7 @@ def test_a_database_that_was_away_for_long_is_no_death_either(start, monkeypatch
     put(1)
     Message.objects.update(status=Status.SENDING, claim="alive", next_attempt_at=timezone.now())
     watch.trusts_leases()
-    watch.looked -= expired_leases.MAX_GAP_SECONDS + 1
+    watch.checked -= expired_leases.MAX_GAP_SECONDS + 1
 
     def away():
         raise OperationalError("away")
@@ -110,7 +110,7 @@ def test_a_database_that_was_away_for_long_is_no_death_either(start, monkeypatch
         broken.setattr("maillog.queue.claiming.has_due", away)
         for _ in range(3):
             with pytest.raises(OperationalError):
-                heartbeats.look()
+                deliver.make_due()
     assert expired_leases.recover_expired() == 0
     time.sleep(0.35)
     assert expired_leases.recover_expired() == 1
@@ -123,7 +123,7 @@ def test_a_jump_ahead_makes_retries_due_once_and_in_order(start):
     assert statuses() == {Status.DEFERRED: 40}
     before = server.connections
     with jumped(days=3):
-        heartbeats.look()
+        deliver.make_due()
         deliver.deliver_due()
         deliver.deliver_due()
         assert statuses() == {Status.SENT: 40}
@@ -139,7 +139,7 @@ def test_a_jump_ahead_is_one_probe_not_one_for_every_interval_that_was_missed(st
     before = server.connections
     with jumped(days=3):
         for _ in range(5):
-            deliver.probe_connections()
+            maintenance.probe_connections()
         assert server.connections == before + 1
         state = ConnectionState.objects.get()
         assert state.probe_at > timezone.now()
@@ -155,13 +155,13 @@ def test_after_a_jump_back_new_mails_go_at_once_and_those_before_wait_no_longer_
     with time_machine.travel(now - timedelta(hours=3)):
         heartbeats.record("worker")
         (new,) = put(1)
-        heartbeats.look()
+        deliver.make_due()
         deliver.deliver_due()
         assert Message.objects.get(pk=new).status == Status.SENT
         assert Message.objects.get(pk=queued).status == Status.QUEUED
         assert heartbeats.workers().alive == 1
     with time_machine.travel(now + timedelta(minutes=2)):
-        heartbeats.look()
+        deliver.make_due()
         deliver.deliver_due()
     assert statuses() == {Status.SENT: 3}
     assert Message.objects.get(pk=deferred).attempt_count == 2

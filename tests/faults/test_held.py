@@ -5,7 +5,7 @@ import pytest
 from mailadmin.api import Mail, send_many
 from mailadmin.configuration import effective
 from mailadmin.connections import circuit_breaker
-from mailadmin.delivery import deliver, heartbeats
+from mailadmin.delivery import deliver
 from mailadmin.models import ConnectionState
 from maillog.models import Message, Status
 from secrets_app import storing, vault
@@ -53,7 +53,7 @@ def test_while_the_default_connection_works_those_that_wait_for_another_are_left
     assert statuses(ids) == {Status.HELD}
     before = list(Message.objects.order_by("id").values_list("attempt_count", "claim", "next_attempt_at"))
     for _ in range(3):
-        assert not heartbeats.look(), "nothing is due"
+        assert not deliver.make_due(), "nothing is due"
         deliver.deliver_due()
     assert statuses(ids) == {Status.HELD}
     assert list(Message.objects.order_by("id").values_list("attempt_count", "claim", "next_attempt_at")) == before
@@ -69,7 +69,7 @@ def test_a_repaired_connection_sends_what_waits_for_it_although_the_default_one_
     deliver.deliver_due()
     assert statuses(theirs + others) == {Status.HELD}
     circuit_breaker.resume(connection("other").id)
-    assert heartbeats.look()
+    assert deliver.make_due()
     deliver.deliver_due()
     assert (statuses(theirs), statuses(others)) == ({Status.HELD}, {Status.SENT})
     assert len(other.mails) == 20

@@ -56,7 +56,7 @@ def everything_goes_out_once(worker, server):
 
 def suffer(worker, since):
     """Wait until AWAY seconds have passed since then and the worker has noticed what is going on."""
-    wait_until(lambda: "The database does not answer" in worker.output, 120, "the worker notices")
+    wait_until(lambda: "The database is down" in worker.output, 120, "the worker notices")
     time.sleep(max(0.0, AWAY - (time.monotonic() - since)))
 
 

@@ -7,7 +7,8 @@ import pytest
 from benchmarks.faults import mails as log
 from benchmarks.faults import stopping
 from benchmarks.faults.lab import wait_until
-from mailadmin.delivery.drain import LEASE, STOP_SECONDS
+from mailadmin.delivery.drain import LEASE
+from mailadmin.delivery.submission import STOP_SECONDS
 from maillog.models import Message
 
 pytestmark = pytest.mark.both_databases

@@ -11,7 +11,7 @@ from django.utils import timezone
 from mailadmin.api import Mail, send, send_many, send_template
 from mailadmin.configuration import effective
 from mailadmin.connections import circuit_breaker
-from mailadmin.delivery import deliver, drain, heartbeats
+from mailadmin.delivery import deliver, drain, heartbeats, maintenance
 from mailadmin.delivery.drain import Drain
 from mailadmin.delivery.in_flight import InFlight
 from mailadmin.drivers.smtp.driver import SmtpDriver
@@ -101,7 +101,7 @@ def test_a_dead_host_is_probed_once_an_interval_and_everything_goes_out_when_it_
     assert circuit_breaker.claim_due_probes(later) == [], "one worker only"
     back = start_smtp(port=server.port, tls=server.tls)
     ConnectionState.objects.update(probe_at=timezone.now())
-    deliver.probe_connections()
+    maintenance.probe_connections()
     deliver.deliver_due()
     assert statuses() == {Status.SENT: 50}
     assert len(back.mails) == 50
@@ -170,7 +170,7 @@ def test_a_lost_last_answer_is_repeated_with_the_same_message_id(start_faulty_sm
 
 def test_mails_of_a_template_that_must_not_be_repeated_wait_for_somebody(start_faulty_smtp, environment, admin):
     environment(start_faulty_smtp(faults={"content": DROP}))
-    effective.save({"ask_before_repeat": "billing/payment mail/test"}, author=admin, expected_revision=None)
+    effective.save({"ask_before_resend": "billing/payment mail/test"}, author=admin, expected_revision=None)
     values = {"site": "Shop", "asked_by": "Ann", "connection": "relay", "time": "now"}
     send_template("mail/test", to=["ann@example.com"], values=values)
     send_many(mails(1))
@@ -187,10 +187,10 @@ def test_a_mail_over_which_workers_die_is_parked_and_the_others_go_on(start_smtp
     class Killed(BaseException):
         """Stands for kill -9: nothing runs after it."""
 
-    def killed_by_poison(self, landing):
-        if landing.flight.mail.id == poison:
+    def killed_by_poison(self, completion):
+        if completion.delivery.mail.id == poison:
             raise Killed
-        return settle(self, landing)
+        return settle(self, completion)
 
     settle = Drain.settle
     monkeypatch.setattr(Drain, "settle", killed_by_poison)
@@ -230,7 +230,7 @@ def test_more_workers_are_called_while_there_is_more_than_one_batch(start_smtp, 
     environment(start_smtp())
     send_many(mails(drain.BATCH + 50))
     calls = []
-    deliver.deliver_due(call_others=lambda: calls.append(1))
+    deliver.deliver_due(wake_others=lambda: calls.append(1))
     assert len(calls) == 1
     assert statuses() == {Status.SENT: drain.BATCH + 50}
 
@@ -292,7 +292,7 @@ def test_a_beat_makes_due_what_a_dead_worker_left(start_smtp, environment):
     environment(start_smtp())
     send_many(mails(1))
     Message.objects.update(status=Status.SENDING, claim="dead", next_attempt_at=timezone.now() - timedelta(seconds=1))
-    assert heartbeats.look()
+    assert deliver.make_due()
     deliver.deliver_due()
     assert statuses() == {Status.SENT: 1}
 
@@ -315,10 +315,10 @@ def test_a_limited_connection_sends_no_more_than_its_rate(start_smtp, secret, ma
     assert set(waiting.values_list("attempt_count", flat=True)) == {0}
 
 
-def test_nothing_more_is_claimed_while_large_mails_are_in_the_air(monkeypatch):
+def test_nothing_more_is_claimed_while_large_messages_are_in_flight(monkeypatch):
     run = Drain(worker="test")
     assert run.has_room()
-    run.in_the_air.add(InFlight(claimed(queued(mime=b"x" * 100))))
+    run.in_flight.add(InFlight(claimed(queued(mime=b"x" * 100))))
     assert run.has_room()
     monkeypatch.setattr(claiming, "MAX_BYTES", 150)
     assert not run.has_room()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from mailadmin.api import Mail, send_many
 from mailadmin.configuration import effective
 from mailadmin.connections import circuit_breaker
-from mailadmin.delivery import deliver
+from mailadmin.delivery import deliver, maintenance
 from mailadmin.incidents import detection, texts
 from mailadmin.models import AlarmRules, ConnectionState
 from maillog import incident_store as kept
@@ -154,7 +154,7 @@ def test_a_probe_that_succeeds_is_noted_as_recovery(start_smtp, secret):
     deliver.deliver_due()
     again = start_smtp(port=server.port)
     ConnectionState.objects.update(probe_at=timezone.now())
-    deliver.probe_connections()
+    maintenance.probe_connections()
     assert again.mailbox.connections or Incident.objects.get().recovered_at is not None
     assert Incident.objects.get().recovered_at is not None
 

@@ -61,7 +61,7 @@ def statuses(*ids):
 
 
 def test_status_tells_of_workers_counts_and_connections(relay, still_clock):
-    assert "No worker seen yet; nothing waits." in run("mail_queue")
+    assert "No worker seen yet; nothing waiting." in run("mail_queue")
     held()
     queued(due=timezone.now() - timedelta(seconds=30))
     heartbeats.record("a:1")
@@ -200,7 +200,7 @@ def test_a_pass_without_a_database_exits_1():
     with connection.execute_wrapper(refuse):
         code, words = refused("deliver_due", "--once")
     assert code == 1
-    assert "The database does not answer" in words
+    assert "The database is down" in words
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

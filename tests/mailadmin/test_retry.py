@@ -106,7 +106,7 @@ def test_a_mail_that_may_have_arrived_is_repeated():
 def test_a_mail_of_a_template_that_must_not_be_repeated_waits_for_somebody():
     mail = claimed("ann@example.com", template="billing/payment")
     uncertain = result("uncertain", ann=("uncertain", None, "the answer was lost"))
-    settled = settle(mail, uncertain, asking={"billing/payment"})
+    settled = settle(mail, uncertain, ask_before_resend={"billing/payment"})
     assert (settled.status, settled.next_attempt_at) == (Status.UNCERTAIN, None)
     assert settled.is_final
 

@@ -1,4 +1,4 @@
-"""`manage.py deliver_due`: deliver what is due without a worker, once (for cron) or until it is stopped."""
+"""`manage.py deliver_due`: deliver what is due without a worker, once (for cron) or until stopped."""
 
 from __future__ import annotations
 
@@ -16,72 +16,72 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils.translation import ngettext
 
 from mailadmin.alarms import raising
-from mailadmin.delivery import deliver, heartbeats
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import deliver, heartbeats, maintenance
 
-POLL_SECONDS = 1.0  # nobody wakes this process, so it looks by itself
+POLL_SECONDS = 1.0  # no wake-up reaches this process
 HEARTBEAT_SECONDS = 5.0
 DATABASE_DOWN = (DatabaseError, InterfaceError)
 
 
 class Command(BaseCommand):
-    """Exit 0: done or stopped; 1: the database does not answer."""
+    """Exit 0: done or stopped; 1: the database is down."""
 
     help = (
-        "Deliver every mail that is due. With --once, end then: start that from cron each minute where no worker can "
-        "run. Without it, go on until SIGINT or SIGTERM; mails in hand are finished. Any number may run at a time."
+        "Deliver every message that is due. With --once, end after one pass: run that from cron every minute where no "
+        "worker can run. Without it, continue until SIGINT or SIGTERM; running transactions are finished. Any number "
+        "of these may run at the same time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
         parser.add_argument("--once", action="store_true", help="one pass, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Deliver."""
-        # One name for all passes that cron starts: the next one beats for it again.
+        # All passes that cron starts share one name: the next one reports for it again.
         name = f"{socket.gethostname()}:deliver_due"[:100] if options["once"] else deliver.worker_name()
         with stop_signal() as stopping, heartbeat(name, stays=options["once"]):
             if not options["once"]:
-                self.go_on(stopping)
+                self.run_until_stopped(stopping)
                 return
             try:
                 attempts = run_once(stopping)
             except DATABASE_DOWN as error:
-                message = f"The database does not answer: {error}"
+                message = f"The database is down: {error}"
                 raise CommandError(message) from error
             self.stdout.write(ngettext("%d attempt.", "%d attempts.", attempts) % attempts)
 
-    def go_on(self, stopping: threading.Event) -> None:
-        """Deliver what becomes due until `stopping` is set; if the database goes away, go on when it is back."""
+    def run_until_stopped(self, stopping: threading.Event) -> None:
+        """Deliver what becomes due until `stopping` is set; while the database is down, keep trying."""
         while not stopping.is_set():
             try:
                 run_once(stopping)
             except DATABASE_DOWN as error:
-                self.stderr.write(f"The database does not answer: {error}")
+                self.stderr.write(f"The database is down: {error}")
             close_old_connections()
             stopping.wait(POLL_SECONDS)
 
 
 def run_once(stopping: threading.Event) -> int:
-    """Look after unreachable connections, deliver what is due, add it up; return how many attempts were made.
+    """Probe unreachable connections, deliver what is due, update the statistics; return how many attempts were made.
 
-    Where there is a worker, that adds up and tells of incidents; here nobody else would.
+    Statistics and alarms are otherwise the worker's task; here there may be none.
     """
-    if heartbeats.probe_is_due():
-        deliver.probe_connections()
+    if circuit_breaker.is_probe_due():
+        maintenance.probe_connections()
     attempts = deliver.deliver_due(should_stop=stopping.is_set)
     if raising.check():
         raising.send_waiting()
         attempts += deliver.deliver_due(should_stop=stopping.is_set)
-    heartbeats.keep_figures()
+    maintenance.update_statistics()
     return attempts
 
 
 @contextmanager
 def heartbeat(name: str, *, stays: bool) -> Iterator[None]:
-    """Beat meanwhile in a thread. What `stays` is taken for alive until the next pass should have come."""
+    """Report as alive from a thread. With `stays`, the name remains until the next pass should have come."""
     ended = threading.Event()
     thread = threading.Thread(
-        target=heartbeat_loop, args=(name, ended), kwargs={"stays": stays}, name="beat", daemon=True
+        target=heartbeat_loop, args=(name, ended), kwargs={"stays": stays}, name="heartbeat", daemon=True
     )
     thread.start()
     try:
@@ -92,7 +92,7 @@ def heartbeat(name: str, *, stays: bool) -> Iterator[None]:
 
 
 def heartbeat_loop(name: str, ended: threading.Event, *, stays: bool) -> None:
-    """Beat until it has ended; a database that is away is the delivering thread's to report."""
+    """Report until `ended` is set; that the database is down is for the delivering thread to report."""
     while True:
         with suppress(*DATABASE_DOWN):
             heartbeats.record(name)

@@ -75,7 +75,7 @@ def test_without_anything_due_a_missing_worker_is_no_alarm(admin_client):
     queued(due=timezone.now() + timedelta(hours=1))
     text = body(admin_client)
     assert "No worker seen yet" in text
-    assert "nothing waits" in text
+    assert "nothing waiting" in text
     assert 'class="banner"' not in text
 
 
