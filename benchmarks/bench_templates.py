@@ -44,7 +44,8 @@ def tell(figure: str, found: list[float], unit: str = "ms", **more: object) -> N
 
 def rendering(count: int) -> None:
     """The built-in password reset, warm, in this process; then post_office in its own."""
-    from templates_app.rendering import forget, render
+    from templates_app.compiled_cache import expire_cache
+    from templates_app.rendering import render
 
     start = time.perf_counter()
     render(KEY, values(0))
@@ -52,7 +53,7 @@ def rendering(count: int) -> None:
     found = timed(lambda number: render(KEY, values(number)), count)
     tell("render_warm", found["milliseconds"])
     report(BENCH, "render_warm_rate", count / found["cpu"], "mails a second of processor time")
-    forget()
+    expire_cache()
     if not peer.installed():
         print("The peer is not installed: `make .venv-peers/.installed`.", file=sys.stderr)
         return
@@ -82,8 +83,8 @@ def timed(work: Any, count: int) -> dict[str, Any]:
 
 def previews(count: int) -> None:
     """A draft put together with its parts and tried out in the workshop, as the editor's preview does it."""
+    from templates_app.bundles import bundle_of
     from templates_app.models import Document
-    from templates_app.rendering import bundle_of
     from templates_app.sandbox import client as workshop
 
     document = Document.objects.select_related("project", "published").get(

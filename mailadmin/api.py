@@ -27,7 +27,8 @@ from mailadmin.errors import InvalidMail
 from mailadmin.message.mail import Attachment, Mail
 from mailadmin.outbox import accepting, composing
 from secrets_app import vault
-from templates_app.rendering import TemplateError, UnknownTemplateError, render
+from templates_app.engine.template_errors import TemplateError, UnknownTemplateError
+from templates_app.rendering import render
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User

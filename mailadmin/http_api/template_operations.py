@@ -15,8 +15,8 @@ from mailadmin.http_api.request_bodies import RenderBody
 from mailadmin.http_api.response_bodies import RenderedAnswer, TemplatePage, template
 from mailadmin.models.api_key import Scope
 from templates_app.content.content import key_parts
+from templates_app.engine.template_errors import TemplateError, UnknownTemplateError
 from templates_app.library import test_rendering
-from templates_app.rendering import TemplateError, UnknownTemplateError
 
 router = Router(tags=["Templates"])
 

@@ -31,8 +31,8 @@ from maillog.explanations.verdict import verdict
 from maillog.models import Attempt, Message, Status
 from maillog.requests import SignedInRequest
 from secrets_app import vault
+from templates_app.engine.template_errors import TemplateError
 from templates_app.library.test_rendering import NotTriedError
-from templates_app.rendering import TemplateError
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,6 @@ MAX_NUMBER = 10**18
 
 EMAIL = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[^@\s<>,;:\"()\[\]\\]+")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-# What the engine marks places with while it inlines CSS; they mean nothing in a mail.
-MARKS = re.compile("[\ue000\ue001]")
 
 WORDS = {
     "text": "must be text",
@@ -107,7 +105,7 @@ def plain(given: object, budget: Budget, depth: int = 0) -> Any:
             raise NotPlainError("contains a character that cannot be sent")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        return MARKS.sub("", text)
+        return text
     if given is None or isinstance(given, bool):
         return given
     if isinstance(given, int | float | Decimal):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext, gettext_lazy
 
-from templates_app import rendering
+from templates_app import bundles, part_usage
 from templates_app.library.publish_checks import Failure, inspect_rendered, samples_of
 from templates_app.lint.lint import Finding
 from templates_app.models import Document
@@ -78,7 +78,7 @@ def choices(document: Document, content: Content) -> list[Choice]:
             for name, values in samples_of(document, content).items()
         ]
     found: list[Choice] = []
-    for template in rendering.templates_using(document)[:MOST_USERS]:
+    for template in part_usage.templates_using(document)[:MOST_USERS]:
         if template.published is not None:
             for name, values in samples_of(template, template.published.read()).items():
                 label = f"{template.full_key}: {name}" if name else template.full_key
@@ -89,9 +89,9 @@ def choices(document: Document, content: Content) -> list[Choice]:
 def look(document: Document, content: Content, language: str, choice: Choice, *, inspected: bool = True) -> Look:
     """Try `content` out as `document`, with the values of `choice`. `inspected`: also for what mail programs drop."""
     if choice.template is None or choice.template.published is None:
-        bundle = rendering.bundle_of(document, content)
+        bundle = bundles.bundle_of(document, content)
     else:
-        bundle = rendering.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
+        bundle = bundles.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
     outcome = client.try_out(bundle, choice.values, language)
     seen_in = choice.template or document
     troubles = tuple(

@@ -20,20 +20,10 @@ from templates_app.content import values
 from templates_app.content.content import Content, from_json
 from templates_app.engine import css_inlining, plain_text, template_errors
 from templates_app.engine.compiling import Environment
-from templates_app.engine.template_errors import Problem
-
-__all__ = ["Bundle", "Compiled", "Problem", "RenderError", "Rendered", "render_bundle"]
+from templates_app.engine.template_errors import Problem, TemplateError
 
 MAX_OUTPUT = 1_000_000  # characters of one rendered text
 MAX_SUBJECT = 1_000
-
-
-class RenderError(ValueError):
-    """A template cannot be rendered; `problems` says where and why, at least one."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +76,16 @@ class Rendered:
 
 
 def render_bundle(bundle: Bundle, given: Mapping[str, object], language: str = "") -> Rendered:
-    """Render in `language`, or the nearest one there is. Raises RenderError with all that is found wrong at once."""
+    """Render in `language`, or the nearest one there is. Raises TemplateError with all that is found wrong at once."""
     problems: list[Problem] = []
     try:
-        compiled = Compiled(bundle, language)
-    except RenderError as error:
+        compiled = CompiledTemplate(bundle, language)
+    except TemplateError as error:
         problems = error.problems
         compiled = None
     problems += value_problems(bundle, given)
     if compiled is None or problems:
-        raise RenderError(problems)
+        raise TemplateError(problems)
     return compiled.render(given)
 
 
@@ -108,8 +98,8 @@ def as_problem(bundle: Bundle, sentence: str) -> Problem:
     return Problem(template=bundle.key, part="values", line=0, message=sentence)
 
 
-class Compiled:
-    """A bundle compiled for one language; may be rendered by several threads. Raises RenderError when made."""
+class CompiledTemplate:
+    """A bundle compiled for one language; may be rendered by several threads. Raises TemplateError when made."""
 
     def __init__(self, bundle: Bundle, language: str = "") -> None:
         content = bundle.content
@@ -141,13 +131,13 @@ class Compiled:
         self.html = compiled("html", body.html, body_language) if body.html.strip() else None
         self.text = compiled("text", body.text, body_language) if body.text.strip() else None
         if problems:
-            raise RenderError(problems)
+            raise TemplateError(problems)
 
     def render(self, given: Mapping[str, object]) -> Rendered:
-        """Fill in values of any plain kind. Raises RenderError."""
+        """Fill in values of any plain kind. Raises TemplateError."""
         plain, faults = values.check(self.bundle.content.variables, given)
         if faults:
-            raise RenderError([as_problem(self.bundle, sentence) for _, sentence in faults])
+            raise TemplateError([as_problem(self.bundle, sentence) for _, sentence in faults])
         problems: list[Problem] = []
 
         def text_of_part(part: str, template: jinja2.Template | None, most: int) -> str:
@@ -166,16 +156,16 @@ class Compiled:
         html = text_of_part("html", self.html, MAX_OUTPUT)
         text = text_of_part("text", self.text, MAX_OUTPUT).strip()
         if problems:
-            raise RenderError(problems)
+            raise TemplateError(problems)
         try:
             inlined = css_inlining.inline(html) if html else ""
         except css_inlining.StyleError as error:
-            raise RenderError([Problem(self.bundle.key, "html", 0, str(error))]) from error
+            raise TemplateError([Problem(self.bundle.key, "html", 0, str(error))]) from error
         if self.text is None and inlined:
             try:
                 text = plain_text.text_of(inlined)
             except plain_text.UnreadableError as error:
-                raise RenderError([Problem(self.bundle.key, "text", 0, str(error))]) from error
+                raise TemplateError([Problem(self.bundle.key, "text", 0, str(error))]) from error
         elif text:
             text += "\n"
         return Rendered(subject=subject, html=inlined, text=text, language=self.language)

@@ -27,6 +27,23 @@ class Problem:
         return f"{', '.join(filter(None, where))}: {self.message}"
 
 
+class TemplateError(ValueError):
+    """A template cannot be rendered with these values; `problems` says where and why, at least one."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+    @property
+    def is_about_values(self) -> bool:
+        """Whether only the values are wrong, not the template."""
+        return all(problem.part == "values" for problem in self.problems)
+
+
+class UnknownTemplateError(TemplateError):
+    """There is no published template with this key."""
+
+
 def explain(error: BaseException, template: str, part: str) -> Problem:
     """Return the problem behind an error that compiling or rendering raised."""
     places = places_of(error)

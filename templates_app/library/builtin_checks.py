@@ -6,10 +6,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from templates_app.engine.engine import Bundle, RenderError, render_bundle
+from templates_app.builtin_files import BUILTIN
+from templates_app.engine.engine import Bundle, render_bundle
+from templates_app.engine.template_errors import TemplateError
 from templates_app.files.folders import FilesError, read_folder
 from templates_app.library.publish_checks import languages_of
-from templates_app.rendering import BUILTIN
 
 
 def builtin_problems(folder: Path = BUILTIN) -> list[str]:
@@ -31,6 +32,6 @@ def builtin_problems(folder: Path = BUILTIN) -> list[str]:
             for language in languages_of(one.content):
                 try:
                     render_bundle(bundle, values, language)
-                except RenderError as error:
+                except TemplateError as error:
                     found += [str(problem) for problem in error.problems]
     return list(dict.fromkeys(found))

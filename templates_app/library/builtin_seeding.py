@@ -19,9 +19,10 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from templates_app.builtin_files import builtin_projects
+from templates_app.compiled_cache import record_change
 from templates_app.files.project_files import DocumentFiles, ProjectFiles
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
-from templates_app.rendering import note_change, shipped
 
 TRIES = 5
 
@@ -75,7 +76,7 @@ def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
 
     Costs five small queries if there is nothing to do.
     """
-    wanted = shipped() if projects is None else tuple(projects)
+    wanted = builtin_projects() if projects is None else tuple(projects)
     if not places_missing(wanted) and not Texts(wanted).due:
         return []
     for attempt in range(1, TRIES + 1):
@@ -84,7 +85,7 @@ def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
                 make_places(wanted)
                 texts = Texts(wanted, lock=True)
                 texts.write()
-                note_change()
+                record_change()
                 return [document.full_key for document, _ in texts.new_versions]
         except IntegrityError:  # another process made the same row a moment ago
             if attempt == TRIES:

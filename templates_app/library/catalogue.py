@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from templates_app import rendering
+from templates_app import compiled_cache, part_usage
 from templates_app.content.content import KEY
 from templates_app.library.publishing import CONTROL, Gone, KeepingError
 from templates_app.models import Document, Project
@@ -141,19 +141,19 @@ def _delete(documents: list[Document], whole: Model) -> None:
     with transaction.atomic():
         # In the order in which publishing locks. Who publishes something that uses this waits, and sees it gone.
         list(Document.objects.select_for_update().filter(pk__in=going).order_by("pk"))
-        rendering.change_number(lock=True)
+        compiled_cache.change_number(lock=True)
         users = {
             user.pk: user
             for document in documents
             if document.kind == Document.Kind.PART
-            for user in rendering.templates_using(document)
+            for user in part_usage.templates_using(document)
             if user.pk not in going
         }
         if users:
             raise InUse(list(users.values()))
         Document.objects.filter(pk__in=going).update(published=None)
         whole.delete()
-        rendering.note_change()
+        compiled_cache.record_change()
 
 
 # ---------------------------------------------------------------- rules

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from django.conf import settings
 
-from templates_app import rendering
+from templates_app import bundles, part_usage
 from templates_app.content.content import Content
 from templates_app.engine.engine import Bundle, Rendered
 from templates_app.engine.template_errors import Problem, explain
@@ -65,11 +65,11 @@ def report(document: Document, content: Content) -> Report:
     """
     found = Report([], [])
     if document.kind == Document.Kind.TEMPLATE:
-        _try(document, content, rendering.bundle_of(document, content), found, inspected=True)
+        _try(document, content, bundles.bundle_of(document, content), found, inspected=True)
         return found
-    using = [(one, one.published.read()) for one in rendering.templates_using(document) if one.published]
+    using = [(one, one.published.read()) for one in part_usage.templates_using(document) if one.published]
     for template, said in using:
-        _try(template, said, rendering.bundle_of(template, said, part=(document, content)), found, inspected=False)
+        _try(template, said, bundles.bundle_of(template, said, part=(document, content)), found, inspected=False)
     if not using:
         found.failures.extend(
             _failure(document, problem, "", language) for language, problem in unreadable(document.full_key, content)

@@ -17,11 +17,11 @@ from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from templates_app.compiled_cache import change_number, record_change
 from templates_app.content.content import Content
 from templates_app.library.merging import merged
 from templates_app.library.publish_checks import Failure, failures
 from templates_app.models import Document, Draft, Version
-from templates_app.rendering import change_number, note_change
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -203,7 +203,7 @@ def _publish(
             version = add_version(locked, user, content, note, origin)
             if user is not None:
                 Draft.objects.filter(document=locked, user_id=user.pk).delete()
-            note_change()
+            record_change()
         document.published = version
         return version
     raise KeepingError(_("Others are publishing right now. Try again in a moment."))

@@ -13,11 +13,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from templates_app.compiled_cache import change_number, record_change
 from templates_app.content.content import NAME, RESERVED
 from templates_app.library.catalogue import ChangedMeanwhile, Invalid, Protected, line
 from templates_app.library.publishing import Gone, KeepingError
 from templates_app.models import Document, Sample, SharedValue, Version
-from templates_app.rendering import change_number, note_change
 
 MOST_VALUES = 100_000  # characters of JSON
 DEEPEST = 20
@@ -137,7 +137,7 @@ def create_shared_value(*, name: str, value: str, description: str = "") -> Shar
             made = SharedValue.objects.create(
                 name=name, value=line(value, "value", 500), description=line(description, "description", 200)
             )
-            note_change()
+            record_change()
     except IntegrityError as error:
         raise Invalid("name", _("There is a shared value of this name.")) from error
     return made
@@ -154,7 +154,7 @@ def change_shared_value(shared: SharedValue, was: str, value: str) -> None:
             raise ChangedMeanwhile({"value": stored.value})
         if stored.value != wanted:
             SharedValue.objects.filter(pk=shared.pk).update(value=wanted)
-            note_change()
+            record_change()
     shared.value = wanted
 
 
@@ -167,7 +167,7 @@ def delete_shared_value(shared: SharedValue) -> None:
         if _is_named(shared.name):
             raise KeepingError(_("A published text uses “%s”. Take it out there first.") % shared.name)
         shared.delete()
-        note_change()
+        record_change()
 
 
 def _is_named(name: str) -> bool:

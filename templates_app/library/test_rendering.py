@@ -11,11 +11,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from templates_app import rendering
+from templates_app import bundles
 from templates_app.content.content import Content, Variable, key_parts
+from templates_app.engine.template_errors import TemplateError
 from templates_app.library.publish_checks import languages_of, samples_of
 from templates_app.models import Document
-from templates_app.rendering import RenderedMail, TemplateError
+from templates_app.rendering import RenderedMail
 from templates_app.sandbox import client
 
 
@@ -105,7 +106,7 @@ def render_published(key: str, values: Mapping[str, Any], *, language: str = "")
 
     Raises UnknownTemplateError, TemplateError (the values are at fault, or the template), NotTriedError.
     """
-    bundle = rendering.published(key)
+    bundle = bundles.published_bundle(key)
     outcome = client.try_all(bundle, [("", values, language)])[0]
     if outcome.rendered is None:
         problems = list(outcome.problems)

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from templates_app import rendering
+from templates_app import bundles, part_usage
 from templates_app.content.content import Content
-from templates_app.engine.engine import Problem, Rendered
+from templates_app.engine.engine import Rendered
+from templates_app.engine.template_errors import Problem
 from templates_app.library.publish_checks import samples_of
 from templates_app.models import Document
 from templates_app.sandbox import client
@@ -53,14 +54,14 @@ def show(
     uses is not rendered.
     """
     template, of_template = document, content
-    bundle = rendering.bundle_of(document, content)
+    bundle = bundles.bundle_of(document, content)
     if document.kind == Document.Kind.PART:
-        using = rendering.templates_using(document) if using is None else using
+        using = part_usage.templates_using(document) if using is None else using
         if not using:
             return Showing(None, (), "", ())
         template = using[0]
         of_template = template.published.read() if template.published else Content()
-        bundle = rendering.bundle_of(template, of_template, part=(document, content))
+        bundle = bundles.bundle_of(template, of_template, part=(document, content))
     values: Mapping[str, Mapping[str, Any]] = samples_of(template, of_template)
     name = sample if sample in values else next(iter(values))
     outcome = client.try_out(bundle, values[name], language)

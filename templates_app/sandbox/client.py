@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from templates_app.engine.engine import Bundle, Problem, Rendered
+from templates_app.engine.engine import Bundle, Rendered
+from templates_app.engine.template_errors import Problem
 from templates_app.sandbox.sandbox_server import PROCESSOR, READY
 
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))  # children of this web process

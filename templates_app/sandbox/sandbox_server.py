@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from templates_app.engine import jinja_filters
-from templates_app.engine.engine import Bundle, Compiled, Problem, RenderError, render_bundle
+from templates_app.engine.engine import Bundle, CompiledTemplate, render_bundle
+from templates_app.engine.template_errors import Problem, TemplateError
 
 PROCESSOR = 1  # seconds of a child
 MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
@@ -42,7 +43,7 @@ def main() -> None:
     os.nice(NICENESS)
     for language in LANGUAGES:
         jinja_filters.warm_up(language)
-    warm = Compiled(Bundle.from_json(WARM_UP))
+    warm = CompiledTemplate(Bundle.from_json(WARM_UP))
     warm.render({})
     gc.collect()
     gc.freeze()
@@ -173,7 +174,7 @@ def outcome(bundle: Bundle, values: dict[str, Any], language: str) -> dict[str, 
     """Render and return what became of it, as JSON data."""
     try:
         rendered = render_bundle(bundle, values, language)
-    except RenderError as error:
+    except TemplateError as error:
         return {"problems": [as_list(problem) for problem in error.problems]}
     except MemoryError:
         return {"problems": [as_list(Problem(bundle.key, "values", 0, "This needs too much memory."))]}

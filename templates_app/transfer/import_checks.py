@@ -12,9 +12,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from templates_app import rendering
+from templates_app import bundles, part_usage
 from templates_app.content.content import Content
-from templates_app.engine.engine import Bundle, Problem
+from templates_app.engine.engine import Bundle
+from templates_app.engine.template_errors import Problem
 from templates_app.files.project_files import ENDINGS, FileProblem
 from templates_app.library.publish_checks import inspect_rendered, languages_of, unreadable
 from templates_app.models import Document
@@ -37,11 +38,11 @@ def trial_problems(arrivals: Sequence[Arrival], new_shared: Mapping[str, str]) -
     """Return each fault once, with the file that it is in. `new_shared` are shared values that come along."""
     instead = {one.full_key: one.files.content for one in arrivals if one.files.kind == "part" and one.has_text}
     changed = {one.full_key for one in arrivals if one.files.kind == "part" and one.publishes}
-    shared = {**new_shared, **rendering.shared_values()}
+    shared = {**new_shared, **bundles.shared_values()}
     found: dict[object, FileProblem] = {}
     read: set[str] = set()
     for trial in [*own_trials(arrivals), *users_trials(arrivals)]:
-        parts = rendering.parts_of(trial.content, trial.key, instead=instead)
+        parts = bundles.parts_of(trial.content, trial.key, overrides=instead)
         if trial.is_touched or changed & parts.keys():
             read |= parts.keys()
             bundle = Bundle(key=trial.key, content=trial.content, parts=parts, shared=shared)
@@ -71,7 +72,7 @@ def users_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
     users: dict[int, Document] = {}
     for arrival in arrivals:
         if arrival.files.kind == "part" and arrival.publishes and arrival.stored is not None:
-            users |= {one.pk: one for one in rendering.templates_using(arrival.stored)}
+            users |= {one.pk: one for one in part_usage.templates_using(arrival.stored)}
     for document in users.values():
         if document.full_key not in coming and document.published is not None:
             content = document.published.read()

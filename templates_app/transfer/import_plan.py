@@ -11,13 +11,13 @@ from functools import cached_property
 
 from django.utils.translation import gettext as _
 
+from templates_app.compiled_cache import change_number
 from templates_app.content.content import RESERVED
 from templates_app.files.project_files import FileProblem, ProjectFiles, SharedFile
 from templates_app.library.catalogue import RESERVED_KEYS
 from templates_app.library.publishing import KeepingError
 from templates_app.library.samples import checked_values
 from templates_app.models import Document, Project, SharedValue
-from templates_app.rendering import change_number
 from templates_app.transfer.import_checks import trial_problems
 from templates_app.transfer.import_diff import Arrival, facts
 

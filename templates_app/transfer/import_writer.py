@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from templates_app.compiled_cache import record_change
 from templates_app.files.project_files import VersionFile
 from templates_app.library.publishing import add_version
 from templates_app.models import Document, Project, Sample, SharedValue, Version
-from templates_app.rendering import note_change
 from templates_app.transfer.import_diff import Arrival, facts
 from templates_app.transfer.import_plan import Plan
 
@@ -25,7 +25,7 @@ def write(plan: Plan, user: AbstractBaseUser | None, *, note: str) -> None:
     projects = {project.key: stored_project(plan, project.key) for project in plan.projects}
     for arrival in plan.arrivals:
         write_document(arrival, projects[arrival.project], user, note)
-    note_change()
+    record_change()
 
 
 def stored_project(plan: Plan, key: str) -> Project:

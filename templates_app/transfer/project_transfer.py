@@ -14,12 +14,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
+from templates_app.compiled_cache import change_number
 from templates_app.content.content import Content
 from templates_app.files.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
 from templates_app.files.reading import MOST_PROBLEMS
 from templates_app.lint.source import names_in
 from templates_app.models import Document, Project, SharedValue, Version
-from templates_app.rendering import change_number
 from templates_app.transfer.import_diff import shaped
 from templates_app.transfer.import_plan import ImportRefused, Plan
 from templates_app.transfer.import_writer import write

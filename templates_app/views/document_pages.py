@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from templates_app import rendering
+from templates_app import bundles, part_usage
 from templates_app.content.content import Content
 from templates_app.library import mail_counts
 from templates_app.library.builtin_seeding import newer_builtin
@@ -59,7 +59,7 @@ def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
     }
     using = None
     if one.kind == Document.Kind.PART:
-        using = context["users"] = rendering.templates_using(one)
+        using = context["users"] = part_usage.templates_using(one)
     if one.published:
         context |= {"content": one.published.read()} | preview_context(request, one, one.published, using)
         context["parts"] = parts_of(one)
@@ -76,7 +76,7 @@ def parts_of(document: Document) -> list[Document]:
     """Return the parts that the published version uses, by key."""
     if document.published is None:
         return []
-    wanted = set(rendering.bundle_of(document, document.published.read()).parts) - {document.full_key}
+    wanted = set(bundles.bundle_of(document, document.published.read()).parts) - {document.full_key}
     parts = Document.objects.filter(kind=Document.Kind.PART).select_related("project")
     found = parts.filter(project__key__in={key.partition("/")[0] for key in wanted}).order_by("project__key", "key")
     return [one for one in found if one.full_key in wanted]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from templates_app.builtin_files import builtin_projects
 from templates_app.engine.engine import Bundle, render_bundle
-from templates_app.rendering import shipped
 from tests.browser.conftest import VisitorOfEveryView
 
 pytestmark = pytest.mark.browser
@@ -38,11 +38,11 @@ def mails():
     """Yield key, language and HTML of every built-in template's first sample."""
     parts = {
         f"{project.key}/{one.key}": one.content
-        for project in shipped()
+        for project in builtin_projects()
         for one in project.documents
         if one.kind == "part"
     }
-    for project in shipped():
+    for project in builtin_projects():
         for one in project.documents:
             if one.kind == "template":
                 bundle = Bundle(key=f"{project.key}/{one.key}", content=one.content, parts=parts, shared=SHARED)

@@ -7,8 +7,8 @@ import pytest
 from django.core.management import call_command
 
 from mailadmin import checks
+from templates_app.builtin_files import BUILTIN
 from templates_app.library.builtin_checks import builtin_problems
-from templates_app.rendering import BUILTIN
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Makes projects, templates and parts with a published version for tests."""
 
+from templates_app.compiled_cache import record_change
 from templates_app.content.content import Content, Texts, Variable
 from templates_app.library import catalogue, publishing
 from templates_app.models import Document, Project, Version
-from templates_app.rendering import note_change
 
 HELLO = Content(
     languages={
@@ -69,5 +69,5 @@ def publish_untried(key, content, *, kind=Document.Kind.TEMPLATE):
     document, _ = Document.objects.get_or_create(project=project, kind=kind, key=name, defaults={"name": name})
     document.published = make_version(document, content)
     document.save()
-    note_change()
+    record_change()
     return document

@@ -10,11 +10,11 @@ import jinja2.meta
 import jinja2.nodes
 import pytest
 
+from templates_app.builtin_files import BUILTIN, builtin_projects
 from templates_app.engine.engine import Bundle, Rendered, render_bundle
 from templates_app.engine.jinja_filters import filters_for
 from templates_app.files.project_files import files_of
 from templates_app.lint.lint import inspect
-from templates_app.rendering import BUILTIN, shipped
 from tests.cases import case
 from tests.config.starting import BASE_DIR
 
@@ -44,10 +44,16 @@ SHARED = {
     "base_url": "https://mail.example.com",
 }
 PARTS = {
-    f"{project.key}/{one.key}": one.content for project in shipped() for one in project.documents if one.kind == "part"
+    f"{project.key}/{one.key}": one.content
+    for project in builtin_projects()
+    for one in project.documents
+    if one.kind == "part"
 }
 TEMPLATES = {
-    f"{project.key}/{one.key}": one for project in shipped() for one in project.documents if one.kind == "template"
+    f"{project.key}/{one.key}": one
+    for project in builtin_projects()
+    for one in project.documents
+    if one.kind == "template"
 }
 URL = re.compile(r"https?://\S+")
 
@@ -112,7 +118,7 @@ def test_all_are_there():
 
 
 def test_the_files_are_written_as_an_export_would_write_them():
-    for project in shipped():
+    for project in builtin_projects():
         for path, data in files_of(project).items():
             assert (BUILTIN / project.key / path).read_bytes() == data, path
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from templates_app.content.content import NAME, RESERVED, ContentError
-from templates_app.engine.engine import Bundle, RenderError, render_bundle
+from templates_app.engine.engine import Bundle, render_bundle
+from templates_app.engine.template_errors import TemplateError
 from tests.cases import case
 from tests.templates_app.bundles import bundle_of, content_of
 
@@ -18,7 +19,7 @@ def html(source, values=None, **more):
 
 
 def problems(source="<p>x</p>", values=None, **more):
-    with pytest.raises(RenderError) as caught:
+    with pytest.raises(TemplateError) as caught:
         render_bundle(bundle_of(source, **more), values or {})
     return caught.value.problems
 

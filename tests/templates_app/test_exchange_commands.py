@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from templates_app.builtin_files import BUILTIN
 from templates_app.files.folders import read_folder
 from templates_app.models import Document, Project, SharedValue, Version
-from templates_app.rendering import BUILTIN, render
+from templates_app.rendering import render
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,13 @@ from django.utils.translation import gettext_lazy
 
 from mailadmin.api import InvalidMail, send_template
 from maillog.models import Message
-from templates_app import rendering
+from templates_app import builtin_files, bundles, compiled_cache
+from templates_app.bundles import bundle_of, parts_of
+from templates_app.compiled_cache import record_change
+from templates_app.engine.template_errors import TemplateError
 from templates_app.models import Change, Document, SharedValue
-from templates_app.rendering import TemplateError, bundle_of, note_change, render, templates_using, used_parts
+from templates_app.part_usage import templates_using
+from templates_app.rendering import render
 from tests.cases import case
 from tests.config.starting import BASE_DIR
 from tests.templates_app.bundles import content_of
@@ -29,13 +33,13 @@ RESET = {"site": "Example", "name": "Ann", "reset_url": "https://example.org/res
 def nothing_stored():
     """An installation whose built-ins were not seeded, or were lost."""
     Document.objects.update(published=None)
-    note_change()
+    record_change()
 
 
 @pytest.fixture
 def patient(monkeypatch):
     """Let no time pass: what a process keeps is only dropped where a test means it."""
-    monkeypatch.setattr(rendering, "LOOK_AGAIN", 3600.0)
+    monkeypatch.setattr(compiled_cache, "CHECK_INTERVAL", 3600.0)
 
 
 # ---------------------------------------------------------------- what is delivered
@@ -51,7 +55,7 @@ def test_built_in_mails_work_without_anything_in_the_database(nothing_stored):
 
 
 def test_every_delivered_template_renders_every_sample_in_every_language(nothing_stored):
-    delivered = rendering.documents_in(rendering.BUILTIN)
+    delivered = builtin_files.documents_in(builtin_files.BUILTIN)
     templates = {key: document for (kind, key), document in delivered.items() if kind == "template"}
     assert len(templates) >= 16
     for key, document in templates.items():
@@ -120,7 +124,7 @@ def test_a_part_and_a_shared_value_change_the_mails_that_use_them(patient):
     publish_untried("shop/foot", content_of(text="foot of {{ brand_name }}"), kind="part")
     publish_untried("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
     SharedValue.objects.update_or_create(name="brand_name", defaults={"value": "Ann's"})
-    note_change()
+    record_change()
     assert render("shop/order", {}).text == "foot of Ann's\n"
     publish_untried("shop/foot", content_of(text="feet of {{ brand_name }} at {{ base_url }}"), kind="part")
     assert render("shop/order", {}).text == "feet of Ann's at http://127.0.0.1:8000\n"
@@ -130,7 +134,7 @@ def test_a_template_without_a_published_version_is_unknown():
     document = publish_untried("shop/order", content_of(text="x", subject="x"))
     document.published = None
     document.save()
-    note_change()
+    record_change()
     with pytest.raises(TemplateError, match="no published template"):
         render("shop/order", {})
 
@@ -138,7 +142,7 @@ def test_a_template_without_a_published_version_is_unknown():
 def test_what_is_kept_is_used_without_asking_the_database(patient, django_assert_num_queries):
     publish_untried("shop/order", content_of(text="x", subject="x"))
     transaction.on_commit(lambda: None)
-    rendering.forget()
+    compiled_cache.expire_cache()
     render("shop/order", {})
     with django_assert_num_queries(0):
         render("shop/order", {})
@@ -146,11 +150,11 @@ def test_what_is_kept_is_used_without_asking_the_database(patient, django_assert
 
 
 def test_a_change_elsewhere_is_looked_for_after_a_second(monkeypatch, django_assert_num_queries):
-    assert rendering.LOOK_AGAIN == 1.0
+    assert compiled_cache.CHECK_INTERVAL == 1.0
     publish_untried("shop/order", content_of(text="x", subject="x"))
-    rendering.forget()
+    compiled_cache.expire_cache()
     render("shop/order", {})
-    monkeypatch.setattr(rendering, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(compiled_cache, "CHECK_INTERVAL", 0.0)
     with django_assert_num_queries(1):
         render("shop/order", {})
 
@@ -185,15 +189,15 @@ def test_another_thread_never_sees_what_is_not_committed(patient):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_number_that_was_rolled_back_is_never_given_again():
-    note_change()
+    record_change()
     try:
         with transaction.atomic():
-            note_change()
+            record_change()
             rolled_back = Change.objects.get().number
             raise InterruptedError
     except InterruptedError:
         pass
-    note_change()
+    record_change()
     assert Change.objects.get().number > rolled_back
 
 
@@ -224,7 +228,7 @@ def test_templates_that_use_a_part_are_found_through_other_parts():
     order = publish_untried("shop/order", content_of(text='{% extends "layout" %}', subject="x"))
     publish_untried("shop/other", content_of(text="foot", subject="x"))
     assert templates_using(foot) == [order]
-    assert used_parts(order.published.read(), "shop/order") == {"shop/layout", "shop/foot"}
+    assert set(parts_of(order.published.read(), "shop/order")) == {"shop/layout", "shop/foot"}
 
 
 def test_parts_that_use_each_other_in_a_circle_are_loaded_once():
@@ -233,7 +237,7 @@ def test_parts_that_use_each_other_in_a_circle_are_loaded_once():
     order = publish_untried("shop/order", content_of(text="{% include 'a' %}", subject="x"))
     with pytest.raises(TemplateError, match="without end"):
         render("shop/order", {})
-    assert used_parts(order.published.read(), "shop/order") == {"shop/a", "shop/b"}
+    assert set(parts_of(order.published.read(), "shop/order")) == {"shop/a", "shop/b"}
 
 
 def test_the_engine_knows_no_django():
@@ -252,4 +256,4 @@ def test_the_engine_knows_no_django():
 
 def test_a_part_whose_name_cannot_be_one_is_not_there():
     """Jinja reads escapes in strings, so that a name may hold what no database takes."""
-    assert rendering.load_parts({"mail/\x00", "a/b/c", "", "mail/layout"}, {}).keys() == {"mail/layout"}
+    assert bundles.load_parts({"mail/\x00", "a/b/c", "", "mail/layout"}, {}).keys() == {"mail/layout"}

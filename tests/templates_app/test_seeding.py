@@ -8,12 +8,12 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from templates_app.builtin_files import builtin_projects
 from templates_app.content.content import Texts, Variable
 from templates_app.files.project_files import SharedFile
 from templates_app.library import publishing
 from templates_app.library.builtin_seeding import newer_builtin, seed, seed_after_migrate
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
-from templates_app.rendering import shipped
 
 pytestmark = pytest.mark.both_databases
 
@@ -25,7 +25,7 @@ def welcome():
 
 
 def document_files(key="welcome"):
-    account = next(project for project in shipped() if project.key == "account")
+    account = next(project for project in builtin_projects() if project.key == "account")
     return next(document for document in account.documents if document.key == key)
 
 
@@ -43,7 +43,7 @@ def release(key="welcome", *, subject=None, content=None, samples=None):
         replace(project, documents=tuple(files if one.key == key else one for one in project.documents))
         if project.key == "account"
         else project
-        for project in shipped()
+        for project in builtin_projects()
     ]
 
 

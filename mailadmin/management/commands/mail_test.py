@@ -19,9 +19,9 @@ from maillog.explanations.verdict import verdict
 from maillog.models import Status
 from secrets_app import vault
 from secrets_app.vault import VaultError
+from templates_app.engine.template_errors import TemplateError
 from templates_app.library import test_rendering
 from templates_app.library.test_rendering import NotTriedError, Testable
-from templates_app.rendering import TemplateError
 
 REACHED = frozenset({Status.SENT, Status.LOGGED, Status.SILENCED})
 
