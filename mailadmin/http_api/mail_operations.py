@@ -23,7 +23,7 @@ from mailadmin.operations import control
 from mailadmin.outbox import reissuing, resending
 from maillog import lookup
 from maillog.models import Message
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.paging import LARGEST_ID
 from maillog.sql.prepared import PreparedQuery
 
@@ -132,7 +132,7 @@ def mails(
         raise wrong("after", "does not go with before")
     query = QueryDict(mutable=True)
     query["q"] = q
-    wanted = MailFilter(query, Message.objects.select_related(*LABELS))
+    wanted = MessageFilter(query, Message.objects.select_related(*LABELS))
     if not wanted.is_valid():
         raise from_fields(wanted.form.errors)
     if after is None:

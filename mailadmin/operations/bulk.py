@@ -27,7 +27,7 @@ from mailadmin.outbox import resending
 from maillog.models import Message, Status
 from maillog.queue.actions import CANCELLABLE, RETRIABLE
 from maillog.retention import deletion
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.paging import LARGEST_ID
 from maillog.search.results import SearchResult
 
@@ -83,7 +83,7 @@ def targets(
         found = SearchResult(Message.objects.filter(id__in=ids))
     else:
         with timezone.override(zone or timezone.get_current_timezone()):
-            filters = MailFilter(QueryDict(query), Message.objects.all(), now=now)
+            filters = MessageFilter(QueryDict(query), Message.objects.all(), now=now)
             if not filters.is_valid():
                 raise FilterRefused(query)
             found = filters.found

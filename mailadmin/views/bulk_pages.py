@@ -22,7 +22,7 @@ from mailadmin.operations.forms import NumbersField
 from mailadmin.tasks import run_bulk_actions
 from maillog.requests import SignedInRequest
 from maillog.search import counts
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.paging import LARGEST_ID
 from maillog.search.query import MAX_LENGTH
 
@@ -50,7 +50,7 @@ class BulkActionForm(forms.Form):
         if len(self.query) > MAX_FILTER:
             self.add_error(None, gettext("The filter is too long."))
         elif self.query:
-            found = MailFilter(QueryDict(self.query))
+            found = MessageFilter(QueryDict(self.query))
             for name, problems in found.form.errors.items():
                 label = found.form.fields[name].label if name in found.form.fields else name
                 self.add_error(None, f"{label}: {' '.join(map(str, problems))}")

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from maillog.models import Message
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.query import MAX_LENGTH, NAMES, without_quotes
 from maillog.search.query_editing import ShownFilters, read_filters, set_filters
 
@@ -33,7 +33,7 @@ class ListRequest:
     """
 
     text: str
-    filters: MailFilter
+    filters: MessageFilter
     submitted: dict[str, str]
     search_box: str  # the text as submitted
     needs_redirect: bool = False
@@ -67,7 +67,7 @@ def parse_request(data: QueryDict, rows: QuerySet[Message]) -> ListRequest:
         changed += ["status"] if submitted.get("status") else []
     else:
         changed = [name for name in submitted if any(data.getlist(name))]
-    filters = MailFilter(_pick(data, ["q", *changed]), rows)
+    filters = MessageFilter(_pick(data, ["q", *changed]), rows)
     if not changed:
         return ListRequest(box, filters, submitted, box, needs_redirect=bool(submitted) or "shown_query" in data)
     found = ListRequest(box, filters, submitted, box)
@@ -76,7 +76,7 @@ def parse_request(data: QueryDict, rows: QuerySet[Message]) -> ListRequest:
     cleaned = filters.form.cleaned_data
     text = set_filters(box, {name: cleaned.get(name) for name in changed})
     return ListRequest(
-        text, MailFilter(query_only(text), rows, labels=filters.label_ids), submitted, box, needs_redirect=True
+        text, MessageFilter(query_only(text), rows, labels=filters.label_ids), submitted, box, needs_redirect=True
     )
 
 

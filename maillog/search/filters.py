@@ -1,9 +1,14 @@
-"""What the log can be filtered by. The state is in the address; what is wrong is said at the field, never ignored."""
+"""The filters of the message list, as a django-filter `FilterSet`: the query string decides what is shown.
+
+An invalid value is an error of its field and never ignored. The search text `q` is a language of its own
+(`maillog.search.query`), and the result is a `SearchResult`, which can count and page without reading the table.
+"""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,6 +17,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django_filters import CharFilter, ChoiceFilter, DateFilter, FilterSet, MultipleChoiceFilter
 
 from maillog.models import Label, Message, Status
 from maillog.search.conditions import Conditions, Labels, midnight
@@ -22,26 +28,17 @@ from maillog.sql.prepared import PreparedQuery
 LABELS: PreparedQuery[tuple[str, str, int]] = PreparedQuery(
     lambda: Label.objects.exclude(kind=Label.Kind.SENDER).values_list("kind", "text", "id")
 )
-INVALID_DATE = {"invalid": _("Write a day that there is, such as 2026-11-20.")}
+DAY: dict[str, Any] = {
+    "input_formats": ["%Y-%m-%d"],
+    "error_messages": {"invalid": _("Enter a date that exists, such as 2026-11-20.")},
+}
 
 
 class FilterForm(forms.Form):
-    """The fields, checked one by one and against each other; "after:2h" in `q` counts from `now`."""
+    """Validates the fields, each alone and against each other; "after:2h" in `q` counts back from `now`."""
 
-    q = forms.CharField(label=_("Search"), max_length=MAX_LENGTH, required=False)
-    status = forms.MultipleChoiceField(label=_("Status"), choices=Status.choices, required=False)
-    template = forms.ChoiceField(label=_("Template"), required=False)
-    driver = forms.ChoiceField(label=_("Driver"), required=False)
-    connection = forms.ChoiceField(label=_("Connection"), required=False)
-    date_from = forms.DateField(
-        label=_("First day"), input_formats=["%Y-%m-%d"], error_messages=INVALID_DATE, required=False
-    )
-    date_to = forms.DateField(
-        label=_("Last day"), input_formats=["%Y-%m-%d"], error_messages=INVALID_DATE, required=False
-    )
-
-    def __init__(self, data: QueryDict, *, label_ids: Labels, now: datetime | None) -> None:
-        super().__init__(data)
+    def __init__(self, data: QueryDict, prefix: str | None = None, *, label_ids: Labels, now: datetime | None) -> None:
+        super().__init__(data, prefix=prefix)
         self.label_ids, self.now = label_ids, now
         self.problem: QueryError | None = None
         self.conditions: Conditions | None = None
@@ -50,7 +47,7 @@ class FilterForm(forms.Form):
             cast(forms.ChoiceField, self.fields[name]).choices = [(text, text) for text in texts]
 
     def clean_q(self) -> str:
-        """Refuse what cannot be understood, and say where it is."""
+        """Return the search text. Raises ValidationError where it cannot be parsed; `problem` says at which word."""
         text = str(self.cleaned_data["q"])
         conditions = Conditions(self.label_ids, self.now or timezone.now())
         try:
@@ -62,11 +59,11 @@ class FilterForm(forms.Form):
         return text
 
     def clean_date_from(self) -> date | None:
-        """Refuse days outside the calendar that we can count in."""
+        """Return the first day. Raises ValidationError for a year that the log cannot have."""
         return self._day("date_from")
 
     def clean_date_to(self) -> date | None:
-        """Refuse days outside the calendar, and an end before the beginning."""
+        """Return the last day. Raises ValidationError if it is before the first."""
         last, first = self._day("date_to"), self.cleaned_data.get("date_from")
         if first and last and last < first:
             raise ValidationError(_("The last day is before the first."), code="order")
@@ -81,8 +78,21 @@ class FilterForm(forms.Form):
         return day
 
 
-class MailFilter:
-    """What the query string `data` asks of `Message` rows; "after:2h" counts from `now`."""
+class MessageFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types
+    """What the query string `data` asks of `Message` rows; "after:2h" counts back from `now`."""
+
+    q = CharFilter(label=_("Search"), max_length=MAX_LENGTH)
+    status = MultipleChoiceFilter(label=_("Status"), choices=Status.choices)
+    template = ChoiceFilter(label=_("Template"))
+    driver = ChoiceFilter(label=_("Driver"))
+    connection = ChoiceFilter(label=_("Connection"))
+    date_from = DateFilter(label=_("First day"), **DAY)
+    date_to = DateFilter(label=_("Last day"), **DAY)
+
+    class Meta:
+        model = Message
+        form = FilterForm
+        fields = ()
 
     def __init__(
         self,
@@ -93,23 +103,24 @@ class MailFilter:
         labels: Labels | None = None,
     ) -> None:
         everything = Message.objects.select_related("template", "driver", "connection")
-        self.rows = everything if queryset is None else queryset
+        super().__init__(without_blanks(data, "status"), everything if queryset is None else queryset)
         self.label_ids = known_labels() if labels is None else labels
-        self.form = FilterForm(without_blanks(data, "status"), label_ids=self.label_ids, now=now)
+        self.now = now
 
-    def is_valid(self) -> bool:
-        """Return whether all of it can be used; else `form` says what is wrong where."""
-        return self.form.is_valid()
+    def get_form_class(self) -> Any:
+        """Return the form class with the names that exist and the time that relative dates count back from."""
+        return partial(super().get_form_class(), label_ids=self.label_ids, now=self.now)
 
     @property
     def problem(self) -> QueryError | None:
-        """What is wrong with the query in the search box."""
+        """What is wrong with the search text, or None."""
         self.is_valid()
-        return self.form.problem
+        problem: QueryError | None = self.form.problem
+        return problem
 
     @cached_property
     def found(self) -> SearchResult:
-        """What was found. Only for filters that are valid."""
+        """The messages that match. Only for a valid filter."""
         self.is_valid()
         given = self.form.cleaned_data
         conditions = self.form.conditions or Conditions(self.label_ids)
@@ -122,11 +133,15 @@ class MailFilter:
             conditions.since(midnight(given["date_from"]))
         if given["date_to"]:
             conditions.before(midnight(given["date_to"] + timedelta(days=1)))
-        return conditions.found_in(self.rows)
+        return conditions.found_in(self.queryset)
+
+    def filter_queryset(self, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """Return `found` as a plain queryset, for `qs`."""
+        return self.found.everything()
 
 
 def known_labels() -> dict[tuple[str, str], int]:
-    """Return the ids of all names of templates, drivers and connections."""
+    """Return the label ids of all templates, drivers and connections, by kind and name."""
     return {(kind, text): pk for kind, text, pk in LABELS.all()}
 
 

@@ -258,6 +258,6 @@ def _time(value: str, start: int, end: int) -> str:
             if FIRST_YEAR <= day.year <= LAST_YEAR:
                 return upper
     message = _(
-        "“%(value)s” is not a time. Write a day that there is, such as 2026-11-20, a time, 2026-11-20T09:30, or 2h, 7d."
+        "“%(value)s” is not a time. Enter a date that exists, such as 2026-11-20, a time, 2026-11-20T09:30, or 2h, 7d."
     )
     raise QueryError(message % {"value": value}, start, end)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from maillog.models import SavedSearch
 from maillog.models.list_preference import MAX_NAME_LENGTH, MAX_QUERY_LENGTH, MAX_SEARCHES
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.sql.prepared import PreparedQuery
 
 SAVED: PreparedQuery[SavedSearch] = PreparedQuery(lambda user_id: SavedSearch.objects.filter(user_id=user_id))
@@ -71,7 +71,7 @@ class SavedSearchForm(SearchNameForm):
             raise ValidationError(_("Use letters, digits and signs that can be seen."), code="control")
         data = QueryDict(mutable=True)
         data["q"] = text
-        errors = MailFilter(data).form.errors.get("q")
+        errors = MessageFilter(data).form.errors.get("q")
         if errors:
             raise ValidationError(list(errors), code="query")
         return text

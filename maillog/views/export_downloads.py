@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from maillog.models import Message
 from maillog.search import export as exporting
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.results import SearchResult
 
 FORMATS: dict[str, tuple[str, Callable[[SearchResult], Iterator[str]]]] = {
@@ -27,7 +27,7 @@ FORMATS: dict[str, tuple[str, Callable[[SearchResult], Iterator[str]]]] = {
 @require_safe
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
     """Stream the mails that match. A filter that cannot be used leads to the list, which says what is wrong with it."""
-    filters = MailFilter(request.GET, Message.objects.all())
+    filters = MessageFilter(request.GET, Message.objects.all())
     if not filters.is_valid():
         return redirect(f"{reverse('maillog:list')}?{request.GET.urlencode()}")
     content_type, lines = FORMATS[form]

@@ -14,7 +14,7 @@ from mailadmin.outbox import resending
 from maillog.models import AuditEvent, Content, Message
 from maillog.retention import deletion
 from maillog.search import counts
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from tests.cases import rolled_back
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
@@ -98,7 +98,7 @@ def test_what_orders_change_is_found_as_it_is_then(admin):
     everything = asked("error:unknown")
 
     def found(words):
-        return [mail.pk for mail in MailFilter(QueryDict(asked(words))).found.oldest(20)]
+        return [mail.pk for mail in MessageFilter(QueryDict(asked(words))).found.oldest(20)]
 
     assert found("error:unknown") == failed
     ordered("resend", admin, query=everything)

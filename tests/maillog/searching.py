@@ -2,13 +2,13 @@
 
 from django.http import QueryDict
 
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.results import SearchResult
 
 
 def search(query: str) -> SearchResult:
     """Return what `query` in the search box finds."""
-    filters = MailFilter(_typed(query))
+    filters = MessageFilter(_typed(query))
     assert filters.is_valid(), filters.form.errors
     return filters.found
 
@@ -23,7 +23,7 @@ def subjects(query: str) -> list[str]:
 
 def problem(query: str) -> str:
     """Return what is said to be wrong with `query`."""
-    return str(MailFilter(_typed(query)).problem)
+    return str(MessageFilter(_typed(query)).problem)
 
 
 def _typed(query: str) -> QueryDict:

@@ -13,7 +13,7 @@ from benchmarks.log_data import fill
 from maillog.index import writing
 from maillog.models import Attempt, Content, Message, Recipient
 from maillog.search.counts import status_counts
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.paging import page_of
 from tests.maillog.makers import plan_for_an_empty_log
 
@@ -114,7 +114,7 @@ def scanning(asked: dict[str, str]) -> dict[str, list[tuple[str, list[str]]]]:
     for name, address in asked.items():
         data = QueryDict(address)
         with CaptureQueriesContext(connection) as captured:
-            filters = MailFilter(data)
+            filters = MessageFilter(data)
             assert filters.is_valid(), (name, filters.form.errors)
             page_of(filters.found, data)
         if found := scans(captured.captured_queries):

@@ -16,7 +16,7 @@ from maillog.index import writing
 from maillog.models import Message
 from maillog.retention import deletion, pruning
 from maillog.search import export
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from tests.cases import case
 from tests.maillog.makers import finished, queued
 
@@ -30,7 +30,7 @@ def no_pauses(monkeypatch):
 
 def found(query: str) -> list[int]:
     """Return what the search finds newest first, the same by every way there is."""
-    mails = MailFilter(QueryDict(urlencode({"q": query}))).found
+    mails = MessageFilter(QueryDict(urlencode({"q": query}))).found
     numbers = [mail.pk for mail in mails.page(1000)]
     assert [mail.pk for mail in mails.oldest(1000)] == numbers[::-1]
     assert [pk for batch in mails.batches(2) for pk in batch] == numbers

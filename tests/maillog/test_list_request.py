@@ -7,7 +7,7 @@ from django.http import QueryDict
 
 from maillog.listing.list_request import parse_request
 from maillog.models import Message
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from tests.cases import case
 from tests.maillog.makers import finished, queued
 
@@ -43,7 +43,7 @@ def test_an_old_link_leads_to_its_text(admin_client, mails):
 def test_an_old_link_finds_what_it_found(mails):
     for old in ["status=failed", "template=mail/other", "driver=log", "connection=Relay+B&q=b"]:
         with case(old):
-            before = [mail.pk for mail in MailFilter(QueryDict(old)).found.page(9)]
+            before = [mail.pk for mail in MessageFilter(QueryDict(old)).found.page(9)]
             found = parse_request(QueryDict(old), Message.objects.all()).filters.found
             assert [mail.pk for mail in found.page(9)] == before != []
 
@@ -118,6 +118,6 @@ def test_whoever_chooses_keeps_the_choice_and_sees_the_text_follow(admin_client,
 def test_a_day_that_is_none_is_said_at_its_field_and_stays_there(admin_client):
     queued(subject="Invisible")
     page = admin_client.get(LIST, {"q": "x", "date_from": "2026-02-30", "shown_query": "x"}).content.decode()
-    assert "Write a day that there is" in page
+    assert "Enter a date that exists" in page
     assert 'value="2026-02-30" aria-label="First day" title="First day" aria-invalid="true"' in page
     assert "Invisible" not in page

@@ -149,7 +149,7 @@ def test_a_filter_that_cannot_be_used_is_said_and_nothing_is_listed(admin_client
     page = body(admin_client.get(LIST + "?date_from=2026-02-30&status=lost"))
     assert "Nothing is listed" in page
     assert "First day" in page
-    assert "Write a day that there is" in page
+    assert "Enter a date that exists" in page
     assert "lost is not one of the available choices" in page
     assert "Invisible" not in page
     assert 'aria-invalid="true"' in page

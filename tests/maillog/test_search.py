@@ -12,7 +12,7 @@ from maillog.models import Label, Message, Status
 from maillog.queue.claiming import recover_expired
 from maillog.queue.waiting import oldest_waiting
 from maillog.search.counts import Count, count_unfinished, status_counts
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.paging import page_of
 from tests.cases import case
 from tests.maillog.makers import attempt, claimed, finished, queued
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def subjects(query: str) -> list[str]:
-    filters = MailFilter(QueryDict(query))
+    filters = MessageFilter(QueryDict(query))
     assert filters.is_valid(), filters.form.errors
     found = [mail.subject for mail in filters.found.oldest(1000)]
     assert found == [mail.subject for mail in filters.found.page(1000)][::-1]
@@ -30,7 +30,7 @@ def subjects(query: str) -> list[str]:
 
 
 def errors(query: str) -> set[str]:
-    filters = MailFilter(QueryDict(query))
+    filters = MessageFilter(QueryDict(query))
     filters.is_valid()
     return set(filters.form.errors)
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_used_is_said_at_its_field():
 
 def page(query: str = ""):
     params = QueryDict(query)
-    return page_of(MailFilter(params).found, params)
+    return page_of(MessageFilter(params).found, params)
 
 
 def test_pages_lead_to_the_end_and_back_without_loss():

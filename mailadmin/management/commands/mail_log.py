@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from maillog.models import Message, Status
 from maillog.search import export
-from maillog.search.filters import MailFilter
+from maillog.search.filters import MessageFilter
 from maillog.search.results import SearchResult
 
 POLL_SECONDS = 1.0  # seconds between two looks with --follow
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         query["q"] = " ".join(words)
         if status:
             query["status"] = status
-        found = MailFilter(query, Message.objects.select_related("driver", "connection"))
+        found = MessageFilter(query, Message.objects.select_related("driver", "connection"))
         if not found.is_valid():
             problems = " ".join(str(problem) for problems in found.form.errors.values() for problem in problems)
             raise CommandError(problems, returncode=2)
