@@ -20,7 +20,7 @@ class Revision:
     """A revision of the settings: who saved it and when. `url`: where it is shown, to those who have `permission`."""
 
     number: int
-    made_at: datetime
+    created_at: datetime
     author_name: str
     url: str
     permission: str

@@ -1,4 +1,4 @@
-"""Tells people of incidents: books at most one alarm an occasion and channel, then the worker sends what is booked.
+"""Tells people of incidents: books at most one alarm an event and channel, then the worker sends what is booked.
 
 An incident is told when it opens, once more if it is still open after some hours, and when it has ended. Booking is a
 row with a unique constraint, made before anything is sent: an alarm may be lost with a worker, it never comes twice.
@@ -31,7 +31,7 @@ from maillog.models import Incident
 from secrets_app import vault
 from secrets_app.vault import Connection
 
-Occasion, Channel, State = Alarm.Occasion, Alarm.Channel, Alarm.State
+Event, Channel, State = Alarm.Event, Alarm.Channel, Alarm.State
 TAG = "alarm"
 MAX_PER_HOUR = 20  # a channel: beyond, incidents are told when the hour is over, if they are still open
 END_NOTICE_WITHIN = timedelta(hours=24)  # an end that could not be told for so long is not news
@@ -64,7 +64,7 @@ def book(now: datetime | None = None) -> int:
     """Book what is to be told and return how many alarms that is: one query where nobody is to be told."""
     now = now or timezone.now()
     rules = AlarmRules.current()
-    if not rules.tells_anybody:
+    if not rules.notifies_anyone:
         return 0
     recent = now - END_NOTICE_WITHIN
     candidates = list(Incident.objects.filter(state=Incident.State.OPEN, mails__gt=0).order_by("id")[:200])
@@ -73,9 +73,9 @@ def book(now: datetime | None = None) -> int:
     booked = 0
     for incident in candidates:
         for channel in channels(rules):
-            occasion = due(incident, told.get((incident.pk, channel), {}), rules, now)
-            if occasion and not is_too_many(channel, now):
-                booked += book_one(occasion, channel, rules, now, incident=incident)
+            event = due(incident, told.get((incident.pk, channel), {}), rules, now)
+            if event and not is_too_many(channel, now):
+                booked += book_one(event, channel, rules, now, incident=incident)
     return booked
 
 
@@ -83,20 +83,20 @@ def notified_of(incidents: Iterable[Incident]) -> dict[tuple[int, str], dict[str
     """Return when which occasions of `incidents` were told, by incident and channel."""
     found: dict[tuple[int, str], dict[str, datetime]] = {}
     alarms = Alarm.objects.filter(incident_number__in=[one.pk for one in incidents])
-    for number, channel, occasion, at in alarms.values_list("incident_number", "channel", "occasion", "made_at"):
-        found.setdefault((number or 0, channel), {})[occasion] = at
+    for number, channel, event, at in alarms.values_list("incident_number", "channel", "event", "created_at"):
+        found.setdefault((number or 0, channel), {})[event] = at
     return found
 
 
-def due(incident: Incident, told: dict[str, datetime], rules: AlarmRules, now: datetime) -> Alarm.Occasion | None:
+def due(incident: Incident, told: dict[str, datetime], rules: AlarmRules, now: datetime) -> Alarm.Event | None:
     """Return what is to be told of `incident` now, of which `told` was told before."""
-    opened = told.get(Occasion.OPENED)
+    opened = told.get(Event.OPENED)
     if not incident.is_open:  # its end is news only to who heard of its beginning
-        return Occasion.ENDED if opened and Occasion.ENDED not in told else None
+        return Event.ENDED if opened and Event.ENDED not in told else None
     if opened is None:
-        return Occasion.OPENED
-    reminds = rules.remind_hours and Occasion.REMINDER not in told
-    return Occasion.REMINDER if reminds and now - opened >= timedelta(hours=rules.remind_hours) else None
+        return Event.OPENED
+    reminds = rules.remind_hours and Event.REMINDER not in told
+    return Event.REMINDER if reminds and now - opened >= timedelta(hours=rules.remind_hours) else None
 
 
 def channels(rules: AlarmRules) -> list[Alarm.Channel]:
@@ -107,12 +107,12 @@ def channels(rules: AlarmRules) -> list[Alarm.Channel]:
 
 def is_too_many(channel: str, now: datetime) -> bool:
     """Return whether as much was told within the hour as people can bear."""
-    within = Alarm.objects.filter(channel=channel, made_at__gte=now - timedelta(hours=1))
-    return within.exclude(occasion=Occasion.TEST).count() >= MAX_PER_HOUR
+    within = Alarm.objects.filter(channel=channel, created_at__gte=now - timedelta(hours=1))
+    return within.exclude(event=Event.TEST).count() >= MAX_PER_HOUR
 
 
 def book_one(
-    occasion: Alarm.Occasion, channel: Alarm.Channel, rules: AlarmRules, now: datetime, *, incident: Incident | None
+    event: Alarm.Event, channel: Alarm.Channel, rules: AlarmRules, now: datetime, *, incident: Incident | None
 ) -> bool:
     """Book one alarm; False if somebody else has."""
     target = ", ".join(rules.recipients) if channel == Channel.MAIL else urlsplit(rules.webhook_url).netloc
@@ -120,10 +120,10 @@ def book_one(
         with transaction.atomic():
             Alarm.objects.create(
                 incident_number=incident.pk if incident else None,
-                occasion=occasion,
+                event=event,
                 channel=channel,
                 target=target[:500],
-                made_at=now,
+                created_at=now,
             )
     except IntegrityError:
         return False
@@ -133,7 +133,7 @@ def book_one(
 def book_test(now: datetime | None = None) -> int:
     """Book a test for every channel and return how many these are."""
     rules, at = AlarmRules.current(), now or timezone.now()
-    return sum(book_one(Occasion.TEST, channel, rules, at, incident=None) for channel in channels(rules))
+    return sum(book_one(Event.TEST, channel, rules, at, incident=None) for channel in channels(rules))
 
 
 # ---------------------------------------------------------------- sending
@@ -160,10 +160,10 @@ def send_waiting() -> int:
 
 def clean_up(now: datetime) -> None:
     """Say of alarms that were left behind by a dead worker that nobody knows; forget those of long ago."""
-    Alarm.objects.filter(state=State.SENDING, made_at__lt=now - STUCK_AFTER).update(
-        state=State.FAILED, result=_("The worker ended meanwhile: nobody knows whether it went out."), done_at=now
+    Alarm.objects.filter(state=State.SENDING, created_at__lt=now - STUCK_AFTER).update(
+        state=State.FAILED, result=_("The worker ended meanwhile: nobody knows whether it went out."), finished_at=now
     )
-    Alarm.objects.filter(made_at__lt=now - KEEP_FOR).delete()
+    Alarm.objects.filter(created_at__lt=now - KEEP_FOR).delete()
 
 
 def send(alarm: Alarm, rules: AlarmRules) -> bool:
@@ -213,7 +213,7 @@ def send_email(alarm: Alarm, rules: AlarmRules, incident: Incident | None) -> bo
 
 def finish(alarm: Alarm, state: Alarm.State, result: str) -> None:
     """Record what came of it."""
-    Alarm.objects.filter(pk=alarm.pk).update(state=state, result=result[:300], done_at=timezone.now())
+    Alarm.objects.filter(pk=alarm.pk).update(state=state, result=result[:300], finished_at=timezone.now())
 
 
 # ---------------------------------------------------------------- the way of the mail
@@ -249,8 +249,8 @@ def subject(alarm: Alarm, incident: Incident | None) -> str:
     """Return the subject of the mail."""
     if incident is None:
         return _("Test of the alarms of Mailadmin")
-    before = {Occasion.OPENED: "", Occasion.REMINDER: _("Still open: "), Occasion.ENDED: _("Ended: ")}
-    return (before[Alarm.Occasion(alarm.occasion)] + texts.sentence(incident))[:200]
+    before = {Event.OPENED: "", Event.REMINDER: _("Still open: "), Event.ENDED: _("Ended: ")}
+    return (before[Alarm.Event(alarm.event)] + texts.sentence(incident))[:200]
 
 
 def text(alarm: Alarm, incident: Incident | None) -> str:
@@ -272,7 +272,7 @@ def facts(alarm: Alarm, incident: Incident | None) -> dict[str, object]:
     """Return what the webhook is told."""
     return {
         "incident": incident.pk if incident else None,
-        "occasion": alarm.occasion,
+        "event": alarm.event,
         "sentence": texts.sentence(incident) if incident else subject(alarm, None),
         "connection": incident.connection if incident else "",
         "kind": incident.kind if incident else "",

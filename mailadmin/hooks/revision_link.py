@@ -16,4 +16,4 @@ def revision(number: int) -> Revision | None:
     if row is None:
         return None
     url = f"{reverse('mailadmin:settings')}#revision-{row.pk}"
-    return Revision(row.pk, row.made_at, row.author_name, url, "mailadmin.configure_mail")
+    return Revision(row.pk, row.created_at, row.author_name, url, "mailadmin.configure_mail")

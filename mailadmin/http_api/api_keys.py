@@ -64,7 +64,7 @@ def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) 
                 hint=key[:SHOWN],
                 digest=digest_of(key),
                 scopes=" ".join(scopes),
-                made_at=now,
+                created_at=now,
                 expires_at=now + lifetime,
             )
     except IntegrityError as error:

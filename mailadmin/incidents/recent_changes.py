@@ -42,7 +42,7 @@ def changes_before(finding: FailureGroup) -> list[dict[str, Any]]:
                 "number": revision.pk,
                 "changed": list(revision.changed),
                 "by": revision.author_name,
-                "at": revision.made_at.isoformat(),
+                "at": revision.created_at.isoformat(),
             }
         )
     event = vault.last_change(int(finding.connection_key)) if finding.connection_key.isdigit() else None

@@ -1,4 +1,4 @@
-"""The mail app's own tables, a file per noun. Messages themselves are in `maillog`."""
+"""The mail app's own tables, one file per noun. Messages are in `maillog`."""
 
 from mailadmin.models.alarm import Alarm, AlarmRules
 from mailadmin.models.api_key import ApiKey, Scope

@@ -1,4 +1,4 @@
-"""When failures become an incident, who is told of it and how, and every alarm that went out or did not."""
+"""When failures become an incident, who is notified and how, and every alarm that was sent or failed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AlarmRules(models.Model):
-    """The one row of rules; without it the defaults hold."""
+    """The single row of rules; without it the defaults apply."""
 
     mails = models.PositiveSmallIntegerField(
-        _("mails"), default=10, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
+        _("failed messages"), default=10, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
     )
     minutes = models.PositiveSmallIntegerField(
         _("minutes"), default=15, validators=[MinValueValidator(1), MaxValueValidator(24 * 60)]
     )
-    addresses = models.TextField(_("told by mail"), blank=True)  # separated by line ends
-    connection = models.CharField(_("connection for alarms"), max_length=20, blank=True)  # empty: the first that can
+    addresses = models.TextField(_("email recipients"), blank=True)  # one per line
+    connection = models.CharField(
+        _("connection for alarm emails"), max_length=20, blank=True
+    )  # empty: the first that works
     webhook_url = models.CharField(_("webhook"), max_length=500, blank=True)
     remind_hours = models.PositiveSmallIntegerField(
         _("reminder after hours"), default=4, validators=[MaxValueValidator(24 * 7)]
@@ -33,81 +35,71 @@ class AlarmRules(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Say what it is."""
         return "rules for incidents and alarms"
 
     @classmethod
     def current(cls) -> AlarmRules:
-        """Return what holds now: one query."""
+        """Return the rules in force: one query."""
         return cls.objects.filter(pk=1).first() or cls(pk=1)
 
     @property
     def window(self) -> timedelta:
-        """Within which `mails` failures of single mails open an incident, and without any of which it ends."""
+        """Within this time `mails` failures open an incident; after this time without a failure it ends."""
         return timedelta(minutes=self.minutes)
 
     @property
     def recipients(self) -> list[str]:
-        """Who is told by mail."""
         return self.addresses.split()
 
     @property
-    def tells_anybody(self) -> bool:
-        """Whether there is anybody to tell."""
+    def notifies_anyone(self) -> bool:
         return bool(self.addresses.strip() or self.webhook_url)
 
 
 class Alarm(models.Model):
-    """One message about an incident to one channel. It is booked before it is sent, so it is sent at most once."""
+    """One notice about an incident on one channel. It is booked before it is sent, so it is sent at most once."""
 
-    class Occasion(models.TextChoices):
-        """What it tells."""
-
+    class Event(models.TextChoices):
         OPENED = "opened", _("Opened")
         REMINDER = "reminder", _("Still open")
         ENDED = "ended", _("Ended")
         TEST = "test", _("Test")
 
     class Channel(models.TextChoices):
-        """How it goes out."""
-
-        MAIL = "mail", _("Mail")
+        MAIL = "mail", _("Email")
         WEBHOOK = "webhook", _("Webhook")
 
     class State(models.TextChoices):
-        """How far it is."""
-
         WAITING = "waiting", _("Waiting")
-        SENDING = "sending", _("Being sent")
-        DONE = "done", _("Handed over")
+        SENDING = "sending", _("Sending")
+        DONE = "done", _("Sent")
         FAILED = "failed", _("Not sent")
 
     incident_number = models.BigIntegerField(null=True)  # none: a test
-    occasion = models.CharField(max_length=10, choices=Occasion)
+    event = models.CharField(max_length=10, choices=Event)
     channel = models.CharField(max_length=10, choices=Channel)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     target = models.CharField(max_length=500, blank=True)  # the addresses, or the webhook's host
-    connection = models.CharField(max_length=100, blank=True)  # that the mail takes
+    connection = models.CharField(max_length=100, blank=True)  # of the email
     mail_number = models.BigIntegerField(null=True, db_index=True)
     result = models.CharField(max_length=300, blank=True)  # the HTTP status, or why it was not sent
-    made_at = models.DateTimeField()
-    done_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["incident_number", "occasion", "channel"],
+                fields=["incident_number", "event", "channel"],
                 name="mailadmin_alarm_once",
                 condition=Q(incident_number__isnull=False),
             )
         ]
         indexes: ClassVar = [
             models.Index(fields=["id"], name="mailadmin_alarm_waiting", condition=Q(state="waiting")),
-            models.Index(fields=["made_at"], name="mailadmin_alarm_made"),
+            models.Index(fields=["created_at"], name="mailadmin_alarm_created"),
         ]
 
     def __str__(self) -> str:
-        """Return what it tells and how."""
-        return f"alarm {self.pk}: {self.occasion} by {self.channel}"
+        return f"alarm {self.pk}: {self.event} by {self.channel}"

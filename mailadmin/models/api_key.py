@@ -1,4 +1,4 @@
-"""API keys: with one, a program sends and reads mail as the person whose key it is."""
+"""API keys: with one, a program sends and reads email as the owner of the key."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Scope(models.TextChoices):
-    """What a key may be used for. Its owner must be permitted to do the same, each time."""
+    """What a key may be used for, as far as its owner has the same permission at that time."""
 
-    SEND = "mails:send", _("Send mails")
-    READ = "mails:read", _("Read the mail log: who got what when, not what mails say")
-    RESEND = "mails:resend", _("Send mails of the log again")
-    CANCEL = "mails:cancel", _("Cancel mails that wait")
-    TEMPLATES = "templates:read", _("List templates and render them")
+    SEND = "mails:send", _("Send messages")
+    READ = "mails:read", _("Read the mail log: who received what and when, not the content")
+    RESEND = "mails:resend", _("Send messages in the log again")
+    CANCEL = "mails:cancel", _("Cancel waiting messages")
+    TEMPLATES = "templates:read", _("List and render templates")
 
 
 class ApiKey(models.Model):
-    """One key. Only a digest of it is kept: whoever reads the database cannot use it."""
+    """One key. Only its digest is stored, so reading the database does not give access."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=100)
-    hint = models.CharField(max_length=10)  # how it begins, by which its owner knows it
+    hint = models.CharField(max_length=10)  # its first characters, by which its owner recognizes it
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 in hex; the key is random, so no salt is needed
     scopes = models.CharField(max_length=200)  # separated by spaces
-    made_at = models.DateTimeField()
+    created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)  # to the minute
     revoked_at = models.DateTimeField(null=True)
@@ -38,8 +38,8 @@ class ApiKey(models.Model):
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
-            ("use_api", "Can use the HTTP API, with keys of their own"),
-            ("manage_keys", "Can see and revoke everybody's API keys"),
+            ("use_api", "Can use the HTTP API with keys of their own"),
+            ("manage_keys", "Can see and revoke everyone's API keys"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -48,11 +48,10 @@ class ApiKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the name and how the key begins."""
         return f"{self.name} ({self.hint}…)"
 
     @property
     def scope_list(self) -> list[str]:
-        """The scopes as a list, in the order of `Scope`."""
+        """The scopes in the order of `Scope`."""
         given = self.scopes.split()
         return [scope for scope in Scope.values if scope in given]

@@ -1,4 +1,4 @@
-"""What all workers know about a connection: its state and where it stands in its rate limits."""
+"""What all workers share about a connection: its circuit breaker and its place in its rate limits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ConnectionState(models.Model):
-    """How one connection is doing, shared by all workers. No row: it is open and has had no trouble."""
+    """The circuit breaker of one connection, shared by all workers. Without a row it is open and has never failed."""
 
     class State(models.TextChoices):
-        """Whether mails go through."""
-
         OPEN = "open", _("Open")
         PAUSED = "paused", _("Paused")
         UNREACHABLE = "unreachable", _("Unreachable")
@@ -24,21 +22,20 @@ class ConnectionState(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     since = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)  # in a row
-    probe_at = models.DateTimeField(null=True)  # when one worker looks whether it answers again
-    fingerprint = models.CharField(max_length=64, blank=True)  # of its settings when the trouble began
-    paused_by = models.CharField(max_length=254, blank=True)  # somebody's decision; empty: its own trouble
+    probe_at = models.DateTimeField(null=True)  # when a worker tries it next
+    fingerprint = models.CharField(max_length=64, blank=True)  # of its settings when it failed
+    paused_by = models.CharField(max_length=254, blank=True)  # the person who decided; empty: its own failure
 
     class Meta:
         default_permissions = ()
         ordering: ClassVar = ["name"]
 
     def __str__(self) -> str:
-        """Return name and state."""
         return f"{self.name}: {self.state}"
 
 
 class ConnectionRate(models.Model):
-    """Where a connection stands in each of its rate limits: when the next mail would leave at an even pace."""
+    """Where a connection stands in each of its rate limits: when the next message would leave at an even pace."""
 
     connection = models.CharField(max_length=20, unique=True)
     per_second = models.DateTimeField(null=True)
@@ -50,5 +47,4 @@ class ConnectionRate(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return which connection."""
         return f"rate of connection {self.connection}"

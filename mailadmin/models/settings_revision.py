@@ -10,14 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SendMode(models.TextChoices):
-    """When a mail leaves: in the caller's process or by the worker."""
+    """Who sends a message: the worker, or the caller's own process."""
 
     BACKGROUND = "background", _("In the background, by the worker")
-    INSTANT = "instant", _("At once, while the sender waits")
+    INSTANT = "instant", _("Immediately, while the sender waits")
 
 
 class SettingsRevision(models.Model):
-    """What the settings page held at one time. The newest row is in force; an empty field means "not set here"."""
+    """The settings page as saved once. The newest row is in force; an empty field means "not set here"."""
 
     driver = models.CharField(_("driver"), max_length=20, blank=True)
     mode = models.CharField(_("sending"), max_length=10, choices=SendMode, blank=True)
@@ -28,29 +28,28 @@ class SettingsRevision(models.Model):
     primary_connection = models.CharField(_("primary connection"), max_length=20, blank=True)
     # ids of connections, in order, separated by commas
     backup_connections = models.CharField(_("backup connections"), max_length=200, blank=True)
-    # keys of templates, separated by spaces: what may have arrived is not repeated without being asked for
-    ask_before_resend = models.CharField(_("never repeat by itself"), max_length=1000, blank=True)
+    # keys of templates, separated by spaces: a message that may have arrived is not resent without a decision
+    ask_before_resend = models.CharField(_("ask before resending"), max_length=1000, blank=True)
     changed = models.JSONField(default=list)  # names of the fields that differ from the revision before
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     author_name = models.CharField(max_length=254, blank=True)
-    made_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
-            ("send_mail", "Can send mails"),
-            ("send_test", "Can send test mails"),
+            ("send_mail", "Can send messages"),
+            ("send_test", "Can send test messages"),
             ("configure_mail", "Can change the mail settings"),
-            ("manage_queue", "Can cancel and retry mails, pause and resume connections"),
+            ("manage_queue", "Can cancel and retry messages, pause and resume connections"),
         ]
 
     def __str__(self) -> str:
-        """Return the number."""
         return f"revision {self.pk}"
 
     @property
     def changed_labels(self) -> list[str]:
-        """Return the readable names of what this revision changed."""
+        """The labels of the settings that this revision changed."""
         names = {field.name: str(field.verbose_name) for field in self._meta.fields}
         return [names.get(name, name) for name in self.changed]

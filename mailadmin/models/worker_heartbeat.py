@@ -8,7 +8,7 @@ from django.db import models
 
 
 class WorkerHeartbeat(models.Model):
-    """One worker process and when it was last seen."""
+    """One worker process."""
 
     name = models.CharField(max_length=100, unique=True)
     started_at = models.DateTimeField()
@@ -19,5 +19,4 @@ class WorkerHeartbeat(models.Model):
         ordering: ClassVar = ["name"]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name

@@ -72,17 +72,23 @@ def allowed_actions(user: User) -> list[str]:
 
 
 def targets(
-    action: str, *, up_to: int, query: str = "", ids: Sequence[int] = (), now: datetime | None = None, zone: str = ""
+    action: str,
+    *,
+    up_to: int,
+    query: str = "",
+    ids: Sequence[int] = (),
+    now: datetime | None = None,
+    time_zone: str = "",
 ) -> SearchResult:
     """Return the mails that `action` would touch now: of `ids`, else of those that match `query`.
 
-    "after:2h" counts from `now`; days are those of the time zone `zone` (empty: the one in force).
+    "after:2h" counts from `now`; days are those of the time zone `time_zone` (empty: the one in force).
     Raises FilterRefused for a query that the log's page would refuse.
     """
     if ids:
         found = SearchResult(Message.objects.filter(id__in=ids))
     else:
-        with timezone.override(zone or timezone.get_current_timezone()):
+        with timezone.override(time_zone or timezone.get_current_timezone()):
             filters = MessageFilter(QueryDict(query), Message.objects.all(), now=now)
             if not filters.is_valid():
                 raise FilterRefused(query)
@@ -123,8 +129,8 @@ def create(action: str, *, actor: User, total: int, up_to: int, query: str = "",
         total=total,
         actor=actor,
         actor_name=str(actor)[:254],
-        made_at=timezone.now(),
-        zone=timezone.get_current_timezone_name(),
+        created_at=timezone.now(),
+        time_zone=timezone.get_current_timezone_name(),
     )
 
 
@@ -149,7 +155,7 @@ def has_work() -> bool:
 
 def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Work on what was ordered until nothing is left, and return how many mails were looked at."""
-    looked_at = 0
+    processed = 0
     while not should_stop() and (taken := _claim()):
         pk, claim = taken
         while not should_stop():
@@ -163,11 +169,11 @@ def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
                 break
             if count is None:
                 break
-            looked_at += count
+            processed += count
             time.sleep(PAUSE_SECONDS)
         else:  # stopped: the next worker need not wait for the end of the lease
             BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING).update(lease_until=None)
-    return looked_at
+    return processed
 
 
 def _claimable() -> QuerySet[BulkAction]:
@@ -222,7 +228,9 @@ def is_still_allowed(one: BulkAction) -> bool:
 
 def _next_ids(one: BulkAction) -> list[int]:
     """Return the ids of the next batch, oldest first."""
-    found = targets(one.action, query=one.query, ids=one.ids, up_to=one.up_to, now=one.made_at, zone=one.zone)
+    found = targets(
+        one.action, query=one.query, ids=one.ids, up_to=one.up_to, now=one.created_at, time_zone=one.time_zone
+    )
     ids: list[int] = []
     octets = 0
     for mail in found.oldest(BATCH, after=one.last_id):

@@ -133,7 +133,7 @@ def progress(request: SignedInRequest, pk: int) -> HttpResponse:
         "reasons": [(gettext(reason), count) for reason, count in one.reasons.items()],
         "note": gettext(one.note) if one.note else "",
         "may_stop": one.is_open and one.action in bulk.allowed_actions(request.user),
-        "scale": max(one.total, one.looked_at, 1),
+        "scale": max(one.total, one.processed, 1),
     }
     template = "mailadmin/_bulk_action_progress.html" if request.htmx else "mailadmin/bulk_action.html"
     return render(request, template, context)

@@ -28,16 +28,16 @@ def test_pages_with_incidents_are_free_of_faults(visitor, admin):
     strange = make_incident(connection=LONG_NAME, words=LONG_REPLY, kind="spam", phase="content", code=554)
     ended = make_incident(connection="Relay B", state="ended", ended_at=timezone.now(), ending="person", ended_by=WORD)
     AlarmRules.objects.create(pk=1, webhook_url=f"https://{LONG_HOST}/", addresses="ops@example.com", changed_by=WORD)
-    for occasion, state in (("opened", "done"), ("reminder", "failed"), ("ended", "waiting")):
+    for event, state in (("opened", "done"), ("reminder", "failed"), ("ended", "waiting")):
         Alarm.objects.create(
             incident_number=usual.pk,
-            occasion=occasion,
+            event=event,
             channel="webhook",
             state=state,
             target=LONG_HOST,
             result=LONG_REPLY[:300],
             mail_number=mail,
-            made_at=timezone.now(),
+            created_at=timezone.now(),
         )
     pages = [f"/mail/incidents/{one.pk}/" for one in (usual, strange, ended)]
     look_at(visitor, "/mail/incidents/", "/mail/incidents/alarms/", "/", "/log/", "/mail/queue/", *pages)

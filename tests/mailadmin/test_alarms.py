@@ -43,7 +43,7 @@ def rules(**fields):
 
 
 def told():
-    return list(Alarm.objects.order_by("id").values_list("occasion", "channel", "state"))
+    return list(Alarm.objects.order_by("id").values_list("event", "channel", "state"))
 
 
 def tell():
@@ -81,7 +81,7 @@ def test_an_incident_is_told_once_reminded_of_once_and_its_end_is_told_once(rece
         Incident.objects.update(state="ended", ended_at=timezone.now(), ending="recovered")
         for _ in range(3):
             tell()
-    assert [one["occasion"] for one in hook.told] == ["opened", "reminder", "ended"]
+    assert [one["event"] for one in hook.told] == ["opened", "reminder", "ended"]
     first = hook.told[0]
     assert (first["incident"], first["connection"], first["kind"], first["count"]) == (
         incident.pk,
@@ -108,10 +108,8 @@ def test_two_workers_book_the_same_alarm_once():
     rules(webhook_url="http://127.0.0.1:9/")
     incident = make_incident(mails=[1])
     now = timezone.now()
-    assert raising.book_one(Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
-    assert not raising.book_one(
-        Alarm.Occasion.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident
-    )
+    assert raising.book_one(Alarm.Event.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert not raising.book_one(Alarm.Event.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
 
 
 def test_many_incidents_at_once_are_no_storm(receiver):
@@ -276,7 +274,7 @@ def test_what_the_receiver_answers_is_recorded(receiver):
     tell()
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.result) == ("failed", "HTTP 500.")
-    assert alarm.done_at
+    assert alarm.finished_at
 
 
 def test_a_receiver_that_does_not_answer_is_given_up(receiver, monkeypatch):

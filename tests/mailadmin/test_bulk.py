@@ -121,7 +121,7 @@ def test_times_count_from_when_the_order_was_given_and_days_are_those_of_its_giv
     Message.objects.filter(pk=first).update(created_at=timezone.now() - timedelta(hours=3))
     Message.objects.filter(pk=second).update(created_at=timezone.now() - timedelta(hours=1))
     order = ordered("delete", admin, query=asked("before:150m"))
-    BulkAction.objects.filter(pk=order.pk).update(made_at=order.made_at - timedelta(hours=1))
+    BulkAction.objects.filter(pk=order.pk).update(created_at=order.created_at - timedelta(hours=1))
     bulk.run()
     assert set(Message.objects.values_list("pk", flat=True)) == {first, second}
     Message.objects.filter(pk=first).update(created_at=datetime(2026, 3, 9, 23, 1, tzinfo=UTC))

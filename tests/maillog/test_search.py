@@ -35,7 +35,7 @@ def errors(query: str) -> set[str]:
     return set(filters.form.errors)
 
 
-def made_at(moment: datetime, subject: str) -> None:
+def created_at(moment: datetime, subject: str) -> None:
     Message.objects.filter(pk=queued(subject=subject)).update(created_at=moment)
 
 
@@ -83,9 +83,9 @@ def test_words_must_all_match_from_their_beginning():
 
 
 def test_a_day_is_a_day_in_the_time_zone_in_force():
-    made_at(datetime(2026, 3, 9, 22, 59, tzinfo=UTC), "late on the 9th in Berlin")
-    made_at(datetime(2026, 3, 9, 23, 1, tzinfo=UTC), "early on the 10th in Berlin")
-    made_at(datetime(2026, 3, 10, 23, 1, tzinfo=UTC), "the 11th in Berlin")
+    created_at(datetime(2026, 3, 9, 22, 59, tzinfo=UTC), "late on the 9th in Berlin")
+    created_at(datetime(2026, 3, 9, 23, 1, tzinfo=UTC), "early on the 10th in Berlin")
+    created_at(datetime(2026, 3, 10, 23, 1, tzinfo=UTC), "the 11th in Berlin")
     with timezone.override("Europe/Berlin"):
         assert subjects("date_from=2026-03-10&date_to=2026-03-10") == ["early on the 10th in Berlin"]
         assert subjects("date_from=2026-03-11") == ["the 11th in Berlin"]
