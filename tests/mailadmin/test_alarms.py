@@ -313,6 +313,7 @@ def test_the_page_saves_the_rules_and_says_who_did(admin_client):
     assert "Saved by admin@example.com" in html
 
 
+@pytest.mark.both_databases
 def test_bad_input_is_said_at_its_field(admin_client):
     fields = {"addresses": "", "webhook_url": "", "remind_hours": "4", "mails": "10", "minutes": "15"}
     for field, value in [

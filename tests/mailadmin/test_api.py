@@ -75,6 +75,7 @@ def test_a_queue_that_does_not_answer_loses_no_mail(jobs, monkeypatch, django_ca
     assert Message.objects.get(pk=number).status == Status.QUEUED
 
 
+@pytest.mark.both_databases
 def test_bad_input_names_the_field_and_stores_nothing():
     for fields, named in [
         ({"to": []}, "to"),

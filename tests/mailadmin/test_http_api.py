@@ -90,6 +90,7 @@ def test_a_template_is_rendered_in_the_language_that_was_asked_for(shop):
     assert "Ann" in read(row.pk).get_body(("plain",)).get_content()
 
 
+@pytest.mark.both_databases
 def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
     for change, field, detail in [
         ({"to": []}, "to", "names nobody"),

@@ -73,6 +73,7 @@ def test_choosing_what_applies_anyway_sets_nothing(admin_client):
     assert effective.current().driver.source == "default"
 
 
+@pytest.mark.both_databases
 def test_hostile_settings_are_refused_at_the_field_and_store_nothing(admin_client):
     for value in HOSTILE:
         for field in FIELDS:
@@ -113,6 +114,7 @@ def test_a_get_sends_nothing(admin_client):
     assert not Message.objects.exists()
 
 
+@pytest.mark.both_databases
 def test_a_hostile_recipient_is_refused_at_the_field(admin_client, mail_settings):
     mail_settings(driver="silent", from_address="shop@example.com")
     for value in [*HOSTILE, "", "ann@example.com, bob@example.com", "Ann <ann@example.com>"]:

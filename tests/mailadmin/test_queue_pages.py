@@ -453,6 +453,7 @@ def test_the_number_of_queries_does_not_grow_with_the_queue(viewer, relay, many)
 HOSTILE = ["0", "-1", "abc", "1; DROP TABLE x", "9" * 30, "\x00", "1.5", "<script>", "²", "1e3", "x" * 100_000]
 
 
+@pytest.mark.both_databases
 def test_hostile_numbers_touch_nothing_and_are_answered(manager, relay):
     pk = held()
     before = everything()

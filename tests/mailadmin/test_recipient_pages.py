@@ -75,6 +75,7 @@ def test_international_domains_are_found_readable_and_encoded(reader):
         assert "For Jo" in text(page(reader, typed)), typed
 
 
+@pytest.mark.both_databases
 def test_what_is_no_address_is_said_at_the_field(reader):
     for typed in ["", " ", "ann", "a@b@c", "ann@example.com, ben@example.com", "ann@\0x.org", "@", "x" * 5000, "a@b\n"]:
         with case(typed):
@@ -249,6 +250,7 @@ def test_doing_it_twice_says_so(keeper):
     assert "was on the list no more." in text(keeper.post(f"/log/suppressions/{row.pk}/removal/", follow=True))
 
 
+@pytest.mark.both_databases
 def test_wrong_input_is_said_at_its_field(keeper):
     for field, given in [
         ("address", {"address": "ann"}),
@@ -286,6 +288,7 @@ def test_the_list_shows_searches_and_pages(keeper, reader):
     assert "There are no older ones" in text(keeper.get("/log/suppressions/", {"before": "1"}))
 
 
+@pytest.mark.both_databases
 def test_an_unusable_search_is_said_at_the_field(keeper):
     for query in ["\0", "x" * 300, "a\u2028b"]:
         with case(query):

@@ -290,6 +290,7 @@ def test_a_template_that_is_not_there_is_said_and_nothing_is_sent(client, templa
             assert not Message.objects.exists()
 
 
+@pytest.mark.both_databases
 def test_hostile_fields_send_nothing_and_break_nothing(client, template):
     for value in ["\x00", "xx", "<script>", "\u2028\u202e", "x" * 200_000]:
         for field in ["language", "sample", "template", "connection", "values", "shown_template"]:

@@ -48,6 +48,7 @@ def test_without_the_right_to_see_bodies_a_mail_goes_to_its_own_recipients_only(
     assert response["Location"] == f"/log/{new.pk}/"
 
 
+@pytest.mark.both_databases
 def test_a_wrong_address_is_said_at_the_field_and_nothing_is_sent(admin_client):
     old = finished()
     for typed, says in [
@@ -169,6 +170,7 @@ def test_without_a_tick_nothing_is_touched_and_least_of_all_everything(admin_cli
     assert not BulkAction.objects.exists()
 
 
+@pytest.mark.both_databases
 def test_what_cannot_be_used_is_said_and_orders_nothing(admin_client):
     finished()
     for query in [

@@ -248,6 +248,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.both_databases
 def test_no_query_string_breaks_a_page(admin_client):
     pk = queued()
     for query in HOSTILE:
@@ -351,6 +352,7 @@ def test_a_body_that_is_gone_or_damaged_is_a_sentence(admin_client, damage, word
     assert admin_client.get(f"/log/{pk}/source/").status_code == 404
 
 
+@pytest.mark.both_databases
 def test_no_content_breaks_the_page(admin_client):
     for mime in [
         b"",

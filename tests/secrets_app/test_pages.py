@@ -241,6 +241,7 @@ def test_a_save_between_check_and_write_is_told_too(owner_client, secret, edited
     assert 'name="revision" value="2"' in body
 
 
+@pytest.mark.both_databases
 def test_a_broken_revision_is_refused(owner_client, secret, edited):
     for revision in ["", "0", "-1", "9" * 40, "x", "\x00"]:
         with case(revision):
@@ -326,6 +327,7 @@ def test_sharing_on_an_older_page_is_told(owner_client, secret, edited, stranger
     assert stranger not in secret.owners.all()
 
 
+@pytest.mark.both_databases
 def test_hostile_sharing_changes_nothing(owner_client, secret, owner):
     for nasty in ["", "abc", "-1", "9" * 40, "\x00", "[]", "1.5"]:
         with case(nasty):
@@ -350,6 +352,7 @@ def test_deleting_asks_first_and_says_what_happens(owner_client, secret):
     assert not SecretValue.objects.exists()
 
 
+@pytest.mark.both_databases
 def test_what_is_not_there_is_not_found(owner_client, secret):
     for number in [0, secret.pk + 1, 2**63, 10**40]:
         for path in ["", "deletion/"]:
@@ -388,6 +391,7 @@ NASTY = [
 ]  # fmt: skip
 
 
+@pytest.mark.both_databases
 def test_hostile_input_is_refused_or_stored_whole_and_never_breaks_the_page(owner_client, typed):
     for field in [*typed, "revision", "password_action", "skip_verification"]:
         for nasty in NASTY:
@@ -421,6 +425,7 @@ def test_lists_files_and_other_bodies_in_place_of_text_are_no_500(owner_client, 
     assert not Secret.objects.exists()
 
 
+@pytest.mark.both_databases
 def test_lone_surrogates_in_a_body_do_not_reach_the_database(owner_client, typed):
     for field in ["name", "username", "password"]:
         body = "&".join(f"{k}={v}" for k, v in {**typed, field: "a%ED%A0%80b"}.items())

@@ -27,6 +27,7 @@ def test_somebody_changes_name_language_and_time_zone(ann):
     assert (ann.name, ann.time_zone) == ("Ann Lee", "Europe/Berlin")
 
 
+@pytest.mark.both_databases
 def test_what_is_wrong_is_said_at_the_field_and_nothing_is_changed(ann):
     for field, value in [
         ("name", "x" * 151),

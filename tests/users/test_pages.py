@@ -155,6 +155,7 @@ def test_pages_of_the_library_that_are_not_used_are_closed():
         assert client.post(path, {"action_add": "", "email": "x@example.com"})["Location"] == "/account/profile/"
 
 
+@pytest.mark.both_databases
 def test_no_input_breaks_a_page():
     for value in HOSTILE:
         with rolled_back(value):
@@ -170,6 +171,7 @@ def test_no_input_breaks_a_page():
                         client.force_login(user)  # one of the pages signs out
 
 
+@pytest.mark.both_databases
 def test_broken_bytes_break_no_page():
     for raw in [b"%ED%A0%80", b"%FF%FE", b"%00", b"%", b"login=a&login=b", b"a" * 2000]:
         with rolled_back(raw):

@@ -65,6 +65,7 @@ def test_the_set_up_page_stays_gone_when_all_accounts_are_deleted(client):
 
 
 @pytest.mark.django_db
+@pytest.mark.both_databases
 def test_what_is_wrong_is_said_at_the_field_and_nothing_is_stored(client):
     for field, value, error in [
         ("email", "", "This field is required."),
