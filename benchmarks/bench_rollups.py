@@ -117,7 +117,7 @@ def fill_sums() -> None:
         for pk in list(templates) * 40
     )
     WaitingPeak.objects.all().delete()
-    WaitingPeak.objects.bulk_create(WaitingPeak(hour=hour, most=hour % 50) for hour in range(last - 960, last + 1))
+    WaitingPeak.objects.bulk_create(WaitingPeak(hour=hour, peak=hour % 50) for hour in range(last - 960, last + 1))
 
 
 def measure_pages(rounds: int) -> None:

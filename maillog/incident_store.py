@@ -37,7 +37,7 @@ class FailureGroup:
     is_about_connection: bool = False
     code: int | None = None
     enhanced_code: str = ""
-    words: str = ""
+    reply: str = ""
     mails: set[int] = field(default_factory=set)
 
 
@@ -62,14 +62,14 @@ def record_failures(
             "phase": fit(finding.phase, 10),
             "code": finding.code,
             "enhanced_code": fit(finding.enhanced_code, 11),
-            "words": fit(finding.words, 500),
+            "reply": fit(finding.reply, 500),
             "last_at": Greatest(F("last_at"), now),
             "recovered_at": None,
             **_updated_counts(incident, new),
         }
         if finding.connection_key:
             values["connection_key"] = finding.connection_key
-        if not incident.is_open and (finding.is_about_connection or incident.mails + len(new) >= most):
+        if not incident.is_open and (finding.is_about_connection or incident.mail_count + len(new) >= most):
             values |= {"state": State.OPEN, "is_about_connection": finding.is_about_connection}
         Incident.objects.filter(pk=incident.pk).update(**values)
     incident.refresh_from_db()
@@ -117,7 +117,7 @@ def has_recovered(incident: Incident, name: str) -> bool:
 
 def delete_stale(*, now: datetime, within: timedelta) -> None:
     """Forget what gathered and went no further, and what ended long ago."""
-    Incident.objects.filter(state=State.GATHERING, last_at__lt=now - within).delete()
+    Incident.objects.filter(state=State.PENDING, last_at__lt=now - within).delete()
     old = Incident.objects.filter(state=State.ENDED, ended_at__lt=now - RETENTION).order_by("id").first()
     if old:
         old.delete()
@@ -140,7 +140,7 @@ def _create(finding: FailureGroup, now: datetime, before: Callable[[FailureGroup
                 kind=finding.kind,
                 first_at=now,
                 last_at=now,
-                before=changed,
+                recent_changes=changed,
             )
     except IntegrityError:  # another worker began it a moment ago
         found = _lock_open(finding)
@@ -173,7 +173,7 @@ def _updated_counts(incident: Incident, new: Sequence[int]) -> dict[str, Any]:
         return {}
     first, last = min(new), max(new)
     return {
-        "mails": F("mails") + len(new),
+        "mail_count": F("mail_count") + len(new),
         "first_mail": first if incident.first_mail is None else Least(F("first_mail"), first),
         "last_mail": last if incident.last_mail is None else Greatest(F("last_mail"), last),
     }
@@ -188,7 +188,7 @@ def _drop_old_messages(incident: Incident, now: datetime, within: timedelta) -> 
         IncidentMail.objects.filter(incident=incident).values_list("mail_number", "at")
     )
     numbers = [number for number, _at in rest]
-    incident.mails = len(rest)
+    incident.mail_count = len(rest)
     incident.first_mail, incident.last_mail = min(numbers, default=None), max(numbers, default=None)
     incident.first_at = min((at for _number, at in rest), default=now)
-    incident.save(update_fields=["mails", "first_mail", "last_mail", "first_at"])
+    incident.save(update_fields=["mail_count", "first_mail", "last_mail", "first_at"])

@@ -67,7 +67,7 @@ def book(now: datetime | None = None) -> int:
     if not rules.notifies_anyone:
         return 0
     recent = now - END_NOTICE_WITHIN
-    candidates = list(Incident.objects.filter(state=Incident.State.OPEN, mails__gt=0).order_by("id")[:200])
+    candidates = list(Incident.objects.filter(state=Incident.State.OPEN, mail_count__gt=0).order_by("id")[:200])
     candidates += Incident.objects.filter(state=Incident.State.ENDED, ended_at__gte=recent).order_by("id")[:200]
     told = notified_of(candidates)
     booked = 0
@@ -277,7 +277,7 @@ def facts(alarm: Alarm, incident: Incident | None) -> dict[str, object]:
         "connection": incident.connection if incident else "",
         "kind": incident.kind if incident else "",
         "code": incident.code if incident else None,
-        "count": incident.mails if incident else 0,
+        "count": incident.mail_count if incident else 0,
         "first_at": incident.first_at.isoformat(timespec="seconds") if incident else None,
         "last_at": incident.last_at.isoformat(timespec="seconds") if incident else None,
         "ended_at": incident.ended_at.isoformat(timespec="seconds") if incident and incident.ended_at else None,

@@ -57,7 +57,7 @@ class FailureCollector:
         elif one.attempt and one.attempt.outcome != Attempt.Outcome.SENT and one.status in FAILURE_STATUSES:
             self.found(one, one.attempt, about_connection=kinds.is_about_connection(one.attempt.phase))
         elif one.status == Status.FAILED and not one.attempt and not one.failovers:
-            self.of("", kinds.WORKER, about_connection=True, words=one.reason).mails.add(one.id)
+            self.of("", kinds.WORKER, about_connection=True, reply=one.reason).mails.add(one.id)
 
     def found(self, one: Settlement, attempt: AttemptRecord, *, about_connection: bool) -> None:
         """Add the mail to what it met in `attempt`."""
@@ -67,15 +67,15 @@ class FailureCollector:
         kind = kinds.kind_of(
             attempt.phase, code, enhanced, words, uncertain=one.status == Status.UNCERTAIN and not about_connection
         )
-        finding = self.of(attempt.connection, kind, about_connection=about_connection, words=words)
+        finding = self.of(attempt.connection, kind, about_connection=about_connection, reply=words)
         finding.phase, finding.code, finding.enhanced_code = attempt.phase, code, enhanced
         finding.mails.add(one.id)
 
-    def of(self, connection: str, kind: str, *, about_connection: bool, words: str) -> FailureGroup:
-        """Return the finding of that kind, with the newest words."""
+    def of(self, connection: str, kind: str, *, about_connection: bool, reply: str) -> FailureGroup:
+        """Return the finding of that kind, with the newest reply."""
         finding = self.findings.setdefault((connection, kind), FailureGroup(connection=connection, kind=kind))
         finding.is_about_connection = finding.is_about_connection or about_connection
-        finding.words = words
+        finding.reply = reply
         return finding
 
     def report(self) -> None:
@@ -137,7 +137,7 @@ def connection_failed(connection: Connection, error: DeliveryError) -> None:
         is_about_connection=True,
         code=error.code,
         enhanced_code=error.enhanced_code,
-        words=fit(words, 500),
+        reply=fit(words, 500),
     )
     try:
         record([finding], {})
@@ -160,7 +160,7 @@ def connection_recovered(connection_id: str) -> None:
 def end_finished(now: datetime | None = None) -> int:
     """End what is over, and return how many that were: one query while there is nothing."""
     now = now or timezone.now()
-    going_on = list(Incident.objects.filter(state__in=[State.OPEN, State.GATHERING]).order_by("id")[:500])
+    going_on = list(Incident.objects.filter(state__in=[State.OPEN, State.PENDING]).order_by("id")[:500])
     if not going_on:
         return 0
     rules = AlarmRules.current()

@@ -49,7 +49,7 @@ def rows(found: Iterable[Incident]) -> list[Row]:
             is_open=one.is_open,
             last_at=one.last_at,
             ended_at=one.ended_at,
-            mails=one.mails,
+            mails=one.mail_count,
         )
         for one in found
     ]

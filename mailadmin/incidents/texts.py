@@ -22,14 +22,16 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
     """Return such as “535 on relay A: 214 mails since 10:02, after revision 17 (saved by Ann at 09:58)”."""
     now = now or timezone.now()
     count = (
-        ngettext("%d mail", "%d mails", incident.mails) % incident.mails if incident.mails else gettext("no mail yet")
+        ngettext("%d mail", "%d mails", incident.mail_count) % incident.mail_count
+        if incident.mail_count
+        else gettext("no mail yet")
     )
     if incident.ended_at:
         span = time_span(incident.first_at, incident.last_at, now)
     else:
         span = gettext("since %s") % moment(incident.first_at, now)
     line = f"{heading(incident)}: {count} {span}"
-    change = likely_cause(incident.before, incident.first_at)
+    change = likely_cause(incident.recent_changes, incident.first_at)
     if change is None:
         return line
     return gettext("%(line)s, after %(change)s (%(who)s, %(at)s)") % {
@@ -66,7 +68,7 @@ def cause(incident: Incident) -> str:
 
 def reply(incident: Incident) -> str:
     """Return the server's words, or ours, of the newest failure."""
-    return server_reply_line(incident.code, incident.enhanced_code, incident.words)
+    return server_reply_line(incident.code, incident.enhanced_code, incident.reply)
 
 
 def steps(incident: Incident) -> list[str]:
@@ -89,7 +91,7 @@ def steps(incident: Incident) -> list[str]:
             gettext("Nothing has to be done at once: the mails are tried again by themselves."),
             gettext("If it goes on for hours, ask whoever runs the server, with its words."),
         ]
-    found = next_steps.steps_of(incident.phase, incident.code, incident.enhanced_code, incident.words)
+    found = next_steps.steps_of(incident.phase, incident.code, incident.enhanced_code, incident.reply)
     if incident.is_about_connection:
         found.append(
             gettext("Save the connection, or let it be tried again in the queue: what waits then goes by itself.")

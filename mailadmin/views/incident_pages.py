@@ -63,11 +63,11 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "words": texts.reply(incident),
         "steps": texts.steps(incident) if incident.is_open else [],
         "state": texts.state(incident, closed=line is not None, minutes=AlarmRules.current().minutes),
-        "changes": recent_changes.changes(incident.before),
+        "changes": recent_changes.changes(incident.recent_changes),
         "line": line,
         "mails_url": f"{reverse('maillog:list')}?{query}",
         "retry_url": f"{reverse('maillog_actions:bulk_new')}?{urlencode({'all': 1, 'do': 'retry'})}&{query}",
-        "retriable": retriable(query) if request.user.has_perm(MANAGE) and incident.mails else None,
+        "retriable": retriable(query) if request.user.has_perm(MANAGE) and incident.mail_count else None,
         "lines": alarm_rows(Alarm.objects.filter(incident_number=incident.pk).order_by("-id")),
         "secret_url": secret_url(request, incident),
     }
@@ -109,6 +109,6 @@ def secret_url(request: SignedInRequest, incident: Incident) -> str:
 def existing(pk: int) -> Incident:
     """Return the incident. Raises Http404."""
     try:
-        return Incident.objects.exclude(state=Incident.State.GATHERING).get(pk=pk)
+        return Incident.objects.exclude(state=Incident.State.PENDING).get(pk=pk)
     except (Incident.DoesNotExist, OverflowError) as error:
         raise Http404 from error

@@ -67,5 +67,5 @@ def unpack_transcript(stored: bytes) -> AttemptTranscript | None:
 
 def of_mail(mail_id: int) -> dict[datetime, AttemptTranscript | None]:
     """Return the transcripts of a message by the start of their attempt; None stands for a damaged one."""
-    rows = Transcript.objects.filter(message_id=mail_id).values_list("started_at", "said")
+    rows = Transcript.objects.filter(message_id=mail_id).values_list("started_at", "packed")
     return {started_at: unpack_transcript(bytes(stored)) for started_at, stored in rows}

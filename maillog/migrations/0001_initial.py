@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('started_at', models.DateTimeField()),
-                ('said', models.BinaryField()),
+                ('packed', models.BinaryField()),
             ],
             options={
                 'default_permissions': (),
@@ -230,7 +230,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('hour', models.IntegerField(unique=True)),
-                ('most', models.IntegerField()),
+                ('peak', models.IntegerField()),
             ],
             options={
                 'default_permissions': (),
@@ -282,17 +282,17 @@ class Migration(migrations.Migration):
                 ('is_about_connection', models.BooleanField(default=False)),
                 ('code', models.PositiveSmallIntegerField(null=True)),
                 ('enhanced_code', models.CharField(blank=True, max_length=11)),
-                ('words', models.CharField(blank=True, max_length=500)),
-                ('state', models.CharField(choices=[('gathering', 'Gathering'), ('open', 'Open'), ('ended', 'Ended')], default='gathering', max_length=10)),
-                ('mails', models.PositiveIntegerField(default=0)),
+                ('reply', models.CharField(blank=True, max_length=500)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('open', 'Open'), ('ended', 'Ended')], default='pending', max_length=10)),
+                ('mail_count', models.PositiveIntegerField(default=0)),
                 ('first_mail', models.BigIntegerField(null=True)),
                 ('last_mail', models.BigIntegerField(null=True)),
                 ('first_at', models.DateTimeField()),
                 ('last_at', models.DateTimeField()),
-                ('before', models.JSONField(default=list)),
+                ('recent_changes', models.JSONField(default=list)),
                 ('recovered_at', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
-                ('ending', models.CharField(blank=True, choices=[('recovered', 'mails went through again'), ('quiet', 'nothing of the kind happened any more'), ('gone', 'the connection was deleted'), ('person', 'somebody ended it')], max_length=10)),
+                ('ending', models.CharField(blank=True, choices=[('recovered', 'mail went through again'), ('quiet', 'no further failures'), ('gone', 'connection deleted'), ('person', 'ended by a person')], max_length=10)),
                 ('ended_by', models.CharField(blank=True, max_length=254)),
             ],
             options={

@@ -65,7 +65,7 @@ class Transcript(models.Model):
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="transcripts")
     started_at = models.DateTimeField()
-    said = models.BinaryField()
+    packed = models.BinaryField()
 
     class Meta:
         default_permissions = ()

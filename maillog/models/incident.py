@@ -18,17 +18,17 @@ class Incident(models.Model):
     class State(models.TextChoices):
         """How far it is."""
 
-        GATHERING = "gathering", _("Gathering")
+        PENDING = "pending", _("Pending")
         OPEN = "open", _("Open")
         ENDED = "ended", _("Ended")
 
     class Ending(models.TextChoices):
         """Why it ended."""
 
-        RECOVERED = "recovered", _("mails went through again")
-        QUIET = "quiet", _("nothing of the kind happened any more")
-        GONE = "gone", _("the connection was deleted")
-        PERSON = "person", _("somebody ended it")
+        RECOVERED = "recovered", _("mail went through again")
+        QUIET = "quiet", _("no further failures")
+        GONE = "gone", _("connection deleted")
+        PERSON = "person", _("ended by a person")
 
     connection = models.CharField(max_length=100, blank=True)  # its name; empty: of no connection
     connection_key = models.CharField(max_length=20, blank=True)  # the id of a secret, "environment", or not known
@@ -37,14 +37,14 @@ class Incident(models.Model):
     is_about_connection = models.BooleanField(default=False)  # it meets any mail: it came before the mail itself
     code = models.PositiveSmallIntegerField(null=True)  # code, enhanced code and words of the newest failure
     enhanced_code = models.CharField(max_length=11, blank=True)
-    words = models.CharField(max_length=500, blank=True)
-    state = models.CharField(max_length=10, choices=State, default=State.GATHERING)
-    mails = models.PositiveIntegerField(default=0)
+    reply = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    mail_count = models.PositiveIntegerField(default=0)
     first_mail = models.BigIntegerField(null=True)  # every mail of it lies between these ids
     last_mail = models.BigIntegerField(null=True)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    before = models.JSONField(
+    recent_changes = models.JSONField(
         default=list
     )  # what was changed last before it began: see mailadmin.incidents.recent_changes
     recovered_at = models.DateTimeField(null=True)  # when something first went through after the newest failure

@@ -74,14 +74,14 @@ class WaitingPeak(models.Model):
     """The most mails that waited at any beat of a worker within one hour, counted up to 10,000 a state."""
 
     hour = models.IntegerField(unique=True)
-    most = models.IntegerField()
+    peak = models.IntegerField()
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
         """Return the number."""
-        return f"{self.most} waiting in hour {self.hour}"
+        return f"{self.peak} waiting in hour {self.hour}"
 
 
 class RollupLock(models.Model):

@@ -228,10 +228,10 @@ def _write_transcripts(pairs: Sequence[tuple[ClaimedRow, Settlement]]) -> None:
     insert_rows(
         Transcript,
         (
-            {"message_id": row.id, "started_at": attempt.started_at, "said": attempt.transcript}
+            {"message_id": row.id, "started_at": attempt.started_at, "packed": attempt.transcript}
             for row, settlement in pairs
             for attempt in (*settlement.failovers, settlement.attempt)
             if attempt and attempt.transcript
         ),
-        columns=["message_id", "started_at", "said"],
+        columns=["message_id", "started_at", "packed"],
     )

@@ -161,7 +161,7 @@ class Conditions:
 
     def incident(self, term: Term) -> None:
         """Add which incident the mails met. Raises QueryError if there is none of that number."""
-        incident = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=int(term.value)).first()
+        incident = Incident.objects.exclude(state=Incident.State.PENDING).filter(pk=int(term.value)).first()
         if incident is None:
             message = _("There is no incident %(number)s.") % {"number": term.value}
             raise QueryError(message, term.start, term.end)

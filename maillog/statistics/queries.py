@@ -212,7 +212,7 @@ def _query_sums(
         for kind, (name, condition) in ((kind, DELTA_COLUMNS[kind]) for kind in kinds)
     ]
     of_waiting = (
-        f"SELECT part.n, '{WAITING_KIND}', '', '', MAX(w.most) FROM part"  # noqa: S608
+        f"SELECT part.n, '{WAITING_KIND}', '', '', MAX(w.peak) FROM part"  # noqa: S608
         f" JOIN {quote(WaitingPeak._meta.db_table)} AS w ON w.hour >= part.start AND w.hour < part.stop GROUP BY part.n"
     )
     statements = [of_sums, *of_differences, *([of_waiting] if gauge else [])]

@@ -283,6 +283,6 @@ def record_waiting(number: int, now: datetime) -> None:
     """Remember that so many mails wait, if they are more than before in this hour."""
     hour = hour_of(now)
     mine = WaitingPeak.objects.filter(hour=hour)
-    if mine.filter(most__lt=number).update(most=number) or mine.exists():
+    if mine.filter(peak__lt=number).update(peak=number) or mine.exists():
         return
-    WaitingPeak.objects.bulk_create([WaitingPeak(hour=hour, most=number)], ignore_conflicts=True)
+    WaitingPeak.objects.bulk_create([WaitingPeak(hour=hour, peak=number)], ignore_conflicts=True)

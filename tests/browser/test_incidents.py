@@ -24,8 +24,8 @@ def test_pages_with_incidents_are_free_of_faults(visitor, admin):
     sign_in(visitor, admin)
     change = {"what": "settings", "number": 17, "changed": ["driver"], "by": WORD, "at": timezone.now().isoformat()}
     mail = finished("failed").pk
-    usual = make_incident(mails=[mail], before=[change])
-    strange = make_incident(connection=LONG_NAME, words=LONG_REPLY, kind="spam", phase="content", code=554)
+    usual = make_incident(mails=[mail], recent_changes=[change])
+    strange = make_incident(connection=LONG_NAME, reply=LONG_REPLY, kind="spam", phase="content", code=554)
     ended = make_incident(connection="Relay B", state="ended", ended_at=timezone.now(), ending="person", ended_by=WORD)
     AlarmRules.objects.create(pk=1, webhook_url=f"https://{LONG_HOST}/", addresses="ops@example.com", changed_by=WORD)
     for event, state in (("opened", "done"), ("reminder", "failed"), ("ended", "waiting")):

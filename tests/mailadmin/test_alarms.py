@@ -200,7 +200,7 @@ def test_a_connection_that_only_an_alarm_met_is_told_to_nobody(start_smtp, secre
     for _ in range(3):
         tell()
     assert [one.incident_number for one in Alarm.objects.all()] == [Incident.objects.get(connection="relay A").pk]
-    assert Incident.objects.get(connection="relay B").mails == 0
+    assert Incident.objects.get(connection="relay B").mail_count == 0
 
 
 # ---------------------------------------------------------------- the webhook

@@ -61,7 +61,7 @@ def test_open_incidents_come_first_and_ended_ones_by_pages(admin_client):
 
 def test_one_incident_says_what_happens_what_to_do_and_what_was_changed(admin_client):
     change = {"what": "settings", "number": 17, "changed": ["driver"], "by": "Ann", "at": timezone.now().isoformat()}
-    incident = make_incident(mails=[held(), held()], before=[change])
+    incident = make_incident(mails=[held(), held()], recent_changes=[change])
     html = page(admin_client, f"/mail/incidents/{incident.pk}/")
     assert "535 on Relay A: 2 mails since" in html
     assert "after revision 17 (Ann, " in html
@@ -128,7 +128,7 @@ def test_who_may_see_the_log_sees_incidents_but_only_who_steers_may_act():
 def test_open_incidents_stand_on_the_overview_the_log_and_the_queue(admin_client, colleague_client):
     make_incident(connection="Relay A")
     make_incident(connection="Relay B", state="ended", ended_at=timezone.now())
-    make_incident(connection="Relay C", state="gathering")
+    make_incident(connection="Relay C", state="pending")
     for path in ("/", "/log/", "/mail/queue/"):
         html = page(admin_client, path)
         assert "535 on Relay A" in html, path
@@ -139,13 +139,13 @@ def test_open_incidents_stand_on_the_overview_the_log_and_the_queue(admin_client
 
 
 def test_an_incident_that_only_gathers_has_no_page(admin_client):
-    incident = make_incident(state="gathering")
+    incident = make_incident(state="pending")
     assert admin_client.get(f"/mail/incidents/{incident.pk}/").status_code == 404
     assert admin_client.get(f"/mail/incidents/{2**70}/").status_code == 404
 
 
 def test_hostile_words_of_a_server_are_shown_and_not_run(admin_client):
-    incident = make_incident(words="<script>alert(1)</script>", connection="<b>x</b>")
+    incident = make_incident(reply="<script>alert(1)</script>", connection="<b>x</b>")
     for path in ("/", "/mail/incidents/", f"/mail/incidents/{incident.pk}/"):
         html = page(admin_client, path)
         assert "<script>alert" not in html

@@ -59,13 +59,13 @@ def test_a_wrong_password_with_many_waiting_mails_is_one_incident_with_all_of_th
     deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.connection, incident.kind, incident.code, incident.state) == ("relay A", "auth", 535, State.OPEN)
-    assert incident.mails == 214
+    assert incident.mail_count == 214
     assert members(incident) == ids
     assert (incident.first_mail, incident.last_mail) == (ids[0], ids[-1])
     sentence = texts.sentence(incident)
     assert sentence.startswith("535 on relay A: 214 mails since ")
     assert "after the connection was made" in sentence, "the secret is newer than the revision"
-    assert [one["what"] for one in incident.before] == ["settings", "secret"]
+    assert [one["what"] for one in incident.recent_changes] == ["settings", "secret"]
     assert len(server.sign_ins) == 1
 
 
@@ -100,7 +100,7 @@ def test_it_ends_by_itself_once_it_is_repaired_and_mails_went_through(start_smtp
         assert detection.end_finished() == 1
         assert detection.end_finished() == 0
     incident = Incident.objects.get()
-    assert (incident.state, incident.ending, incident.mails) == (State.ENDED, "recovered", 20)
+    assert (incident.state, incident.ending, incident.mail_count) == (State.ENDED, "recovered", 20)
 
 
 def test_a_connection_that_is_quiet_but_still_closed_does_not_end_it(start_smtp, secret):
@@ -121,7 +121,10 @@ def test_two_connections_in_trouble_are_two_incidents(start_smtp, secret):
     first, second = put(30, "one"), put(40, "two")
     deliver.deliver_due()
     found = {one.connection: one for one in Incident.objects.all()}
-    assert {name: (one.kind, one.mails) for name, one in found.items()} == {"one": ("auth", 30), "two": ("connect", 40)}
+    assert {name: (one.kind, one.mail_count) for name, one in found.items()} == {
+        "one": ("auth", 30),
+        "two": ("connect", 40),
+    }
     assert (members(found["one"]), members(found["two"])) == (first, second)
 
 
@@ -135,7 +138,7 @@ def test_mails_that_come_later_are_added_and_none_is_counted_twice(start_smtp, s
     deliver.release_held()
     deliver.deliver_due()
     incident = Incident.objects.get()
-    assert (incident.mails, members(incident)) == (12, first + later)
+    assert (incident.mail_count, members(incident)) == (12, first + later)
 
 
 def test_a_connection_that_somebody_paused_is_no_incident(start_smtp, secret):
@@ -189,18 +192,23 @@ def test_missing_mailboxes_below_the_threshold_are_no_incident(start_smtp, secre
     put(30)
     deliver.deliver_due()
     assert Message.objects.filter(status=Status.FAILED).count() == 9
-    assert not Incident.objects.exclude(state=State.GATHERING).exists()
+    assert not Incident.objects.exclude(state=State.PENDING).exists()
 
 
 def test_missing_mailboxes_from_the_threshold_on_are_one_also_over_several_runs(start_smtp, secret):
     secret("relay A", refusing(start_smtp, [f"p{n}@example.com" for n in range(6)]))
     put(6)
     deliver.deliver_due()
-    assert Incident.objects.get().state == State.GATHERING
+    assert Incident.objects.get().state == State.PENDING
     ids = put(6)
     deliver.deliver_due()
     incident = Incident.objects.get()
-    assert (incident.state, incident.kind, incident.code, incident.mails) == (State.OPEN, "mailbox-missing", 550, 12)
+    assert (incident.state, incident.kind, incident.code, incident.mail_count) == (
+        State.OPEN,
+        "mailbox-missing",
+        550,
+        12,
+    )
     assert incident.last_mail == ids[-1]
 
 
@@ -212,7 +220,7 @@ def test_failures_that_are_too_far_apart_do_not_add_up(start_smtp, secret):
         put(6)
         deliver.deliver_due()
         incident = Incident.objects.get()
-        assert (incident.state, incident.mails) == (State.GATHERING, 6)
+        assert (incident.state, incident.mail_count) == (State.PENDING, 6)
         assert incident.first_at > timezone.now() - timedelta(minutes=1)
 
 
@@ -243,7 +251,7 @@ def test_mails_that_are_put_off_are_one_incident(start_faulty_smtp, secret):
     put(12)
     deliver.deliver_due()
     incident = Incident.objects.get()
-    assert (incident.state, incident.kind, incident.code, incident.mails) == (State.OPEN, "greylisting", 451, 12)
+    assert (incident.state, incident.kind, incident.code, incident.mail_count) == (State.OPEN, "greylisting", 451, 12)
     assert "tried again by themselves" in texts.steps(incident)[0]
 
 
@@ -296,7 +304,7 @@ def test_two_workers_that_begin_the_same_incident_share_it():
 
     incident = note(finding(2, 3), before=meanwhile)
     assert Incident.objects.get() == incident
-    assert (incident.mails, members(incident)) == (3, [1, 2, 3])
+    assert (incident.mail_count, members(incident)) == (3, [1, 2, 3])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -319,4 +327,4 @@ def test_many_workers_at_once_count_each_mail_once():
         one.join()
     incident = Incident.objects.get()
     assert members(incident) == list(range(1, 86))
-    assert (incident.mails, incident.first_mail, incident.last_mail) == (85, 1, 85)
+    assert (incident.mail_count, incident.first_mail, incident.last_mail) == (85, 1, 85)

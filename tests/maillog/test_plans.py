@@ -89,7 +89,7 @@ def sums():
         for kind in Rollup.Kind
         for name in ("1", "2", "3")
     )
-    WaitingPeak.objects.bulk_create(WaitingPeak(hour=hour, most=1) for hour in range(last - 1400, last))
+    WaitingPeak.objects.bulk_create(WaitingPeak(hour=hour, peak=1) for hour in range(last - 1400, last))
 
 
 @pytest.mark.parametrize("bounds", [queries.last_hours, queries.last_days])

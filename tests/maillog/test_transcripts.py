@@ -126,7 +126,7 @@ def test_who_may_see_the_log_sees_it_without_the_permission_for_bodies():
 @pytest.mark.django_db
 def test_a_damaged_one_is_said_and_the_rest_of_the_page_is_there(admin_client):
     mail = refused()
-    Transcript.objects.update(said=b"rubbish")
+    Transcript.objects.update(packed=b"rubbish")
     page = page_of(admin_client, mail)
     assert "its row in the database is damaged" in page
     assert "the mailbox does not exist (550 5.1.1 no)" in page

@@ -102,7 +102,7 @@ def retry_mails(incident: Incident, up_to: int) -> RetryResult:
 
 def existing(text: str) -> Incident:
     """Return the incident of that number. Raises CommandError."""
-    found = Incident.objects.exclude(state=Incident.State.GATHERING).filter(pk=parse_number(text) or 0).first()
+    found = Incident.objects.exclude(state=Incident.State.PENDING).filter(pk=parse_number(text) or 0).first()
     return found or usage_error(f"There is no incident {text!r}.")
 
 
@@ -115,12 +115,12 @@ def facts(one: Incident) -> dict[str, Any]:
         "connection": one.connection,
         "kind": one.kind,
         "code": one.code,
-        "words": texts.reply(one),
-        "mails": one.mails,
+        "reply": texts.reply(one),
+        "mail_count": one.mail_count,
         "first_at": one.first_at.isoformat(timespec="seconds"),
         "last_at": one.last_at.isoformat(timespec="seconds"),
         "ended_at": one.ended_at.isoformat(timespec="seconds") if one.ended_at else None,
         "ending": one.ending,
         "ended_by": one.ended_by,
-        "changed_before": one.before,
+        "recent_changes": one.recent_changes,
     }
