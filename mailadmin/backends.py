@@ -1,8 +1,7 @@
-"""Django's e-mail backend that stores everything for delivery.
+"""Django's email backend that stores every message for delivery.
 
-``EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"`` is all that a project sets.
-
-It carries whatever an `EmailMessage` can carry (see `mailadmin.outbox.django_email`).
+``EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"`` is the only setting. It takes
+everything that an `EmailMessage` can carry (see `mailadmin.outbox.django_email`).
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from mailadmin.outbox.django_email import compose_django
 
 
 class OutboxBackend(BaseEmailBackend):
-    """Stores mails for delivery. `send_messages` raises InvalidMail unless `fail_silently`."""
+    """Raises InvalidMail unless `fail_silently`."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Store every message and return how many there were; all or none of them."""
+        """Store all messages, or none, and return how many were stored."""
         current = effective.current()
         now = timezone.now()
         try:

@@ -138,7 +138,7 @@ def encode_addresses(name: str, addresses: Sequence[Address]) -> bytes:
     Raises HeaderError if there is no address or a name holds control characters.
     """
     if not addresses:
-        raise HeaderError(name, "names nobody")
+        raise HeaderError(name, "names no recipient")
     mailboxes = []
     for address in addresses:
         spec = address.addr_spec if address.needs_smtputf8 else address.envelope

@@ -1,4 +1,4 @@
-"""Writes composed mails into the log, in the caller's transaction, and sees to it that they leave after the commit."""
+"""Stores composed messages in the caller's transaction, and has them delivered after the commit."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from mailadmin.configuration.effective import Configuration
     from mailadmin.outbox.composing import Composed
 
-# An instant mail is due for the worker only after this time, in which its own process delivers it; if that process
-# dies, the worker takes over.
+# The caller's process delivers an instant message within this time; if that process dies, the worker takes over.
 INSTANT_GRACE = timedelta(minutes=1)
 TEST_TAG = "test"
 
@@ -42,9 +41,9 @@ def new_message(
     sensitive: bool = False,
     idempotency_key: str = "",
 ) -> NewMessage:
-    """Return the row for `composed`; skipped at once where nobody is left to send to."""
+    """Return the row for `composed`, already skipped if the rules leave no recipient."""
     skipped = [recipient.skipped for recipient in composed.recipients if recipient.skipped]
-    nobody = len(skipped) == len(composed.recipients)
+    is_skipped = len(skipped) == len(composed.recipients)
     instant = composed.mode == SendMode.INSTANT
     return NewMessage(
         subject=composed.subject,
@@ -68,21 +67,21 @@ def new_message(
         idempotency_key=idempotency_key,
         fingerprint=composed.fingerprint,
         settings_revision=configuration.revision,
-        status=Status.SKIPPED if nobody else Status.QUEUED,
-        reason=skipped[0] if nobody else "",
+        status=Status.SKIPPED if is_skipped else Status.QUEUED,
+        reason=skipped[0] if is_skipped else "",
     )
 
 
 def store(messages: Sequence[NewMessage]) -> list[int]:
     """Store `messages` and return their ids, in order.
 
-    After the commit the instant ones among them are delivered here and now, and the worker is woken for the others. A
-    rollback leaves nothing. Raises InvalidMail for an idempotency key that belongs to another mail.
+    After the commit, this process delivers the instant messages, and a worker is woken for the others. A rollback
+    leaves nothing. Raises InvalidMail for an idempotency key that belongs to another message.
     """
     try:
         ids = enqueueing.enqueue(messages)
     except enqueueing.IdempotencyConflictError as error:
-        refused = InvalidMail("idempotency_key", "was used before, for another mail")
+        refused = InvalidMail("idempotency_key", "was used before, for another message")
         refused.position = max(place for place, one in enumerate(messages) if one.idempotency_key == error.key)
         raise refused from error
     instant = [number for number, message in zip(ids, messages, strict=True) if message.mode == SendMode.INSTANT]

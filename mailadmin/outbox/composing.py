@@ -1,6 +1,6 @@
-"""Turns a `Mail` (or Django's EmailMessage) into what the outbox stores: checked addresses and finished MIME bytes.
+"""Turns a `Mail` into what the outbox stores: checked addresses and finished MIME bytes.
 
-Everything is checked here, before anything is stored; every refusal is an `InvalidMail` naming the field.
+Everything is checked here, before anything is stored; every error is an `InvalidMail` naming the field.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from maillog.models import Recipient
 from maillog.queue.enqueueing import NewRecipient
 
 MAX_RECIPIENTS = 500
-MAX_SIZE = 25 * 1024 * 1024  # octets of the finished message; what large providers accept
+MAX_SIZE = 25 * 1024 * 1024  # octets of the finished message; large providers accept as much
 MAX_HEADERS = 50
 TAG = re.compile(r"[\w.:/-]{1,50}")
 MAX_METADATA_DEPTH = 20  # levels of metadata
@@ -36,7 +36,7 @@ LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """A mail that can be stored: `content` is MIME with CRLF line ends, `due` when it may leave."""
+    """A message ready to be stored: `content` is MIME with CRLF line endings, `due` the earliest time it may leave."""
 
     sender: Address
     recipients: tuple[NewRecipient, ...]
@@ -51,7 +51,7 @@ class Composed:
 
 
 def compose(mail: Mail, *, configuration: Configuration, default_sender: str, now: datetime) -> Composed:
-    """Check `mail` and build its MIME message, dated `now` in the zone that this has.
+    """Check `mail` and build its MIME message, dated `now` in that time's zone.
 
     The sender is `mail.from_`, else the configured From address, else `default_sender` (the connection's own sender
     address, or ""). Raises InvalidMail.
@@ -96,7 +96,7 @@ def compose(mail: Mail, *, configuration: Configuration, default_sender: str, no
 
 
 def sender_of(given: str, *, configuration: Configuration, default_sender: str) -> Address:
-    """Return the From address. Raises InvalidMail for `from_` where it is wrong or nothing is configured."""
+    """Return the From address. Raises InvalidMail for `from_` if it is invalid or none is configured."""
     try:
         if given:
             return parse_address(given)
@@ -110,7 +110,7 @@ def sender_of(given: str, *, configuration: Configuration, default_sender: str) 
 
 
 def addresses(field: str, given: Sequence[str]) -> tuple[Address, ...]:
-    """Return the parsed addresses of `field`. Raises InvalidMail."""
+    """Parse the addresses of `field`. Raises InvalidMail."""
     try:
         return parse_addresses(given, limit=MAX_RECIPIENTS)
     except AddressError as error:
@@ -118,7 +118,7 @@ def addresses(field: str, given: Sequence[str]) -> tuple[Address, ...]:
 
 
 def text(field: str, value: str, *, max_length: int = 998) -> str:
-    """Return `value` if it can stand in one header line. Raises InvalidMail."""
+    """Return `value` if it fits in one header line. Raises InvalidMail."""
     try:
         return check_text(value, field=field, max_length=max_length)
     except HeaderError as error:
@@ -126,10 +126,10 @@ def text(field: str, value: str, *, max_length: int = 998) -> str:
 
 
 def check_envelope(mail: Mail) -> None:
-    """Check what is stored beside the message. Raises InvalidMail."""
+    """Check what is stored beside the MIME message. Raises InvalidMail."""
     count = len(mail.to) + len(mail.cc) + len(mail.bcc)
     if not count:
-        raise InvalidMail("to", "names nobody")
+        raise InvalidMail("to", "names no recipient")
     if count > MAX_RECIPIENTS:
         raise InvalidMail("to", f"has more than {MAX_RECIPIENTS} recipients with cc and bcc")
     if not (mail.text or mail.html or mail.attachments):
@@ -163,7 +163,7 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
 
 
 def is_deeper(data: object, levels: int) -> bool:
-    """Return whether `data` has mappings or lists within one another on more than `levels` levels."""
+    """Return whether mappings and lists in `data` are nested more than `levels` deep."""
     if not isinstance(data, Mapping | list | tuple):
         return False
     inside = data.values() if isinstance(data, Mapping) else data
@@ -171,13 +171,13 @@ def is_deeper(data: object, levels: int) -> bool:
 
 
 def check_size(content: bytes) -> None:
-    """Raise InvalidMail if the finished message is too large for the servers of this world."""
+    """Raise InvalidMail if the finished message exceeds MAX_SIZE."""
     if len(content) > MAX_SIZE:
-        raise InvalidMail("attachments", f"make the mail larger than {MAX_SIZE // 1024 // 1024} MB")
+        raise InvalidMail("attachments", f"make the message larger than {MAX_SIZE // 1024 // 1024} MB")
 
 
 def due(send_at: datetime | None, *, now: datetime) -> datetime:
-    """Return when the mail may leave. Raises InvalidMail for a time more than a year away."""
+    """Return the earliest time the message may leave. Raises InvalidMail for more than a year ahead."""
     if send_at is None:
         return now
     if (send_at - now).days > 366:
@@ -186,7 +186,7 @@ def due(send_at: datetime | None, *, now: datetime) -> datetime:
 
 
 def mode(given: str | None, configuration: Configuration) -> str:
-    """Return the sending mode of a mail. Raises InvalidMail for an unknown one."""
+    """Return the mode `given`, or the configured one. Raises InvalidMail for an unknown mode."""
     if given is None:
         return str(configuration.mode)
     if given not in SendMode.values:
@@ -197,16 +197,16 @@ def mode(given: str | None, configuration: Configuration) -> str:
 def envelope_recipients(
     to: Sequence[Address], cc: Sequence[Address], bcc: Sequence[Address]
 ) -> tuple[NewRecipient, ...]:
-    """Return who gets the mail, each address once, under the rules for staging copies.
+    """Return the recipients, each address once, under the rules for staging systems.
 
-    ``MAIL_ALWAYS_TO`` leaves everybody out and sends to that one address; ``MAIL_ALLOWED_RECIPIENTS`` leaves out whom
-    no pattern matches. Whoever is left out stays in the record, with the reason.
+    ``MAIL_ALWAYS_TO`` replaces all recipients by that address; ``MAIL_ALLOWED_RECIPIENTS`` skips those that no pattern
+    matches. Skipped recipients stay on record with the reason.
     """
     always_to, allowed = settings.MAIL.always_to, settings.MAIL.allowed_recipients
     kinds = ((Recipient.Kind.TO, to), (Recipient.Kind.CC, cc), (Recipient.Kind.BCC, bcc))
     found: dict[str, NewRecipient] = {}
-    for kind, people in kinds:
-        for one in people:
+    for kind, addresses in kinds:
+        for one in addresses:
             skipped = ""
             if always_to:
                 skipped = f"MAIL_ALWAYS_TO sends everything to {always_to}."
@@ -225,7 +225,7 @@ def envelope_recipients(
 
 
 def fingerprint(mail: Mail) -> str:
-    """Return a digest of what `mail` says and to whom, by which a repeat is told from a reused idempotency key."""
+    """Return a digest of content and recipients, which tells a repeated request from a reused idempotency key."""
     if not mail.idempotency_key or mail.fingerprint:
         return mail.fingerprint
     digest = hashlib.sha256()

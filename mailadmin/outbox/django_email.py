@@ -1,7 +1,7 @@
-"""Composes Django's own EmailMessage, for the e-mail backend.
+"""Composes Django's own EmailMessage, for the email backend.
 
-Django builds the MIME message, so that everything it can carry comes along (other alternatives, attached messages, its
-encodings). What it does not check is checked here: every address and header, and the finished header block.
+Django builds the MIME message, so everything it supports is kept (other alternatives, attached messages, its
+encodings). This module checks what Django does not: every address and header, and the finished header block.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ ADDRESS_HEADERS = frozenset({"from", "to", "cc", "reply-to", "sender"})
 def compose_django(
     message: EmailMessage, *, configuration: Configuration, default_sender: str, now: datetime
 ) -> Composed:
-    """Return `message`, which is left as it was, ready for the outbox. Raises InvalidMail.
+    """Return `message` ready for the outbox, without changing it. Raises InvalidMail.
 
-    Its own Message-ID is kept. A From header that differs from `from_email` is kept as well; the envelope then has
-    `from_email`, as with Django's own backends.
+    Its own Message-ID is kept. A From header that differs from `from_email` is kept as well; the envelope sender is
+    then `from_email`, as with Django's own backends.
     """
     sender = composing.sender_of(message.from_email or "", configuration=configuration, default_sender=default_sender)
     recipients = composing.envelope_recipients(
@@ -60,12 +60,12 @@ def compose_django(
 
 
 def checked_headers(given: dict[str, str]) -> dict[str, str]:
-    """Return the extra headers under their own names, Message-ID in its usual spelling. Raises InvalidMail."""
+    """Return the extra headers, with Message-ID in its usual spelling. Raises InvalidMail."""
     checked: dict[str, str] = {}
     for name, value in given.items():
         line = composing.text("headers", str(value), max_length=10_000)
         if name.lower() == "bcc":
-            raise InvalidMail("headers", "must not hold Bcc; hidden recipients belong into bcc")
+            raise InvalidMail("headers", "must not contain Bcc; hidden recipients belong in bcc")
         if name.lower() in ADDRESS_HEADERS:
             composing.addresses("headers", split_addresses(line))
         checked["Message-ID" if name.lower() == "message-id" else name] = line
@@ -73,7 +73,7 @@ def checked_headers(given: dict[str, str]) -> dict[str, str]:
 
 
 def mime_bytes(message: EmailMessage) -> bytes:
-    """Return the MIME message with CRLF line ends, its header block read back. Raises InvalidMail."""
+    """Return the MIME message with CRLF line endings, its header block checked. Raises InvalidMail."""
     try:
         content = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         head, border, _ = content.partition(b"\r\n\r\n")

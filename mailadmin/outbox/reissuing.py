@@ -1,7 +1,7 @@
-"""Issues a fresh mail in place of one that holds a link or a code: such a mail is never sent again as it was.
+"""Replaces a message that contains a link or a code by a new one: such a message is never resent as it is.
 
-Whoever makes such mails registers, by the key of their template, a function that makes a new one. It must send to the
-address that the secret belongs to and to no other, whoever asks. Templates that nobody has registered are refused.
+The app that sends such messages registers a function per template key that sends a new one. It must send to the address
+that the secret belongs to and to no other, whoever asks. Templates without such a function are refused.
 """
 
 from __future__ import annotations
@@ -21,29 +21,28 @@ from maillog.retention.deletion import DELETABLE
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
-Reissuer = Callable[
-    [Message], int
-]  # takes the old mail, returns the number of the new one. Raises NotIssued, InvalidMail
+# Takes the original message and returns the id of the new one. Raises NotReissued, InvalidMail.
+Reissuer = Callable[[Message], int]
 
 _reissuers: dict[str, Reissuer] = {}
 
 
 class NotReissued(Exception):
-    """There is no new mail; the text says why, for whoever asked."""
+    """No new message was sent; the text says why, for the person who asked."""
 
 
-def register_reissuer(template: str, issuer: Reissuer) -> None:
-    """Let `issuer` make the new mails in place of those made from `template`."""
-    _reissuers[template] = issuer
+def register_reissuer(template: str, reissuer: Reissuer) -> None:
+    """Let `reissuer` replace messages created from the template with that key."""
+    _reissuers[template] = reissuer
 
 
 def can_reissue(mail: Message) -> bool:
-    """Tell whether a fresh mail can take the place of `mail`."""
+    """Return whether a new message can replace `mail`."""
     return mail.is_sensitive and mail.template is not None and mail.template.text in _reissuers
 
 
 def refusal_reason(mail: Message) -> str:
-    """Return the sentence that says why no fresh mail can be asked for, "" if nothing is known to be in the way."""
+    """Return why `mail` cannot be replaced, or "" if nothing is known to prevent it."""
     if not can_reissue(mail):
         return gettext(resending.SENSITIVE)
     if mail.status not in DELETABLE or mail.next_attempt_at is not None:
@@ -52,12 +51,12 @@ def refusal_reason(mail: Message) -> str:
 
 
 def reissue(mail: Message, *, actor: User) -> int:
-    """Send a fresh mail in place of `mail`, as the system, and return its number; the trail says who asked for it.
+    """Send a new message in place of `mail`, as the system, and return its id; the audit log says who asked for it.
 
-    Raises NotIssued.
+    Raises NotReissued.
     """
-    if hindrance := refusal_reason(mail):
-        raise NotReissued(hindrance)
+    if reason := refusal_reason(mail):
+        raise NotReissued(reason)
     assert mail.template is not None  # noqa: S101  (for the type checker)
     try:
         with transaction.atomic():
@@ -65,5 +64,5 @@ def reissue(mail: Message, *, actor: User) -> int:
             resends.record_resend(new, resent_from=mail.pk)
             audit_log.record(audit_log.Action.RESENT, [mail.pk], actor=actor, others={mail.pk: new})
     except InvalidMail as error:
-        raise NotReissued(gettext("The new mail cannot be made: %s") % error.reason) from error
+        raise NotReissued(gettext("The new message cannot be created: %s") % error.reason) from error
     return new

@@ -1,8 +1,8 @@
-"""Sends a mail of the log again, as a new mail that names the one it repeats.
+"""Resends a message of the log as a new message that refers to the original.
 
-The content is what is stored, octet for octet, under a new Message-ID and Date; To is rewritten (and Cc left out) only
-where somebody asked for another address. The rules for staging copies hold as for every new mail. A mail whose content
-is gone, that is sensitive or that has not ended yet is refused, with the reason.
+The content is the stored one, octet for octet, under a new Message-ID and Date; To is rewritten (and Cc dropped) only
+when another address was asked for. The rules for staging systems apply as to every new message. A message that is
+sensitive, not finished, or whose content is gone is refused with the reason.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from mailadmin.configuration.effective import Configuration
 
 SENSITIVE = gettext_noop(
-    "This mail holds a link or a code. Its link may be used once; ask the person to request a new one."
+    "This message contains a link or a code that may be used once. Ask the recipient to request a new one."
 )
-CONTENT_GONE = gettext_noop("What this mail said is not kept any more.")
-CONTENT_DAMAGED = gettext_noop("What this mail said cannot be read back: its row in the database is damaged.")
-NOT_ENDED = gettext_noop("This mail has not ended yet. Make it due now, or cancel it.")
-NO_RECIPIENTS = gettext_noop("Nobody is left to send it to.")
-UNUSABLE = gettext_noop("It cannot be put together again: its addresses or headers are not usable.")
+CONTENT_GONE = gettext_noop("The content of this message is no longer stored.")
+CONTENT_DAMAGED = gettext_noop("The content of this message cannot be read: its row in the database is damaged.")
+NOT_ENDED = gettext_noop("This message is not finished yet. Retry or cancel it.")
+NO_RECIPIENTS = gettext_noop("No recipient is left to send it to.")
+UNUSABLE = gettext_noop("It cannot be composed again: its addresses or headers are not valid.")
 
 FIELD = re.compile(rb"\r\n(?![ \t])")
 
 
 class NotResendable(Exception):
-    """This mail cannot be sent again; `reason` is one of the sentences above, not translated yet."""
+    """The message cannot be resent; `reason` is one of the sentences above, untranslated."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -61,33 +61,33 @@ class NotResendable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Resent:
-    """The new mails by the number of the old one, and why others are none (untranslated sentence -> numbers)."""
+    """The ids of the new messages by those of the originals, and which were refused (untranslated reason -> ids)."""
 
     new: dict[int, int]
     refused: dict[str, list[int]]
 
 
 def refusal_reason(mail: Message) -> str:
-    """Return the sentence that says why `mail` cannot be sent again, "" if nothing is known to be in the way."""
+    """Return why `mail` cannot be resent, or "" if nothing is known to prevent it."""
     if reason := _refusal(mail):
         return gettext(reason)
     return "" if Content.objects.filter(pk=mail.pk).exists() else gettext(CONTENT_GONE)
 
 
 def resend(mail: Message, *, actor: User, to: Address | None = None, keep_to: bool = False) -> int:
-    """Send `mail` again and return the id of the new one: to its own recipients, or only to the address `to`.
+    """Resend `mail`, to its own recipients or only to the address `to`, and return the id of the new message.
 
-    `keep_to`: the copy for `to` still names the first recipients in its header. Raises NotResendable.
+    `keep_to`: the copy for `to` still names the original recipients in its header. Raises NotResendable.
     """
     with transaction.atomic():
         made = _resend([mail.pk], actor=actor, to=to, keep_to=keep_to, mode=None)
     if mail.pk not in made.new:
-        raise NotResendable(next(iter(made.refused), CONTENT_GONE))  # none: it was deleted meanwhile
+        raise NotResendable(next(iter(made.refused), CONTENT_GONE))  # in neither: it was deleted meanwhile
     return made.new[mail.pk]
 
 
 def resend_all(ids: Sequence[int], *, actor: User | None) -> Resent:
-    """Send the mails `ids` again to their own recipients, by the worker, in the caller's transaction."""
+    """Resend the messages `ids` to their own recipients, by the worker, in the caller's transaction."""
     return _resend(ids, actor=actor, to=None, keep_to=False, mode=SendMode.BACKGROUND)
 
 
@@ -99,7 +99,7 @@ def _resend(
     contents = {one.pk: one for one in Content.objects.filter(message_id__in=ids)}
     entries: dict[int, NewMessage] = {}
     refused: dict[str, list[int]] = {}
-    # Locked, so that nobody deletes what is being repeated, and its state is what was looked at.
+    # Locked, so that no other transaction deletes or changes them until the copies are stored.
     for mail in mails.select_for_update(of=("self",)).order_by("id"):
         try:
             entries[mail.pk] = _new_message(
@@ -140,7 +140,7 @@ def _new_message(
     mode: str,
     now: datetime,
 ) -> NewMessage:
-    """Return the row of the repetition. Raises NotResendable, InvalidMail, AddressError, HeaderError."""
+    """Return the row of the new message. Raises NotResendable, InvalidMail, AddressError, HeaderError."""
     if reason := _refusal(mail):
         raise NotResendable(reason)
     if content is None:
@@ -153,7 +153,7 @@ def _new_message(
     if not recipients:
         raise NotResendable(NO_RECIPIENTS)
     skipped = [one.skipped for one in recipients if one.skipped]
-    nobody = len(skipped) == len(recipients)
+    is_skipped = len(skipped) == len(recipients)
     message_id = make_message_id(parse_address(mail.sender.text).envelope.rpartition("@")[2])
     smtputf8 = mail.needs_smtputf8 or bool(to and to.needs_smtputf8)
     return NewMessage(
@@ -178,13 +178,13 @@ def _new_message(
         needs_smtputf8=smtputf8,
         settings_revision=configuration.revision,
         resent_from=mail.pk,
-        status=Status.SKIPPED if nobody else Status.QUEUED,
-        reason=skipped[0] if nobody else "",
+        status=Status.SKIPPED if is_skipped else Status.QUEUED,
+        reason=skipped[0] if is_skipped else "",
     )
 
 
 def _same_recipients(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...]:
-    """Return who got the mail, or was to get it; whom a rule left out then only if it left out everybody."""
+    """Return the original recipients without those that a rule skipped, unless it skipped all of them."""
     rows = list(recipients)
     wanted = [one for one in rows if one.outcome != Recipient.Outcome.SKIPPED] or rows
     by_kind: dict[str, list[Address]] = {kind: [] for kind in Recipient.Kind}
@@ -195,9 +195,9 @@ def _same_recipients(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...
 
 
 def rewritten(mime: bytes, *, message_id: str, date: datetime, to: Address | None, utf8: bool) -> bytes:
-    """Return `mime` under a new Message-ID and Date; with `to`, that address alone stands in To, and Cc is left out.
+    """Return `mime` with a new Message-ID and Date; with `to`, that address alone is in To, and Cc is dropped.
 
-    All other octets stay. Raises HeaderError if the result could not be sent.
+    All other octets are unchanged. Raises HeaderError if the result could not be sent.
     """
     head, blank, body = mime.partition(b"\r\n\r\n")
     own = {b"message-id": b"Message-ID: " + message_id.encode("ascii"), b"date": b"Date: " + header_date(date)}
@@ -210,7 +210,7 @@ def rewritten(mime: bytes, *, message_id: str, date: datetime, to: Address | Non
             fields.append(field)
         elif own[name]:
             fields.append(own[name])
-            own[name] = b""  # a second one is not written
+            own[name] = b""  # a duplicate field is not written again
     fields += [field for field in own.values() if field]
     block = b"\r\n".join(fields) + b"\r\n"
     check_block(block, utf8=utf8)

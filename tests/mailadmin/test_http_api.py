@@ -93,7 +93,7 @@ def test_a_template_is_rendered_in_the_language_that_was_asked_for(shop):
 @pytest.mark.both_databases
 def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
     for change, field, detail in [
-        ({"to": []}, "to", "names nobody"),
+        ({"to": []}, "to", "names no recipient"),
         ({"to": "ann@example.com"}, "to", "must be a list"),
         ({"to": [5]}, "to[0]", "must be text"),
         ({"to": ["ann"]}, "to", ""),
@@ -155,7 +155,7 @@ def test_a_repeated_request_is_told_the_same_mail(shop):
 def test_a_key_of_another_mail_is_refused(shop):
     shop.post("/mails", MAIL, idempotency_key="order-17")
     refused = shop.post("/mails", {**MAIL, "subject": "Other"}, idempotency_key="order-17")
-    assert fields(refused) == [("idempotency_key", "was used before, for another mail")]
+    assert fields(refused) == [("idempotency_key", "was used before, for another message")]
     assert Message.objects.count() == 1
     two = shop.post("/mails", {**MAIL, "idempotency_key": "b"}, idempotency_key="a")
     assert fields(two) == [("idempotency_key", "is not the one of the header Idempotency-Key")]
@@ -165,7 +165,7 @@ def test_a_key_of_a_mail_that_is_to_leave_at_another_time_is_refused(shop):
     shop.post("/mails", MAIL, idempotency_key="1")
     for change in ({"send_at": "2026-12-24T08:00:00Z"}, {"tags": ["a"]}, {"sensitive": True}, {"metadata": {"a": 1}}):
         refused = shop.post("/mails", {**MAIL, **change}, idempotency_key="1")
-        assert fields(refused) == [("idempotency_key", "was used before, for another mail")], change
+        assert fields(refused) == [("idempotency_key", "was used before, for another message")], change
 
 
 def test_a_template_that_is_published_meanwhile_does_not_make_a_repetition_another_mail(shop, monkeypatch):

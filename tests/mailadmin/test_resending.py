@@ -103,7 +103,7 @@ def test_a_mail_whose_content_is_gone_or_damaged_is_refused(admin):
         resending.resend(old, actor=admin)
     deletion.delete_contents([old.pk])
     assert resending.refusal_reason(old) == resending.CONTENT_GONE
-    with pytest.raises(resending.NotResendable, match="not kept"):
+    with pytest.raises(resending.NotResendable, match="no longer stored"):
         resending.resend(old, actor=admin)
 
 
@@ -116,7 +116,7 @@ def test_a_mail_that_was_deleted_meanwhile_is_refused(admin):
 
 def test_a_stored_mail_without_usable_headers_is_refused_and_not_sent(admin):
     old = finished(mime=b"Subject: x\nTo: y\n\nline ends of another world\x01")
-    with pytest.raises(resending.NotResendable, match="put together"):
+    with pytest.raises(resending.NotResendable, match="composed again"):
         resending.resend(old, actor=admin)
 
 

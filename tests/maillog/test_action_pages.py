@@ -72,7 +72,7 @@ def test_a_mail_with_a_link_is_refused_with_the_advice(admin_client):
         admin_client.get(f"/log/{old.pk}/resending/"),
         admin_client.post(f"/log/{old.pk}/resending/", {"whom": "same"}),
     ):
-        assert "ask the person to request a new one" in text(response)
+        assert "Ask the recipient to request a new one" in text(response)
     assert Message.objects.count() == 1
 
 
@@ -82,7 +82,7 @@ def test_a_mail_whose_content_went_while_the_form_was_open_is_refused(admin_clie
     Content.objects.all().delete()
     response = admin_client.post(f"/log/{old.pk}/resending/", {"whom": "same"})
     assert response.status_code == 422
-    assert "not kept any more" in text(response)
+    assert "no longer stored" in text(response)
 
 
 # ---------------------------------------------------------------- deleting

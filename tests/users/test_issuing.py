@@ -95,7 +95,7 @@ def test_it_is_refused_where_the_account_is_closed_or_has_another_address(operat
 def test_it_is_refused_while_the_old_mail_has_not_ended(operator, client, ann):
     ask(client)
     mail = Message.objects.get()
-    assert "has not ended yet" in operator.get(address_of(mail)).text
+    assert "is not finished yet" in operator.get(address_of(mail)).text
     assert operator.post(address_of(mail)).status_code == 422
     assert Message.objects.count() == 1
 
@@ -104,7 +104,7 @@ def test_a_new_mail_that_cannot_be_made_is_said(operator, old, mail_settings):
     mail_settings(driver="smtp", from_address="")
     response = operator.post(address_of(old))
     assert response.status_code == 422
-    assert "The new mail cannot be made" in response.text
+    assert "The new message cannot be created" in response.text
     assert Message.objects.count() == 1
 
 
@@ -115,7 +115,7 @@ def test_other_mails_with_a_code_stay_refused_with_the_reason(operator, ann):
     assert "Send again…" in operator.get(f"/log/{pk}/").text
     response = operator.post(address_of(mail), {"whom": "same"})
     assert response.status_code == 422
-    assert "This mail holds a link or a code" in response.text
+    assert "This message contains a link or a code" in response.text
     assert Message.objects.count() == 1
 
 
