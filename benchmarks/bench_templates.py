@@ -94,7 +94,7 @@ def previews(count: int) -> None:
     content = document.published.read()
 
     def one(number: int) -> None:
-        outcome = workshop.try_out(bundle_of(document, content), values(number), "de")
+        outcome = workshop.render_one(bundle_of(document, content), values(number), "de")
         assert outcome.rendered, outcome.problems
 
     start = time.perf_counter()
@@ -126,7 +126,7 @@ def hostile_ones() -> None:
     def one(source: str) -> tuple[float, bool]:
         bundle = bundle_of(source, variables="name", declared=[{"name": "things", "type": "list"}], parts=hostile.PARTS)
         start = time.perf_counter()
-        outcome = workshop.try_out(bundle, hostile.VALUES)
+        outcome = workshop.render_one(bundle, hostile.VALUES)
         return time.perf_counter() - start, bool(outcome.problems) and outcome.rendered is None
 
     one("x")

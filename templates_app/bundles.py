@@ -14,7 +14,7 @@ from django.db.models import Q
 from templates_app.builtin_files import builtin_documents, builtin_projects
 from templates_app.content.content import Content, key_parts
 from templates_app.engine.engine import Bundle
-from templates_app.engine.parts import used_in
+from templates_app.engine.parts import parts_used_in
 from templates_app.engine.template_errors import Problem, UnknownTemplateError
 from templates_app.models import Document, SharedValue
 
@@ -65,7 +65,7 @@ def parts_of(content: Content, key: str, *, overrides: Mapping[str, Content] | N
     """
     found: dict[str, Content] = {}
     unknown: set[str] = set()
-    wanted = used_in(content, key)
+    wanted = parts_used_in(content, key)
     for _ in range(MAX_DEPTH):
         wanted -= found.keys() | unknown
         if not wanted:
@@ -73,7 +73,7 @@ def parts_of(content: Content, key: str, *, overrides: Mapping[str, Content] | N
         loaded = load_parts(wanted, overrides or {})
         unknown |= wanted - loaded.keys()
         found |= loaded
-        wanted = {name for part, its_content in loaded.items() for name in used_in(its_content, part)}
+        wanted = {name for part, its_content in loaded.items() for name in parts_used_in(its_content, part)}
     return found
 
 

@@ -11,23 +11,23 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.files.archives import MAX_ARCHIVE
-from templates_app.library.catalogue import ChangedMeanwhile, Invalid
-from templates_app.library.publishing import NOTE_LENGTH, KeepingError
+from templates_app.library.catalogue import EditConflict, Invalid
+from templates_app.library.publishing import NOTE_LENGTH, LibraryError
 from templates_app.models import Project
 
 SALT = "templates_app.was"
 
 
-class KeepingForm(forms.Form):
+class LibraryForm(forms.Form):
     """A form that shows what a call refused beside the field that it names."""
 
-    def refuse(self, error: KeepingError) -> None:
+    def refuse(self, error: LibraryError) -> None:
         """Show why the values were refused."""
         field = error.field if isinstance(error, Invalid) else None
         self.add_error(field if field in self.fields else None, str(error))
 
 
-class WasForm(KeepingForm):
+class ConflictForm(LibraryForm):
     """A form that knows what was stored when its page was opened, so that two people do not overwrite each other."""
 
     was = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -49,15 +49,17 @@ class WasForm(KeepingForm):
             return {}
         return found if isinstance(found, dict) else {}
 
-    def refuse_changed(self, error: ChangedMeanwhile) -> None:
+    def refuse_changed(self, error: EditConflict) -> None:
         """Say what somebody else stored meanwhile. What was typed stays; saving again replaces theirs."""
-        self.meanwhile = [(str(self.fields[name].label or name), shown(value)) for name, value in error.now.items()]
+        self.meanwhile = [
+            (str(self.fields[name].label or name), format_stored(value)) for name, value in error.now.items()
+        ]
         self.add_error(None, str(error))
         self.data = self.data.copy()
         self.data[self.add_prefix("was")] = signing.dumps(error.now, salt=SALT, compress=True)
 
 
-def shown(value: Any) -> str:
+def format_stored(value: Any) -> str:
     """Return a stored value as a person would have typed it."""
     if isinstance(value, str):
         return value
@@ -93,7 +95,7 @@ def _tags() -> TagsField:
     return TagsField(label=_("Tags"), max_length=700, required=False, help_text=help_text)
 
 
-class FactsForm(WasForm):
+class MetadataForm(ConflictForm):
     """Name, description and tags of a project, a template or a part."""
 
     name = _name()
@@ -101,7 +103,7 @@ class FactsForm(WasForm):
     tags = _tags()
 
 
-class NewProjectForm(KeepingForm):
+class NewProjectForm(LibraryForm):
     """A new project."""
 
     name = _name()
@@ -115,7 +117,7 @@ class NewProjectForm(KeepingForm):
     tags = _tags()
 
 
-class NewDocumentForm(KeepingForm):
+class NewDocumentForm(LibraryForm):
     """A new template or part."""
 
     project = forms.ModelChoiceField(
@@ -132,7 +134,7 @@ class NewDocumentForm(KeepingForm):
     tags = _tags()
 
 
-class NoteForm(KeepingForm):
+class PublishForm(LibraryForm):
     """What a version is for.
 
     `over` is the number of the published version that the page showed, `revision` that of the draft; `knowingly` says
@@ -150,7 +152,7 @@ class NoteForm(KeepingForm):
     knowingly = forms.BooleanField(label=_("Publish mine although it does not contain these changes"), required=False)
 
 
-class SampleForm(WasForm):
+class SampleForm(ConflictForm):
     """A named sample, its values as JSON."""
 
     name = forms.CharField(label=_("Name"), max_length=100)
@@ -163,13 +165,13 @@ class SampleForm(WasForm):
     )
 
 
-class SharedValueForm(WasForm):
+class SharedValueForm(ConflictForm):
     """A value that all templates share."""
 
     value = forms.CharField(label=_("Value"), max_length=500, required=False)
 
 
-class NewSharedValueForm(KeepingForm):
+class NewSharedValueForm(LibraryForm):
     """One more value for all templates."""
 
     name = forms.CharField(
@@ -179,7 +181,7 @@ class NewSharedValueForm(KeepingForm):
     description = forms.CharField(label=_("Description"), max_length=200, required=False)
 
 
-class ImportForm(KeepingForm):
+class ImportForm(LibraryForm):
     """A zip file of projects."""
 
     file = forms.FileField(

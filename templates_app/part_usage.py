@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from templates_app.engine.parts import used_in_texts
+from templates_app.engine.parts import parts_used_in_texts
 from templates_app.models import Document, Version
 
-MOST_READ = 20_000  # contents whose parts a process remembers
+CACHE_SIZE = 20_000  # contents whose parts a process remembers
 
 NONE: frozenset[str] = frozenset()
 _used: dict[tuple[str, str], frozenset[str]] = {}  # by a content's digest and the key that it belongs to
@@ -16,7 +16,7 @@ _used: dict[tuple[str, str], frozenset[str]] = {}  # by a content's digest and t
 
 def templates_using(part: Document) -> list[Document]:
     """Return the templates whose published version uses `part`, directly or through other parts, by key."""
-    uses = uses_of_all()
+    uses = published_uses()
     wanted = {part.full_key}
     while more := {key for kind, key, _, used in uses if kind == Document.Kind.PART and used & wanted} - wanted:
         wanted |= more
@@ -25,7 +25,7 @@ def templates_using(part: Document) -> list[Document]:
     return list(documents.defer("published__content"))  # thousands of texts, which few callers need
 
 
-def uses_of_all() -> list[tuple[str, str, int, frozenset[str]]]:
+def published_uses() -> list[tuple[str, str, int, frozenset[str]]]:
     """Return kind, whole key, id and the parts used, for every document with a published version."""
     rows = [
         (kind, f"{project}/{name}", pk, version, digest)
@@ -37,11 +37,11 @@ def uses_of_all() -> list[tuple[str, str, int, frozenset[str]]]:
     read = {}
     for some in batched(list(unread), 500):
         for version, content in Version.objects.filter(pk__in=some).values_list("pk", "content"):
-            read[unread[version]] = frozenset(used_in_texts(texts_in(content), unread[version][1]))
+            read[unread[version]] = frozenset(parts_used_in_texts(texts_in(content), unread[version][1]))
     uses = [
         (kind, key, pk, read.get((digest, key)) or _used.get((digest, key), NONE)) for kind, key, pk, _, digest in rows
     ]
-    if len(_used) + len(read) > MOST_READ:
+    if len(_used) + len(read) > CACHE_SIZE:
         _used.clear()
     _used.update(read)
     return uses

@@ -19,7 +19,7 @@ from mailadmin.message.mail import Mail
 from mailadmin.outbox.accepting import TEST_TAG
 from maillog import lookup
 from secrets_app import vault
-from templates_app.library import test_rendering
+from templates_app.library import sample_rendering
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -72,7 +72,7 @@ def send_from_template(
     Raises InvalidMail, PermissionDenied, TooManyTestsError; UnknownTemplateError, TemplateError, NotTriedError.
     """
     check_limit(actor)
-    rendered = test_rendering.render_published(key, values, language=language)
+    rendered = sample_rendering.render_published(key, values, language=language)
     mail = Mail(
         to=[to],
         subject=rendered.subject,

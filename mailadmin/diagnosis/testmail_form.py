@@ -18,7 +18,7 @@ from mailadmin.diagnosis.testmail import TEMPLATE as PLAIN
 from mailadmin.form_fields import AddressField
 from maillog.content.template_link import language_name
 from templates_app.content import value_text
-from templates_app.library import test_rendering
+from templates_app.library import sample_rendering
 
 if TYPE_CHECKING:
     from secrets_app.vault import Connection
@@ -34,11 +34,11 @@ class Selection:
 
     def __init__(self, given: Mapping[str, Any], *, language: str) -> None:
         self.key = str(given.get("template", ""))
-        self.template = test_rendering.testable(self.key or PLAIN)
+        self.template = sample_rendering.sampled_template(self.key or PLAIN)
         self.unknown = bool(self.key) and self.template is None
         if self.unknown:
             self.key = ""
-            self.template = test_rendering.testable(PLAIN)
+            self.template = sample_rendering.sampled_template(PLAIN)
         wanted = (str(given.get("language", "")), language)
         self.language = next((one for one in wanted if one in self.languages), "")
         sample = str(given.get("sample", ""))
@@ -104,7 +104,7 @@ class TestMailForm(forms.Form):
             else _("Nobody receives it: the driver delivers nothing.")
         )
         self.offer("connection", [("", gettext("The usual one")), *((one.id, one.name) for one in connections)])
-        self.offer("template", [("", gettext("Plain test mail")), *test_rendering.published_names().items()])
+        self.offer("template", [("", gettext("Plain test mail")), *sample_rendering.published_names().items()])
         self.offer("language", [(one, language_label(one)) for one in picked.languages])
         self.offer("sample", [(one, one or gettext("Sample values of the variables")) for one in picked.samples])
         url = reverse("mailadmin:test")
@@ -124,7 +124,7 @@ class TestMailForm(forms.Form):
         if not self.picked.key:
             return {}
         try:
-            return value_text.group(typed.strip() or "{}")
+            return value_text.parse_object(typed.strip() or "{}")
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
 

@@ -11,7 +11,7 @@ from maillog.models import WAITING, Status
 
 if TYPE_CHECKING:
     from maillog.models import Attempt, Message, Recipient
-    from templates_app.library.test_rendering import Published
+    from templates_app.library.sample_rendering import PublishedTemplate
 
 
 class Answer(BaseModel):
@@ -243,7 +243,7 @@ def _attempt(one: Attempt) -> AttemptAnswer:
     return AttemptAnswer(**{name: getattr(one, name) for name in names})
 
 
-def template(one: Published) -> TemplateAnswer:
+def template(one: PublishedTemplate) -> TemplateAnswer:
     """Return a published template and what it takes."""
     return TemplateAnswer(
         key=one.key,

@@ -16,7 +16,7 @@ from mailadmin.http_api.response_bodies import RenderedAnswer, TemplatePage, tem
 from mailadmin.models.api_key import Scope
 from templates_app.content.content import key_parts
 from templates_app.engine.template_errors import TemplateError, UnknownTemplateError
-from templates_app.library import test_rendering
+from templates_app.library import sample_rendering
 
 router = Router(tags=["Templates"])
 
@@ -37,7 +37,7 @@ def templates(
     only(request, "limit", "after")
     if after and key_parts(after) is None:
         raise wrong("after", "is not a template key such as account/welcome")
-    found = test_rendering.published(limit + 1, after=after)
+    found = sample_rendering.published_templates(limit + 1, after=after)
     onward = None
     if len(found) > limit:
         onward = f"{reverse('http_api:templates')}?{urlencode({'limit': limit, 'after': found[limit - 1].key})}"
@@ -55,14 +55,14 @@ def render(request: ApiRequest, key: str, body: RenderBody) -> RenderedAnswer:
     """Return what a mail from this template would say. Nothing is sent."""
     only(request)
     try:
-        rendered = test_rendering.render_published(key, body.values, language=body.language)
+        rendered = sample_rendering.render_published(key, body.values, language=body.language)
     except UnknownTemplateError as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     except TemplateError as error:
         if error.is_about_values:
             raise wrong("values", " ".join(problem.message for problem in error.problems)) from error
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    except test_rendering.NotTriedError as error:
+    except sample_rendering.SandboxUnavailableError as error:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"}) from error
     return RenderedAnswer(
         subject=rendered.subject,

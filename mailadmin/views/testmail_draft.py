@@ -22,7 +22,7 @@ def send(request: SignedInRequest, project: str, key: str) -> HttpResponse:
     """Render the person's draft, or what is published, and send it; then show what became of the mail."""
     form = TestDraftForm(request.POST)
     language, sample = request.POST.get("language", ""), request.POST.get("sample", "")
-    opened = editing_session.template_desk(f"{project}/{key}", request.user, language=language, choice=sample)
+    opened = editing_session.template_session(f"{project}/{key}", request.user, language=language, choice=sample)
     if opened is None:
         raise Http404
     if form.is_valid():

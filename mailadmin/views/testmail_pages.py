@@ -32,7 +32,7 @@ from maillog.models import Attempt, Message, Status
 from maillog.requests import SignedInRequest
 from secrets_app import vault
 from templates_app.engine.template_errors import TemplateError
-from templates_app.library.test_rendering import NotTriedError
+from templates_app.library.sample_rendering import SandboxUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def send(request: SignedInRequest, bound: TestMailForm) -> int | Failure:
             return template_failure([error.reason], key)
         field = "to" if error.field == "to" else ""
         return Failure(gettext("The mail could not be queued."), (explain(error),), field)
-    except (testmail.TooManyTestsError, NotTriedError) as error:
+    except (testmail.TooManyTestsError, SandboxUnavailableError) as error:
         return Failure(gettext("The mail could not be queued."), (str(error),))
 
 

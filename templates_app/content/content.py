@@ -15,11 +15,22 @@ from typing import Any
 
 KEY = re.compile(r"[a-z0-9_]{1,50}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")  # de, de-AT, zh-Hant-TW
-NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}")  # of a variable
+VARIABLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}")  # of a variable
 TYPES = ("text", "number", "boolean", "date", "datetime", "url", "email", "list", "object")
 # Words of Jinja. A variable called none would never be written; one called not is an error wherever it stands.
-WORDS = frozenset({"none", "true", "false", "not", "and", "or", "in", "is", "if", "else"})
-RESERVED = WORDS | {"language", "range", "dict", "lipsum", "cycler", "joiner", "namespace", "self", "loop", "super"}
+JINJA_KEYWORDS = frozenset({"none", "true", "false", "not", "and", "or", "in", "is", "if", "else"})
+RESERVED = JINJA_KEYWORDS | {
+    "language",
+    "range",
+    "dict",
+    "lipsum",
+    "cycler",
+    "joiner",
+    "namespace",
+    "self",
+    "loop",
+    "super",
+}
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MAX_TEXT = 200_000  # characters of one part in one language
 
@@ -112,10 +123,10 @@ def key_parts(key: str) -> tuple[str, str] | None:
 
 def from_json(data: object) -> Content:
     """Return the content that `data` describes. Raises ContentError naming the place that is wrong."""
-    whole = mapping(data, "content", allowed={"default_language", "variables", "languages"})
+    whole = checked_object(data, "content", allowed={"default_language", "variables", "languages"})
     languages = {
         language_code(language, f"languages.{language}"): texts_from(texts, f"languages.{language}")
-        for language, texts in mapping(whole.get("languages", {}), "languages").items()
+        for language, texts in checked_object(whole.get("languages", {}), "languages").items()
     }
     given = whole.get("variables", [])
     if not isinstance(given, list):
@@ -138,7 +149,7 @@ def language_code(given: object, where: str) -> str:
 
 def texts_from(data: object, where: str) -> Texts:
     """Return the texts in one language. Raises ContentError."""
-    whole = mapping(data, where, allowed={one.name for one in fields(Texts)})
+    whole = checked_object(data, where, allowed={one.name for one in fields(Texts)})
     for name, text in whole.items():
         if not isinstance(text, str):
             raise ContentError(f"{where}.{name}", "must be text")
@@ -151,9 +162,9 @@ def texts_from(data: object, where: str) -> Texts:
 
 def variable_from(data: object, where: str) -> Variable:
     """Return one declared variable. Raises ContentError."""
-    whole = mapping(data, where, allowed={one.name for one in fields(Variable)})
+    whole = checked_object(data, where, allowed={one.name for one in fields(Variable)})
     name, kind = whole.get("name", ""), whole.get("type", "text")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name):
         raise ContentError(f"{where}.name", "must be small letters, digits and _, not beginning with a digit")
     if name in RESERVED:
         raise ContentError(f"{where}.name", f"{name} has a meaning of its own in templates")
@@ -165,7 +176,7 @@ def variable_from(data: object, where: str) -> Variable:
     return Variable(name=name, type=kind, description=description, sample=whole.get("sample", ""), required=required)
 
 
-def mapping(data: object, where: str, *, allowed: set[str] | None = None) -> dict[str, Any]:
+def checked_object(data: object, where: str, *, allowed: set[str] | None = None) -> dict[str, Any]:
     """Return `data` if it is an object with text keys, only the `allowed` ones. Raises ContentError."""
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ContentError(where, "must be an object")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-DEEPEST = 50  # levels of lists and objects
+MAX_DEPTH = 50  # levels of lists and objects
 SPACE = re.compile(r"[ \t\r\n]*")
 decoder = json.JSONDecoder()
 
@@ -25,7 +25,7 @@ class JsonError(ValueError):
         self.message = message
 
 
-class TwiceError(ValueError):
+class DuplicateKeyError(ValueError):
     """An object has a key twice."""
 
 
@@ -39,59 +39,59 @@ def loads(text: str) -> Any:
     if text.startswith("\ufeff"):
         raise JsonError(1, "begins with a byte order mark; save it as UTF-8 without one")
     try:
-        data = json.loads(text, object_pairs_hook=once, parse_constant=refuse_constant)
+        data = json.loads(text, object_pairs_hook=unique_keys, parse_constant=reject_constant)
     except json.JSONDecodeError as error:
         raise JsonError(error.lineno, f"is not JSON: {error.msg}, column {error.colno}") from error
-    except TwiceError as error:
-        raise JsonError(line_of_last(text, str(error)), f"the key {error} is given twice") from error
+    except DuplicateKeyError as error:
+        raise JsonError(line_of_last_key(text, str(error)), f"the key {error} is given twice") from error
     except RecursionError as error:
         raise JsonError(1, "is nested too deeply") from error
     except ValueError as error:  # NaN, numbers of thousands of digits
         raise JsonError(1, f"holds a number that cannot be kept: {error}"[:200]) from error
-    fault = unkeepable(data)
+    fault = first_unstorable(data)
     if fault is not None:
         path, message = fault
         raise JsonError(line_of(text, path), message)
     return data
 
 
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object. Raises TwiceError."""
     whole: dict[str, Any] = {}
     for key, value in pairs:
         if key in whole:
-            raise TwiceError(key)
+            raise DuplicateKeyError(key)
         whole[key] = value
     return whole
 
 
-def refuse_constant(name: str) -> NoReturn:
+def reject_constant(name: str) -> NoReturn:
     """Raise ValueError for NaN and Infinity, which JSON does not have."""
     raise ValueError(name)
 
 
-def unkeepable(data: object, path: tuple[str | int, ...] = ()) -> tuple[tuple[str | int, ...], str] | None:
+def first_unstorable(data: object, path: tuple[str | int, ...] = ()) -> tuple[tuple[str | int, ...], str] | None:
     """Return the first place in `data` that a database could not keep, and why; None if all is well."""
-    if len(path) > DEEPEST:
+    if len(path) > MAX_DEPTH:
         return path, "is nested too deeply"
-    if isinstance(data, str) and not keepable(data):
+    if isinstance(data, str) and not is_storable(data):
         return path, "contains a character that cannot be stored"
     if isinstance(data, float) and data in (float("inf"), float("-inf")):
         return path, "is a number too large to keep"
     if isinstance(data, dict):
         for key, value in data.items():
-            if not keepable(key):
+            if not is_storable(key):
                 return path, "contains a character that cannot be stored"
-            if (found := unkeepable(value, (*path, key))) is not None:
+            if (found := first_unstorable(value, (*path, key))) is not None:
                 return found
     if isinstance(data, list):
         for number, value in enumerate(data):
-            if (found := unkeepable(value, (*path, number))) is not None:
+            if (found := first_unstorable(value, (*path, number))) is not None:
                 return found
     return None
 
 
-def keepable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Return whether every database and file can hold `text`: no NUL, no half of a surrogate pair."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
@@ -101,42 +101,42 @@ def keepable(text: str) -> bool:
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
     """Return the line, from 1, on which the value at `path` begins in valid JSON; what is missing, its container's."""
-    at = skip(text, 0)
+    at = skip_space(text, 0)
     for step in path:
-        found = child(text, at, step)
+        found = child_offset(text, at, step)
         if found is None:
             break
         at = found
     return text.count("\n", 0, at) + 1
 
 
-def child(text: str, at: int, step: str | int) -> int | None:
+def child_offset(text: str, at: int, step: str | int) -> int | None:
     """Return where the member `step` of the list or object that begins at `at` begins, None if it has none."""
     opening, number = text[at], 0
     if opening not in "{[":
         return None
-    at = skip(text, at + 1)
+    at = skip_space(text, at + 1)
     while text[at] not in "}]":
         name: str | int = number
         if opening == "{":
             name, at = decoder.raw_decode(text, at)
-            at = skip(text, skip(text, at) + 1)  # behind the colon
+            at = skip_space(text, skip_space(text, at) + 1)  # behind the colon
         if name == step or str(name) == str(step):
             return at
-        at = skip(text, decoder.raw_decode(text, at)[1])
+        at = skip_space(text, decoder.raw_decode(text, at)[1])
         if text[at] == ",":
-            at = skip(text, at + 1)
+            at = skip_space(text, at + 1)
         number += 1
     return None
 
 
-def line_of_last(text: str, key: str) -> int:
+def line_of_last_key(text: str, key: str) -> int:
     """Return the line of the last key `key`."""
     places = [match.start() for match in re.finditer(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text)]
     return text.count("\n", 0, places[-1]) + 1 if places else 1
 
 
-def skip(text: str, at: int) -> int:
+def skip_space(text: str, at: int) -> int:
     """Return the next place that is not space."""
     match = SPACE.match(text, at)
     return match.end() if match else at

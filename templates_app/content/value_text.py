@@ -17,12 +17,12 @@ from django.core.validators import URLValidator, validate_email
 from django.utils.translation import gettext as _
 
 JSON_TYPES = frozenset({"list", "object"})
-DEEPEST = 50  # levels of lists within lists; the parser's own limit is a crash of the request
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-LARGEST = 100_000  # characters of one value, and of all values of a sample as JSON
+MAX_DEPTH = 50  # levels of lists within lists; the parser's own limit is a crash of the request
+CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+MAX_CHARACTERS = 100_000  # characters of one value, and of all values of a sample as JSON
 
 
-def shown(kind: str, value: Any) -> str:
+def format_value(kind: str, value: Any) -> str:
     """Return `value` as the text of its field. What is not of its type appears as JSON, so that it can be mended."""
     if value is None or value == "":
         return ""
@@ -33,19 +33,19 @@ def shown(kind: str, value: Any) -> str:
     return as_json(value, indented=kind in JSON_TYPES)
 
 
-def read(kind: str, text: str) -> Any:
+def parse_value(kind: str, text: str) -> Any:
     """Return the value that `text` means; an empty text stays one. Raises ValueError with a sentence."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > LARGEST:
+    if len(text) > MAX_CHARACTERS:
         raise ValueError(_("This is longer than 100,000 characters."))
     check_characters(text)
     if not text.strip():
         return ""
-    reader = READERS.get(kind)
+    reader = PARSERS.get(kind)
     return reader(text.strip()) if reader else text
 
 
-def number(text: str) -> int | float:
+def parse_number(text: str) -> int | float:
     """Return a number. Raises ValueError."""
     try:
         exact = Decimal(text)
@@ -56,14 +56,14 @@ def number(text: str) -> int | float:
     return int(exact) if exact == exact.to_integral_value() and "." not in text else float(exact)
 
 
-def boolean(text: str) -> bool:
+def parse_boolean(text: str) -> bool:
     """Return yes or no. Raises ValueError."""
     if text.casefold() not in {"true", "false"}:
         raise ValueError(_("This must be true or false."))
     return text.casefold() == "true"
 
 
-def day(text: str) -> str:
+def parse_date(text: str) -> str:
     """Return a day as ISO text. Raises ValueError."""
     try:
         return date.fromisoformat(text).isoformat()
@@ -71,7 +71,7 @@ def day(text: str) -> str:
         raise ValueError(_("This must be a day such as 2026-01-31.")) from error
 
 
-def moment(text: str) -> str:
+def parse_datetime(text: str) -> str:
     """Return a moment as it was typed. Raises ValueError."""
     try:
         datetime.fromisoformat(text)
@@ -80,7 +80,7 @@ def moment(text: str) -> str:
     return text
 
 
-def address(text: str) -> str:
+def parse_url(text: str) -> str:
     """Return a web address. Raises ValueError."""
     try:
         URLValidator(schemes=["http", "https", "mailto"])(text)
@@ -89,7 +89,7 @@ def address(text: str) -> str:
     return text
 
 
-def mailbox(text: str) -> str:
+def parse_email(text: str) -> str:
     """Return an e-mail address. Raises ValueError."""
     try:
         validate_email(text)
@@ -98,28 +98,28 @@ def mailbox(text: str) -> str:
     return text
 
 
-def many(text: str) -> list[Any]:
+def parse_list(text: str) -> list[Any]:
     """Return a list that is written as JSON. Raises ValueError."""
-    value = from_json(text)
+    value = parse_json(text)
     if not isinstance(value, list):
         raise ValueError(_('This must be a list in JSON, such as ["one", "two"].'))
     return value
 
 
-def group(text: str) -> dict[str, Any]:
+def parse_object(text: str) -> dict[str, Any]:
     """Return an object that is written as JSON. Raises ValueError."""
-    value = from_json(text)
+    value = parse_json(text)
     if not isinstance(value, dict):
         raise ValueError(_('This must be an object in JSON, such as {"name": "Ann"}.'))
     return value
 
 
-def from_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Return what `text` says in JSON. Raises ValueError naming the line."""
-    if len(text) > LARGEST:
+    if len(text) > MAX_CHARACTERS:
         raise ValueError(_("This is longer than 100,000 characters."))
     try:
-        value = json.loads(text, parse_constant=refuse_constant)
+        value = json.loads(text, parse_constant=reject_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise ValueError(
@@ -127,7 +127,7 @@ def from_json(text: str) -> Any:
         ) from error
     except (RecursionError, UnicodeEncodeError, ValueError) as error:  # too deep, half a character, a huge number
         raise ValueError(_("This JSON holds something that cannot be kept.")) from error
-    if depth(value) > DEEPEST:
+    if depth(value) > MAX_DEPTH:
         raise ValueError(_("This JSON holds something that cannot be kept."))
     for one in texts_in(value):
         check_characters(one)
@@ -136,7 +136,7 @@ def from_json(text: str) -> Any:
 
 def check_characters(text: str) -> None:
     """Raise ValueError, naming the line, if `text` holds a control character, which nobody sees."""
-    found = CONTROL.search(text)
+    found = CONTROL_CHARACTER.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
         raise ValueError(_("There is a control character in line %d. Delete it.") % line)
@@ -151,7 +151,7 @@ def texts_in(value: Any) -> Iterator[str]:
             yield from texts_in(one)
 
 
-def refuse_constant(name: str) -> Any:
+def reject_constant(name: str) -> Any:
     """Refuse NaN and Infinity, which are not JSON. Raises ValueError."""
     raise ValueError(name)
 
@@ -159,7 +159,7 @@ def refuse_constant(name: str) -> Any:
 def depth(value: Any) -> int:
     """Return how many levels of lists and objects lie within one another."""
     levels, inside = 0, [value]
-    while inside and levels <= DEEPEST:
+    while inside and levels <= MAX_DEPTH:
         inside = [
             part
             for one in inside
@@ -175,13 +175,13 @@ def as_json(value: Any, *, indented: bool = True) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2 if indented else None)
 
 
-READERS = {
-    "number": number,
-    "boolean": boolean,
-    "date": day,
-    "datetime": moment,
-    "url": address,
-    "email": mailbox,
-    "list": many,
-    "object": group,
+PARSERS = {
+    "number": parse_number,
+    "boolean": parse_boolean,
+    "date": parse_date,
+    "datetime": parse_datetime,
+    "url": parse_url,
+    "email": parse_email,
+    "list": parse_list,
+    "object": parse_object,
 }

@@ -24,7 +24,7 @@ MAX_NUMBER = 10**18
 EMAIL = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[^@\s<>,;:\"()\[\]\\]+")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
-WORDS = {
+EXPECTATIONS = {
     "text": "must be text",
     "number": "must be a number",
     "boolean": "must be true or false",
@@ -58,10 +58,10 @@ def check(variables: Iterable[Variable], values: Mapping[str, object]) -> tuple[
         if given is None:
             checked[name] = None
             if variable.required:
-                faults.append((name, f"The value {name} is missing{given_instead(unknown)}."))
+                faults.append((name, f"The value {name} is missing{unknown_names_hint(unknown)}."))
             continue
         try:
-            checked[name] = of_type(variable.type, plain(given, budget))
+            checked[name] = of_type(variable.type, to_plain(given, budget))
         except NotPlainError as error:
             faults.append((name, f"The value {name} {error}."))
             if budget.is_spent:
@@ -69,7 +69,7 @@ def check(variables: Iterable[Variable], values: Mapping[str, object]) -> tuple[
     return checked, faults
 
 
-def given_instead(unknown: list[str]) -> str:
+def unknown_names_hint(unknown: list[str]) -> str:
     """Return the end of a sentence that names up to five values that the template does not know."""
     if not unknown:
         return ""
@@ -96,7 +96,7 @@ class Budget:
             raise NotPlainError("is too large")
 
 
-def plain(given: object, budget: Budget, depth: int = 0) -> Any:
+def to_plain(given: object, budget: Budget, depth: int = 0) -> Any:
     """Return `given` as plain JSON data of exact built-in types, dates as ISO text. Raises NotPlainError."""
     if isinstance(given, str):
         text = str.__str__(given)  # an exact str: safe-text classes of Django and MarkupSafe lose their privilege
@@ -109,23 +109,23 @@ def plain(given: object, budget: Budget, depth: int = 0) -> Any:
     if given is None or isinstance(given, bool):
         return given
     if isinstance(given, int | float | Decimal):
-        return number(given)
+        return to_number(given)
     if isinstance(given, datetime | date):
         return given.isoformat()
     if depth >= MAX_DEPTH:
         raise NotPlainError(f"is nested more than {MAX_DEPTH} times")
     if isinstance(given, list | tuple):
         budget.take(places=len(given))
-        return [plain(one, budget, depth + 1) for one in given]
+        return [to_plain(one, budget, depth + 1) for one in given]
     if isinstance(given, Mapping):
         budget.take(places=len(given))
         if not all(isinstance(key, str) for key in given):
             raise NotPlainError("contains an object whose keys are not all text")
-        return {plain(key, budget, depth + 1): plain(one, budget, depth + 1) for key, one in given.items()}
+        return {to_plain(key, budget, depth + 1): to_plain(one, budget, depth + 1) for key, one in given.items()}
     raise NotPlainError(f"must be plain data, not {type(given).__name__}")
 
 
-def number(given: int | float | Decimal) -> int | float:
+def to_number(given: int | float | Decimal) -> int | float:
     """Return an exact int or float. Raises NotPlainError for what is not finite or too large."""
     if not math.isfinite(given) or not -MAX_NUMBER <= given <= MAX_NUMBER:
         raise NotPlainError("is not a number of a usual size")
@@ -136,15 +136,15 @@ def number(given: int | float | Decimal) -> int | float:
 
 def of_type(kind: str, given: Any) -> Any:
     """Return plain data `given` if it is what the type `kind` asks for. Raises NotPlainError."""
-    test = TESTS.get(kind)
+    test = TYPE_CHECKS.get(kind)
     if test is None:
         raise NotPlainError(f"has the unknown type {kind}")
     if not test(given):
-        raise NotPlainError(f"{WORDS[kind]}, not {shown(given)}")
+        raise NotPlainError(f"{EXPECTATIONS[kind]}, not {describe(given)}")
     return given[:10] if kind == "date" else given
 
 
-def shown(given: Any) -> str:
+def describe(given: Any) -> str:
     """Return words for a value that is wrong. Its content is not told: it may be secret."""
     if given is None:
         return "nothing"
@@ -188,7 +188,7 @@ def is_url(given: Any) -> bool:
         return False
 
 
-TESTS: dict[str, Callable[[Any], bool]] = {
+TYPE_CHECKS: dict[str, Callable[[Any], bool]] = {
     "text": lambda given: isinstance(given, str),
     "number": lambda given: isinstance(given, int | float) and not isinstance(given, bool),
     "boolean": lambda given: isinstance(given, bool),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext, gettext_lazy
 
 from templates_app import bundles, part_usage
-from templates_app.library.publish_checks import Failure, inspect_rendered, samples_of
+from templates_app.library.publish_checks import Failure, lint_rendered, samples_of
 from templates_app.lint.lint import Finding
 from templates_app.models import Document
 from templates_app.sandbox import client
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from templates_app.content.content import Content
     from templates_app.engine.engine import Rendered
 
-MOST_USERS = 50  # templates through which a part can be looked at
+MAX_TEMPLATES = 50  # templates through which a part can be looked at
 PART_LABELS = {
     "subject": gettext_lazy("Subject"),
     "html": gettext_lazy("HTML"),
@@ -34,7 +34,7 @@ PART_LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SampleChoice:
     """Values to look at a draft with, chosen by its `key`. `template` is the one through which a part is seen."""
 
     key: str
@@ -44,7 +44,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class EditorProblem:
     """One thing that is wrong, for the list and the mark in the source.
 
     `document` is what to open to mend it (project, kind, key), empty for the one being edited; `elsewhere` its language
@@ -62,60 +62,64 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DraftPreview:
     """A draft as it was tried out. `rendered` is None where it does not render, and `troubles` say why."""
 
     rendered: Rendered | None
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[EditorProblem, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
-def choices(document: Document, content: Content) -> list[Choice]:
+def sample_choices(document: Document, content: Content) -> list[SampleChoice]:
     """Return the values to look at `document` with: its samples, or those of the templates that use the part."""
     if document.kind == Document.Kind.TEMPLATE:
         return [
-            Choice(name, name or gettext("Sample values of the variables"), values)
+            SampleChoice(name, name or gettext("Sample values of the variables"), values)
             for name, values in samples_of(document, content).items()
         ]
-    found: list[Choice] = []
-    for template in part_usage.templates_using(document)[:MOST_USERS]:
+    found: list[SampleChoice] = []
+    for template in part_usage.templates_using(document)[:MAX_TEMPLATES]:
         if template.published is not None:
             for name, values in samples_of(template, template.published.read()).items():
                 label = f"{template.full_key}: {name}" if name else template.full_key
-                found.append(Choice(f"{template.full_key}:{name}", label, values, template))
-    return found or [Choice("", gettext("Alone: no template uses it yet"), {})]
+                found.append(SampleChoice(f"{template.full_key}:{name}", label, values, template))
+    return found or [SampleChoice("", gettext("Alone: no template uses it yet"), {})]
 
 
-def look(document: Document, content: Content, language: str, choice: Choice, *, inspected: bool = True) -> Look:
+def preview_draft(
+    document: Document, content: Content, language: str, choice: SampleChoice, *, inspected: bool = True
+) -> DraftPreview:
     """Try `content` out as `document`, with the values of `choice`. `inspected`: also for what mail programs drop."""
     if choice.template is None or choice.template.published is None:
         bundle = bundles.bundle_of(document, content)
     else:
         bundle = bundles.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
-    outcome = client.try_out(bundle, choice.values, language)
+    outcome = client.render_one(bundle, choice.values, language)
     seen_in = choice.template or document
     troubles = tuple(
-        trouble(document, one.template, one.part, one.line, one.message, rendered=seen_in.full_key)
+        editor_problem(document, one.template, one.part, one.line, one.message, rendered=seen_in.full_key)
         for one in outcome.problems
     )
     findings: tuple[Finding, ...] = ()
     if inspected and outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
-        findings = tuple(inspect_rendered(document.tags, content, bundle, outcome.rendered))
-    return Look(outcome.rendered, troubles, findings)
+        findings = tuple(lint_rendered(document.tags, content, bundle, outcome.rendered))
+    return DraftPreview(outcome.rendered, troubles, findings)
 
 
-def trouble(document: Document, source: str, part: str, line: int, message: str, *, rendered: str) -> Trouble:
+def editor_problem(
+    document: Document, source: str, part: str, line: int, message: str, *, rendered: str
+) -> EditorProblem:
     """Return a problem in the words of the page. It is in `source`, found while the template `rendered` was tried."""
     label = str(PART_LABELS.get(part, part))
     if source in {"", document.full_key}:
-        return Trouble(part, label, line, message)
+        return EditorProblem(part, label, line, message)
     kind = Document.Kind.TEMPLATE if source == rendered else Document.Kind.PART
     project, _slash, key = source.partition("/")
     there = (project, kind.value, key) if re.fullmatch(r"[-\w]+/[-\w]+", source, re.ASCII) else ()
-    return Trouble(part, f"{source}, {label}", line, message, document=there)
+    return EditorProblem(part, f"{source}, {label}", line, message, document=there)
 
 
-def refusal(document: Document, problems: Iterable[Failure], language: str) -> list[Trouble]:
+def refusal_problems(document: Document, problems: Iterable[Failure], language: str) -> list[EditorProblem]:
     """Return why publishing was refused while `language` was edited.
 
     Each problem comes once, with the samples and languages that it concerns.
@@ -128,8 +132,8 @@ def refusal(document: Document, problems: Iterable[Failure], language: str) -> l
         languages = list(dict.fromkeys(one.language for one in alike))
         found.append(
             replace(
-                trouble(document, source, part, line, message, rendered=rendered),
-                sample=", ".join(dict.fromkeys(_label(document, one) for one in alike)),
+                editor_problem(document, source, part, line, message, rendered=rendered),
+                sample=", ".join(dict.fromkeys(_sample_label(document, one) for one in alike)),
                 language=", ".join(languages),
                 elsewhere="" if language in languages else languages[0],
             )
@@ -137,6 +141,6 @@ def refusal(document: Document, problems: Iterable[Failure], language: str) -> l
     return found
 
 
-def _label(document: Document, failure: Failure) -> str:
+def _sample_label(document: Document, failure: Failure) -> str:
     name = failure.sample or gettext("sample values of the variables")
     return name if failure.document == document.full_key else f"{failure.document}: {name}"

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from templates_app.content.content import LANGUAGE, Content, Texts, key_parts
 from templates_app.editor import draft_preview
 from templates_app.editor.forms import EditorForm
-from templates_app.editor.sample_form import SampleForm
+from templates_app.editor.sample_form import SampleValuesForm
 from templates_app.library import publishing
 from templates_app.models import Document, Draft, SharedValue, Version
 
@@ -31,11 +31,11 @@ INSERTS = {
     "boolean": "{{% if {name} %}}{{% endif %}}",
     "list": "{{% for one in {name} %}}{{{{ one }}}}{{% endfor %}}",
 }
-ALWAYS = ("language", "base_url")
+BUILTIN_NAMES = ("language", "base_url")
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class VariableChip:
     """A variable to insert: its name, what is inserted, and a hint."""
 
     name: str
@@ -45,7 +45,7 @@ class Chip:
 
 
 @dataclass
-class Desk:
+class EditingSession:
     """Where `user` edits `document`: `draft` over `published`, in one `language`, looked at with one sample."""
 
     document: Document
@@ -106,12 +106,12 @@ class Desk:
         return [default, *sorted({*self.content.languages, self.language} - {default})]
 
     @cached_property
-    def choices(self) -> list[draft_preview.Choice]:
+    def choices(self) -> list[draft_preview.SampleChoice]:
         """The values that it can be looked at with."""
-        return draft_preview.choices(self.document, self.content)
+        return draft_preview.sample_choices(self.document, self.content)
 
     @property
-    def choice(self) -> draft_preview.Choice:
+    def choice(self) -> draft_preview.SampleChoice:
         """The values that it is looked at with, as this person last typed them."""
         found = next((one for one in self.choices if one.key == self.wanted_choice), self.choices[0])
         return replace(found, values=self.trial[found.key]["values"]) if found.key in self.trial else found
@@ -137,9 +137,9 @@ class Desk:
             **{"revision": self.revision, "based_on": began, **base},
         )
 
-    def sample_form(self) -> SampleForm:
+    def sample_form(self) -> SampleValuesForm:
         """Return the fields of the values that it is looked at with."""
-        return SampleForm(self.content.variables, self.choice.values)
+        return SampleValuesForm(self.content.variables, self.choice.values)
 
     def save(self, content: Content, revision: int) -> None:
         """Keep `content`, typed over the draft's `revision`. Raises keeping.Conflict. What is kept already, stays."""
@@ -149,13 +149,13 @@ class Desk:
         self.content = content
         self.__dict__.pop("choices", None)
 
-    def typed_values(self, data: Mapping[str, Any], variables: Sequence[Variable]) -> SampleForm | None:
+    def typed_values(self, data: Mapping[str, Any], variables: Sequence[Variable]) -> SampleValuesForm | None:
         """Read the values that were typed on the page; None where it has none."""
         if not self.is_template or "sample_shown" not in data or "values_json" not in data:
             return None
-        return SampleForm(variables, {}, data)
+        return SampleValuesForm(variables, {}, data)
 
-    def try_values(self, key: str, typed: SampleForm | None) -> None:
+    def try_values(self, key: str, typed: SampleValuesForm | None) -> None:
         """Keep what was typed with the draft, to try the choice `key` with; the stored values themselves drop it."""
         stored = next((one.values for one in self.choices if one.key == key), None)
         if stored is None or typed is None or not typed.changed:
@@ -179,19 +179,19 @@ class Desk:
         Draft.objects.filter(pk=self.draft.pk).update(trial=trial)
         self.draft.trial = trial
 
-    def look(self, *, inspected: bool = False) -> draft_preview.Look:
+    def look(self, *, inspected: bool = False) -> draft_preview.DraftPreview:
         """Try out what is being edited, in this language, with these values."""
-        return draft_preview.look(self.document, self.content, self.language, self.choice, inspected=inspected)
+        return draft_preview.preview_draft(self.document, self.content, self.language, self.choice, inspected=inspected)
 
-    def chips(self) -> list[Chip]:
+    def chips(self) -> list[VariableChip]:
         """Return the variables that can be inserted: the template's own, then those that every template has."""
-        own = [chip(one) for one in self.content.variables]
+        own = [variable_chip(one) for one in self.content.variables]
         shared = SharedValue.objects.values_list("name", "description")
-        always = [(name, "") for name in ALWAYS]
-        return own + [Chip(name, f"{{{{ {name} }}}}", hint, shared=True) for name, hint in [*shared, *always]]
+        always = [(name, "") for name in BUILTIN_NAMES]
+        return own + [VariableChip(name, f"{{{{ {name} }}}}", hint, shared=True) for name, hint in [*shared, *always]]
 
 
-def template_desk(key: str, user: AbstractBaseUser, *, language: str, choice: str) -> Desk | None:
+def template_session(key: str, user: AbstractBaseUser, *, language: str, choice: str) -> EditingSession | None:
     """Return the desk of `user` at the template ``project/key``, None if there is none."""
     parts = key_parts(key)
     if parts is None:
@@ -201,13 +201,15 @@ def template_desk(key: str, user: AbstractBaseUser, *, language: str, choice: st
     document = templates.filter(project__key=project, key=name).first()
     if document is None:
         return None
-    return Desk(document, user, publishing.draft_of(document, user), wanted_language=language, wanted_choice=choice)
+    return EditingSession(
+        document, user, publishing.draft_of(document, user), wanted_language=language, wanted_choice=choice
+    )
 
 
-def chip(variable: Variable) -> Chip:
+def variable_chip(variable: Variable) -> VariableChip:
     """Return the chip of one declared variable; what it inserts suits its type."""
     pattern = INSERTS.get(variable.type, "{{{{ {name} }}}}")
-    return Chip(variable.name, pattern.format(name=variable.name), variable.description)
+    return VariableChip(variable.name, pattern.format(name=variable.name), variable.description)
 
 
 def with_language_removed(content: Content, language: str) -> Content:

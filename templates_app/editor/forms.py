@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from templates_app.content import value_text
-from templates_app.content.content import LANGUAGE, MAX_TEXT, NAME, RESERVED, TYPES, Content, Texts, Variable
+from templates_app.content.content import LANGUAGE, MAX_TEXT, RESERVED, TYPES, VARIABLE_NAME, Content, Texts, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MOST_VARIABLES = 100
+MAX_VARIABLES = 100
 TYPE_LABELS = {
     "text": gettext_lazy("Text"),
     "number": gettext_lazy("Number"),
@@ -49,8 +49,8 @@ def one_line(text: str) -> None:
     no_control_characters(text)
 
 
-CHECKS = [no_control_characters]
-CODE = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+TEXT_VALIDATORS = [no_control_characters]
+CODE_ATTRIBUTES = {"class": "code", "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 
 class TextsForm(forms.Form):
@@ -65,23 +65,27 @@ class TextsForm(forms.Form):
         strip=False,
         max_length=MAX_TEXT,
         validators=[one_line],
-        widget=forms.TextInput(CODE),
+        widget=forms.TextInput(CODE_ATTRIBUTES),
     )
     html = forms.CharField(
         label=gettext_lazy("HTML"),
         required=False,
         strip=False,
         max_length=MAX_TEXT,
-        validators=CHECKS,
-        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "html", "aria-label": gettext_lazy("HTML")}),
+        validators=TEXT_VALIDATORS,
+        widget=forms.Textarea(
+            {**CODE_ATTRIBUTES, "rows": 22, "data-source": "html", "aria-label": gettext_lazy("HTML")}
+        ),
     )
     text = forms.CharField(
         label=gettext_lazy("Plain text"),
         required=False,
         strip=False,
         max_length=MAX_TEXT,
-        validators=CHECKS,
-        widget=forms.Textarea({**CODE, "rows": 22, "data-source": "text", "aria-label": gettext_lazy("Plain text")}),
+        validators=TEXT_VALIDATORS,
+        widget=forms.Textarea(
+            {**CODE_ATTRIBUTES, "rows": 22, "data-source": "text", "aria-label": gettext_lazy("Plain text")}
+        ),
     )
 
     def __init__(self, *args: Any, has_subject: bool, **options: Any) -> None:
@@ -113,7 +117,10 @@ class VariableForm(forms.Form):
     """One declared variable. A row without a name and without a sample is no variable."""
 
     name = forms.CharField(
-        label=gettext_lazy("Name"), required=False, max_length=50, widget=forms.TextInput({**CODE, "size": 14})
+        label=gettext_lazy("Name"),
+        required=False,
+        max_length=50,
+        widget=forms.TextInput({**CODE_ATTRIBUTES, "size": 14}),
     )
     type = forms.ChoiceField(
         label=gettext_lazy("Type"), required=False, choices=[(one, TYPE_LABELS[one]) for one in TYPES]
@@ -125,7 +132,7 @@ class VariableForm(forms.Form):
         label=gettext_lazy("Sample"),
         required=False,
         strip=False,
-        max_length=value_text.LARGEST,
+        max_length=value_text.MAX_CHARACTERS,
         widget=forms.Textarea({"rows": 1}),
     )
     required = forms.BooleanField(label=gettext_lazy("Required"), required=False)
@@ -138,12 +145,12 @@ class VariableForm(forms.Form):
             if typed.get("sample", "").strip() or typed.get("description", "").strip():
                 self.add_error("name", _("Give the variable a name."))
             return typed
-        if name and not NAME.fullmatch(name):
+        if name and not VARIABLE_NAME.fullmatch(name):
             self.add_error("name", _("Use small letters, digits and _, and do not begin with a digit."))
         elif name in RESERVED:
             self.add_error("name", _("“%s” has a meaning of its own in templates. Choose another name.") % name)
         try:
-            typed["sample"] = value_text.read(kind, typed.get("sample", ""))
+            typed["sample"] = value_text.parse_value(kind, typed.get("sample", ""))
         except ValueError as error:
             self.add_error("sample", str(error))
         return typed
@@ -196,8 +203,8 @@ VariableFormSet = cast(
         formset=BaseVariables,
         extra=1,
         can_delete=True,
-        max_num=MOST_VARIABLES,
-        absolute_max=MOST_VARIABLES + 1,
+        max_num=MAX_VARIABLES,
+        absolute_max=MAX_VARIABLES + 1,
         validate_max=True,
     ),
 )
@@ -221,7 +228,7 @@ class EditorForm:
                 "name": one.name,
                 "type": one.type,
                 "description": one.description,
-                "sample": value_text.shown(one.type, one.sample),
+                "sample": value_text.format_value(one.type, one.sample),
                 "required": one.required,
             }
             for one in content.variables

@@ -13,17 +13,17 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from templates_app.content import value_text
-from templates_app.editor.forms import CODE
+from templates_app.editor.forms import CODE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from templates_app.content.content import Variable
 
-FIELD = "value-"  # before the variable's name
+FIELD_PREFIX = "value-"  # before the variable's name
 
 
-class SampleForm:
+class SampleValuesForm:
     """The two tabs of a sample's values. After `read`, `values` holds them and `problems` what is wrong."""
 
     def __init__(self, variables: Sequence[Variable], values: Mapping[str, Any], data: Mapping[str, Any] | None = None):
@@ -44,12 +44,12 @@ class SampleForm:
 
     def read(self, data: Mapping[str, Any]) -> None:
         """Take the values from the tab that was edited last."""
-        typed = unified(data["values_json"])
+        typed = normalized(data["values_json"])
         with contextlib.suppress(ValueError):
-            self.before = value_text.group(data.get("values_shown", "") or "{}")
+            self.before = value_text.parse_object(data.get("values_shown", "") or "{}")
         source = data.get("values_from", "")
         if source not in {"form", "json"}:
-            source = "form" if typed == unified(data.get("values_shown", "")) else "json"
+            source = "form" if typed == normalized(data.get("values_shown", "")) else "json"
         self.source = source
         if source == "json":
             self.read_json(typed)
@@ -59,7 +59,7 @@ class SampleForm:
     def read_json(self, typed: str) -> None:
         """Take the values from the JSON."""
         try:
-            self.values = value_text.group(typed.strip() or "{}")
+            self.values = value_text.parse_object(typed.strip() or "{}")
         except ValueError as error:
             self.values = dict(self.before)
             self.refuse("", str(error))
@@ -68,11 +68,11 @@ class SampleForm:
         """Take the values from the fields; what has none stays as it was shown."""
         self.values = dict(self.before)
         for variable in self.variables:
-            typed = data.get(FIELD + variable.name)
+            typed = data.get(FIELD_PREFIX + variable.name)
             if typed is None or (not typed.strip() and variable.name not in self.before):
                 continue
             try:
-                value = value_text.read(variable.type, typed)
+                value = value_text.parse_value(variable.type, typed)
             except ValueError as error:
                 self.refuse(variable.name, str(error))
                 continue
@@ -85,7 +85,7 @@ class SampleForm:
         """Note what is wrong with the field of the variable `name` ("": with the JSON)."""
         self.errors[name] = reason
         label = name or _("JSON")
-        self.problems.append((f"id_{FIELD}{name}" if name else "id_values_json", f"{label}: {reason}"))
+        self.problems.append((f"id_{FIELD_PREFIX}{name}" if name else "id_values_json", f"{label}: {reason}"))
 
     @property
     def json(self) -> str:
@@ -110,8 +110,8 @@ class SampleForm:
 
     def bound(self, variable: Variable) -> forms.BoundField:
         """Return the field of one variable with its text."""
-        name = FIELD + variable.name
-        text = value_text.shown(variable.type, self.values.get(variable.name))
+        name = FIELD_PREFIX + variable.name
+        text = value_text.format_value(variable.type, self.values.get(variable.name))
         if self.source == "form" and variable.name in self.errors and self.data is not None:
             text = str(self.data.get(name, ""))
         field = forms.CharField(
@@ -127,11 +127,11 @@ class SampleForm:
 def widget_for(variable: Variable, text: str) -> forms.Widget:
     """Return the control for a value of this type that shows `text`; one that cannot show it is not chosen."""
     try:
-        fits = value_text.read(variable.type, text) == text or not text or variable.type in {"boolean", "number"}
+        fits = value_text.parse_value(variable.type, text) == text or not text or variable.type in {"boolean", "number"}
     except ValueError:
         fits = False
     if variable.type in value_text.JSON_TYPES:
-        return forms.Textarea({**CODE, "rows": min(12, max(3, text.count("\n") + 1))})
+        return forms.Textarea({**CODE_ATTRIBUTES, "rows": min(12, max(3, text.count("\n") + 1))})
     if variable.type == "boolean" and fits:
         return forms.Select(choices=[("", "-"), ("true", _("yes")), ("false", _("no"))])
     if variable.type == "date" and fits:
@@ -142,6 +142,6 @@ def widget_for(variable: Variable, text: str) -> forms.Widget:
     return forms.TextInput({"inputmode": mode, "autocomplete": "off"})
 
 
-def unified(text: object) -> str:
+def normalized(text: object) -> str:
     """Return `text` with the line ends that browsers change."""
     return str(text).replace("\r\n", "\n").strip()

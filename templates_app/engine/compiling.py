@@ -22,9 +22,9 @@ from templates_app.content.content import Content
 from templates_app.engine import jinja_filters
 from templates_app.engine.parts import full_key
 
-GLOBALS = ("range", "dict", "namespace", "cycler", "joiner")
-NO_FILTERS = ("pprint", "random")  # one shows what objects are inside, one makes the mail another than the preview
-KEPT = 1_000  # compiled texts
+ALLOWED_GLOBALS = ("range", "dict", "namespace", "cycler", "joiner")
+REMOVED_FILTERS = ("pprint", "random")  # one shows what objects are inside, one makes the mail another than the preview
+MAX_CACHED = 1_000  # compiled texts
 WRITABLE = (str, int, float, list, tuple, dict, jinja2.Undefined)  # the last one says itself what is wrong
 
 
@@ -47,14 +47,14 @@ class Environment(ImmutableSandboxedEnvironment):
         super().__init__(
             undefined=Undefined,
             autoescape=html,
-            finalize=written,
+            finalize=finalize,
             keep_trailing_newline=True,
             auto_reload=False,
-            loader=Parts(parts, html=html, language=body_language),
+            loader=PartLoader(parts, html=html, language=body_language),
         )
         self.identity = (html, language)  # what the code of a text depends on, beside the text
-        self.globals = {**{name: self.globals[name] for name in GLOBALS}, **shared, "language": body_language}
-        for name in NO_FILTERS:
+        self.globals = {**{name: self.globals[name] for name in ALLOWED_GLOBALS}, **shared, "language": body_language}
+        for name in REMOVED_FILTERS:
             del self.filters[name]
         self.filters.update(jinja_filters.filters_for(language))
 
@@ -68,10 +68,10 @@ class Environment(ImmutableSandboxedEnvironment):
         code = _codes.get(key)
         if code is None:
             tree = self.parse(source, name, name)  # the second is the name that the lexer tells
-            check_names(tree, name)
+            check_part_names(tree, name)
             code = self.compile(tree, name, f"<{name}>")
             with _lock:
-                if len(_codes) >= KEPT:
+                if len(_codes) >= MAX_CACHED:
                     _codes.clear()
                 _codes[key] = code
         # A plain dict: each rendering copies it, and copying Jinja's ChainMap was a tenth of queueing a mail.
@@ -82,7 +82,7 @@ _codes: dict[tuple[bool, str, str, str], CodeType] = {}
 _lock = threading.Lock()
 
 
-def written(value: Any) -> Any:
+def finalize(value: Any) -> Any:
     """Return what is written of `value`: nothing of None, which optional values are.
 
     Raises TemplateRuntimeError for what would be written as an object, <generator object at 0x7f...>, say.
@@ -96,7 +96,7 @@ def written(value: Any) -> Any:
     )
 
 
-def check_names(tree: nodes.Template, name: str) -> None:
+def check_part_names(tree: nodes.Template, name: str) -> None:
     """Raise TemplateSyntaxError if a part's name is computed: all parts must be known beforehand."""
     for node in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
         part = getattr(node, "template", None)
@@ -106,7 +106,7 @@ def check_names(tree: nodes.Template, name: str) -> None:
             )
 
 
-class Parts(jinja2.BaseLoader):
+class PartLoader(jinja2.BaseLoader):
     """Gives Jinja the parts in one language, as HTML or as plain text."""
 
     def __init__(self, parts: Mapping[str, Content], *, html: bool, language: str) -> None:

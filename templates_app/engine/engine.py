@@ -91,10 +91,10 @@ def render_bundle(bundle: Bundle, given: Mapping[str, object], language: str = "
 
 def value_problems(bundle: Bundle, given: Mapping[str, object]) -> list[Problem]:
     """Return what is wrong with the values."""
-    return [as_problem(bundle, sentence) for _, sentence in values.check(bundle.content.variables, given)[1]]
+    return [value_problem(bundle, sentence) for _, sentence in values.check(bundle.content.variables, given)[1]]
 
 
-def as_problem(bundle: Bundle, sentence: str) -> Problem:
+def value_problem(bundle: Bundle, sentence: str) -> Problem:
     return Problem(template=bundle.key, part="values", line=0, message=sentence)
 
 
@@ -137,14 +137,14 @@ class CompiledTemplate:
         """Fill in values of any plain kind. Raises TemplateError."""
         plain, faults = values.check(self.bundle.content.variables, given)
         if faults:
-            raise TemplateError([as_problem(self.bundle, sentence) for _, sentence in faults])
+            raise TemplateError([value_problem(self.bundle, sentence) for _, sentence in faults])
         problems: list[Problem] = []
 
         def text_of_part(part: str, template: jinja2.Template | None, most: int) -> str:
             if template is None:
                 return ""
             try:
-                return text_of(template, plain, most)
+                return output_of(template, plain, most)
             except TooLongError:
                 message = f"The result is longer than {most:,} characters."
                 problems.append(Problem(self.bundle.key, part, 0, message))
@@ -163,7 +163,7 @@ class CompiledTemplate:
             raise TemplateError([Problem(self.bundle.key, "html", 0, str(error))]) from error
         if self.text is None and inlined:
             try:
-                text = plain_text.text_of(inlined)
+                text = plain_text.plain_text_of(inlined)
             except plain_text.UnreadableError as error:
                 raise TemplateError([Problem(self.bundle.key, "text", 0, str(error))]) from error
         elif text:
@@ -175,7 +175,7 @@ class TooLongError(Exception):
     """A result is longer than it may be."""
 
 
-def text_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> str:
+def output_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> str:
     """Return the result. Raises TooLongError, and whatever the template provokes."""
     pieces: list[str] = []
     left = most

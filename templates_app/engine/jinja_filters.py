@@ -18,10 +18,10 @@ from jinja2.exceptions import FilterArgumentError
 
 Length = Literal["short", "medium", "long", "full"]
 LENGTHS = ("short", "medium", "long", "full")
-DEFAULT = "en"
+DEFAULT_LANGUAGE = "en"
 MAX_DECIMALS = 10
 MAX_NUMBER = 10**18
-KEPT = 2_000  # results of each filter
+CACHE_SIZE = 2_000  # results of each filter
 
 
 @lru_cache(maxsize=256)
@@ -33,15 +33,15 @@ def locale_of(language: str) -> Locale:
             return Locale.parse("-".join(parts), sep="-")
         except (UnknownLocaleError, ValueError):
             parts.pop()
-    return Locale.parse(DEFAULT)
+    return Locale.parse(DEFAULT_LANGUAGE)
 
 
 def warm_up(language: str) -> None:
     """Read the data of a language, which Babel does on first use, before files can no longer be opened."""
     for length in LENGTHS:
-        write_datetime(language, "2026-03-01T12:30:00+01:00", length)
-    write_money(language, 1, "EUR")
-    write_percent(language, 0.5)
+        datetime_filter(language, "2026-03-01T12:30:00+01:00", length)
+    money_filter(language, 1, "EUR")
+    percent_filter(language, 0.5)
 
 
 def filters_for(language: str) -> dict[str, Callable[..., str]]:
@@ -49,50 +49,50 @@ def filters_for(language: str) -> dict[str, Callable[..., str]]:
     return {name: partial(function, language) for name, function in FILTERS.items()}
 
 
-def write_date(language: str, given: object, length: str = "medium") -> str:
+def date_filter(language: str, given: object, length: str = "medium") -> str:
     """``{{ day|date("long") }}``: 1 March 2026."""
-    return "" if given is None else date_words(language, as_text(given), length_of(length))
+    return "" if given is None else date_text(language, text_argument(given), length_argument(length))
 
 
-def write_time(language: str, given: object, length: str = "short") -> str:
+def time_filter(language: str, given: object, length: str = "short") -> str:
     """``{{ start|time }}``: 12:30. In the value's own time zone."""
-    return "" if given is None else time_words(language, as_text(given), length_of(length))
+    return "" if given is None else time_text(language, text_argument(given), length_argument(length))
 
 
-def write_datetime(language: str, given: object, length: str = "medium") -> str:
+def datetime_filter(language: str, given: object, length: str = "medium") -> str:
     """``{{ start|datetime("short") }}``: 01/03/2026, 12:30. In the value's own time zone."""
-    return "" if given is None else datetime_words(language, as_text(given), length_of(length))
+    return "" if given is None else datetime_text(language, text_argument(given), length_argument(length))
 
 
-def write_number(language: str, given: object, decimals: int | None = None) -> str:
+def number_filter(language: str, given: object, decimals: int | None = None) -> str:
     """``{{ 1234.5|number }}``: 1,234.5; ``number(2)``: 1,234.50."""
-    return "" if given is None else number_words(language, amount(given), decimals_of(decimals))
+    return "" if given is None else number_text(language, number_argument(given), decimals_argument(decimals))
 
 
-def write_percent(language: str, given: object, decimals: int | None = None) -> str:
+def percent_filter(language: str, given: object, decimals: int | None = None) -> str:
     """``{{ 0.25|percent }}``: 25%."""
-    return "" if given is None else percent_words(language, amount(given), decimals_of(decimals))
+    return "" if given is None else percent_text(language, number_argument(given), decimals_argument(decimals))
 
 
-def write_money(language: str, given: object, currency: str) -> str:
+def money_filter(language: str, given: object, currency: str) -> str:
     """``{{ 19.9|money("EUR") }}``: €19.90. The currency is a code of ISO 4217."""
-    return "" if given is None else money_words(language, amount(given), as_text(currency))
+    return "" if given is None else money_text(language, number_argument(given), text_argument(currency))
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
-    "date": write_date,
-    "time": write_time,
-    "datetime": write_datetime,
-    "number": write_number,
-    "percent": write_percent,
-    "money": write_money,
+    "date": date_filter,
+    "time": time_filter,
+    "datetime": datetime_filter,
+    "number": number_filter,
+    "percent": percent_filter,
+    "money": money_filter,
 }
 
 
 # ---------------------------------------------------------------- what the arguments may be
 
 
-def as_text(given: object) -> str:
+def text_argument(given: object) -> str:
     """Return text, or a date as ISO text. Raises FilterArgumentError."""
     if isinstance(given, str):
         return str.__str__(given)[:100]
@@ -101,21 +101,21 @@ def as_text(given: object) -> str:
     raise FilterArgumentError(f"This filter needs text, not {type(given).__name__}")
 
 
-def length_of(given: object) -> Length:
+def length_argument(given: object) -> Length:
     """Return one of Babel's lengths. Raises FilterArgumentError."""
     if given not in LENGTHS:
         raise FilterArgumentError(f"“{str(given)[:40]}” is none of {', '.join(LENGTHS)}")
     return cast("Length", given)
 
 
-def amount(given: object) -> int | float:
+def number_argument(given: object) -> int | float:
     """Return a number. Raises FilterArgumentError."""
     if isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= MAX_NUMBER:
         return given
     raise FilterArgumentError(f"“{str(given)[:40]}” is not a number that can be written")
 
 
-def decimals_of(given: object) -> int | None:
+def decimals_argument(given: object) -> int | None:
     """Return how many decimals to write; None: as many as there are. Raises FilterArgumentError."""
     if given is None or (isinstance(given, int) and 0 <= given <= MAX_DECIMALS):
         return given
@@ -125,30 +125,30 @@ def decimals_of(given: object) -> int | None:
 # ---------------------------------------------------------------- the words, kept because Babel takes its time
 
 
-@lru_cache(maxsize=KEPT)
-def date_words(language: str, given: str, length: Length) -> str:
+@lru_cache(maxsize=CACHE_SIZE)
+def date_text(language: str, given: str, length: Length) -> str:
     """Return a date. Raises FilterArgumentError."""
-    return format_date(moment(given, "a date such as 2026-03-01").date(), length, locale=locale_of(language))
+    return format_date(parse_datetime(given, "a date such as 2026-03-01").date(), length, locale=locale_of(language))
 
 
-@lru_cache(maxsize=KEPT)
-def time_words(language: str, given: str, length: Length) -> str:
+@lru_cache(maxsize=CACHE_SIZE)
+def time_text(language: str, given: str, length: Length) -> str:
     """Return a time of day. Raises FilterArgumentError."""
     try:
         found: time | datetime = time.fromisoformat(given)
     except ValueError:
-        found = moment(given, "a time such as 12:30")
+        found = parse_datetime(given, "a time such as 12:30")
     return format_time(found, length, tzinfo=found.tzinfo, locale=locale_of(language))
 
 
-@lru_cache(maxsize=KEPT)
-def datetime_words(language: str, given: str, length: Length) -> str:
+@lru_cache(maxsize=CACHE_SIZE)
+def datetime_text(language: str, given: str, length: Length) -> str:
     """Return a date with its time. Raises FilterArgumentError."""
-    found = moment(given, "a date and time such as 2026-03-01T12:30:00")
+    found = parse_datetime(given, "a date and time such as 2026-03-01T12:30:00")
     return format_datetime(found, length, tzinfo=found.tzinfo, locale=locale_of(language))
 
 
-def moment(given: str, wanted: str) -> datetime:
+def parse_datetime(given: str, wanted: str) -> datetime:
     """Return ISO text as a datetime. Raises FilterArgumentError."""
     try:
         return datetime.fromisoformat(given)
@@ -156,22 +156,22 @@ def moment(given: str, wanted: str) -> datetime:
         raise FilterArgumentError(f"“{given[:40]}” is not {wanted}") from error
 
 
-@lru_cache(maxsize=KEPT, typed=True)
-def number_words(language: str, given: int | float, decimals: int | None) -> str:
+@lru_cache(maxsize=CACHE_SIZE, typed=True)
+def number_text(language: str, given: int | float, decimals: int | None) -> str:
     """Return a number."""
     locale = locale_of(language)
     return str(with_decimals(locale.decimal_formats[None], decimals).apply(given, locale))
 
 
-@lru_cache(maxsize=KEPT, typed=True)
-def percent_words(language: str, given: int | float, decimals: int | None) -> str:
+@lru_cache(maxsize=CACHE_SIZE, typed=True)
+def percent_text(language: str, given: int | float, decimals: int | None) -> str:
     """Return a share of one as a percentage."""
     locale = locale_of(language)
     return str(with_decimals(locale.percent_formats[None], decimals).apply(given, locale))
 
 
-@lru_cache(maxsize=KEPT, typed=True)
-def money_words(language: str, given: int | float, currency: str) -> str:
+@lru_cache(maxsize=CACHE_SIZE, typed=True)
+def money_text(language: str, given: int | float, currency: str) -> str:
     """Return an amount of money. Raises FilterArgumentError."""
     try:
         validate_currency(currency)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from templates_app.content.content import Content
 
 # The same places that Jinja reads, and a few more (in comments), which does no harm.
-USE = re.compile(r"""\{%[-+]?\s*(?:extends|include|import|from)\s*(?:"([^"\\]{1,200})"|'([^'\\]{1,200})')""")
+PART_TAG = re.compile(r"""\{%[-+]?\s*(?:extends|include|import|from)\s*(?:"([^"\\]{1,200})"|'([^'\\]{1,200})')""")
 
 
 def full_key(name: str, parent: str) -> str:
@@ -16,12 +16,12 @@ def full_key(name: str, parent: str) -> str:
     return name if "/" in name else f"{parent.partition('/')[0]}/{name}"
 
 
-def used_in(content: Content, key: str) -> set[str]:
+def parts_used_in(content: Content, key: str) -> set[str]:
     """Return the whole keys of the parts that a content, which belongs to `key`, uses itself."""
     texts = (text for one in content.languages.values() for text in (one.subject, one.html, one.text))
-    return used_in_texts(texts, key)
+    return parts_used_in_texts(texts, key)
 
 
-def used_in_texts(texts: Iterable[str], key: str) -> set[str]:
+def parts_used_in_texts(texts: Iterable[str], key: str) -> set[str]:
     """Return the whole keys of the parts that these texts of `key` use."""
-    return {full_key(double or single, key) for text in texts for double, single in USE.findall(text)}
+    return {full_key(double or single, key) for text in texts for double, single in PART_TAG.findall(text)}

@@ -17,7 +17,7 @@ class UnreadableError(ValueError):
     """HTML that no plain text can be made from; the text is a plain sentence."""
 
 
-def text_of(html: str) -> str:
+def plain_text_of(html: str) -> str:
     """Return the plain text of `html`, ending in one line break; empty if nothing in it can be read.
 
     Raises UnreadableError.
@@ -25,7 +25,7 @@ def text_of(html: str) -> str:
     if not html.strip():
         return ""
     try:
-        text = read(lxml.html.document_fromstring(html, parser=lxml.html.HTMLParser(huge_tree=True)))
+        text = tree_text(lxml.html.document_fromstring(html, parser=lxml.html.HTMLParser(huge_tree=True)))
     except (LxmlError, ValueError, RecursionError) as error:
         raise UnreadableError("No plain text can be made from this HTML: write one.") from error
     lines = [line.strip() for line in text.splitlines()]
@@ -33,7 +33,7 @@ def text_of(html: str) -> str:
     return f"{text}\n" if text else ""
 
 
-def read(tree: lxml.html.HtmlElement) -> str:
+def tree_text(tree: lxml.html.HtmlElement) -> str:
     """Return the text of a document, with each link's address behind its words."""
     for link in tree.iter("a"):
         address = (link.get("href") or "").strip()
@@ -41,11 +41,11 @@ def read(tree: lxml.html.HtmlElement) -> str:
         if address.startswith(("https://", "http://", "mailto:")) and words:
             shown = address.removeprefix("mailto:")
             if shown != words:
-                add_text(link, f" ({shown})")
+                append_text(link, f" ({shown})")
     return str(Inscriptis(tree, _config).get_text())
 
 
-def add_text(element: lxml.html.HtmlElement, text: str) -> None:
+def append_text(element: lxml.html.HtmlElement, text: str) -> None:
     """Add `text` at the end of what `element` holds."""
     children = list(element)
     if children:

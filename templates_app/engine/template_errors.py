@@ -46,9 +46,9 @@ class UnknownTemplateError(TemplateError):
 
 def explain(error: BaseException, template: str, part: str) -> Problem:
     """Return the problem behind an error that compiling or rendering raised."""
-    places = places_of(error)
+    places = locations_of(error)
     name, line = places[-1] if places else (template, 0)
-    words = sentence(error)
+    words = message_for(error)
     if name != template:
         if part == "subject":
             part = "text"  # parts have no subject; their plain text is used in one
@@ -58,7 +58,7 @@ def explain(error: BaseException, template: str, part: str) -> Problem:
     return Problem(template=name, part=part, line=line, message=words)
 
 
-def places_of(error: BaseException) -> list[tuple[str, int]]:
+def locations_of(error: BaseException) -> list[tuple[str, int]]:
     """Return the templates and parts that were at work and their lines, the innermost last."""
     places = []
     trace = error.__traceback__
@@ -72,16 +72,16 @@ def places_of(error: BaseException) -> list[tuple[str, int]]:
     return places
 
 
-def sentence(error: BaseException) -> str:
+def message_for(error: BaseException) -> str:
     """Return what is wrong, in plain words."""
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return syntax_sentence(error)
+        return syntax_message(error)
     if isinstance(error, jinja2.TemplateNotFound):
         return error.message or "A part that is used here does not exist."
     if isinstance(error, SecurityError):
-        return f"Templates may not do this: {plain(error)}"
+        return f"Templates may not do this: {original_message(error)}"
     if isinstance(error, jinja2.UndefinedError):
-        return undefined_sentence(error.message or "")
+        return undefined_message(error.message or "")
     if isinstance(error, RecursionError):
         return "Something here uses itself without end, or is nested too deeply."
     if isinstance(error, MemoryError):
@@ -91,26 +91,26 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError | ImportError | LookupError) and not isinstance(error, KeyError | IndexError):
         return "This needs something that templates may not use."  # files: their names are nobody's business
     if isinstance(error, jinja2.TemplateRuntimeError):
-        return ended(str(error)[:1].upper() + str(error)[1:300])
+        return with_full_stop(str(error)[:1].upper() + str(error)[1:300])
     if isinstance(error, OverflowError | NameError) or str(error).startswith("Exceeds the limit"):
         return "A number or a range here is too large."  # infinity is a name that Python does not know
     if isinstance(error, SyntaxError):
         return "Too many loops or conditions are inside one another."  # Jinja took it, Python does not
-    return f"This does not work: {plain(error)}"
+    return f"This does not work: {original_message(error)}"
 
 
-def plain(error: BaseException) -> str:
+def original_message(error: BaseException) -> str:
     """Return the error's own words, cut short, as the end of a sentence."""
     words = " ".join(str(error).split())[:300]
-    return ended(words or type(error).__name__)
+    return with_full_stop(words or type(error).__name__)
 
 
-def ended(words: str) -> str:
+def with_full_stop(words: str) -> str:
     """Return `words` with a full stop."""
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-SYNTAX = (
+SYNTAX_MESSAGES = (
     (r"Encountered unknown tag '(.+?)'\..*", r"There is no tag {% \1 %}."),
     (r"Unexpected end of template\..* needs to be closed is '(\w+)'\.", r"{% \1 %} is not closed: its end is missing."),
     (r"Unexpected end of template, expected 'end of .+'\.?", "The closing braces are missing."),
@@ -127,16 +127,16 @@ SYNTAX = (
 )  # fmt: skip
 
 
-def syntax_sentence(error: jinja2.TemplateSyntaxError) -> str:
+def syntax_message(error: jinja2.TemplateSyntaxError) -> str:
     """Return Jinja's words about a template that cannot be read, in plainer ones where they are known."""
     message = " ".join((error.message or "").split())
-    for pattern, words in SYNTAX:
+    for pattern, words in SYNTAX_MESSAGES:
         if match := re.fullmatch(pattern, message, re.IGNORECASE):
             return match.expand(words)
-    return ended(message[:1].upper() + message[1:300])
+    return with_full_stop(message[:1].upper() + message[1:300])
 
 
-def undefined_sentence(message: str) -> str:
+def undefined_message(message: str) -> str:
     """Return what is not known, in plain words."""
     if match := re.fullmatch(r"'(.+?)' is undefined", message):
         return f"“{match[1]}” is not known here: declare it as a variable, or correct the name."
@@ -145,4 +145,4 @@ def undefined_sentence(message: str) -> str:
         return f"{thing} has nothing named “{match[2]}”."
     if match := re.fullmatch(r"the template '(.+?)' .* does not export the requested name '(.+?)'", message):
         return f"The part {match[1]} has nothing named “{match[2]}”."
-    return ended(message[:300])
+    return with_full_stop(message[:300])

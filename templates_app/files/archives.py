@@ -14,26 +14,26 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from templates_app.files.project_files import MAX_FILE, FileProblem, FilesError, ProjectFiles, files_of, ignored
-from templates_app.files.reading import MOST_PROBLEMS, project_from
+from templates_app.files.project_files import MAX_FILE, FileProblem, FilesError, ProjectFiles, files_of, is_ignored
+from templates_app.files.reading import MAX_PROBLEMS, parse_project
 
 MAX_ARCHIVE = 20_000_000  # bytes, packed
 MAX_UNPACKED = 100_000_000  # bytes of all files together
-MOST_ENTRIES = 20_000
-LONGEST_NAME = 200  # characters
+MAX_ENTRIES = 20_000
+MAX_NAME = 200  # characters
 MAX_RATIO = 200  # unpacked to packed, of a file larger than FREE_OF_RATIO
-FREE_OF_RATIO = 1_000_000
+RATIO_EXEMPT = 1_000_000
 END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE.TXT 4.3.16
 LOCAL = struct.Struct("<4s5H3L2H")  # local file header, 4.3.7
 ENCRYPTED = 0x1 | 0x40 | 0x2000
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-ARCHIVES = (".zip", ".jar", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst")
-DAY_ONE = (1980, 1, 1, 0, 0, 0)  # the same projects always give the same bytes
-JUNK = "__MACOSX/"  # what the Finder adds
+ARCHIVE_ENDINGS = (".zip", ".jar", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst")
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the same projects always give the same bytes
+MACOS_METADATA = "__MACOSX/"  # what the Finder adds
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class CentralDirectory:
     """Where the directory of a zip file lies, and how many entries it says to have."""
 
     start: int
@@ -46,7 +46,7 @@ def pack(projects: Iterable[ProjectFiles]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for project in projects:
             for path, data in sorted(files_of(project).items()):
-                entry = zipfile.ZipInfo(f"{project.key}/{path}", DAY_ONE)
+                entry = zipfile.ZipInfo(f"{project.key}/{path}", FIXED_TIME)
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
                 entry.create_system = 3
                 entry.compress_type = zipfile.ZIP_DEFLATED
@@ -56,30 +56,30 @@ def pack(projects: Iterable[ProjectFiles]) -> bytes:
 
 def unpack(data: bytes) -> list[ProjectFiles]:
     """Return the projects in a zip file, by key. Raises FilesError with all that is wrong."""
-    layout = layout_of(data)
+    layout = read_central_directory(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             problems = entry_problems(entries, data, layout)
             if problems:
-                raise FilesError(problems[:MOST_PROBLEMS])
-            projects = grouped(archive, entries)
+                raise FilesError(problems[:MAX_PROBLEMS])
+            projects = files_by_project(archive, entries)
     except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, EOFError) as error:
-        raise refused(f"is damaged: {error}") from error
+        raise archive_error(f"is damaged: {error}") from error
     read, problems = [], []
     for key in sorted(projects):
         try:
-            read.append(project_from(key, projects[key]))
+            read.append(parse_project(key, projects[key]))
         except FilesError as error:
             problems += error.problems
     if problems:
-        raise FilesError(problems[:MOST_PROBLEMS])
+        raise FilesError(problems[:MAX_PROBLEMS])
     if not read:
-        raise refused("holds no project: a folder with a project.json")
+        raise archive_error("holds no project: a folder with a project.json")
     return read
 
 
-def refused(message: str) -> FilesError:
+def archive_error(message: str) -> FilesError:
     """Return the error for a zip file that is wrong as a whole."""
     return FilesError([FileProblem("The zip file", 0, message)])
 
@@ -87,47 +87,47 @@ def refused(message: str) -> FilesError:
 # ---------------------------------------------------------------- before unpacking
 
 
-def layout_of(data: bytes) -> Layout:
+def read_central_directory(data: bytes) -> CentralDirectory:
     """Return where the directory lies, before anything of it is read. Raises FilesError."""
     if len(data) > MAX_ARCHIVE:
-        raise refused(f"is larger than {MAX_ARCHIVE // 1_000_000} MB")
+        raise archive_error(f"is larger than {MAX_ARCHIVE // 1_000_000} MB")
     if not data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        raise refused("is not a zip file")
+        raise archive_error("is not a zip file")
     at = data.rfind(b"PK\x05\x06", max(0, len(data) - END.size - 0xFFFF))
     if at < 0 or at + END.size > len(data):
-        raise refused("is cut off: it has no directory")
+        raise archive_error("is cut off: it has no directory")
     _magic, disk, first_disk, here, entries, size, start, comment = END.unpack_from(data, at)
     if disk or first_disk or here != entries:
-        raise refused("is one part of several")
-    if 0xFFFF in (entries,) or 0xFFFFFFFF in (size, start) or entries > MOST_ENTRIES:
-        raise refused(f"holds more than {MOST_ENTRIES:,} files")
+        raise archive_error("is one part of several")
+    if 0xFFFF in (entries,) or 0xFFFFFFFF in (size, start) or entries > MAX_ENTRIES:
+        raise archive_error(f"holds more than {MAX_ENTRIES:,} files")
     if at + END.size + comment != len(data) or start + size != at:
-        raise refused("holds something before or behind what it says to hold")
-    if size > MOST_ENTRIES * (46 + LONGEST_NAME):
-        raise refused("has a directory that is too large")
-    return Layout(start=start, entries=entries)
+        raise archive_error("holds something before or behind what it says to hold")
+    if size > MAX_ENTRIES * (46 + MAX_NAME):
+        raise archive_error("has a directory that is too large")
+    return CentralDirectory(start=start, entries=entries)
 
 
-def entry_problems(entries: list[zipfile.ZipInfo], data: bytes, layout: Layout) -> list[FileProblem]:
+def entry_problems(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralDirectory) -> list[FileProblem]:
     """Return what is wrong with the entries, judged by their headers alone."""
     if len(entries) != layout.entries:
-        return refused("holds another number of files than it says").problems
+        return archive_error("holds another number of files than it says").problems
     problems = []
     for entry in entries:
         message = name_problem(entry.orig_filename) or header_problem(entry)
         if message:
-            problems.append(FileProblem(shown(entry.orig_filename), 0, message))
+            problems.append(FileProblem(printable(entry.orig_filename), 0, message))
     problems += collisions([entry.orig_filename for entry in entries])
     total = sum(entry.file_size for entry in entries)
     if total > MAX_UNPACKED:
-        problems += refused(f"unpacks to {total:,} bytes, more than {MAX_UNPACKED:,}").problems
+        problems += archive_error(f"unpacks to {total:,} bytes, more than {MAX_UNPACKED:,}").problems
     return problems or overlaps(entries, data, layout)
 
 
 def name_problem(name: str) -> str:
     """Return why a name is refused, or nothing."""
-    if len(name) > LONGEST_NAME:
-        return f"has a name longer than {LONGEST_NAME} characters"
+    if len(name) > MAX_NAME:
+        return f"has a name longer than {MAX_NAME} characters"
     if not name.isascii() or not name.isprintable():
         return "has a name with other characters than letters, digits and signs"
     if "\\" in name or ":" in name:
@@ -136,7 +136,7 @@ def name_problem(name: str) -> str:
         return "has an absolute name"
     if any(part in {"", ".", ".."} for part in name.removesuffix("/").split("/")):
         return "has a name that leads elsewhere"
-    if name.lower().endswith(ARCHIVES):
+    if name.lower().endswith(ARCHIVE_ENDINGS):
         return "is an archive itself"
     return ""
 
@@ -152,7 +152,7 @@ def header_problem(entry: zipfile.ZipInfo) -> str:
         return "is compressed in a way that is not supported"
     if entry.file_size > (0 if entry.orig_filename.endswith("/") else MAX_FILE):
         return f"is larger than {MAX_FILE:,} bytes"
-    if entry.file_size > FREE_OF_RATIO and entry.file_size > MAX_RATIO * max(1, entry.compress_size):
+    if entry.file_size > RATIO_EXEMPT and entry.file_size > MAX_RATIO * max(1, entry.compress_size):
         return f"unpacks to more than {MAX_RATIO} times its size"
     return ""
 
@@ -163,21 +163,21 @@ def collisions(names: list[str]) -> list[FileProblem]:
     for name in names:
         plain = name.removesuffix("/").casefold()
         if plain in seen:
-            problems.append(FileProblem(shown(name), 0, "is there twice"))
+            problems.append(FileProblem(printable(name), 0, "is there twice"))
         seen.add(plain)
     folders = {plain[:at] for plain in seen for at, character in enumerate(plain) if character == "/"}
     files = {name.casefold() for name in names if not name.endswith("/")}
-    problems += [FileProblem(shown(name), 0, "is a file and a folder at once") for name in sorted(files & folders)]
+    problems += [FileProblem(printable(name), 0, "is a file and a folder at once") for name in sorted(files & folders)]
     return problems
 
 
-def overlaps(entries: list[zipfile.ZipInfo], data: bytes, layout: Layout) -> list[FileProblem]:
+def overlaps(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralDirectory) -> list[FileProblem]:
     """Return entries that share bytes with others, or whose own header says something else than the directory."""
     problems, free = [], 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         at = entry.header_offset
         if at < free or at + LOCAL.size > layout.start or data[at : at + 4] != b"PK\x03\x04":
-            problems.append(FileProblem(shown(entry.orig_filename), 0, "shares its place with another file"))
+            problems.append(FileProblem(printable(entry.orig_filename), 0, "shares its place with another file"))
             continue
         _magic, _version, flags, method, _time, _date, _crc, _packed, _size, name, extra = LOCAL.unpack_from(data, at)
         body = at + LOCAL.size + name + extra
@@ -189,31 +189,29 @@ def overlaps(entries: list[zipfile.ZipInfo], data: bytes, layout: Layout) -> lis
             or flags & ENCRYPTED
             or free > layout.start
         ):
-            problems.append(FileProblem(shown(entry.orig_filename), 0, "is described in two ways"))
+            problems.append(FileProblem(printable(entry.orig_filename), 0, "is described in two ways"))
     return problems
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """Return a name that can be printed."""
-    return (
-        name[:LONGEST_NAME].encode("ascii", "backslashreplace").decode().replace("\x00", "\\0").strip() or "(no name)"
-    )
+    return name[:MAX_NAME].encode("ascii", "backslashreplace").decode().replace("\x00", "\\0").strip() or "(no name)"
 
 
 # ---------------------------------------------------------------- unpacking
 
 
-def grouped(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict[str, dict[str, bytes]]:
+def files_by_project(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict[str, dict[str, bytes]]:
     """Return the files of each project, by the paths within it. Raises FilesError, BadZipFile, zlib.error."""
     projects: dict[str, dict[str, bytes]] = {}
     problems = []
     for entry in entries:
         name = entry.filename
-        if name.endswith("/") or name.startswith(JUNK) or ignored(name):
+        if name.endswith("/") or name.startswith(MACOS_METADATA) or is_ignored(name):
             continue
         key, slash, path = name.partition("/")
         if not slash:
-            problems.append(FileProblem(shown(name), 0, "does not lie in a folder named by a project's key"))
+            problems.append(FileProblem(printable(name), 0, "does not lie in a folder named by a project's key"))
             continue
         with archive.open(entry) as file:
             projects.setdefault(key, {})[path] = file.read(entry.file_size + 1)

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 from templates_app.files.project_files import (
+    DOCUMENT_PATH,
     FOLDERS,
     MAX_FILE,
-    PLACE,
     DocumentFiles,
     FileProblem,
     FilesError,
@@ -20,9 +20,9 @@ from templates_app.files.project_files import (
     SharedFile,
     VersionFile,
     files_of,
-    ignored,
+    is_ignored,
 )
-from templates_app.files.reading import project_from
+from templates_app.files.reading import parse_project
 
 __all__ = [
     "DocumentFiles",
@@ -36,7 +36,7 @@ __all__ = [
     "write_project",
 ]
 
-MOST_FILES = 50_000
+MAX_FILES = 50_000
 
 
 def read_folder(folder: Path) -> list[ProjectFiles]:
@@ -76,26 +76,26 @@ def read_project(folder: Path) -> ProjectFiles:
         raise FilesError([FileProblem(str(folder), 0, "is not a folder")])
     files: dict[str, bytes] = {}
     problems: list[FileProblem] = []
-    collect(folder, folder, files, problems)
+    collect_files(folder, folder, files, problems)
     if problems:
         raise FilesError([FileProblem(f"{key}/{one.file}", one.line, one.message) for one in problems])
-    return project_from(key, files)
+    return parse_project(key, files)
 
 
-def collect(root: Path, folder: Path, files: dict[str, bytes], problems: list[FileProblem]) -> None:
+def collect_files(root: Path, folder: Path, files: dict[str, bytes], problems: list[FileProblem]) -> None:
     """Add all files below `folder` to `files`, by their paths relative to `root`."""
     for path in sorted(folder.iterdir()):
         name = path.relative_to(root).as_posix()
-        if ignored(name):
+        if is_ignored(name):
             continue
         if path.is_symlink():
             problems.append(FileProblem(name, 0, "is a link; links are not followed"))
         elif path.is_dir():
-            collect(root, path, files, problems)
+            collect_files(root, path, files, problems)
         elif not path.is_file() or path.stat().st_size > MAX_FILE:
             problems.append(FileProblem(name, 0, f"is not a file of at most {MAX_FILE:,} bytes"))
-        elif len(files) >= MOST_FILES:
-            problems.append(FileProblem(name, 0, f"there are more than {MOST_FILES:,} files"))
+        elif len(files) >= MAX_FILES:
+            problems.append(FileProblem(name, 0, f"there are more than {MAX_FILES:,} files"))
             return
         else:
             try:
@@ -109,16 +109,16 @@ def write_project(folder: Path, project: ProjectFiles) -> None:
     files = files_of(project)
     for name, data in files.items():
         path = folder / name
-        refuse_links(folder, path)
+        reject_links(folder, path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_bytes() != data:
             path.write_bytes(data)
     for kind in FOLDERS.values():
         if (folder / kind).is_dir() and not (folder / kind).is_symlink():
-            remove_others(folder, folder / kind, set(files))
+            remove_stale_files(folder, folder / kind, set(files))
 
 
-def refuse_links(folder: Path, path: Path) -> None:
+def reject_links(folder: Path, path: Path) -> None:
     """Raise OSError if `path` below `folder` leads through a link."""
     while path != folder:
         if path.is_symlink():
@@ -127,13 +127,13 @@ def refuse_links(folder: Path, path: Path) -> None:
         path = path.parent
 
 
-def remove_others(root: Path, folder: Path, kept: set[str]) -> None:
+def remove_stale_files(root: Path, folder: Path, kept: set[str]) -> None:
     """Remove the files of the format that are not `kept`, and folders that are empty then."""
     for path in sorted(folder.iterdir()):
         name = path.relative_to(root).as_posix()
         if path.is_dir() and not path.is_symlink():
-            remove_others(root, path, kept)
-        elif PLACE.fullmatch(name) and name not in kept:
+            remove_stale_files(root, path, kept)
+        elif DOCUMENT_PATH.fullmatch(name) and name not in kept:
             path.unlink()
     if not any(os.scandir(folder)):
         folder.rmdir()

@@ -18,7 +18,7 @@ from templates_app.content.content import KEY, LANGUAGE, Content, Texts
 FOLDERS = {"part": "parts", "template": "templates"}  # in the order of ProjectFiles.documents
 ENDINGS = {"subject": "subject", "html": "html", "text": "txt"}  # field of Texts -> ending of its file
 MAX_FILE = 8_000_000  # bytes of one file
-PLACE = re.compile(
+DOCUMENT_PATH = re.compile(
     rf"(?P<folder>parts|templates)/(?P<key>{KEY.pattern})/"
     rf"((?P<facts>part\.json|template\.json)|(?P<language>{LANGUAGE.pattern})\.(?P<ending>subject|html|txt)"
     r"|versions/(?P<number>[1-9][0-9]{0,8})\.json)"
@@ -103,19 +103,19 @@ def files_of(project: ProjectFiles) -> dict[str, bytes]:
         "tags": list(project.tags),
         "shared": {name: asdict(project.shared[name]) for name in sorted(project.shared)},
     }
-    files = {"project.json": encoded(facts)}
+    files = {"project.json": json_bytes(facts)}
     for document in project.documents:
         folder = f"{FOLDERS[document.kind]}/{document.key}"
-        files[f"{folder}/{document.kind}.json"] = encoded(facts_of(document))
+        files[f"{folder}/{document.kind}.json"] = json_bytes(document_metadata(document))
         for language in sorted(document.content.languages):
             for ending, text in texts_by_ending(document.kind, document.content.languages[language]).items():
                 files[f"{folder}/{language}.{ending}"] = text.encode()
         for version in document.history:
-            files[f"{folder}/versions/{version.number}.json"] = encoded(version_facts(version))
+            files[f"{folder}/versions/{version.number}.json"] = json_bytes(version_metadata(version))
     return files
 
 
-def facts_of(document: DocumentFiles) -> dict[str, Any]:
+def document_metadata(document: DocumentFiles) -> dict[str, Any]:
     """Return what a document's JSON file says."""
     facts: dict[str, Any] = {
         "name": document.name,
@@ -144,7 +144,7 @@ def texts_by_ending(kind: str, texts: Texts) -> dict[str, str]:
     return files or {"html": ""}
 
 
-def version_facts(version: VersionFile) -> dict[str, Any]:
+def version_metadata(version: VersionFile) -> dict[str, Any]:
     """Return what a version's JSON file says."""
     return {
         "note": version.note,
@@ -157,11 +157,11 @@ def version_facts(version: VersionFile) -> dict[str, Any]:
     }
 
 
-def encoded(data: object) -> bytes:
+def json_bytes(data: object) -> bytes:
     """Return a JSON file. Half a surrogate pair is escaped, so that it is found when the file is read."""
     return json_text.dumps(data).encode("utf-8", "backslashreplace")
 
 
-def ignored(path: str) -> bool:
+def is_ignored(path: str) -> bool:
     """Return whether a file may lie in a project without being part of it: hidden ones and notes (``README.md``)."""
     return any(part.startswith(".") for part in path.split("/")) or path.endswith(".md")

@@ -14,32 +14,32 @@ from templates_app.content import json_text
 from templates_app.content.content import (
     KEY,
     MAX_TEXT,
-    NAME,
+    VARIABLE_NAME,
     Content,
     ContentError,
     Texts,
+    checked_object,
     from_json,
     language_code,
-    mapping,
     texts_from,
     variable_from,
 )
 from templates_app.files.project_files import (
+    DOCUMENT_PATH,
     ENDINGS,
     FOLDERS,
     MAX_FILE,
-    PLACE,
     DocumentFiles,
     FileProblem,
     FilesError,
     ProjectFiles,
     SharedFile,
     VersionFile,
-    ignored,
+    is_ignored,
 )
 
-MOST_PROBLEMS = 100
-MOST_TAGS = 20
+MAX_PROBLEMS = 100
+MAX_TAGS = 20
 TAG = re.compile(r"[\w-]{1,30}")
 PROJECT_KEYS = {"name", "description", "tags", "shared"}
 PART_KEYS = {"name", "description", "tags", "default_language"}
@@ -47,17 +47,17 @@ TEMPLATE_KEYS = PART_KEYS | {"variables", "samples"}
 VERSION_KEYS = {"note", "author_name", "created_at", "is_builtin", "is_published", "base", "content"}
 
 
-def project_from(key: str, files: Mapping[str, bytes]) -> ProjectFiles:
+def parse_project(key: str, files: Mapping[str, bytes]) -> ProjectFiles:
     """Return the project `key` that `files` (by paths relative to its folder) make up. Raises FilesError."""
-    return Reader(key, files).read()
+    return ProjectReader(key, files).read()
 
 
-class Reader:
+class ProjectReader:
     """One reading of one project; collects what is wrong."""
 
     def __init__(self, key: str, files: Mapping[str, bytes]) -> None:
         self.key = key
-        self.files = {path: data for path, data in files.items() if not ignored(path)}
+        self.files = {path: data for path, data in files.items() if not is_ignored(path)}
         self.problems: list[FileProblem] = []
 
     def read(self) -> ProjectFiles:
@@ -66,7 +66,7 @@ class Reader:
             self.wrong("", 0, "a project's folder is named by small letters, digits and _, at most 50")
         documents: dict[tuple[str, str], dict[str, str]] = {}
         for path in sorted(self.files):
-            place = PLACE.fullmatch(path)
+            place = DOCUMENT_PATH.fullmatch(path)
             if place:
                 own = documents.setdefault((place["folder"], place["key"]), {})
                 own[path.split("/", 2)[2]] = path
@@ -78,7 +78,7 @@ class Reader:
         kinds = {folder: kind for kind, folder in FOLDERS.items()}
         read = [self.document(kinds[folder], key, own) for (folder, key), own in sorted(documents.items())]
         if self.problems:
-            raise FilesError(self.problems[:MOST_PROBLEMS])
+            raise FilesError(self.problems[:MAX_PROBLEMS])
         return ProjectFiles(key=self.key, documents=tuple(one for one in read if one), **(facts or {}))
 
     def wrong(self, path: str, line: int, message: str) -> None:
@@ -129,9 +129,9 @@ class Reader:
             self.wrong(f"{FOLDERS[kind]}/{key}/{name}", 0, "is missing")
         for file, path in own.items():
             if file == name:
-                facts = self.facts(path, template_facts if kind == "template" else part_facts)
+                facts = self.facts(path, template_metadata if kind == "template" else part_metadata)
             elif file.startswith("versions/"):
-                version = self.facts(path, version_facts)
+                version = self.facts(path, version_metadata)
                 number = int(file.removeprefix("versions/").removesuffix(".json"))
                 history += [VersionFile(number=number, **version)] if version else []
             elif file.endswith(".json") or (kind == "part" and file.endswith(".subject")):
@@ -179,23 +179,24 @@ class Reader:
     @staticmethod
     def project_facts(data: object) -> dict[str, Any]:
         """Return what project.json says. Raises ContentError."""
-        whole = mapping(data, "file", allowed=PROJECT_KEYS)
+        whole = checked_object(data, "file", allowed=PROJECT_KEYS)
         shared = {}
-        for name, given in mapping(whole.get("shared", {}), "file.shared").items():
+        for name, given in checked_object(whole.get("shared", {}), "file.shared").items():
             where = f"file.shared.{name}"
-            if not NAME.fullmatch(name):
+            if not VARIABLE_NAME.fullmatch(name):
                 raise ContentError(where, "must be small letters, digits and _, not beginning with a digit")
             one = {"value": given} if isinstance(given, str) else given
-            facts = mapping(one, where, allowed={"value", "description"})
+            facts = checked_object(one, where, allowed={"value", "description"})
             shared[name] = SharedFile(
-                value=line(facts, "value", where, longest=500), description=line(facts, "description", where, 200)
+                value=text_field(facts, "value", where, longest=500),
+                description=text_field(facts, "description", where, 200),
             )
-        return {**common_facts(whole), "shared": shared}
+        return {**common_metadata(whole), "shared": shared}
 
 
-def common_facts(whole: Mapping[str, Any]) -> dict[str, Any]:
+def common_metadata(whole: Mapping[str, Any]) -> dict[str, Any]:
     """Return name, description and tags, which projects, templates and parts have. Raises ContentError."""
-    name = line(whole, "name", "file", longest=100)
+    name = text_field(whole, "name", "file", longest=100)
     if not name or name != " ".join(name.split()):
         raise ContentError("file.name", "must not be empty, nor begin, end or be broken with more than a space")
     tags = whole.get("tags", [])
@@ -206,22 +207,22 @@ def common_facts(whole: Mapping[str, Any]) -> dict[str, Any]:
             raise ContentError(
                 f"file.tags.{number}", "must be a word of at most 30 letters, digits, _ and -, given once"
             )
-    if len(tags) > MOST_TAGS:
-        raise ContentError("file.tags", f"must be at most {MOST_TAGS}")
-    return {"name": name, "description": line(whole, "description", "file", 500, lines=True), "tags": tuple(tags)}
+    if len(tags) > MAX_TAGS:
+        raise ContentError("file.tags", f"must be at most {MAX_TAGS}")
+    return {"name": name, "description": text_field(whole, "description", "file", 500, lines=True), "tags": tuple(tags)}
 
 
-def part_facts(data: object) -> dict[str, Any]:
+def part_metadata(data: object) -> dict[str, Any]:
     """Return what part.json says. Raises ContentError."""
-    whole = mapping(data, "file", allowed=PART_KEYS)
+    whole = checked_object(data, "file", allowed=PART_KEYS)
     default = language_code(whole.get("default_language", "en"), "file.default_language")
-    return {**common_facts(whole), "default_language": default}
+    return {**common_metadata(whole), "default_language": default}
 
 
-def template_facts(data: object) -> dict[str, Any]:
+def template_metadata(data: object) -> dict[str, Any]:
     """Return what template.json says. Raises ContentError."""
-    whole = mapping(data, "file", allowed=TEMPLATE_KEYS)
-    facts = part_facts({key: value for key, value in whole.items() if key in PART_KEYS})
+    whole = checked_object(data, "file", allowed=TEMPLATE_KEYS)
+    facts = part_metadata({key: value for key, value in whole.items() if key in PART_KEYS})
     given = whole.get("variables", [])
     if not isinstance(given, list):
         raise ContentError("file.variables", "must be a list")
@@ -231,19 +232,19 @@ def template_facts(data: object) -> dict[str, Any]:
         if name in names[:number]:
             raise ContentError(f"file.variables.{number}.name", f"{name} is declared twice")
     samples = {}
-    for name, values in mapping(whole.get("samples", {}), "file.samples").items():
-        line({"name": name}, "name", "file.samples", 100)
+    for name, values in checked_object(whole.get("samples", {}), "file.samples").items():
+        text_field({"name": name}, "name", "file.samples", 100)
         if name != " ".join(name.split()) or not name.isprintable() or not name:
             raise ContentError(f"file.samples.{name}", "a sample's name must be printable words with single spaces")
-        samples[name] = mapping(values, f"file.samples.{name}")
+        samples[name] = checked_object(values, f"file.samples.{name}")
     return {**facts, "variables": variables, "samples": samples}
 
 
-def version_facts(data: object) -> dict[str, Any]:
+def version_metadata(data: object) -> dict[str, Any]:
     """Return what a version's file says. Raises ContentError."""
-    whole = mapping(data, "file", allowed=VERSION_KEYS)
+    whole = checked_object(data, "file", allowed=VERSION_KEYS)
     try:
-        created = datetime.fromisoformat(line(whole, "created_at", "file", 40))
+        created = datetime.fromisoformat(text_field(whole, "created_at", "file", 40))
     except ValueError as error:
         raise ContentError("file.created_at", "must be a time such as 2026-01-31T12:00:00+00:00") from error
     if created.tzinfo is None or not 1970 <= created.year <= 9000:
@@ -260,8 +261,8 @@ def version_facts(data: object) -> dict[str, Any]:
     except ContentError as error:
         raise ContentError(f"file.content.{error.where}", error.reason) from error
     return {
-        "note": line(whole, "note", "file", 500, lines=True),
-        "author_name": line(whole, "author_name", "file", 254),
+        "note": text_field(whole, "note", "file", 500, lines=True),
+        "author_name": text_field(whole, "author_name", "file", 254),
         "created_at": created,
         "base": base,
         "content": content,
@@ -269,7 +270,7 @@ def version_facts(data: object) -> dict[str, Any]:
     }
 
 
-def line(whole: Mapping[str, Any], name: str, where: str, longest: int, *, lines: bool = False) -> str:
+def text_field(whole: Mapping[str, Any], name: str, where: str, longest: int, *, lines: bool = False) -> str:
     """Return a text of at most `longest` characters, on one line unless `lines`. Raises ContentError."""
     place = f"{where}.{name}"
     text = whole.get(name, "")

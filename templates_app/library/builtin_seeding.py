@@ -24,7 +24,7 @@ from templates_app.compiled_cache import record_change
 from templates_app.files.project_files import DocumentFiles, ProjectFiles
 from templates_app.models import Change, Document, Project, Sample, SharedValue, Version
 
-TRIES = 5
+MAX_ATTEMPTS = 5
 
 
 class NewerBuiltin(NamedTuple):
@@ -56,13 +56,13 @@ def newer_builtin(document: Document) -> NewerBuiltin | None:
 def seed_after_migrate(*, using: str, apps: Any = current_apps, **_signal: object) -> None:
     """Seed, if the tables are there as the models want them: not after migrating back to an older state."""
     if using == router.db_for_write(Document) and all(
-        columns(apps, model) == columns(current_apps, model)
+        column_names(apps, model) == column_names(current_apps, model)
         for model in (Project, Document, Version, Sample, SharedValue, Change)
     ):
         seed()
 
 
-def columns(apps: Any, model: type[Any]) -> set[str]:
+def column_names(apps: Any, model: type[Any]) -> set[str]:
     """Return the names of the model's columns in one state of the project; none if it has no table there."""
     try:
         there = apps.get_model(model._meta.label)
@@ -77,18 +77,18 @@ def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
     Costs five small queries if there is nothing to do.
     """
     wanted = builtin_projects() if projects is None else tuple(projects)
-    if not places_missing(wanted) and not Texts(wanted).due:
+    if not rows_missing(wanted) and not PendingTexts(wanted).due:
         return []
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                make_places(wanted)
-                texts = Texts(wanted, lock=True)
+                create_rows(wanted)
+                texts = PendingTexts(wanted, lock=True)
                 texts.write()
                 record_change()
                 return [document.full_key for document, _ in texts.new_versions]
         except IntegrityError:  # another process made the same row a moment ago
-            if attempt == TRIES:
+            if attempt == MAX_ATTEMPTS:
                 raise
     raise AssertionError
 
@@ -96,19 +96,19 @@ def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
 # ---------------------------------------------------------------- projects, documents, shared values
 
 
-def places_missing(wanted: Sequence[ProjectFiles]) -> bool:
+def rows_missing(wanted: Sequence[ProjectFiles]) -> bool:
     """Return whether a project, a document or a shared value is not there yet."""
     protected = set(Project.objects.filter(is_protected=True).values_list("key", flat=True))
-    there = set(documents_of(wanted).values_list("project__key", "kind", "key"))
+    there = set(stored_documents(wanted).values_list("project__key", "kind", "key"))
     shared = set(SharedValue.objects.values_list("name", flat=True))
     return not (
         {project.key for project in wanted} <= protected
-        and {place for place, _ in documents_in(wanted)} <= there
+        and {place for place, _ in built_in_documents(wanted)} <= there
         and {name for project in wanted for name in project.shared} <= shared
     )
 
 
-def make_places(wanted: Sequence[ProjectFiles]) -> None:
+def create_rows(wanted: Sequence[ProjectFiles]) -> None:
     """Make what is missing; a project of the same name that people made is protected from now on."""
     keys = [project.key for project in wanted]
     there = set(Project.objects.filter(key__in=keys).values_list("key", flat=True))
@@ -119,7 +119,7 @@ def make_places(wanted: Sequence[ProjectFiles]) -> None:
         if one.key not in there
     )
     by_key = {project.key: project for project in Project.objects.filter(key__in=keys)}
-    documents = set(documents_of(wanted).values_list("project__key", "kind", "key"))
+    documents = set(stored_documents(wanted).values_list("project__key", "kind", "key"))
     Document.objects.bulk_create(
         Document(
             project=by_key[project_key],
@@ -129,7 +129,7 @@ def make_places(wanted: Sequence[ProjectFiles]) -> None:
             description=files.description,
             tags=list(files.tags),
         )
-        for (project_key, kind, key), files in documents_in(wanted)
+        for (project_key, kind, key), files in built_in_documents(wanted)
         if (project_key, kind, key) not in documents
     )
     shared = {name: value for project in wanted for name, value in project.shared.items()}
@@ -140,12 +140,12 @@ def make_places(wanted: Sequence[ProjectFiles]) -> None:
     )
 
 
-def documents_of(wanted: Sequence[ProjectFiles]) -> Any:
+def stored_documents(wanted: Sequence[ProjectFiles]) -> Any:
     """Return the stored documents of the projects, in the order in which they are locked."""
     return Document.objects.filter(project__key__in=[project.key for project in wanted]).order_by("pk")
 
 
-def documents_in(wanted: Sequence[ProjectFiles]) -> Iterator[tuple[tuple[str, str, str], DocumentFiles]]:
+def built_in_documents(wanted: Sequence[ProjectFiles]) -> Iterator[tuple[tuple[str, str, str], DocumentFiles]]:
     """Yield the shipped documents with their places: project, kind, key."""
     for project in wanted:
         for files in project.documents:
@@ -155,15 +155,15 @@ def documents_in(wanted: Sequence[ProjectFiles]) -> Iterator[tuple[tuple[str, st
 # ---------------------------------------------------------------- versions and samples
 
 
-class Texts:
+class PendingTexts:
     """What versions and samples stored documents lack, found in two queries. `lock` keeps others from publishing."""
 
     def __init__(self, wanted: Sequence[ProjectFiles], *, lock: bool = False) -> None:
         builtin = Version.objects.filter(document=OuterRef("pk"), is_builtin=True).order_by("-number")
         if lock:  # apart, so that what is read next is what the holders of the locks before left
-            list(documents_of(wanted).select_for_update().values_list("pk", flat=True))
+            list(stored_documents(wanted).select_for_update().values_list("pk", flat=True))
         documents = (
-            documents_of(wanted)
+            stored_documents(wanted)
             .select_related("project", "published")
             .annotate(
                 builtin_digest=Subquery(builtin.values("digest")[:1]),
@@ -180,7 +180,7 @@ class Texts:
         self.new_samples: list[Sample] = []
         self.changed_samples: list[Sample] = []
         self.old_samples: list[int] = []
-        for place, files in documents_in(wanted):
+        for place, files in built_in_documents(wanted):
             if place in stored:
                 self.compare(stored[place], files, samples.get(stored[place].pk, {}))
 
@@ -203,12 +203,12 @@ class Texts:
             if sample is None:
                 self.new_samples.append(Sample(document=document, name=name, values=values, is_builtin=True))
                 continue
-            if not follows(document):
+            if not is_unedited(document):
                 values = {**sample.values, **values}
             if sample.is_builtin and sample.values != values:
                 sample.values = values
                 self.changed_samples.append(sample)
-        if follows(document):
+        if is_unedited(document):
             self.old_samples += [one.pk for one in samples.values() if one.is_builtin and one.name not in files.samples]
 
     def write(self) -> None:
@@ -225,7 +225,7 @@ class Texts:
         )
         publish = []
         for (document, _), version in zip(self.new_versions, made, strict=True):
-            if follows(document):
+            if is_unedited(document):
                 document.published = version
                 document.changed_at = timezone.now()
                 publish.append(document)
@@ -236,6 +236,6 @@ class Texts:
             Sample.objects.filter(pk__in=self.old_samples).delete()
 
 
-def follows(document: Document) -> bool:
+def is_unedited(document: Document) -> bool:
     """Return whether nobody edited the document: it says what the program brought, or nothing yet."""
     return document.published is None or document.published.is_builtin

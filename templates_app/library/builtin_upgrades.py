@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from templates_app.content.content import Content
 from templates_app.library.builtin_seeding import newer_builtin
-from templates_app.library.merging import MergedPlace, merged, three_way
+from templates_app.library.merging import MergedText, merge, three_way
 from templates_app.models import Document, Version
 
 
@@ -20,7 +20,7 @@ class Upgrade:
     base: Version | None
     theirs: Version
     yours: Version
-    places: list[MergedPlace]
+    places: list[MergedText]
     joined: Content
 
     @property
@@ -46,5 +46,5 @@ def upgrade_of(document: Document) -> Upgrade | None:
         theirs=found.theirs,
         yours=found.yours,
         places=three_way(base, theirs, yours),
-        joined=merged(base, theirs, yours),
+        joined=merge(base, theirs, yours),
     )

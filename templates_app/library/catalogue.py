@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from templates_app import compiled_cache, part_usage
 from templates_app.content.content import KEY
-from templates_app.library.publishing import CONTROL, Gone, KeepingError
+from templates_app.library.publishing import CONTROL_CHARACTERS, Gone, LibraryError
 from templates_app.models import Document, Project
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 RESERVED_KEYS = frozenset({"new", "shared", "import", "export", "test"})  # addresses of pages
 TAG = re.compile(r"[\w-]{1,30}")
-MOST_TAGS = 20
+MAX_TAGS = 20
 
 
-class Invalid(KeepingError):
+class Invalid(LibraryError):
     """A value is not as it must be; `field` is its name: key, name, description, tags, values."""
 
     def __init__(self, field: str, reason: str) -> None:
@@ -34,11 +34,11 @@ class Invalid(KeepingError):
         self.field = field
 
 
-class Protected(KeepingError):
+class Protected(LibraryError):
     """It came with the program, which needs it."""
 
 
-class InUse(KeepingError):
+class InUse(LibraryError):
     """Published templates use it; `users` are these."""
 
     def __init__(self, users: Sequence[Document]) -> None:
@@ -46,7 +46,7 @@ class InUse(KeepingError):
         self.users = list(users)
 
 
-class ChangedMeanwhile(KeepingError):
+class EditConflict(LibraryError):
     """Somebody else changed it after the page was opened; `now` is what is stored."""
 
     def __init__(self, now: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ def create_project(*, key: str, name: str, description: str = "", tags: Iterable
     """Return a new project. Raises Invalid, also if there is one with this key."""
     if checked_key(key) in RESERVED_KEYS:
         raise Invalid("key", _("This word has a meaning in the addresses of pages. Choose another one."))
-    facts = _facts(name, description, tags)
+    facts = _checked_metadata(name, description, tags)
     try:
         with transaction.atomic():
             return Project.objects.create(key=key, **facts)
@@ -78,7 +78,7 @@ def create_document(
     """
     if kind not in Document.Kind.values:
         raise Invalid("kind", _("It is either a template or a part."))
-    facts = _facts(name, description, tags)
+    facts = _checked_metadata(name, description, tags)
     try:
         with transaction.atomic():
             return Document.objects.create(project=project, kind=kind, key=checked_key(key), **facts)
@@ -91,19 +91,21 @@ def create_document(
 # ---------------------------------------------------------------- changing
 
 
-def change(one: Project | Document, was: dict[str, Any], *, name: str, description: str, tags: Iterable[str]) -> None:
+def change_metadata(
+    one: Project | Document, was: dict[str, Any], *, name: str, description: str, tags: Iterable[str]
+) -> None:
     """Write name, description and tags anew, if they are still what they `was` (see `facts_of`).
 
     Raises Invalid, ChangedMeanwhile if somebody else changed them and not to the same, and Gone if it was deleted.
     """
-    wanted = _facts(name, description, tags)
+    wanted = _checked_metadata(name, description, tags)
     model: Any = type(one)
     with transaction.atomic():
         locked = model.objects.select_for_update().filter(pk=one.pk).first()
         if locked is None:
             raise Gone
-        if facts_of(locked) not in (was, wanted):
-            raise ChangedMeanwhile(facts_of(locked))
+        if metadata_of(locked) not in (was, wanted):
+            raise EditConflict(metadata_of(locked))
         for field, value in wanted.items():
             setattr(locked, field, value)
         locked.save()
@@ -111,7 +113,7 @@ def change(one: Project | Document, was: dict[str, Any], *, name: str, descripti
         setattr(one, field, value)
 
 
-def facts_of(one: Project | Document) -> dict[str, Any]:
+def metadata_of(one: Project | Document) -> dict[str, Any]:
     """Return what `change` changes."""
     return {"name": one.name, "description": one.description, "tags": list(one.tags)}
 
@@ -166,18 +168,18 @@ def checked_key(key: str) -> str:
     return key
 
 
-def _facts(name: str, description: str, tags: Iterable[str]) -> dict[str, Any]:
-    if not (name := line(name, "name", 100)):
+def _checked_metadata(name: str, description: str, tags: Iterable[str]) -> dict[str, Any]:
+    if not (name := checked_line(name, "name", 100)):
         raise Invalid("name", _("Give it a name."))
-    return {"name": name, "description": line(description, "description", 500), "tags": checked_tags(tags)}
+    return {"name": name, "description": checked_line(description, "description", 500), "tags": checked_tags(tags)}
 
 
-def line(text: str, field: str, longest: int) -> str:
+def checked_line(text: str, field: str, longest: int) -> str:
     """Return `text` with single spaces. Raises Invalid if it is too long or holds control characters."""
     text = " ".join(text.split())
     if len(text) > longest:
         raise Invalid(field, _("At most %s characters.") % longest)
-    if CONTROL.search(text):
+    if CONTROL_CHARACTERS.search(text):
         raise Invalid(field, _("Control characters are not allowed here."))
     return text
 
@@ -188,6 +190,6 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
     for tag in found:
         if not isinstance(tag, str) or not TAG.fullmatch(tag):
             raise Invalid("tags", _("“%s” cannot be a tag: use letters, digits, _ and -, at most 30.") % str(tag)[:40])
-    if len(found) > MOST_TAGS:
-        raise Invalid("tags", _("At most %s tags.") % MOST_TAGS)
+    if len(found) > MAX_TAGS:
+        raise Invalid("tags", _("At most %s tags.") % MAX_TAGS)
     return found

@@ -13,9 +13,9 @@ from difflib import SequenceMatcher
 
 from templates_app.content.content import Content, Texts, Variable
 
-AROUND = 3  # unchanged lines shown around a change
-MOST_LINES = 4_000  # of one text, beyond which lines are paired by their place
-LONGEST_LINE = 2_000  # characters, beyond which no words are marked
+CONTEXT_LINES = 3  # unchanged lines shown around a change
+MAX_LINES = 4_000  # of one text, beyond which lines are paired by their place
+MAX_LINE = 2_000  # characters, beyond which no words are marked
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 PARTS = ("subject", "html", "text")
 
@@ -46,7 +46,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Hunk:
     """Rows in a row; `folded` ones are the same on both sides and far from any change."""
 
     rows: tuple[Row, ...]
@@ -54,12 +54,12 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextDiff:
     """One text that differs: of which language ("" for the variables), which part, and its stretches."""
 
     language: str
     part: str
-    stretches: tuple[Stretch, ...] = field(default=())
+    stretches: tuple[Hunk, ...] = field(default=())
 
     @property
     def added(self) -> int:
@@ -72,12 +72,12 @@ class Place:
         return sum(row.kind in {"removed", "changed"} for stretch in self.stretches for row in stretch.rows)
 
 
-def compare(old: Content, new: Content) -> list[Place]:
+def compare(old: Content, new: Content) -> list[TextDiff]:
     """Return every place in which `old` and `new` differ, the default language first, the variables last."""
     first = new.default_language
     languages = sorted(set(old.languages) | set(new.languages), key=lambda one: (one != first, one))
     places = [
-        Place(language, part, stretches(before, after))
+        TextDiff(language, part, hunks_of(before, after))
         for language in languages
         for part in PARTS
         for before, after in [(_text(old, language, part), _text(new, language, part))]
@@ -88,7 +88,7 @@ def compare(old: Content, new: Content) -> list[Place]:
         ("default_language", old.default_language, new.default_language),
     ):
         if before != after:
-            places.append(Place("", name, stretches(before, after)))
+            places.append(TextDiff("", name, hunks_of(before, after)))
     return places
 
 
@@ -107,27 +107,27 @@ def variables_text(variables: Sequence[Variable]) -> str:
     )
 
 
-def stretches(old: str, new: str) -> tuple[Stretch, ...]:
+def hunks_of(old: str, new: str) -> tuple[Hunk, ...]:
     """Return the lines of two texts side by side, those far from a change in folded stretches."""
-    rows = list(rows_of(old.splitlines(), new.splitlines()))
+    rows = list(diff_rows(old.splitlines(), new.splitlines()))
     near = [False] * len(rows)
     for number, row in enumerate(rows):
         if row.kind != "same":
-            for other in range(max(0, number - AROUND), min(len(rows), number + AROUND + 1)):
+            for other in range(max(0, number - CONTEXT_LINES), min(len(rows), number + CONTEXT_LINES + 1)):
                 near[other] = True
-    found: list[Stretch] = []
+    found: list[Hunk] = []
     start = 0
     for end in range(1, len(rows) + 1):
         if end == len(rows) or near[end] != near[start]:
             short = end - start <= 2  # a fold would take as much room
-            found.append(Stretch(tuple(rows[start:end]), folded=not near[start] and not short))
+            found.append(Hunk(tuple(rows[start:end]), folded=not near[start] and not short))
             start = end
     return tuple(found)
 
 
-def rows_of(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
+def diff_rows(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
     """Yield the lines of two texts beside each other."""
-    if max(len(old), len(new)) > MOST_LINES:
+    if max(len(old), len(new)) > MAX_LINES:
         blocks = [("replace", 0, len(old), 0, len(new))]
     else:
         blocks = list(SequenceMatcher(None, old, new).get_opcodes())
@@ -142,14 +142,14 @@ def rows_of(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
             elif after >= new_end:
                 yield Row("removed", Side(before + 1, (Piece(old[before]),)), Side())
             else:
-                left, right = pieces_of(old[before], new[after])
+                left, right = changed_words(old[before], new[after])
                 kind = "same" if old[before] == new[after] else "changed"
                 yield Row(kind, Side(before + 1, left), Side(after + 1, right))
 
 
-def pieces_of(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+def changed_words(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     """Return two lines in pieces, the changed words marked; nothing is marked where little stayed the same."""
-    if old == new or max(len(old), len(new)) > LONGEST_LINE:
+    if old == new or max(len(old), len(new)) > MAX_LINE:
         return (Piece(old),), (Piece(new),)
     left, right = WORDS.findall(old), WORDS.findall(new)
     matcher = SequenceMatcher(None, left, right)

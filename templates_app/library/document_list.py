@@ -16,8 +16,8 @@ from django.utils.translation import gettext, gettext_noop
 
 from templates_app.models import Document, Draft, Project, Version
 
-SIZE = 50  # documents on a page
-REMEMBERED = 5_000  # versions whose languages are remembered
+PAGE_SIZE = 50  # documents on a page
+LANGUAGE_CACHE_SIZE = 5_000  # versions whose languages are remembered
 NEWER, DRAFT, PUBLISHED, NOT_PUBLISHED = (
     gettext_noop("Newer built-in"),
     gettext_noop("Your draft"),
@@ -67,7 +67,7 @@ class Group:
 
 
 @dataclass(slots=True)
-class Catalogue:
+class SearchPage:
     """A page of what was found. `total` counts everything found, `kinds` and `tags` what there is by kind and tag."""
 
     groups: list[Group]
@@ -78,20 +78,22 @@ class Catalogue:
     tags: dict[str, int]
 
 
-def catalogue(user: AbstractBaseUser, *, words: str = "", kind: str = "", tag: str = "", page: int = 1) -> Catalogue:
+def search_documents(
+    user: AbstractBaseUser, *, words: str = "", kind: str = "", tag: str = "", page: int = 1
+) -> SearchPage:
     """Return the page `page` (from 1) of all documents that have every one of the `words`, grouped by project."""
     projects = {project.pk: project for project in Project.objects.all()}
     wanted = words.casefold().split()
-    found = [entry for entry in _entries(projects) if all(word in _haystack(entry, projects) for word in wanted)]
+    found = [entry for entry in _entries(projects) if all(word in _search_text(entry, projects) for word in wanted)]
     kinds = {one: sum(entry.kind == one for _, entry in found) for one in Document.Kind.values}
     tags: dict[str, int] = {}
     for _, entry in found:
         for one in entry.tags:
             tags[one] = tags.get(one, 0) + 1
     chosen = [(pk, entry) for pk, entry in found if (not kind or entry.kind == kind) and (not tag or tag in entry.tags)]
-    pages = max(1, -(-len(chosen) // SIZE))
+    pages = max(1, -(-len(chosen) // PAGE_SIZE))
     page = min(max(1, page), pages)
-    shown = chosen[(page - 1) * SIZE : page * SIZE]
+    shown = chosen[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     rows = {row.entry.pk: row for row in rows_of([entry for _, entry in shown], user)}
     groups: dict[int, Group] = {}
     for project_pk, entry in shown:
@@ -100,7 +102,7 @@ def catalogue(user: AbstractBaseUser, *, words: str = "", kind: str = "", tag: s
         full = {project_pk for project_pk, _ in found}
         groups |= {pk: Group(project) for pk, project in projects.items() if pk not in full}
     tags = dict(sorted(tags.items(), key=lambda pair: (-pair[1], pair[0])))
-    return Catalogue(list(groups.values()), len(chosen), page, pages, kinds, tags)
+    return SearchPage(list(groups.values()), len(chosen), page, pages, kinds, tags)
 
 
 def _entries(projects: dict[int, Project]) -> Iterable[tuple[int, Entry]]:
@@ -112,7 +114,7 @@ def _entries(projects: dict[int, Project]) -> Iterable[tuple[int, Entry]]:
         yield project, Entry(pk, kind, key, name, description, tuple(tags), projects[project].key)
 
 
-def _haystack(found: tuple[int, Entry], projects: dict[int, Project]) -> str:
+def _search_text(found: tuple[int, Entry], projects: dict[int, Project]) -> str:
     """Return the text in which words are looked for; in Python, because SQLite knows no case beyond ASCII."""
     project, entry = projects[found[0]], found[1]
     parts = (entry.full_key, entry.name, entry.description, *entry.tags, project.name, *project.tags)
@@ -186,6 +188,6 @@ def languages_of(versions: Sequence[Version]) -> dict[str, tuple[str, ...]]:
             fresh[digest] = (default, *sorted(set(content["languages"]) - {default}))
     with _lock:
         _languages.update(fresh)
-        while len(_languages) > REMEMBERED:
+        while len(_languages) > LANGUAGE_CACHE_SIZE:
             _languages.popitem(last=False)
     return {**dict.fromkeys(wanted, ()), **found, **fresh}

@@ -27,7 +27,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class MergedPlace:
+class MergedText:
     """One text that differs among the three: of which language, which part, and its chunks."""
 
     language: str
@@ -45,7 +45,7 @@ class MergedPlace:
         return sum(chunk.kind == "theirs" for chunk in self.chunks)
 
 
-def three_way(base: Content, theirs: Content, yours: Content) -> list[MergedPlace]:
+def three_way(base: Content, theirs: Content, yours: Content) -> list[MergedText]:
     """Return every text in which one of the two differs from the base, the default language first."""
     first = yours.default_language
     languages = sorted({*base.languages, *theirs.languages, *yours.languages}, key=lambda one: (one != first, one))
@@ -54,11 +54,11 @@ def three_way(base: Content, theirs: Content, yours: Content) -> list[MergedPlac
         for part in PARTS:
             texts = [getattr(content.languages.get(language, Texts()), part) for content in (base, theirs, yours)]
             if len(set(texts)) > 1:
-                found.append(MergedPlace(language, part, tuple(chunks(*texts))))
+                found.append(MergedText(language, part, tuple(chunks(*texts))))
     return found
 
 
-def merged(base: Content, theirs: Content, yours: Content) -> Content:
+def merge(base: Content, theirs: Content, yours: Content) -> Content:
     """Return `yours` with all that is new in `theirs` where you changed nothing."""
     languages = dict(yours.languages)
     for place in three_way(base, theirs, yours):
@@ -91,7 +91,7 @@ def chunks(base: str, theirs: str, yours: str) -> Iterator[Chunk]:
     lines = [text.splitlines(keepends=True) for text in (base, theirs, yours)]
     origin, left, right = lines
     at = [0, 0, 0]
-    for start, in_left, in_right, length in _synchronous(origin, left, right):
+    for start, in_left, in_right, length in _common_runs(origin, left, right):
         if (start, in_left, in_right) != tuple(at):
             yield _chunk(origin[at[0] : start], left[at[1] : in_left], right[at[2] : in_right])
         if length:
@@ -112,7 +112,7 @@ def _chunk(base: Sequence[str], theirs: Sequence[str], yours: Sequence[str]) -> 
     return Chunk(kind, tuple(base), tuple(theirs), tuple(yours))
 
 
-def _synchronous(base: Sequence[str], left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
+def _common_runs(base: Sequence[str], left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
     """Yield the stretches that are in all three: where each begins in them, and its length. The last is empty."""
     in_left = SequenceMatcher(None, base, left).get_matching_blocks()
     in_right = SequenceMatcher(None, base, right).get_matching_blocks()

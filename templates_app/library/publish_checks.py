@@ -16,7 +16,7 @@ from templates_app import bundles, part_usage
 from templates_app.content.content import Content
 from templates_app.engine.engine import Bundle, Rendered
 from templates_app.engine.template_errors import Problem, explain
-from templates_app.lint.lint import Finding, inspect
+from templates_app.lint.lint import Finding, lint_mail
 from templates_app.models import Document
 from templates_app.sandbox import client
 
@@ -45,51 +45,55 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PublishReport:
     """What was found: `failures` refuse publishing, `warnings` are worth a look."""
 
     failures: list[Failure]
     warnings: list[Finding]
 
 
-def failures(document: Document, content: Content) -> list[Failure]:
+def publish_failures(document: Document, content: Content) -> list[Failure]:
     """Return all that would fail if `content` were published as `document`."""
-    return report(document, content).failures
+    return check_publishing(document, content).failures
 
 
-def report(document: Document, content: Content) -> Report:
+def check_publishing(document: Document, content: Content) -> PublishReport:
     """Return what is wrong with `content`, were it published as `document`.
 
     A template is tried with its samples, and what comes out is inspected. A part is tried with each published template
     that uses it; if none does, it is only read.
     """
-    found = Report([], [])
+    found = PublishReport([], [])
     if document.kind == Document.Kind.TEMPLATE:
-        _try(document, content, bundles.bundle_of(document, content), found, inspected=True)
+        _check_template(document, content, bundles.bundle_of(document, content), found, inspected=True)
         return found
     using = [(one, one.published.read()) for one in part_usage.templates_using(document) if one.published]
     for template, said in using:
-        _try(template, said, bundles.bundle_of(template, said, part=(document, content)), found, inspected=False)
+        _check_template(
+            template, said, bundles.bundle_of(template, said, part=(document, content)), found, inspected=False
+        )
     if not using:
         found.failures.extend(
-            _failure(document, problem, "", language) for language, problem in unreadable(document.full_key, content)
+            _failure(document, problem, "", language) for language, problem in syntax_errors(document.full_key, content)
         )
     return found
 
 
-def _try(document: Document, content: Content, bundle: Bundle, found: Report, *, inspected: bool) -> None:
+def _check_template(
+    document: Document, content: Content, bundle: Bundle, found: PublishReport, *, inspected: bool
+) -> None:
     trials = [
         (name, values, language)
         for name, values in samples_of(document, content).items()
         for language in languages_of(content)
     ]
     findings: dict[Finding, str] = {}
-    for outcome in client.try_all(bundle, trials):
+    for outcome in client.render_all(bundle, trials):
         found.failures.extend(
             _failure(document, problem, outcome.name, outcome.language) for problem in outcome.problems
         )
         if inspected and outcome.rendered is not None:
-            for finding in inspect_rendered(document.tags, content, bundle, outcome.rendered):
+            for finding in lint_rendered(document.tags, content, bundle, outcome.rendered):
                 findings.setdefault(finding, outcome.name)
     for finding, sample in findings.items():
         if finding.level == "error":
@@ -99,12 +103,12 @@ def _try(document: Document, content: Content, bundle: Bundle, found: Report, *,
             found.warnings.append(finding)
 
 
-def inspect_rendered(tags: Collection[str], content: Content, bundle: Bundle, rendered: Rendered) -> list[Finding]:
+def lint_rendered(tags: Collection[str], content: Content, bundle: Bundle, rendered: Rendered) -> list[Finding]:
     """Return what `inspect` finds in what `bundle` became; `tags` are the template's."""
     parts = [
         text for part in bundle.parts.values() for texts in part.languages.values() for text in (texts.html, texts.text)
     ]
-    return inspect(
+    return lint_mail(
         rendered,
         tags,
         content.variables,
@@ -115,7 +119,7 @@ def inspect_rendered(tags: Collection[str], content: Content, bundle: Bundle, re
     )
 
 
-def unreadable(key: str, content: Content) -> Iterator[tuple[str, Problem]]:
+def syntax_errors(key: str, content: Content) -> Iterator[tuple[str, Problem]]:
     """Yield what Jinja cannot read in the part `key`, each with its language.
 
     Reading is cheap, other than compiling, and needs no process of its own.

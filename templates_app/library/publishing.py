@@ -19,23 +19,23 @@ from django.utils.translation import gettext as _
 
 from templates_app.compiled_cache import change_number, record_change
 from templates_app.content.content import Content
-from templates_app.library.merging import merged
-from templates_app.library.publish_checks import Failure, failures
+from templates_app.library.merging import merge
+from templates_app.library.publish_checks import Failure, publish_failures
 from templates_app.models import Document, Draft, Version
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 NOTE_LENGTH = 500
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-TRIES = 3  # how often everything is rendered again because others published meanwhile
+CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+MAX_ATTEMPTS = 3  # how often everything is rendered again because others published meanwhile
 
 
-class KeepingError(Exception):
+class LibraryError(Exception):
     """A change to the template store was refused. The text says why, to the person who asked for it."""
 
 
-class Refused(KeepingError):
+class PublishRefused(LibraryError):
     """Publishing would break a mail; `problems` names each sample that does not render, at least one."""
 
     def __init__(self, problems: Sequence[Failure]) -> None:
@@ -44,7 +44,7 @@ class Refused(KeepingError):
         self.add_note(str(self.problems[0]))
 
 
-class Conflict(KeepingError):
+class Conflict(LibraryError):
     """Somebody else was quicker: `theirs` is what is stored now, by `version` (published) or else by another tab."""
 
     def __init__(self, theirs: Content, *, version: Version | None = None, draft: Draft | None = None) -> None:
@@ -58,7 +58,7 @@ class Conflict(KeepingError):
         self.draft = draft
 
 
-class NothingToPublish(KeepingError):
+class NothingToPublish(LibraryError):
     """The published version says exactly this already."""
 
 
@@ -164,7 +164,7 @@ def reset_to_builtin(
     """Publish what the program brought along, as a new version. Raises as `publish` does; KeepingError without one."""
     builtin = newest_builtin(document)
     if builtin is None:
-        raise KeepingError(_("This template did not come with the program."))
+        raise LibraryError(_("This template did not come with the program."))
     note = note or _("Reset to the built-in text of version %s") % builtin.number
     return _publish(document, user, builtin.read(), note, based_on, origin=builtin)
 
@@ -185,17 +185,17 @@ def _publish(
     *,
     origin: Version | None,
 ) -> Version:
-    for _attempt in range(TRIES):
+    for _attempt in range(MAX_ATTEMPTS):
         state = change_number()
-        _check(document, content, based_on)
-        problems = failures(document, content)
+        _check_base(document, content, based_on)
+        problems = publish_failures(document, content)
         if problems:
-            raise Refused(problems)
+            raise PublishRefused(problems)
         with transaction.atomic():
             locked = Document.objects.select_for_update().filter(pk=document.pk).first()
             if locked is None:
                 raise Gone
-            _check(locked, content, based_on)
+            _check_base(locked, content, based_on)
             if (
                 change_number(lock=True) != state
             ):  # a part that this uses, or a template that uses this part, is another now
@@ -206,10 +206,10 @@ def _publish(
             record_change()
         document.published = version
         return version
-    raise KeepingError(_("Others are publishing right now. Try again in a moment."))
+    raise LibraryError(_("Others are publishing right now. Try again in a moment."))
 
 
-def _check(document: Document, content: Content, based_on: Version | None) -> None:
+def _check_base(document: Document, content: Content, based_on: Version | None) -> None:
     published = _published(document)
     if published != based_on:
         raise Conflict(published.read() if published else Content(), version=published)
@@ -225,14 +225,14 @@ def add_version(
     builtin = newest_builtin(document)
     is_builtin = builtin is not None and builtin.digest == content.digest  # edited back: it follows the program again
     base = (origin if origin.is_builtin else origin.base) if origin else None
-    if builtin and base and merged(base.read(), builtin.read(), content) == content:
+    if builtin and base and merge(base.read(), builtin.read(), content) == content:
         base = builtin  # all that is new in it has been taken over
     version = Version.objects.create(
         document=document,
         number=highest + 1,
         content=content.as_json(),
         digest=content.digest,
-        note=CONTROL.sub("", " ".join(note.split()))[:NOTE_LENGTH],
+        note=CONTROL_CHARACTERS.sub("", " ".join(note.split()))[:NOTE_LENGTH],
         author_id=user.pk if user else None,
         author_name=str(user)[:254] if user else "",
         is_builtin=is_builtin,

@@ -14,17 +14,17 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from templates_app.compiled_cache import change_number, record_change
-from templates_app.content.content import NAME, RESERVED
-from templates_app.library.catalogue import ChangedMeanwhile, Invalid, Protected, line
-from templates_app.library.publishing import Gone, KeepingError
+from templates_app.content.content import RESERVED, VARIABLE_NAME
+from templates_app.library.catalogue import EditConflict, Invalid, Protected, checked_line
+from templates_app.library.publishing import Gone, LibraryError
 from templates_app.models import Document, Sample, SharedValue, Version
 
-MOST_VALUES = 100_000  # characters of JSON
-DEEPEST = 20
+MAX_VALUES = 100_000  # characters of JSON
+MAX_DEPTH = 20
 UNSTORABLE = re.compile(
     r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]"
 )  # NUL, which JSON writes so, and halves of characters
-ALWAYS_THERE = frozenset({"brand_name", "brand_address", "brand_color"})  # the built-in layout uses them
+REQUIRED_SHARED_VALUES = frozenset({"brand_name", "brand_address", "brand_color"})  # the built-in layout uses them
 
 
 # ---------------------------------------------------------------- samples
@@ -51,10 +51,10 @@ def change_sample(sample: Sample, was: dict[str, Any], *, name: str, values: obj
         with transaction.atomic():
             stored = Sample.objects.select_for_update().filter(pk=sample.pk).first()
             if stored is None:
-                raise KeepingError(_("This sample was deleted meanwhile."))
+                raise LibraryError(_("This sample was deleted meanwhile."))
             now = {"name": stored.name, "values": stored.values}
             if now not in (was, wanted):
-                raise ChangedMeanwhile(now)
+                raise EditConflict(now)
             if now != wanted:
                 Sample.objects.filter(pk=sample.pk).update(**wanted, is_builtin=False)
     except IntegrityError as error:
@@ -71,15 +71,15 @@ def delete_sample(sample: Sample) -> None:
 
 def checked_name(name: str) -> str:
     """Return the name of a sample, spaces made single. Raises Invalid."""
-    if not (name := line(name, "name", 100)):
+    if not (name := checked_line(name, "name", 100)):
         raise Invalid("name", _("Give it a name."))
     return name
 
 
-def values_from(text: str) -> dict[str, Any]:
+def parse_values(text: str) -> dict[str, Any]:
     """Return the values that a person typed as JSON. Raises Invalid naming line and column."""
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        found = json.loads(text, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
         place = _("Line %(line)s, column %(column)s") % {"line": error.lineno, "column": error.colno}
         raise Invalid("values", f"{place}: {error.msg}.") from error
@@ -88,7 +88,7 @@ def values_from(text: str) -> dict[str, Any]:
     return checked_values(found)
 
 
-def _no_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise ValueError(name)  # NaN and Infinity are not JSON
 
 
@@ -96,14 +96,14 @@ def checked_values(values: object) -> dict[str, Any]:
     """Return `values` if they are a JSON object of at most 100,000 characters. Raises Invalid."""
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise Invalid("values", _('Write an object: {"name": value, ...}.'))
-    if _depth(values) > DEEPEST:
-        raise Invalid("values", _("Lists and objects may lie at most %s deep within one another.") % DEEPEST)
+    if _depth(values) > MAX_DEPTH:
+        raise Invalid("values", _("Lists and objects may lie at most %s deep within one another.") % MAX_DEPTH)
     try:
         text = json.dumps(values, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise Invalid("values", _("Only text, numbers, true, false, null, lists and objects can be values.")) from error
-    if len(text) > MOST_VALUES:
-        raise Invalid("values", _("At most %s characters.") % f"{MOST_VALUES:,}")
+    if len(text) > MAX_VALUES:
+        raise Invalid("values", _("At most %s characters.") % f"{MAX_VALUES:,}")
     if UNSTORABLE.search(text):
         raise Invalid("values", _("It contains a character that cannot be stored."))
     return values
@@ -112,7 +112,7 @@ def checked_values(values: object) -> dict[str, Any]:
 def _depth(values: object) -> int:
     """Return how deep lists and objects lie within one another, without recursion; no further than `DEEPEST`."""
     level, depth = [values], 0
-    while level and depth <= DEEPEST:
+    while level and depth <= MAX_DEPTH:
         level = [
             inner
             for one in level
@@ -128,14 +128,16 @@ def _depth(values: object) -> int:
 
 def create_shared_value(*, name: str, value: str, description: str = "") -> SharedValue:
     """Return a new value that every template can use. Raises Invalid."""
-    if not NAME.fullmatch(name):
+    if not VARIABLE_NAME.fullmatch(name):
         raise Invalid("name", _("Use small letters, digits and _, not beginning with a digit, at most 50."))
     if name in RESERVED or name == "base_url":
         raise Invalid("name", _("“%s” has a meaning of its own in templates.") % name)
     try:
         with transaction.atomic():
             made = SharedValue.objects.create(
-                name=name, value=line(value, "value", 500), description=line(description, "description", 200)
+                name=name,
+                value=checked_line(value, "value", 500),
+                description=checked_line(description, "description", 200),
             )
             record_change()
     except IntegrityError as error:
@@ -145,13 +147,13 @@ def create_shared_value(*, name: str, value: str, description: str = "") -> Shar
 
 def change_shared_value(shared: SharedValue, was: str, value: str) -> None:
     """Write a shared value anew if it still `was` so. Raises Invalid, ChangedMeanwhile."""
-    wanted = line(value, "value", 500)
+    wanted = checked_line(value, "value", 500)
     with transaction.atomic():
         stored = SharedValue.objects.select_for_update().filter(pk=shared.pk).first()
         if stored is None:
-            raise KeepingError(_("This value was deleted meanwhile."))
+            raise LibraryError(_("This value was deleted meanwhile."))
         if stored.value not in (was, wanted):
-            raise ChangedMeanwhile({"value": stored.value})
+            raise EditConflict({"value": stored.value})
         if stored.value != wanted:
             SharedValue.objects.filter(pk=shared.pk).update(value=wanted)
             record_change()
@@ -160,17 +162,17 @@ def change_shared_value(shared: SharedValue, was: str, value: str) -> None:
 
 def delete_shared_value(shared: SharedValue) -> None:
     """Delete a shared value. Raises Protected if the built-in layout needs it, KeepingError if a text names it."""
-    if shared.name in ALWAYS_THERE:
+    if shared.name in REQUIRED_SHARED_VALUES:
         raise Protected(_("The built-in layout uses this value. It can be changed, but not deleted."))
     with transaction.atomic():
         change_number(lock=True)  # or a text that names it could be published between the look and the deletion
-        if _is_named(shared.name):
-            raise KeepingError(_("A published text uses “%s”. Take it out there first.") % shared.name)
+        if _is_used(shared.name):
+            raise LibraryError(_("A published text uses “%s”. Take it out there first.") % shared.name)
         shared.delete()
         record_change()
 
 
-def _is_named(name: str) -> bool:
+def _is_used(name: str) -> bool:
     """Return whether a published text has the word in it, be it as a variable or not."""
     word = re.compile(rf"\b{name}\b")
     published = Version.objects.filter(pk__in=Document.objects.filter(published__isnull=False).values("published"))

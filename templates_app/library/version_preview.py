@@ -19,18 +19,18 @@ from templates_app.library.publish_checks import samples_of
 from templates_app.models import Document
 from templates_app.sandbox import client
 
-POLICY = (
+FRAME_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'; base-uri 'none'; "
     "form-action 'none'"
 )
 # Chromium connects to the host of a frame before it refuses the frame, and to that of <link rel="preconnect">.
-CONNECTING = re.compile(r"<(?=(?:link|iframe|frame|fencedframe|object|embed|portal)[\s/>])", re.IGNORECASE)
+CONNECTING_TAG = re.compile(r"<(?=(?:link|iframe|frame|fencedframe|object|embed|portal)[\s/>])", re.IGNORECASE)
 # A new window is what the sandbox refuses, so a link with this target does nothing. The first <base> counts.
-HEAD = '<!doctype html><meta charset="utf-8"><base target="_blank">'
+FRAME_HEAD = '<!doctype html><meta charset="utf-8"><base target="_blank">'
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
+class VersionPreview:
     """What came of a version with a sample. `inside` is the template in which a part is shown, if it is in one."""
 
     rendered: Rendered | None
@@ -40,14 +40,14 @@ class Showing:
     inside: Document | None = None
 
 
-def show(
+def preview_version(
     document: Document,
     content: Content,
     *,
     sample: str = "",
     language: str = "",
     using: Sequence[Document] | None = None,
-) -> Showing:
+) -> VersionPreview:
     """Render `content` with the sample of that name, the first one where there is none of it.
 
     A part is shown in the first of the published templates `using` it (looked up if they are not given); one that none
@@ -58,17 +58,17 @@ def show(
     if document.kind == Document.Kind.PART:
         using = part_usage.templates_using(document) if using is None else using
         if not using:
-            return Showing(None, (), "", ())
+            return VersionPreview(None, (), "", ())
         template = using[0]
         of_template = template.published.read() if template.published else Content()
         bundle = bundles.bundle_of(template, of_template, part=(document, content))
     values: Mapping[str, Mapping[str, Any]] = samples_of(template, of_template)
     name = sample if sample in values else next(iter(values))
-    outcome = client.try_out(bundle, values[name], language)
+    outcome = client.render_one(bundle, values[name], language)
     inside = template if template is not document else None
-    return Showing(outcome.rendered, tuple(outcome.problems), name, tuple(values), inside)
+    return VersionPreview(outcome.rendered, tuple(outcome.problems), name, tuple(values), inside)
 
 
-def framed(html: str) -> str:
+def frame_document(html: str) -> str:
     """Return the document for the frame."""
-    return HEAD + CONNECTING.sub("<x-", html)
+    return FRAME_HEAD + CONNECTING_TAG.sub("<x-", html)

@@ -15,19 +15,19 @@ import lxml.etree
 import lxml.html
 from django.utils.translation import gettext as _
 
-from templates_app.lint.mail_clients import FACTS, Fact
+from templates_app.lint.mail_clients import LIMITATIONS, Limitation
 
-LEFTOVER = re.compile(r"\{\{.{0,40}|\{%.{0,40}|\{#.{0,40}|\S{0,20}\s?\}\}|\S{0,20}\s?%\}")
+UNRENDERED_MARKUP = re.compile(r"\{\{.{0,40}|\{%.{0,40}|\{#.{0,40}|\S{0,20}\s?\}\}|\S{0,20}\s?%\}")
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 DECLARATION = re.compile(r"(?:^|[{};])\s*(-{0,2}[a-zA-Z][\w-]*)\s*:\s*((?:[^;{}\"'(]|\"[^\"]*\"|'[^']*'|\([^)]*\))*)")
-RULE = re.compile(r"@([a-z-]+)", re.IGNORECASE)
+AT_RULE = re.compile(r"@([a-z-]+)", re.IGNORECASE)
 HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
-LOCAL = (".local", ".localhost", ".internal", ".invalid", ".test", ".lan")
-FINE_SCHEMES = {"mailto", "tel", "sms"}
+LOCAL_ENDINGS = (".local", ".localhost", ".internal", ".invalid", ".test", ".lan")
+SAFE_SCHEMES = {"mailto", "tel", "sms"}
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class HtmlFinding:
     """Something in the HTML. `line` is the source's, 0 if it cannot be told."""
 
     message: str
@@ -36,7 +36,7 @@ class Trouble:
     help_url: str = ""
 
 
-class Page:
+class HtmlDocument:
     """Rendered HTML, with the source that it came from and the platform's own address."""
 
     def __init__(self, html: str, source: str, base_url: str) -> None:
@@ -49,7 +49,7 @@ class Page:
         except lxml.etree.ParserError:  # nothing but comments
             self.root = lxml.html.document_fromstring(b"<p></p>")
 
-    def troubles(self) -> list[Trouble]:
+    def troubles(self) -> list[HtmlFinding]:
         """Return all that is wrong."""
         found = [*self.leftovers(), *self.link_troubles(), *self.image_troubles(), *self.dropped()]
         return list(dict.fromkeys(found))
@@ -78,21 +78,21 @@ class Page:
 
     # ---------------------------------------------------------------- leftovers
 
-    def leftovers(self) -> Iterator[Trouble]:
+    def leftovers(self) -> Iterator[HtmlFinding]:
         """Give marks of the template that were not replaced."""
         shown = [text for text, _element in self.texts()]
         for element in self.elements():
             shown += [value for name, value in element.attrib.items() if name != "style"]
         for text in shown:
-            match = LEFTOVER.search(text)
+            match = UNRENDERED_MARKUP.search(text)
             if match:
                 message = _("“%(snippet)s” is left in the mail: marks of the template that were not replaced.")
                 snippet = match.group().strip()
-                yield Trouble(message % {"snippet": snippet}, line_of(self.source, snippet), is_error=True)
+                yield HtmlFinding(message % {"snippet": snippet}, line_of(self.source, snippet), is_error=True)
 
     # ---------------------------------------------------------------- addresses
 
-    def link_troubles(self) -> Iterator[Trouble]:
+    def link_troubles(self) -> Iterator[HtmlFinding]:
         """Give links that lead nowhere or are not secret on their way."""
         for element in self.root.iter("a", "area"):
             address = element.get("href")
@@ -100,7 +100,7 @@ class Page:
                 continue
             yield from self.address_troubles(address.strip())
 
-    def image_troubles(self) -> Iterator[Trouble]:
+    def image_troubles(self) -> Iterator[HtmlFinding]:
         """Give images that cannot be loaded, or say nothing to those who do not see them."""
         for number, image in enumerate(self.root.iter("img"), start=1):
             address = (image.get("src") or "").strip()
@@ -108,11 +108,11 @@ class Page:
             if image.get("alt") is None:
                 shown = address if len(address) < 80 else f"{address[:79]}…"
                 message = _('The image %(address)s has no alt text; alt="" says that it is only decoration.')
-                yield Trouble(message % {"address": shown}, line)
+                yield HtmlFinding(message % {"address": shown}, line)
             if not address.startswith(("data:", "cid:")):
                 yield from self.address_troubles(address)
 
-    def address_troubles(self, address: str) -> Iterator[Trouble]:
+    def address_troubles(self, address: str) -> Iterator[HtmlFinding]:
         """Give what is wrong with one address of a link or an image."""
         shown = address if len(address) < 80 else f"{address[:79]}…"
         line = line_of(self.source, address) if address else 0
@@ -125,25 +125,25 @@ class Page:
             host = (parts.hostname or "").rstrip(".")
             _port = parts.port
         except ValueError:
-            yield Trouble(_("“%(address)s” is not a web address.") % {"address": shown}, line, is_error=True)
+            yield HtmlFinding(_("“%(address)s” is not a web address.") % {"address": shown}, line, is_error=True)
             return
-        if parts.scheme in FINE_SCHEMES:
+        if parts.scheme in SAFE_SCHEMES:
             return
         if parts.scheme not in {"http", "https"}:
-            if LEFTOVER.search(address):
+            if UNRENDERED_MARKUP.search(address):
                 return  # said already
             message = _("“%(address)s” leads nowhere from a mail; write the whole address, with https://.")
-            yield Trouble(message % {"address": shown}, line, is_error=True)
+            yield HtmlFinding(message % {"address": shown}, line, is_error=True)
             return
         problem = host_problem(host)
         if problem:
-            yield Trouble(problem % {"host": host, "address": shown}, line, is_error=not host)
+            yield HtmlFinding(problem % {"host": host, "address": shown}, line, is_error=not host)
         elif parts.scheme == "http":
-            yield Trouble(_("%(address)s does not begin with https.") % {"address": shown}, line)
+            yield HtmlFinding(_("%(address)s does not begin with https.") % {"address": shown}, line)
 
     # ---------------------------------------------------------------- what mail programs drop
 
-    def dropped(self) -> Iterator[Trouble]:
+    def dropped(self) -> Iterator[HtmlFinding]:
         """Give one trouble for each known fact that applies, however often."""
         tags = {element.tag for element in self.elements() if not is_harmless_link(element)}
         images = [(image.get("src") or "").strip().lower() for image in self.root.iter("img")]
@@ -154,15 +154,17 @@ class Page:
             for css in (*styles, *sheets)
             for name, value in DECLARATION.findall(css)
         ]
-        rules = {name.lower() for sheet in sheets for name in RULE.findall(sheet)}
-        for fact in FACTS:
+        rules = {name.lower() for sheet in sheets for name in AT_RULE.findall(sheet)}
+        for fact in LIMITATIONS:
             if applies(fact, tags, declared, rules, images):
                 message = _("%(sentence)s Dropped by %(programs)s.")
                 words = {"sentence": str(fact.sentence), "programs": ", ".join(fact.dropped_by)}
-                yield Trouble(message % words, line_of_fact(self.source, fact), help_url=fact.source)
+                yield HtmlFinding(message % words, line_of_fact(self.source, fact), help_url=fact.source)
 
 
-def applies(fact: Fact, tags: set[str], declared: list[tuple[str, str]], rules: set[str], images: list[str]) -> bool:
+def applies(
+    fact: Limitation, tags: set[str], declared: list[tuple[str, str]], rules: set[str], images: list[str]
+) -> bool:
     """Return whether the fact is about this page."""
     if fact.kind == "element":
         return fact.name in tags
@@ -195,17 +197,17 @@ def host_problem(host: str) -> str:
         pass
     else:
         reachable = address.is_global
-        return _("%(host)s is a bare address; spam filters do not trust it.") if reachable else unreachable()
+        return _("%(host)s is a bare address; spam filters do not trust it.") if reachable else unreachable_message()
     try:
         name = host.encode("idna").decode().lower()
     except UnicodeError:
         return _("%(host)s is not a host name.")
-    if "." not in name or name.endswith(LOCAL):
-        return unreachable()
+    if "." not in name or name.endswith(LOCAL_ENDINGS):
+        return unreachable_message()
     return "" if HOST.fullmatch(name) else _("%(host)s is not a host name.")
 
 
-def unreachable() -> str:
+def unreachable_message() -> str:
     """Return what to say of a host that only this network knows."""
     return _("%(host)s cannot be reached by those who read the mail.")
 
@@ -225,7 +227,7 @@ def line_of_tag(source: str, tag: str, number: int) -> int:
     return source.count("\n", 0, places[min(number, len(places)) - 1]) + 1 if places else 0
 
 
-def line_of_fact(source: str, fact: Fact) -> int:
+def line_of_fact(source: str, fact: Limitation) -> int:
     """Return the line on which the thing is written first; 0 if it is not, as when a part brings it."""
     patterns = {
         "element": rf"<{fact.name}\b",

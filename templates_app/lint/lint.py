@@ -14,21 +14,21 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from templates_app.content.content import Content, Variable
-from templates_app.lint.html import LEFTOVER, Page, Trouble, line_of
+from templates_app.lint.html import UNRENDERED_MARKUP, HtmlDocument, HtmlFinding, line_of
 from templates_app.lint.mail_clients import CLIPPED
 from templates_app.lint.source import names_in
 
-ALWAYS_THERE = frozenset({"language", "base_url"})
-GMAIL_CLIPS = 102_000  # bytes of HTML
-POSTAL = "brand_address"  # the shared value
-BULK = "bulk"  # the tag of templates that go to many people
+BUILTIN_NAMES = frozenset({"language", "base_url"})
+GMAIL_CLIP_SIZE = 102_000  # bytes of HTML
+POSTAL_ADDRESS = "brand_address"  # the shared value
+BULK_TAG = "bulk"  # the tag of templates that go to many people
 UNSUBSCRIBE = re.compile(
     r"unsubscri|opt[-_ ]?out|abmeld|abbestell|austrag|d[ée]sabonn|d[ée]sinscri|darse de baja|uitschrij", re.IGNORECASE
 )
 ADDRESS = re.compile(r"https?://\S+")
 
 
-class Output(Protocol):
+class RenderedOutput(Protocol):
     """What a template became: `engine.Rendered` and `rendering.RenderedMail` both are that."""
 
     @property
@@ -60,8 +60,8 @@ class Finding:
     language: str = ""
 
 
-def inspect(
-    rendered: Output,
+def lint_mail(
+    rendered: RenderedOutput,
     tags: Collection[str],
     variables: Iterable[Variable],
     source: Content,
@@ -80,7 +80,7 @@ def inspect(
         *variable_findings(rendered.language, list(variables), source, set(shared), parts),
         *text_findings(rendered, source),
         *html_findings(rendered, source, base_url),
-        *(bulk_findings(rendered, source, shared, parts) if BULK in tags else []),
+        *(bulk_findings(rendered, source, shared, parts) if BULK_TAG in tags else []),
     ]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != "error")
 
@@ -101,7 +101,7 @@ def variable_findings(
         ("text", body.text, body_language),
     ):
         for name, use in names_in(text).items():
-            if name in declared | shared | ALWAYS_THERE:
+            if name in declared | shared | BUILTIN_NAMES:
                 continue
             if use.guarded:
                 message = _("%(name)s is not a variable of this template, so it is never defined.") % {"name": name}
@@ -124,7 +124,7 @@ def variable_findings(
 # ---------------------------------------------------------------- subject and text
 
 
-def text_findings(rendered: Output, source: Content) -> list[Finding]:
+def text_findings(rendered: RenderedOutput, source: Content) -> list[Finding]:
     """Return what is wrong with the subject and the plain text."""
     found, language = [], rendered.language
     if not rendered.subject.strip():
@@ -138,25 +138,25 @@ def text_findings(rendered: Output, source: Content) -> list[Finding]:
     if body.text:  # derived from the HTML otherwise, where it is found
         places.append(("text", rendered.text, body.text))
     for where, text, written in places:
-        match = LEFTOVER.search(text)
+        match = UNRENDERED_MARKUP.search(text)
         if match:
             line = line_of(written, match.group())
-            found.append(Finding("error", where, line, leftover_text(match.group()), language=language))
+            found.append(Finding("error", where, line, unrendered_message(match.group()), language=language))
     if body.text:
         found += [
-            Finding("warning", "text", line_of(body.text, address), insecure_text(address), language=language)
+            Finding("warning", "text", line_of(body.text, address), insecure_message(address), language=language)
             for address in ADDRESS.findall(rendered.text)
             if address.startswith("http:") and address in body.text
         ]
     return found
 
 
-def leftover_text(snippet: str) -> str:
+def unrendered_message(snippet: str) -> str:
     """Return what to say of template marks in the output."""
     return _("“%(snippet)s” is left in the mail: marks of the template that were not replaced.") % {"snippet": snippet}
 
 
-def insecure_text(address: str) -> str:
+def insecure_message(address: str) -> str:
     """Return what to say of an address without TLS."""
     return _("%(address)s does not begin with https.") % {"address": address}
 
@@ -164,20 +164,22 @@ def insecure_text(address: str) -> str:
 # ---------------------------------------------------------------- HTML
 
 
-def html_findings(rendered: Output, source: Content, base_url: str) -> list[Finding]:
+def html_findings(rendered: RenderedOutput, source: Content, base_url: str) -> list[Finding]:
     """Return what is wrong with the HTML."""
     if not rendered.html.strip():
         return []
     body, _language = source.body_in(rendered.language)
-    found = [finding(trouble, rendered.language) for trouble in Page(rendered.html, body.html, base_url).troubles()]
+    found = [
+        finding(trouble, rendered.language) for trouble in HtmlDocument(rendered.html, body.html, base_url).troubles()
+    ]
     size = len(rendered.html.encode("utf-8", "replace"))
-    if size > GMAIL_CLIPS:
+    if size > GMAIL_CLIP_SIZE:
         message = _("The HTML has %(size)s kB; Gmail hides all beyond 102 kB.") % {"size": f"{size / 1000:,.0f}"}
         found.append(Finding("warning", "html", 0, message, help_url=CLIPPED, language=rendered.language))
     return found
 
 
-def finding(trouble: Trouble, language: str) -> Finding:
+def finding(trouble: HtmlFinding, language: str) -> Finding:
     """Return the finding that a trouble in the HTML is."""
     level = "error" if trouble.is_error else "warning"
     return Finding(level, "html", trouble.line, trouble.message, help_url=trouble.help_url, language=language)
@@ -186,28 +188,32 @@ def finding(trouble: Trouble, language: str) -> Finding:
 # ---------------------------------------------------------------- mails to many
 
 
-def bulk_findings(rendered: Output, source: Content, shared: Mapping[str, str], parts: list[str]) -> list[Finding]:
+def bulk_findings(
+    rendered: RenderedOutput, source: Content, shared: Mapping[str, str], parts: list[str]
+) -> list[Finding]:
     """Return what a mail to many people must have and this one has not."""
     found, language = [], rendered.language
-    page = Page(rendered.html, "", "") if rendered.html.strip() else None
+    page = HtmlDocument(rendered.html, "", "") if rendered.html.strip() else None
     if page and not any(UNSUBSCRIBE.search(f"{address} {words}") for address, words in page.links()):
         message = _("A mail with the tag bulk needs a link to unsubscribe.")
         found.append(Finding("error", "html", 0, message, language=language))
     if not (UNSUBSCRIBE.search(rendered.text) and ADDRESS.search(rendered.text)):
         message = _("The plain text of a mail with the tag bulk needs an address to unsubscribe.")
         found.append(Finding("error", "text", 0, message, language=language))
-    address = plain(shared.get(POSTAL, ""))
+    address = normalized(shared.get(POSTAL_ADDRESS, ""))
     body, _language = source.body_in(language)
-    if not address and any(POSTAL in names_in(text) for text in (body.html, body.text, *parts)):
+    if not address and any(POSTAL_ADDRESS in names_in(text) for text in (body.html, body.text, *parts)):
         message = _("A mail with the tag bulk needs your postal address; the shared value %(name)s is empty so far.")
-        return [*found, Finding("warning", "variables", 0, message % {"name": POSTAL})]
+        return [*found, Finding("warning", "variables", 0, message % {"name": POSTAL_ADDRESS})]
     for where, words in (("html", page.words() if page else None), ("text", rendered.text)):
-        if words is not None and not (address and address in plain(words)):
-            message = _("A mail with the tag bulk needs your postal address: {{ %(name)s }}.") % {"name": POSTAL}
+        if words is not None and not (address and address in normalized(words)):
+            message = _("A mail with the tag bulk needs your postal address: {{ %(name)s }}.") % {
+                "name": POSTAL_ADDRESS
+            }
             found.append(Finding("error", where, 0, message, language=language))
     return found
 
 
-def plain(text: str) -> str:
+def normalized(text: str) -> str:
     """Return the letters and digits of `text`, to find an address however its lines are broken."""
     return re.sub(r"\W+", " ", text).strip().casefold()

@@ -26,7 +26,7 @@ YAHOO = "Yahoo Mail"
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Limitation:
     """One thing that some mail programs drop.
 
     `kind` says where `name` is looked for: ``element``, ``attribute``, ``property`` (of CSS; with a `value`: only that
@@ -42,54 +42,56 @@ class Fact:
     value: str = ""
 
 
-FACTS = (
+LIMITATIONS = (
     # ---------------------------------------------------------------- elements
-    Fact("element", "script", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Scripts never run in a mail."), STRIPPED),
-    Fact("element", "iframe", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Frames are removed; link to it."), STRIPPED),
-    Fact("element", "embed", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Embedded things are removed."), STRIPPED),
-    Fact(
+    Limitation("element", "script", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Scripts never run in a mail."), STRIPPED),
+    Limitation(
+        "element", "iframe", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Frames are removed; link to it."), STRIPPED
+    ),
+    Limitation("element", "embed", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Embedded things are removed."), STRIPPED),
+    Limitation(
         "element",
         "object",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Embedded objects are removed; link to them."),
         f"{FEATURES}/html-object/",
     ),
-    Fact(
+    Limitation(
         "element",
         "video",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Videos are removed; show a picture that links to the film."),
         f"{FEATURES}/html-video/",
     ),
-    Fact(
+    Limitation(
         "element",
         "audio",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Sound is removed; link to it."),
         f"{FEATURES}/html-audio/",
     ),
-    Fact(
+    Limitation(
         "element",
         "svg",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Drawings in the mail itself are removed; use a PNG image."),
         f"{FEATURES}/html-svg/",
     ),
-    Fact(
+    Limitation(
         "element",
         "picture",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Of a picture element only the img inside is shown."),
         f"{FEATURES}/html-picture/",
     ),
-    Fact(
+    Limitation(
         "element",
         "form",
         (OUTLOOK,),
         _("Forms do not work everywhere; link to a page with the form."),
         f"{FEATURES}/html-form/",
     ),
-    Fact(
+    Limitation(
         "element",
         "link",
         (GMAIL, OUTLOOK_WEB, YAHOO),
@@ -97,7 +99,7 @@ FACTS = (
         f"{FEATURES}/html-link/",
     ),
     # ---------------------------------------------------------------- CSS
-    Fact(
+    Limitation(
         "property",
         "display",
         (OUTLOOK,),
@@ -105,7 +107,7 @@ FACTS = (
         f"{FEATURES}/css-display-flex/",
         value=r"(inline-)?flex",
     ),
-    Fact(
+    Limitation(
         "property",
         "display",
         (GMAIL, OUTLOOK, YAHOO),
@@ -113,7 +115,7 @@ FACTS = (
         f"{FEATURES}/css-display-grid/",
         value=r"(inline-)?grid",
     ),
-    Fact(
+    Limitation(
         "property",
         "position",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
@@ -121,7 +123,7 @@ FACTS = (
         f"{FEATURES}/css-position/",
         value=r"absolute|fixed|sticky",
     ),
-    Fact(
+    Limitation(
         "property",
         "float",
         (OUTLOOK,),
@@ -129,7 +131,7 @@ FACTS = (
         f"{FEATURES}/css-float/",
         value=r"left|right|inline-.*",
     ),
-    Fact(
+    Limitation(
         "property",
         "background-image",
         (OUTLOOK,),
@@ -137,7 +139,7 @@ FACTS = (
         f"{FEATURES}/css-background-image/",
         value=r".*url\(.*",
     ),
-    Fact(
+    Limitation(
         "property",
         "background",
         (OUTLOOK,),
@@ -145,77 +147,77 @@ FACTS = (
         f"{FEATURES}/css-background-image/",
         value=r".*url\(.*",
     ),
-    Fact(
+    Limitation(
         "property",
         "animation",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Nothing moves: animations are ignored."),
         f"{FEATURES}/css-animation/",
     ),
-    Fact(
+    Limitation(
         "property",
         "transform",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Nothing is turned or moved: transform is ignored."),
         f"{FEATURES}/css-transform/",
     ),
-    Fact(
+    Limitation(
         "property",
         "filter",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Filters on images are ignored; change the image."),
         f"{FEATURES}/css-filter/",
     ),
-    Fact(
+    Limitation(
         "property",
         "opacity",
         (OUTLOOK, YAHOO),
         _("What should be translucent is shown in full; choose a lighter colour."),
         f"{FEATURES}/css-opacity/",
     ),
-    Fact(
+    Limitation(
         "property",
         "box-shadow",
         (GMAIL_WEB, OUTLOOK, YAHOO),
         _("Shadows are not drawn; a border is."),
         f"{FEATURES}/css-box-shadow/",
     ),
-    Fact(
+    Limitation(
         "property",
         "object-fit",
         (OUTLOOK, YAHOO),
         _("Images are stretched; cut them to size beforehand."),
         f"{FEATURES}/css-object-fit/",
     ),
-    Fact(
+    Limitation(
         "function",
         "var",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("CSS variables have no value; write the value itself."),
         f"{FEATURES}/css-variables/",
     ),
-    Fact(
+    Limitation(
         "function",
         "calc",
         (OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Nothing is calculated; write the value itself."),
         f"{FEATURES}/css-unit-calc/",
     ),
-    Fact(
+    Limitation(
         "function",
         "light-dark",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("The colour is ignored; use @media (prefers-color-scheme: dark)."),
         f"{FEATURES}/css-function-light-dark/",
     ),
-    Fact(
+    Limitation(
         "rule",
         "font-face",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
         _("Fonts are not loaded; the next font in the list is shown."),
         f"{FEATURES}/css-at-font-face/",
     ),
-    Fact(
+    Limitation(
         "rule",
         "import",
         (GMAIL, OUTLOOK_WEB, YAHOO),
@@ -223,9 +225,13 @@ FACTS = (
         f"{FEATURES}/css-at-import/",
     ),
     # ---------------------------------------------------------------- images
-    Fact("image", ".svg", (GMAIL_WEB, OUTLOOK), _("SVG images are not shown; use PNG."), f"{FEATURES}/image-svg/"),
-    Fact("image", ".webp", (OUTLOOK,), _("WebP images are not shown; use PNG or JPEG."), f"{FEATURES}/image-webp/"),
-    Fact(
+    Limitation(
+        "image", ".svg", (GMAIL_WEB, OUTLOOK), _("SVG images are not shown; use PNG."), f"{FEATURES}/image-svg/"
+    ),
+    Limitation(
+        "image", ".webp", (OUTLOOK,), _("WebP images are not shown; use PNG or JPEG."), f"{FEATURES}/image-webp/"
+    ),
+    Limitation(
         "scheme",
         "data",
         (OUTLOOK, "Gmail (iOS)"),

@@ -12,31 +12,31 @@ import jinja2
 from jinja2 import nodes
 
 environment = jinja2.Environment(autoescape=True)  # only parses
-JINJA = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs", "true", "false", "none"})
-BUILT_IN = frozenset({"range", "dict", "namespace", "cycler", "joiner"})  # functions that the engine lets in
+JINJA_NAMES = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs", "true", "false", "none"})
+ENGINE_FUNCTIONS = frozenset({"range", "dict", "namespace", "cycler", "joiner"})  # functions that the engine lets in
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class NameUse:
     """Where a name is used first. `guarded`: it is asked somewhere whether it is there, or said what else to show."""
 
     line: int
     guarded: bool
 
 
-def names_in(source: str) -> dict[str, Use]:
+def names_in(source: str) -> dict[str, NameUse]:
     """Return the names that `source` takes from outside; nothing for a source that is not valid."""
     try:
         tree = environment.parse(source)
-        return uses_in(tree)
+        return free_names(tree)
     except (jinja2.TemplateError, RecursionError):
         return {}
 
 
-def uses_in(tree: nodes.Template) -> dict[str, Use]:
+def free_names(tree: nodes.Template) -> dict[str, NameUse]:
     """Return the names that are read and never set."""
     lines: dict[str, int] = {}
-    known = set(JINJA | BUILT_IN)
+    known = set(JINJA_NAMES | ENGINE_FUNCTIONS)
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load":
             lines[name.name] = min(name.lineno, lines.get(name.name, name.lineno))
@@ -52,4 +52,4 @@ def uses_in(tree: nodes.Template) -> dict[str, Use]:
     for node in tree.find_all((nodes.Test, nodes.Filter)):
         if node.name in {"defined", "undefined", "default", "d"} and isinstance(node.node, nodes.Name):
             asked.add(node.node.name)
-    return {name: Use(lines[name], name in asked) for name in sorted(lines) if name not in known}
+    return {name: NameUse(lines[name], name in asked) for name in sorted(lines) if name not in known}

@@ -28,11 +28,11 @@ from templates_app.engine import jinja_filters
 from templates_app.engine.engine import Bundle, CompiledTemplate, render_bundle
 from templates_app.engine.template_errors import Problem, TemplateError
 
-PROCESSOR = 1  # seconds of a child
-MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
+CPU_SECONDS = 1  # seconds of a child
+MAX_MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
 NICENESS = 5
 READY = b"ready\n"
-LANGUAGES = ("en", "de")  # whose words are read before the first job
+PRELOADED_LANGUAGES = ("en", "de")  # whose words are read before the first job
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that has stopped waiting does not end this process
     os.nice(NICENESS)
-    for language in LANGUAGES:
+    for language in PRELOADED_LANGUAGES:
         jinja_filters.warm_up(language)
     warm = CompiledTemplate(Bundle.from_json(WARM_UP))
     warm.render({})
@@ -49,10 +49,10 @@ def main() -> None:
     gc.freeze()
     with socket.socket(fileno=0) as control:
         control.sendall(READY)
-        Server(control).serve()
+        ForkServer(control).serve()
 
 
-class Server:
+class ForkServer:
     """The jobs that are running, by process id: the job's socket and the moment at which it is killed."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -98,9 +98,9 @@ class Server:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            work(job, life)
+            run_job(job, life)
         except BaseException:  # noqa: BLE001  # whatever it was, the child ends, and its client is told
-            tell(job, {"killed": 0})
+            send_line(job, {"killed": 0})
         finally:
             os._exit(0)
 
@@ -111,7 +111,7 @@ class Server:
             ended, status = os.waitpid(process, os.WNOHANG)
             if ended:
                 if os.WIFSIGNALED(status):
-                    tell(job, {"killed": os.WTERMSIG(status)})
+                    send_line(job, {"killed": os.WTERMSIG(status)})
                 job.close()
                 del self.jobs[process]
             elif now >= until:
@@ -119,22 +119,22 @@ class Server:
                 self.jobs[process] = (job, now + 1.0)
 
 
-def tell(job: socket.socket, answer: dict[str, Any]) -> None:
+def send_line(job: socket.socket, answer: dict[str, Any]) -> None:
     """Send one line, unless nobody listens any more."""
     with contextlib.suppress(OSError):
         job.sendall(json.dumps(answer).encode() + b"\n")
 
 
-def work(job: socket.socket, life: int) -> None:
+def run_job(job: socket.socket, life: int) -> None:
     """Do one job in this child: read it, limit this process, render, answer with a line for each entry."""
     signal.setitimer(signal.ITIMER_REAL, life)  # kills this process also when the server is gone
     order = json.loads(read_all(job))
     bundle = Bundle.from_json(order["bundle"])
     for language in {language for _, _, language in order["entries"]} | set(bundle.content.languages):
         jinja_filters.warm_up(language)
-    limit(job.fileno())
+    apply_limits(job.fileno())
     for name, values, language in order["entries"]:
-        tell(job, {"name": name, **outcome(bundle, values, language)})
+        send_line(job, {"name": name, **render_entry(bundle, values, language)})
 
 
 def read_all(job: socket.socket) -> bytes:
@@ -145,13 +145,13 @@ def read_all(job: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
-def limit(keep: int) -> None:
+def apply_limits(keep: int) -> None:
     """Give up whatever this process does not need to render and to answer on the descriptor `keep`."""
-    memory = begun_with() + MEMORY
+    memory = current_address_space() + MAX_MEMORY
     os.closerange(0, keep)
     os.closerange(keep + 1, 65536 if sys.platform == "linux" else 4096)
     for kind, most in (
-        (resource.RLIMIT_CPU, PROCESSOR),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 0),  # no descriptor can be opened any more; the open one stays
@@ -162,7 +162,7 @@ def limit(keep: int) -> None:
             resource.setrlimit(kind, (most, most))
 
 
-def begun_with() -> int:
+def current_address_space() -> int:
     """Return the bytes of address space that this process has now; 0 where nobody knows."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
@@ -170,18 +170,18 @@ def begun_with() -> int:
         return 0
 
 
-def outcome(bundle: Bundle, values: dict[str, Any], language: str) -> dict[str, Any]:
+def render_entry(bundle: Bundle, values: dict[str, Any], language: str) -> dict[str, Any]:
     """Render and return what became of it, as JSON data."""
     try:
         rendered = render_bundle(bundle, values, language)
     except TemplateError as error:
-        return {"problems": [as_list(problem) for problem in error.problems]}
+        return {"problems": [problem_as_list(problem) for problem in error.problems]}
     except MemoryError:
-        return {"problems": [as_list(Problem(bundle.key, "values", 0, "This needs too much memory."))]}
+        return {"problems": [problem_as_list(Problem(bundle.key, "values", 0, "This needs too much memory."))]}
     return {"rendered": [rendered.subject, rendered.html, rendered.text, rendered.language]}
 
 
-def as_list(problem: Problem) -> list[Any]:
+def problem_as_list(problem: Problem) -> list[Any]:
     """Return a problem as JSON data."""
     return [problem.template, problem.part, problem.line, problem.message]
 

@@ -17,14 +17,14 @@ from templates_app.content.content import Content
 from templates_app.engine.engine import Bundle
 from templates_app.engine.template_errors import Problem
 from templates_app.files.project_files import ENDINGS, FileProblem
-from templates_app.library.publish_checks import inspect_rendered, languages_of, unreadable
+from templates_app.library.publish_checks import languages_of, lint_rendered, syntax_errors
 from templates_app.models import Document
 from templates_app.sandbox import client
-from templates_app.transfer.import_diff import Arrival
+from templates_app.transfer.import_diff import ImportedDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TemplateCheck:
     """A template to be tried. `is_touched`: its own text or samples change, not only a part that it uses."""
 
     key: str
@@ -34,39 +34,41 @@ class Trial:
     is_touched: bool
 
 
-def trial_problems(arrivals: Sequence[Arrival], new_shared: Mapping[str, str]) -> list[FileProblem]:
+def render_problems(arrivals: Sequence[ImportedDocument], new_shared: Mapping[str, str]) -> list[FileProblem]:
     """Return each fault once, with the file that it is in. `new_shared` are shared values that come along."""
     instead = {one.full_key: one.files.content for one in arrivals if one.files.kind == "part" and one.has_text}
     changed = {one.full_key for one in arrivals if one.files.kind == "part" and one.publishes}
     shared = {**new_shared, **bundles.shared_values()}
     found: dict[object, FileProblem] = {}
     read: set[str] = set()
-    for trial in [*own_trials(arrivals), *users_trials(arrivals)]:
+    for trial in [*imported_template_checks(arrivals), *affected_template_checks(arrivals)]:
         parts = bundles.parts_of(trial.content, trial.key, overrides=instead)
         if trial.is_touched or changed & parts.keys():
             read |= parts.keys()
             bundle = Bundle(key=trial.key, content=trial.content, parts=parts, shared=shared)
-            for same, problem in problems_of(trial, bundle, arrivals):
+            for same, problem in check_template(trial, bundle, arrivals):
                 found.setdefault(same, problem)
     for arrival in arrivals:
         if arrival.files.kind == "part" and arrival.full_key in changed - read:
-            for language, fault in unreadable(arrival.full_key, arrival.files.content):
+            for language, fault in syntax_errors(arrival.full_key, arrival.files.content):
                 file = f"{arrival.folder}/{language}.{ENDINGS[fault.part]}"
                 found[fault, language] = FileProblem(file, fault.line, fault.message)
     return list(found.values())
 
 
-def own_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
+def imported_template_checks(arrivals: Sequence[ImportedDocument]) -> Iterator[TemplateCheck]:
     """Give the templates that come along; samples that are stored stay, and must render, too."""
     for arrival in arrivals:
         if arrival.files.kind == "template" and arrival.has_text:
             samples = {name: sample.values for name, sample in arrival.samples.items()} | dict(arrival.files.samples)
             is_touched = arrival.publishes or bool(arrival.changed_samples) or arrival.changes_facts  # a tag, say
             content = arrival.files.content
-            yield Trial(arrival.full_key, content, samples or declared(content), arrival.files.tags, is_touched)
+            yield TemplateCheck(
+                arrival.full_key, content, samples or declared_samples(content), arrival.files.tags, is_touched
+            )
 
 
-def users_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
+def affected_template_checks(arrivals: Sequence[ImportedDocument]) -> Iterator[TemplateCheck]:
     """Give the stored templates that use a part which is changed, and do not come along themselves."""
     coming = {one.full_key for one in arrivals if one.files.kind == "template" and one.has_text}
     users: dict[int, Document] = {}
@@ -77,35 +79,39 @@ def users_trials(arrivals: Sequence[Arrival]) -> Iterator[Trial]:
         if document.full_key not in coming and document.published is not None:
             content = document.published.read()
             samples = {sample.name: sample.values for sample in document.samples.all()}
-            yield Trial(document.full_key, content, samples or declared(content), document.tags, is_touched=False)
+            yield TemplateCheck(
+                document.full_key, content, samples or declared_samples(content), document.tags, is_touched=False
+            )
 
 
-def declared(content: Content) -> dict[str, dict[str, Any]]:
+def declared_samples(content: Content) -> dict[str, dict[str, Any]]:
     """Return what a template without named samples is tried with."""
     return {"": {variable.name: variable.sample for variable in content.variables}}
 
 
-def problems_of(trial: Trial, bundle: Bundle, arrivals: Sequence[Arrival]) -> Iterator[tuple[object, FileProblem]]:
+def check_template(
+    trial: TemplateCheck, bundle: Bundle, arrivals: Sequence[ImportedDocument]
+) -> Iterator[tuple[object, FileProblem]]:
     """Give what is wrong with one template, and by what the same fault with another sample is recognized.
 
     Those that only use a part are rendered, not inspected.
     """
     trials = [(name, values, one) for name, values in trial.samples.items() for one in languages_of(trial.content)]
-    for outcome in client.try_all(bundle, trials):
+    for outcome in client.render_all(bundle, trials):
         problems = list(outcome.problems)
         if trial.is_touched and outcome.rendered is not None:
             problems += [
                 Problem(trial.key, finding.where, finding.line, finding.message)
-                for finding in inspect_rendered(trial.tags, trial.content, bundle, outcome.rendered)
+                for finding in lint_rendered(trial.tags, trial.content, bundle, outcome.rendered)
                 if finding.level == "error"
             ]
         for problem in problems:
-            found = located(problem, bundle, arrivals, sample=outcome.name, language=outcome.language)
+            found = located_problem(problem, bundle, arrivals, sample=outcome.name, language=outcome.language)
             yield (found.file, found.line, problem.message, problem.part in ENDINGS or outcome.name), found
 
 
-def located(
-    problem: Problem, bundle: Bundle, arrivals: Sequence[Arrival], *, sample: str, language: str
+def located_problem(
+    problem: Problem, bundle: Bundle, arrivals: Sequence[ImportedDocument], *, sample: str, language: str
 ) -> FileProblem:
     """Return the problem with the file that it is in, or with the stored template's key."""
     is_own = problem.template == bundle.key

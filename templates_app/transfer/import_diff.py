@@ -11,7 +11,7 @@ from templates_app.models import Document, Project, Sample, Version
 
 
 @dataclass
-class Arrival:
+class ImportedDocument:
     """A document that comes along, and what is stored in its place. What differs is found once, before writing."""
 
     project: str
@@ -45,12 +45,12 @@ class Arrival:
 
     def publishes_beside(self, published: Version) -> bool:
         """Whether it says something else than `published`."""
-        return self.has_text and shaped(self.files.kind, published.read()).digest != self.files.content.digest
+        return self.has_text and exportable(self.files.kind, published.read()).digest != self.files.content.digest
 
     @cached_property
     def changes_facts(self) -> bool:
         """Whether name, description or tags differ from the stored ones."""
-        return self.stored is not None and facts(self.stored) != facts(self.files)
+        return self.stored is not None and metadata(self.stored) != metadata(self.files)
 
     @cached_property
     def changed_samples(self) -> list[str]:
@@ -67,12 +67,12 @@ class Arrival:
         return f"{self.project}/{FOLDERS[self.files.kind]}/{self.files.key}"
 
 
-def facts(one: Project | Document | ProjectFiles | DocumentFiles) -> tuple[str, str, list[str]]:
+def metadata(one: Project | Document | ProjectFiles | DocumentFiles) -> tuple[str, str, list[str]]:
     """Return name, description and tags."""
     return one.name, one.description, list(one.tags)
 
 
-def shaped(kind: str, content: Content) -> Content:
+def exportable(kind: str, content: Content) -> Content:
     """Return what a folder can hold of a content: a part has neither subjects nor variables."""
     if kind == "template":
         return content

@@ -15,11 +15,11 @@ from templates_app.compiled_cache import change_number
 from templates_app.content.content import RESERVED
 from templates_app.files.project_files import FileProblem, ProjectFiles, SharedFile
 from templates_app.library.catalogue import RESERVED_KEYS
-from templates_app.library.publishing import KeepingError
+from templates_app.library.publishing import LibraryError
 from templates_app.library.samples import checked_values
 from templates_app.models import Document, Project, SharedValue
-from templates_app.transfer.import_checks import trial_problems
-from templates_app.transfer.import_diff import Arrival, facts
+from templates_app.transfer.import_checks import render_problems
+from templates_app.transfer.import_diff import ImportedDocument, metadata
 
 
 class ImportRefused(ValueError):
@@ -31,7 +31,7 @@ class ImportRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlanLine:
     """One thing that an import does. `sign` is + (new), ~ (changed) or = (left as it is)."""
 
     sign: str
@@ -42,7 +42,7 @@ class Line:
         return f"{self.sign} {self.what}"
 
 
-class Plan:
+class ImportPlan:
     """What importing `projects` would do to what is stored now."""
 
     def __init__(self, projects: Sequence[ProjectFiles]) -> None:
@@ -53,7 +53,7 @@ class Plan:
         documents = Document.objects.filter(project__key__in=keys).select_related("project", "published")
         stored = {(one.project.key, one.kind, one.key): one for one in documents.prefetch_related("samples")}
         self.arrivals = [
-            Arrival(project.key, files, found, {one.name: one for one in found.samples.all()} if found else {})
+            ImportedDocument(project.key, files, found, {one.name: one for one in found.samples.all()} if found else {})
             for project in projects
             for files in project.documents
             for found in [stored.get((project.key, files.kind, files.key))]
@@ -75,30 +75,30 @@ class Plan:
         return any(line.sign != "=" for line in self.lines)
 
     @cached_property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[PlanLine]:
         """What happens, for people: by project and document."""
         lines = []
         for project in self.projects:
             stored = self.stored_projects.get(project.key)
             if stored is None:
-                lines.append(Line("+", _("project %(key)s") % {"key": project.key}))
-            elif facts(stored) != facts(project):
-                lines.append(Line("~", _("project %(key)s: name, description or tags") % {"key": project.key}))
+                lines.append(PlanLine("+", _("project %(key)s") % {"key": project.key}))
+            elif metadata(stored) != metadata(project):
+                lines.append(PlanLine("~", _("project %(key)s: name, description or tags") % {"key": project.key}))
         lines += [self.line_of(arrival) for arrival in self.arrivals]
-        lines += [Line("+", _("shared value %(name)s") % {"name": name}) for name in self.new_shared]
+        lines += [PlanLine("+", _("shared value %(name)s") % {"name": name}) for name in self.new_shared]
         lines += [
-            Line("=", _("shared value %(name)s keeps the value that it has here") % {"name": name})
+            PlanLine("=", _("shared value %(name)s keeps the value that it has here") % {"name": name})
             for name in self.kept_shared
         ]
         return lines
 
     @staticmethod
-    def line_of(arrival: Arrival) -> Line:
+    def line_of(arrival: ImportedDocument) -> PlanLine:
         """Return what happens to one document."""
         kind = {"template": _("template"), "part": _("part")}[arrival.files.kind]
         name = f"{kind} {arrival.full_key}"
         if arrival.stored is None:
-            return Line("+", name)
+            return PlanLine("+", name)
         what = []
         if arrival.publishes:
             what.append(_("a new version"))
@@ -106,13 +106,13 @@ class Plan:
             what.append(_("name, description or tags"))
         if arrival.changed_samples:
             what.append(_("samples %(names)s") % {"names": ", ".join(arrival.changed_samples)})
-        return Line("~", f"{name}: {', '.join(what)}") if what else Line("=", name)
+        return PlanLine("~", f"{name}: {', '.join(what)}") if what else PlanLine("=", name)
 
     # ---------------------------------------------------------------- what is wrong
 
     def problems(self) -> list[FileProblem]:
         """Return all that keeps the import from being done. Rendering is tried only if nothing else is wrong."""
-        return [*self.rule_problems()] or trial_problems(
+        return [*self.rule_problems()] or render_problems(
             self.arrivals, {name: one.value for name, one in self.new_shared.items()}
         )
 
@@ -129,6 +129,6 @@ class Plan:
             for name, values in arrival.files.samples.items():
                 try:
                     checked_values(dict(values))
-                except KeepingError as error:
+                except LibraryError as error:
                     message = _("sample “%(name)s”: %(reason)s") % {"name": name, "reason": error}
                     yield FileProblem(f"{arrival.folder}/template.json", 0, message)

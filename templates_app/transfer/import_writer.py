@@ -8,14 +8,14 @@ from templates_app.compiled_cache import record_change
 from templates_app.files.project_files import VersionFile
 from templates_app.library.publishing import add_version
 from templates_app.models import Document, Project, Sample, SharedValue, Version
-from templates_app.transfer.import_diff import Arrival, facts
-from templates_app.transfer.import_plan import Plan
+from templates_app.transfer.import_diff import ImportedDocument, metadata
+from templates_app.transfer.import_plan import ImportPlan
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 
-def write(plan: Plan, user: AbstractBaseUser | None, *, note: str) -> None:
+def write_plan(plan: ImportPlan, user: AbstractBaseUser | None, *, note: str) -> None:
     """Write all of `plan`. Raises IntegrityError if somebody made one of the same documents meanwhile."""
     if not plan.changes_anything:
         return
@@ -28,22 +28,22 @@ def write(plan: Plan, user: AbstractBaseUser | None, *, note: str) -> None:
     record_change()
 
 
-def stored_project(plan: Plan, key: str) -> Project:
+def stored_project(plan: ImportPlan, key: str) -> Project:
     """Return the project with its new name, description and tags; made if it is not there."""
     files = next(project for project in plan.projects if project.key == key)
     stored = plan.stored_projects.get(key) or Project(key=key)
-    if stored.pk is None or facts(stored) != facts(files):
-        stored.name, stored.description, stored.tags = facts(files)
+    if stored.pk is None or metadata(stored) != metadata(files):
+        stored.name, stored.description, stored.tags = metadata(files)
         stored.save()
     return stored
 
 
-def write_document(arrival: Arrival, project: Project, user: AbstractBaseUser | None, note: str) -> None:
+def write_document(arrival: ImportedDocument, project: Project, user: AbstractBaseUser | None, note: str) -> None:
     """Write a document: its facts, samples, and the versions that it lacks."""
     files = arrival.files
     document = arrival.stored or Document(project=project, kind=files.kind, key=files.key)
     if arrival.stored is None or arrival.changes_facts:
-        document.name, document.description, document.tags = facts(files)
+        document.name, document.description, document.tags = metadata(files)
         document.save()
     for name in arrival.changed_samples:
         values = dict(files.samples[name])

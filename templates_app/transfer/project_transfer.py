@@ -17,20 +17,20 @@ from django.utils.translation import gettext as _
 from templates_app.compiled_cache import change_number
 from templates_app.content.content import Content
 from templates_app.files.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
-from templates_app.files.reading import MOST_PROBLEMS
+from templates_app.files.reading import MAX_PROBLEMS
 from templates_app.lint.source import names_in
 from templates_app.models import Document, Project, SharedValue, Version
-from templates_app.transfer.import_diff import shaped
-from templates_app.transfer.import_plan import ImportRefused, Plan
-from templates_app.transfer.import_writer import write
+from templates_app.transfer.import_diff import exportable
+from templates_app.transfer.import_plan import ImportPlan, ImportRefused
+from templates_app.transfer.import_writer import write_plan
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-TRIES = 3
+MAX_ATTEMPTS = 3
 
 
-class UnknownProjects(LookupError):
+class UnknownProjectsError(LookupError):
     """There are no projects with these `keys`."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ def export_projects(keys: Iterable[str] = (), *, history: bool) -> list[ProjectF
         projects = projects.filter(key__in=wanted)
         missing = wanted - set(projects.values_list("key", flat=True))
         if missing:
-            raise UnknownProjects(sorted(missing))
+            raise UnknownProjectsError(sorted(missing))
     documents = Document.objects.order_by("kind", "key").select_related("published").prefetch_related("samples")
     if history:
         versions = Version.objects.order_by("number").select_related("base")
@@ -82,7 +82,7 @@ def project_files(project: Project, shared: dict[str, SharedFile], *, history: b
 
 def document_files(document: Document, *, history: bool) -> DocumentFiles:
     """Return one document; what is not published yet has no text."""
-    content = shaped(document.kind, document.published.read()) if document.published else Content()
+    content = exportable(document.kind, document.published.read()) if document.published else Content()
     samples = document.samples.all() if document.kind == Document.Kind.TEMPLATE else ()
     return DocumentFiles(
         kind=document.kind,
@@ -119,27 +119,27 @@ def in_order(values: dict[str, Any], content: Content) -> dict[str, Any]:
 # ---------------------------------------------------------------- in
 
 
-def check_import(projects: Sequence[ProjectFiles]) -> Plan:
+def check_import(projects: Sequence[ProjectFiles]) -> ImportPlan:
     """Return what importing would do; nothing is written. Raises ImportRefused with all that is wrong."""
-    plan = Plan(projects)
+    plan = ImportPlan(projects)
     problems = plan.problems()
     if problems:
-        raise ImportRefused(problems[:MOST_PROBLEMS])
+        raise ImportRefused(problems[:MAX_PROBLEMS])
     return plan
 
 
-def import_projects(projects: Sequence[ProjectFiles], user: AbstractBaseUser | None, *, note: str = "") -> Plan:
+def import_projects(projects: Sequence[ProjectFiles], user: AbstractBaseUser | None, *, note: str = "") -> ImportPlan:
     """Bring the projects in and return what was done. `user=None` is the system, `note` that of new versions.
 
     A document that is not there yet gets the versions that its history brings. One that is there gets one new version,
     if it says something else. Raises ImportRefused; then nothing was written.
     """
-    for _attempt in range(TRIES):
+    for _attempt in range(MAX_ATTEMPTS):
         plan = check_import(projects)
         try:
             with transaction.atomic():
                 if plan.lock() and change_number(lock=True) == plan.state:  # else something was published meanwhile
-                    write(plan, user, note=note or _("Imported"))
+                    write_plan(plan, user, note=note or _("Imported"))
                     return plan
         except IntegrityError:  # another import or person made the same document a moment ago
             continue

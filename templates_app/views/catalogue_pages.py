@@ -10,9 +10,9 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from templates_app.library.document_list import SIZE, Entry, catalogue, rows_of
+from templates_app.library.document_list import PAGE_SIZE, Entry, rows_of, search_documents
 from templates_app.models import Document
-from templates_app.views.document_lookup import editors, number_in, page, person, project_or_404
+from templates_app.views.document_lookup import current_user, editors_only, int_parameter, project_or_404, read_page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -24,19 +24,21 @@ if TYPE_CHECKING:
         htmx: HtmxDetails
 
 
-LONGEST_SEARCH = 200
-SHOWN_TAGS = 12
+MAX_SEARCH = 200
+MAX_TAGS = 12
 
 
-@editors
+@editors_only
 @require_safe
 def listing(request: HtmxRequest) -> HttpResponse:
     """Show all templates and parts, or those that match, project by project."""
-    words = request.GET.get("q", "")[:LONGEST_SEARCH].replace("\x00", "").strip()
+    words = request.GET.get("q", "")[:MAX_SEARCH].replace("\x00", "").strip()
     kind = request.GET.get("kind", "")
     kind = kind if kind in Document.Kind.values else ""
-    tag = request.GET.get("tag", "")[:LONGEST_SEARCH]
-    found = catalogue(person(request), words=words, kind=kind, tag=tag, page=number_in(request, "page", 1))
+    tag = request.GET.get("tag", "")[:MAX_SEARCH]
+    found = search_documents(
+        current_user(request), words=words, kind=kind, tag=tag, page=int_parameter(request, "page", 1)
+    )
 
     def address(**changes: str | int) -> str:
         state = {"q": words, "kind": kind, "tag": tag, **changes}
@@ -55,7 +57,7 @@ def listing(request: HtmxRequest) -> HttpResponse:
         "chips": chips,
         "tags": [
             (one, count, one == tag, address(tag="" if one == tag else one))
-            for one, count in list(found.tags.items())[:SHOWN_TAGS]
+            for one, count in list(found.tags.items())[:MAX_TAGS]
         ],
         "previous": address(page=found.page - 1) if found.page > 1 else "",
         "next": address(page=found.page + 1) if found.page < found.pages else "",
@@ -68,7 +70,7 @@ def listing(request: HtmxRequest) -> HttpResponse:
     return response
 
 
-@page
+@read_page
 def project(request: HttpRequest, project: str) -> HttpResponse:
     """Show a project: its templates and its parts."""
     one = project_or_404(project)
@@ -79,6 +81,9 @@ def project(request: HttpRequest, project: str) -> HttpResponse:
     sections = {}
     for kind in Document.Kind.values:
         of_kind = [entry for entry in entries if entry.kind == kind]
-        sections[kind] = (rows_of(of_kind[:SIZE], person(request)), len(of_kind) if len(of_kind) > SIZE else 0)
+        sections[kind] = (
+            rows_of(of_kind[:PAGE_SIZE], current_user(request)),
+            len(of_kind) if len(of_kind) > PAGE_SIZE else 0,
+        )
     context = {"project": one, "templates": sections["template"], "parts": sections["part"]}
     return render(request, "templates_app/project_detail.html", context)

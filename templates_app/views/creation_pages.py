@@ -8,10 +8,10 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app.forms import FactsForm, KeepingForm, NewDocumentForm, NewProjectForm
+from templates_app.forms import LibraryForm, MetadataForm, NewDocumentForm, NewProjectForm
 from templates_app.library import catalogue
-from templates_app.library.catalogue import ChangedMeanwhile, InUse, facts_of
-from templates_app.library.publishing import KeepingError
+from templates_app.library.catalogue import EditConflict, InUse, metadata_of
+from templates_app.library.publishing import LibraryError
 from templates_app.models import Document, Project
 from templates_app.views.document_lookup import document_or_404, form_page, project_or_404
 
@@ -29,7 +29,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if what != "project" and not Project.objects.exists():
         what = "project"
     data = request.POST if request.method == "POST" else None
-    form: KeepingForm
+    form: LibraryForm
     if what == "project":
         form = NewProjectForm(data)
     else:
@@ -37,7 +37,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             made = _make(what, dict(form.cleaned_data))
-        except KeepingError as error:
+        except LibraryError as error:
             form.refuse(error)
         else:
             messages.success(request, _("“%s” is there.") % made.name)
@@ -65,15 +65,15 @@ def document_settings(request: HttpRequest, project: str, kind: str, key: str) -
 
 
 def _settings(request: HttpRequest, one: Project | Document) -> HttpResponse:
-    now = facts_of(one)
-    form = FactsForm(request.POST if request.method == "POST" else None, now=now, initial=dict(now))
+    now = metadata_of(one)
+    form = MetadataForm(request.POST if request.method == "POST" else None, now=now, initial=dict(now))
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in now}
         try:
-            catalogue.change(one, form.stored_before, **values)
-        except ChangedMeanwhile as error:
+            catalogue.change_metadata(one, form.stored_before, **values)
+        except EditConflict as error:
             form.refuse_changed(error)
-        except KeepingError as error:
+        except LibraryError as error:
             form.refuse(error)
         else:
             messages.success(request, _("“%s” is saved.") % one.name)
@@ -114,7 +114,7 @@ def _deletion(request: HttpRequest, one: Project | Document) -> HttpResponse:
                 catalogue.delete_document(one)
         except InUse as error:
             context |= {"refusal": str(error), "users": error.users}
-        except KeepingError as error:
+        except LibraryError as error:
             context["refusal"] = str(error)
         else:
             messages.success(request, _("“%s” is deleted.") % one.name)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
-LARGEST = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 
-editors = permission_required("templates_app.edit_templates", raise_exception=True)
+editors_only = permission_required("templates_app.edit_templates", raise_exception=True)
 
 
-def found(view: View[P]) -> View[P]:
+def missing_is_404(view: View[P]) -> View[P]:
     """Answer 404 where somebody deleted meanwhile what `view` was about to change."""
 
     @wraps(view)
@@ -36,22 +36,22 @@ def found(view: View[P]) -> View[P]:
     return answer
 
 
-def page(view: View[P]) -> View[P]:
+def read_page(view: View[P]) -> View[P]:
     """Let editors read the page `view`."""
-    return editors(require_safe(view))
+    return editors_only(require_safe(view))
 
 
 def form_page(view: View[P]) -> View[P]:
     """Let editors read the page `view` and send its form."""
-    return editors(require_http_methods(["GET", "HEAD", "POST"])(found(view)))
+    return editors_only(require_http_methods(["GET", "HEAD", "POST"])(missing_is_404(view)))
 
 
 def action(view: View[P]) -> View[P]:
     """Let editors post to `view`, which shows nothing."""
-    return editors(require_POST(found(view)))
+    return editors_only(require_POST(missing_is_404(view)))
 
 
-def person(request: HttpRequest) -> AbstractBaseUser:
+def current_user(request: HttpRequest) -> AbstractBaseUser:
     """Return who asks; the permission makes sure that somebody is signed in."""
     return cast("AbstractBaseUser", request.user)
 
@@ -78,13 +78,13 @@ def document_or_404(project: str, kind: str, key: str) -> Document:
 
 def version_or_404(document: Document, number: int) -> Version:
     """Return a version of the document. Raises Http404."""
-    found = document.versions.filter(number=number).first() if 0 < number <= LARGEST else None
+    found = document.versions.filter(number=number).first() if 0 < number <= MAX_INTEGER else None
     if found is None:
         raise Http404
     return found
 
 
-def number_in(request: HttpRequest, name: str, default: int = 0) -> int:
+def int_parameter(request: HttpRequest, name: str, default: int = 0) -> int:
     """Return a number from the query, `default` if there is none or something else."""
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

@@ -17,9 +17,9 @@ from templates_app.library import mail_counts
 from templates_app.library.builtin_seeding import newer_builtin
 from templates_app.library.publish_checks import languages_of
 from templates_app.library.publishing import draft_of
-from templates_app.library.version_preview import POLICY, Showing, framed, show
+from templates_app.library.version_preview import FRAME_POLICY, VersionPreview, frame_document, preview_version
 from templates_app.models import Document, Version
-from templates_app.views.document_lookup import document_or_404, number_in, page, person, version_or_404
+from templates_app.views.document_lookup import current_user, document_or_404, int_parameter, read_page, version_or_404
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -29,7 +29,7 @@ TABS = ("html", "text", "source")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PreviewChoice:
     """What the person wants to see: a version with a sample in a language."""
 
     version: Version | None
@@ -44,15 +44,15 @@ class Choice:
         return "?" + urlencode({name: value for name, value in values.items() if value})
 
 
-@page
+@read_page
 def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Show a template or part as it is published, with everything that belongs to it."""
     one = document_or_404(project, kind, key)
     context: dict[str, Any] = {
         "document": one,
         "published": one.published,
-        "draft": draft_of(one, person(request)),
-        "others": list(one.drafts.exclude(user_id=person(request).pk).select_related("user")[:10]),
+        "draft": draft_of(one, current_user(request)),
+        "others": list(one.drafts.exclude(user_id=current_user(request).pk).select_related("user")[:10]),
         "versions": list(one.versions.defer("content")[: SHOWN_VERSIONS + 1]),
         "shown_versions": SHOWN_VERSIONS,
         "newer_builtin": newer_builtin(one),
@@ -62,7 +62,7 @@ def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
         using = context["users"] = part_usage.templates_using(one)
     if one.published:
         context |= {"content": one.published.read()} | preview_context(request, one, one.published, using)
-        context["parts"] = parts_of(one)
+        context["parts"] = parts_used_by(one)
     if one.kind == Document.Kind.TEMPLATE:
         context |= {
             "samples": list(one.samples.all()),
@@ -72,7 +72,7 @@ def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
     return render(request, "templates_app/document_detail.html", context)
 
 
-def parts_of(document: Document) -> list[Document]:
+def parts_used_by(document: Document) -> list[Document]:
     """Return the parts that the published version uses, by key."""
     if document.published is None:
         return []
@@ -86,10 +86,10 @@ def preview_context(
     request: HttpRequest, document: Document, version: Version, using: list[Document] | None = None
 ) -> dict[str, Any]:
     """Return what the preview of a version shows: the chosen sample, language and tab."""
-    choice = chosen(request, document, version)
+    choice = chosen_preview(request, document, version)
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "html"
-    shown = show(document, choice.content, sample=choice.sample, language=choice.language, using=using)
+    shown = preview_version(document, choice.content, sample=choice.sample, language=choice.language, using=using)
     texts = choice.content.languages.get(choice.language)
     return {
         "shown": shown,
@@ -106,16 +106,16 @@ def preview_context(
     }
 
 
-def chosen(request: HttpRequest, document: Document, version: Version | None) -> Choice:
+def chosen_preview(request: HttpRequest, document: Document, version: Version | None) -> PreviewChoice:
     """Return what the query asks for; what does not exist gives way to the first one that does."""
-    number = number_in(request, "version")
+    number = int_parameter(request, "version")
     if version is None:
         version = version_or_404(document, number) if number else document.published
     if version is None:
         raise Http404
     content = version.read()
     language = request.GET.get("language", "")
-    return Choice(
+    return PreviewChoice(
         version=version,
         content=content,
         sample=request.GET.get("sample", "")[:100],
@@ -123,12 +123,12 @@ def chosen(request: HttpRequest, document: Document, version: Version | None) ->
     )
 
 
-@page
+@read_page
 def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Show the rendered HTML alone, for the sandboxed frame of the pages."""
     one = document_or_404(project, kind, key)
-    choice = chosen(request, one, None)
-    shown: Showing = show(one, choice.content, sample=choice.sample, language=choice.language)
+    choice = chosen_preview(request, one, None)
+    shown: VersionPreview = preview_version(one, choice.content, sample=choice.sample, language=choice.language)
     if shown.rendered is None or not shown.rendered.html:
         raise Http404
     return framed_response(shown.rendered.html)
@@ -137,9 +137,9 @@ def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
 def framed_response(html: str) -> HttpResponse:
     """Return `html` as the answer for a sandboxed frame: it runs nothing and fetches nothing."""
     return HttpResponse(
-        framed(html),
+        frame_document(html),
         headers={
-            "Content-Security-Policy": POLICY,
+            "Content-Security-Policy": FRAME_POLICY,
             "X-Frame-Options": "SAMEORIGIN",
             "Referrer-Policy": "no-referrer",
             "X-DNS-Prefetch-Control": "off",  # or Chromium looks up the host of every link

@@ -9,13 +9,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from templates_app.content.content import Content
-from templates_app.forms import NoteForm
+from templates_app.forms import PublishForm
 from templates_app.library import publishing
 from templates_app.library.diffing import compare
-from templates_app.library.publish_checks import report
-from templates_app.library.publishing import Conflict, KeepingError, Refused
-from templates_app.views.document_lookup import action, document_or_404, form_page, person
-from templates_app.views.version_pages import version_of
+from templates_app.library.publish_checks import check_publishing
+from templates_app.library.publishing import Conflict, LibraryError, PublishRefused
+from templates_app.views.document_lookup import action, current_user, document_or_404, form_page
+from templates_app.views.version_pages import posted_version
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 def publication(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Show what publishing the draft would change, and publish it."""
     one = document_or_404(project, kind, key)
-    draft = publishing.draft_of(one, person(request))
+    draft = publishing.draft_of(one, current_user(request))
     if draft is None:
         return render(request, "templates_app/publication.html", {"document": one, "draft": None})
-    form = NoteForm(request.POST if request.method == "POST" else None)
+    form = PublishForm(request.POST if request.method == "POST" else None)
     context: dict[str, Any] = {"document": one, "draft": draft}
     status = 200
     if request.method == "POST":
@@ -39,21 +39,21 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
         if form.is_valid():
             try:
                 made = _publish(request, one, draft, form.cleaned_data)
-            except Refused as error:
+            except PublishRefused as error:
                 context |= {"refusal": str(error), "problems": error.problems}
             except Conflict as error:
                 context["late"] = str(error)
                 one.refresh_from_db()
-                draft = context["draft"] = publishing.draft_of(one, person(request)) or draft
-            except KeepingError as error:
+                draft = context["draft"] = publishing.draft_of(one, current_user(request)) or draft
+            except LibraryError as error:
                 context["refusal"] = str(error)
             else:
                 messages.success(request, _("Version %s is published.") % made.number)
                 return redirect(one)
-            form = NoteForm(initial={"note": form.cleaned_data["note"]})
+            form = PublishForm(initial={"note": form.cleaned_data["note"]})
     else:
-        found = report(one, draft.read())
-        context |= {"problems": found.failures, "warnings": _grouped(found.warnings)}
+        found = check_publishing(one, draft.read())
+        context |= {"problems": found.failures, "warnings": _grouped_warnings(found.warnings)}
     published = one.published
     form.initial.update(over=published.number if published else 0, revision=draft.revision)
     before = published.read() if published else Content()
@@ -67,11 +67,11 @@ def _publish(request: HttpRequest, document: Document, draft: Draft, values: dic
     """Publish the draft that the page showed, over the version that it is based on or that the person has seen."""
     if values["revision"] != draft.revision:
         raise Conflict(draft.read(), draft=draft)
-    over = version_of(document, values["over"]) if values["knowingly"] else draft.based_on
-    return publishing.publish(document, person(request), draft.read(), values["note"], over)
+    over = posted_version(document, values["over"]) if values["knowingly"] else draft.based_on
+    return publishing.publish(document, current_user(request), draft.read(), values["note"], over)
 
 
-def _grouped(findings: list[Finding]) -> list[tuple[Finding, list[str]]]:
+def _grouped_warnings(findings: list[Finding]) -> list[tuple[Finding, list[str]]]:
     """Return each warning once, with all the places that it is about."""
     found: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
     for one in findings:
@@ -90,6 +90,6 @@ def _where(part: str) -> str:
 def draft_deletion(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Throw one's own draft away."""
     one = document_or_404(project, kind, key)
-    if publishing.discard_draft(one, person(request)):
+    if publishing.discard_draft(one, current_user(request)):
         messages.success(request, _("Your draft is deleted."))
     return redirect(one)

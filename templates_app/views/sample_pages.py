@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 
 from templates_app.forms import SampleForm
 from templates_app.library import samples as sampling
-from templates_app.library.catalogue import ChangedMeanwhile
-from templates_app.library.publish_checks import failures
-from templates_app.library.publishing import KeepingError
+from templates_app.library.catalogue import EditConflict
+from templates_app.library.publish_checks import publish_failures
+from templates_app.library.publishing import LibraryError
 from templates_app.models import Document, Sample
-from templates_app.views.document_lookup import document_or_404, form_page, page
+from templates_app.views.document_lookup import document_or_404, form_page, read_page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -29,11 +29,11 @@ def template_or_404(project: str, kind: str, key: str) -> Document:
     return document_or_404(project, kind, key)
 
 
-@page
+@read_page
 def samples(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """List the samples and whether the published version renders with each."""
     one = template_or_404(project, kind, key)
-    found = failures(one, one.published.read()) if one.published else []
+    found = publish_failures(one, one.published.read()) if one.published else []
     rows = [
         (sample, next((failure for failure in found if failure.sample == sample.name), None))
         for sample in one.samples.all()
@@ -50,9 +50,9 @@ def sample_new(request: HttpRequest, project: str, kind: str, key: str) -> HttpR
     form = SampleForm(request.POST if request.method == "POST" else None, now={}, initial={"values": text_of(start)})
     if request.method == "POST" and form.is_valid():
         try:
-            values = sampling.values_from(form.cleaned_data["values"])
+            values = sampling.parse_values(form.cleaned_data["values"])
             made = sampling.create_sample(one, name=form.cleaned_data["name"], values=values)
-        except KeepingError as error:
+        except LibraryError as error:
             form.refuse(error)
         else:
             return _saved(request, one, made)
@@ -69,11 +69,11 @@ def sample(request: HttpRequest, project: str, kind: str, key: str, pk: int) -> 
     form = SampleForm(request.POST if request.method == "POST" else None, now=now, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            values = sampling.values_from(form.cleaned_data["values"])
+            values = sampling.parse_values(form.cleaned_data["values"])
             sampling.change_sample(found, form.stored_before, name=form.cleaned_data["name"], values=values)
-        except ChangedMeanwhile as error:
+        except EditConflict as error:
             form.refuse_changed(error)
-        except KeepingError as error:
+        except LibraryError as error:
             form.refuse(error)
         else:
             return _saved(request, one, found)
@@ -89,7 +89,7 @@ def sample_deletion(request: HttpRequest, project: str, kind: str, key: str, pk:
     if request.method == "POST":
         try:
             sampling.delete_sample(found)
-        except KeepingError as error:
+        except LibraryError as error:
             context["refusal"] = str(error)
         else:
             messages.success(request, _("“%s” is deleted.") % found.name)

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from templates_app.forms import NewSharedValueForm, SharedValueForm
 from templates_app.library import samples
-from templates_app.library.catalogue import ChangedMeanwhile
-from templates_app.library.publishing import KeepingError
+from templates_app.library.catalogue import EditConflict
+from templates_app.library.publishing import LibraryError
 from templates_app.models import SharedValue
 from templates_app.views.document_lookup import action, form_page
 
@@ -27,7 +27,7 @@ def shared(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             made = samples.create_shared_value(**form.cleaned_data)
-        except KeepingError as error:
+        except LibraryError as error:
             form.refuse(error)
         else:
             messages.success(request, _("“%s” is there.") % made.name)
@@ -43,9 +43,9 @@ def shared_value(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             samples.change_shared_value(found, str(form.stored_before.get("value", "")), form.cleaned_data["value"])
-        except ChangedMeanwhile as error:
+        except EditConflict as error:
             form.refuse_changed(error)
-        except KeepingError as error:
+        except LibraryError as error:
             form.refuse(error)
         else:
             messages.success(request, _("“%s” is saved. Mails use it at once.") % found.name)
@@ -59,7 +59,7 @@ def shared_value_deletion(request: HttpRequest, pk: int) -> HttpResponse:
     found = _value_or_404(pk)
     try:
         samples.delete_shared_value(found)
-    except KeepingError as error:
+    except LibraryError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, _("“%s” is deleted.") % found.name)
@@ -85,7 +85,7 @@ def _page(
         if changed and changed[0] == one.pk:
             form = changed[1]
         form.fields["value"].label = one.name
-        rows.append((one, form, one.name not in samples.ALWAYS_THERE))
+        rows.append((one, form, one.name not in samples.REQUIRED_SHARED_VALUES))
     context = {"rows": rows, "form": new or NewSharedValueForm()}
     failed = bool((new and new.errors) or changed)
     return render(request, "templates_app/shared.html", context, status=422 if failed else 200)

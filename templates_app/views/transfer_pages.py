@@ -15,13 +15,13 @@ from templates_app.files.project_files import FilesError
 from templates_app.forms import ImportForm
 from templates_app.transfer.import_plan import ImportRefused
 from templates_app.transfer.project_transfer import check_import, export_projects, import_projects
-from templates_app.views.document_lookup import form_page, page, person, project_or_404
+from templates_app.views.document_lookup import current_user, form_page, project_or_404, read_page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-@page
+@read_page
 def export(request: HttpRequest, project: str) -> HttpResponse:
     """Give the project with all its versions as a zip file."""
     one = project_or_404(project)
@@ -32,7 +32,7 @@ def export(request: HttpRequest, project: str) -> HttpResponse:
 
 
 @form_page
-def arrival(request: HttpRequest) -> HttpResponse:
+def import_archive(request: HttpRequest) -> HttpResponse:
     """Look over a zip file (``check``), or import it."""
     form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     context: dict[str, Any] = {"form": form}
@@ -46,7 +46,7 @@ def arrival(request: HttpRequest) -> HttpResponse:
                     context |= {"plan": check_import(projects), "name": form.cleaned_data["file"].name}
                     status = 200
                 else:
-                    plan = import_projects(projects, person(request), note=form.cleaned_data["note"])
+                    plan = import_projects(projects, current_user(request), note=form.cleaned_data["note"])
                     messages.success(request, summary(sum(line.sign != "=" for line in plan.lines)))
                     if len(projects) == 1:
                         return redirect("templates_app:project", projects[0].key)

@@ -9,13 +9,20 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from templates_app.forms import NoteForm
+from templates_app.forms import PublishForm
 from templates_app.library import mail_counts, publishing
 from templates_app.library.builtin_upgrades import upgrade_of
 from templates_app.library.diffing import compare
-from templates_app.library.publishing import Conflict, KeepingError, Refused
+from templates_app.library.publishing import Conflict, LibraryError, PublishRefused
 from templates_app.models import Document, Version
-from templates_app.views.document_lookup import document_or_404, form_page, number_in, page, person, version_or_404
+from templates_app.views.document_lookup import (
+    current_user,
+    document_or_404,
+    form_page,
+    int_parameter,
+    read_page,
+    version_or_404,
+)
 from templates_app.views.document_pages import preview_context
 
 if TYPE_CHECKING:
@@ -23,22 +30,22 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-PAGE = 50  # versions
+PAGE_SIZE = 50  # versions
 
 
-@page
+@read_page
 def versions(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """List the versions, newest first."""
     one = document_or_404(project, kind, key)
-    before = number_in(request, "before")
+    before = int_parameter(request, "before")
     found = one.versions.defer("content")
     if before:
         found = found.filter(number__lt=before)
-    rows = list(found[: PAGE + 1])
+    rows = list(found[: PAGE_SIZE + 1])
     context = {
         "document": one,
-        "versions": rows[:PAGE],
-        "older": rows[PAGE - 1].number if len(rows) > PAGE else None,
+        "versions": rows[:PAGE_SIZE],
+        "older": rows[PAGE_SIZE - 1].number if len(rows) > PAGE_SIZE else None,
         "newest": not before,
         "use": mail_counts.use_of(one.full_key) if one.kind == Document.Kind.TEMPLATE else None,
         "days": mail_counts.DAYS,
@@ -47,7 +54,7 @@ def versions(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
     return render(request, "templates_app/version_list.html", context)
 
 
-@page
+@read_page
 def version(request: HttpRequest, project: str, kind: str, key: str, number: int) -> HttpResponse:
     """Show what one version says, and how it looks with today's parts."""
     one = document_or_404(project, kind, key)
@@ -66,16 +73,16 @@ def _before(version: Version) -> int | None:
     )
 
 
-@page
+@read_page
 def diff(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
     """Show two versions side by side: ``?from=`` and ``?to=``, the published one and the one before it by default."""
     one = document_or_404(project, kind, key)
     newest = one.published or one.versions.first()
     if newest is None:
         raise Http404
-    new = version_or_404(one, number_in(request, "to")) if request.GET.get("to") else newest
+    new = version_or_404(one, int_parameter(request, "to")) if request.GET.get("to") else newest
     if request.GET.get("from"):
-        old = version_or_404(one, number_in(request, "from"))
+        old = version_or_404(one, int_parameter(request, "from"))
     else:
         old = version_or_404(one, _before(new) or new.number)
     context = {
@@ -100,7 +107,7 @@ def restoration(request: HttpRequest, project: str, kind: str, key: str, number:
         "to": chosen,
     }
     return _republish(
-        request, one, context, lambda over, note: publishing.restore(chosen, person(request), over, note=note)
+        request, one, context, lambda over, note: publishing.restore(chosen, current_user(request), over, note=note)
     )
 
 
@@ -120,7 +127,10 @@ def reset(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
         "to": builtin,
     }
     return _republish(
-        request, one, context, lambda over, note: publishing.reset_to_builtin(one, person(request), over, note=note)
+        request,
+        one,
+        context,
+        lambda over, note: publishing.reset_to_builtin(one, current_user(request), over, note=note),
     )
 
 
@@ -130,21 +140,21 @@ def _republish(
     context: dict[str, Any],
     publish: Callable[[Version | None, str], Version],
 ) -> HttpResponse:
-    form = NoteForm(request.POST if request.method == "POST" else None)
+    form = PublishForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = publish(version_of(one, form.cleaned_data["over"]), form.cleaned_data["note"])
-        except Refused as error:
+            made = publish(posted_version(one, form.cleaned_data["over"]), form.cleaned_data["note"])
+        except PublishRefused as error:
             context |= {"refusal": str(error), "problems": error.problems}
         except Conflict as error:
             context["conflict"] = error
             one.refresh_from_db()
-        except KeepingError as error:
+        except LibraryError as error:
             context["refusal"] = str(error)
         else:
             messages.success(request, _("Version %s is published.") % made.number)
             return redirect(one)
-        form = NoteForm(initial={"note": form.cleaned_data["note"]})
+        form = PublishForm(initial={"note": form.cleaned_data["note"]})
     published = one.published
     form.initial["over"] = published.number if published else 0
     context |= {
@@ -157,7 +167,7 @@ def _republish(
     return render(request, "templates_app/version_confirm.html", context, status=status)
 
 
-def version_of(document: Document, number: int | None) -> Version | None:
+def posted_version(document: Document, number: int | None) -> Version | None:
     """Return the version of this number, which a form named; None for 0 and for one that there is not."""
     return document.versions.filter(number=number).first() if number and number < 2**31 else None
 
@@ -177,7 +187,7 @@ def upgrade(request: HttpRequest, project: str, kind: str, key: str) -> HttpResp
         return redirect(one)
     if choice == "merge" and found.adds_something:
         try:
-            publishing.save_draft(one, person(request), found.joined, 0, based_on=found.yours)
+            publishing.save_draft(one, current_user(request), found.joined, 0, based_on=found.yours)
         except Conflict:
             context["has_draft"] = True
         else:

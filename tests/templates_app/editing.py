@@ -36,7 +36,7 @@ def variable_rows(variables, *more):
             "name": one.name,
             "type": one.type,
             "description": one.description,
-            "sample": value_text.shown(one.type, one.sample),
+            "sample": value_text.format_value(one.type, one.sample),
             **({"required": "on"} if one.required else {}),
         }
         for one in variables

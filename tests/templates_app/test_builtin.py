@@ -14,7 +14,7 @@ from templates_app.builtin_files import BUILTIN, builtin_projects
 from templates_app.engine.engine import Bundle, Rendered, render_bundle
 from templates_app.engine.jinja_filters import filters_for
 from templates_app.files.project_files import files_of
-from templates_app.lint.lint import inspect
+from templates_app.lint.lint import lint_mail
 from tests.cases import case
 from tests.config.starting import BASE_DIR
 
@@ -136,7 +136,7 @@ def test_the_checks_before_publishing_find_nothing(mails):
         with one.case:
             template = TEMPLATES[one.key]
             variables = template.content.variables
-            assert inspect(one.mail, template.tags, variables, template.content, shared=SHARED) == []
+            assert lint_mail(one.mail, template.tags, variables, template.content, shared=SHARED) == []
 
 
 def test_subjects_are_short_and_on_one_line(mails):

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from templates_app.content.content import Content, Texts, Variable
-from templates_app.library.diffing import compare, pieces_of, rows_of, stretches
-from templates_app.library.merging import chunks, merged, three_way
+from templates_app.library.diffing import changed_words, compare, diff_rows, hunks_of
+from templates_app.library.merging import chunks, merge, three_way
 from tests.templates_app.makers import HELLO, saying
 
 lines = st.lists(st.sampled_from(["a", "b", "c c", "<p>d</p>", ""]), max_size=12)
@@ -15,7 +15,7 @@ texts = lines.map("\n".join)
 
 @given(lines, lines)
 def test_rows_hold_every_line_of_both_texts_once_and_in_order(old, new):
-    rows = list(rows_of(old, new))
+    rows = list(diff_rows(old, new))
     for side, given_lines in (("old", old), ("new", new)):
         found = [getattr(row, side) for row in rows if getattr(row, side).number]
         assert ["".join(piece.text for piece in one.pieces) for one in found] == given_lines
@@ -24,19 +24,19 @@ def test_rows_hold_every_line_of_both_texts_once_and_in_order(old, new):
 
 @given(texts, texts)
 def test_no_change_is_folded_away(old, new):
-    for stretch in stretches(old, new):
+    for stretch in hunks_of(old, new):
         assert not stretch.folded or {row.kind for row in stretch.rows} == {"same"}
 
 
 def test_the_changed_words_of_a_line_are_marked():
-    old, new = pieces_of("<p>Nice day, Ann</p>", "<p>Bad day, Ann</p>")
+    old, new = changed_words("<p>Nice day, Ann</p>", "<p>Bad day, Ann</p>")
     assert [piece.text for piece in old if piece.changed] == ["Nice"]
     assert [piece.text for piece in new if piece.changed] == ["Bad"]
 
 
 def test_long_stretches_of_equal_lines_are_folded():
     old = "\n".join(f"line {number}" for number in range(40))
-    kinds = [(stretch.folded, len(stretch.rows)) for stretch in stretches(old, old.replace("line 20", "other"))]
+    kinds = [(stretch.folded, len(stretch.rows)) for stretch in hunks_of(old, old.replace("line 20", "other"))]
     assert kinds == [(True, 17), (False, 7), (True, 16)]
 
 
@@ -70,20 +70,20 @@ def test_chunks_put_together_give_each_of_the_three_texts(base, theirs, yours):
 
 @given(texts, texts)
 def test_who_changes_alone_is_followed(base, changed):
-    assert merged(saying(base), saying(changed), saying(base)) == saying(changed)
-    assert merged(saying(base), saying(base), saying(changed)) == saying(changed)
-    assert merged(saying(base), saying(changed), saying(changed)) == saying(changed)
+    assert merge(saying(base), saying(changed), saying(base)) == saying(changed)
+    assert merge(saying(base), saying(base), saying(changed)) == saying(changed)
+    assert merge(saying(base), saying(changed), saying(changed)) == saying(changed)
 
 
 @given(texts, texts, texts)
 def test_taking_over_twice_changes_nothing_more(base, theirs, yours):
-    once = merged(saying(base), saying(theirs), saying(yours))
-    assert merged(saying(theirs), saying(theirs), once) == once
+    once = merge(saying(base), saying(theirs), saying(yours))
+    assert merge(saying(theirs), saying(theirs), once) == once
 
 
 def test_changes_in_different_places_are_joined_and_clashes_keep_yours():
     base, theirs, yours = saying("1\n2\n3\n4\n5"), saying("one\n2\n3\n4\nFIVE"), saying("1\n2\n3\n4\nfive")
-    assert merged(base, theirs, yours) == saying("one\n2\n3\n4\nfive")
+    assert merge(base, theirs, yours) == saying("one\n2\n3\n4\nfive")
     (place,) = three_way(base, theirs, yours)
     assert (place.news, place.clashes) == (1, 1)
 
@@ -95,7 +95,7 @@ def test_new_languages_and_variables_are_taken_over_and_removed_ones_stay_away()
         variables=(Variable("kept", type="number"), Variable("new")),
     )
     yours = Content({"en": Texts(html="a")}, variables=(Variable("old"), Variable("kept"), Variable("mine")))
-    found = merged(base, theirs, yours)
+    found = merge(base, theirs, yours)
     assert found.languages == {"en": Texts(html="a"), "fr": Texts(html="c")}
     assert found.variables == (Variable("kept", type="number"), Variable("mine"), Variable("new"))
-    assert merged(base, yours, base).languages == yours.languages
+    assert merge(base, yours, base).languages == yours.languages

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from templates_app.content.content import NAME, RESERVED, ContentError
+from templates_app.content.content import RESERVED, VARIABLE_NAME, ContentError
 from templates_app.engine.engine import Bundle, render_bundle
 from templates_app.engine.template_errors import TemplateError
 from tests.cases import case
@@ -274,7 +274,7 @@ def test_no_variable_is_called_like_a_word_of_jinja():
 
 
 def test_every_other_name_of_a_variable_is_written():
-    for name in sorted({*filter(NAME.fullmatch, keyword.kwlist), "block", "set", "caller"} - RESERVED):
+    for name in sorted({*filter(VARIABLE_NAME.fullmatch, keyword.kwlist), "block", "set", "caller"} - RESERVED):
         with case(name):
             source = f"<p>{{{{ {name} }}}}, {{{{ 1 if {name} else 2 }}}}</p>"
             assert "Ann, 1" in html(source, {name: "Ann"}, variables=name)

@@ -14,9 +14,9 @@ from templates_app.library import publishing
 from templates_app.library.catalogue import RESERVED_KEYS, create_document, create_project
 from templates_app.models import Change, Document, Draft, Project, Sample, SharedValue, Version
 from templates_app.rendering import render
-from templates_app.transfer.import_plan import ImportRefused, Plan
-from templates_app.transfer.import_writer import write
-from templates_app.transfer.project_transfer import UnknownProjects, check_import, export_projects, import_projects
+from templates_app.transfer.import_plan import ImportPlan, ImportRefused
+from templates_app.transfer.import_writer import write_plan
+from templates_app.transfer.project_transfer import UnknownProjectsError, check_import, export_projects, import_projects
 from tests.cases import case
 from tests.factories import make_user
 from tests.templates_app.project_strategies import UNHURRIED, keys, projects
@@ -94,15 +94,15 @@ def test_every_project_survives_database_zip_and_database(project):
     """Whatever the texts are; trying them out is another test's matter."""
     project = replace(project, shared={})
     with transaction.atomic():
-        write(Plan([project]), None, note="")
+        write_plan(ImportPlan([project]), None, note="")
         first = export_projects([project.key], history=True)
         assert [forgetful(one) for one in first] == [forgetful(project)]
         archive = pack(first)
         Document.objects.update(published=None)
         Project.objects.filter(key=project.key).delete()
-        write(Plan(unpack(archive)), None, note="")
+        write_plan(ImportPlan(unpack(archive)), None, note="")
         assert pack(export_projects([project.key], history=True)) == archive
-        assert not Plan(unpack(archive)).changes_anything
+        assert not ImportPlan(unpack(archive)).changes_anything
         Document.objects.update(published=None)
         Project.objects.filter(key=project.key).delete()
 
@@ -174,7 +174,7 @@ def test_what_was_never_published_comes_back_unpublished():
 
 
 def test_unknown_projects_are_named():
-    with pytest.raises(UnknownProjects) as unknown:
+    with pytest.raises(UnknownProjectsError) as unknown:
         export_projects(["mail", "nothing", "else"], history=False)
     assert unknown.value.keys == ["else", "nothing"]
 
@@ -364,8 +364,8 @@ def test_a_publication_between_check_and_writing_is_noticed(shop, monkeypatch):
             )
         return real(plan)
 
-    real = Plan.problems
-    monkeypatch.setattr(Plan, "problems", problems)
+    real = ImportPlan.problems
+    monkeypatch.setattr(ImportPlan, "problems", problems)
     import_projects([with_text(SHOP, "template", subject="Hi {{ name }}")], None)
     assert len(rounds) == 2
     assert [version.note for version in stored().versions.order_by("number")] == ["Imported", "", "Imported"]

@@ -19,7 +19,7 @@ from templates_app.files.folders import (
     write_project,
 )
 from templates_app.files.project_files import files_of
-from templates_app.files.reading import project_from
+from templates_app.files.reading import parse_project
 from tests.cases import case
 from tests.templates_app.project_strategies import UNHURRIED, json_values, projects
 
@@ -66,7 +66,7 @@ def shop(tmp_path) -> Path:
 @given(projects())
 @UNHURRIED
 def test_every_project_reads_back_the_same(project):
-    assert project_from(project.key, files_of(project)) == project
+    assert parse_project(project.key, files_of(project)) == project
 
 
 @given(projects())

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from templates_app.content.content import Content, Texts, Variable
-from templates_app.lint.lint import inspect
-from templates_app.lint.mail_clients import FACTS
+from templates_app.lint.lint import lint_mail
+from templates_app.lint.mail_clients import LIMITATIONS
 from tests.cases import case
 from tests.templates_app.project_strategies import UNHURRIED
 
@@ -25,7 +25,7 @@ class Mail:
 def found(html=FINE, *, text="Hello", subject="Hello", tags=(), variables=(), source=None, **more):
     """Inspect texts that say the same before and after rendering, unless `source` is given."""
     content = source or Content({"en": Texts(subject=subject, html=html, text=text)}, variables=tuple(variables))
-    return inspect(Mail(subject=subject, text=text, html=html), tags, content.variables, content, **more)
+    return lint_mail(Mail(subject=subject, text=text, html=html), tags, content.variables, content, **more)
 
 
 def said(findings):
@@ -66,9 +66,9 @@ def test_an_unused_variable_is_a_warning_unless_another_language_or_a_part_uses_
 
 def test_the_names_of_the_language_that_is_rendered_count():
     source = Content({"en": Texts(html="x"), "de": Texts(html="{{ nobody }}")})
-    german = inspect(Mail(language="de"), (), (), source)
+    german = lint_mail(Mail(language="de"), (), (), source)
     assert [(one.where, one.language) for one in german] == [("html", "de")]
-    assert inspect(Mail(), (), (), source) == []
+    assert lint_mail(Mail(), (), (), source) == []
 
 
 # ---------------------------------------------------------------- what was rendered
@@ -239,7 +239,7 @@ def example(fact):
 
 
 def test_every_fact_is_found_with_its_source_and_line():
-    for fact in FACTS:
+    for fact in LIMITATIONS:
         with case(fact):
             findings = found("<p>x</p>\n" + example(fact))
             assert [(one.level, one.line, one.help_url) for one in findings] == [("warning", 2, fact.source)]
@@ -288,7 +288,7 @@ def test_names_that_a_source_sets_or_imports_itself_are_known():
 @UNHURRIED
 def test_no_text_whatever_breaks_the_checks(html, text):
     source = Content({"en": Texts(subject=text, html=html, text=text)})
-    inspect(Mail(subject=text, html=html, text=text), ["bulk"], (), source, shared={"brand_address": text})
+    lint_mail(Mail(subject=text, html=html, text=text), ["bulk"], (), source, shared={"brand_address": text})
 
 
 @given(
@@ -297,4 +297,4 @@ def test_no_text_whatever_breaks_the_checks(html, text):
 @UNHURRIED
 def test_no_broken_markup_breaks_the_checks(pieces):
     html = "".join(pieces)
-    inspect(Mail(html=html), (), (), Content({"en": Texts(html=html)}))
+    lint_mail(Mail(html=html), (), (), Content({"en": Texts(html=html)}))

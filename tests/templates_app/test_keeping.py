@@ -4,7 +4,7 @@ import pytest
 
 from templates_app.content.content import Content, Texts, Variable
 from templates_app.library import publishing, samples
-from templates_app.library.publishing import Conflict, KeepingError, NothingToPublish, Refused
+from templates_app.library.publishing import Conflict, LibraryError, NothingToPublish, PublishRefused
 from templates_app.models import Change, Draft, Version
 from tests.factories import make_user
 from tests.templates_app.makers import HELLO, make_builtin, make_part, make_template, saying
@@ -126,7 +126,7 @@ def test_what_is_published_already_is_not_published_again(template, ann):
 
 def test_a_template_that_does_not_render_is_refused_with_the_place(template, ann):
     broken = saying("<p>ok</p>\n<p>{{ nmae }}</p>", variables=HELLO.variables)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PublishRefused) as caught:
         publishing.publish(template, ann, broken, "", template.published)
     (problem,) = caught.value.problems
     assert (problem.document, problem.source, problem.part, problem.line) == ("shop/hello", "shop/hello", "html", 2)
@@ -139,14 +139,14 @@ def test_one_sample_that_fails_in_one_language_refuses_publishing(template, ann)
     fine = saying("<p>{{ 100 / count }}</p>", variables=variables, de="<p>{{ 100 / (count - 7) }}</p>")
     samples.create_sample(template, name="Usual", values={"name": "Ann", "count": 3})
     samples.create_sample(template, name="Seven", values={"name": "Ann", "count": 7})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PublishRefused) as caught:
         publishing.publish(template, ann, fine, "", template.published)
     assert [(one.sample, one.language, one.part) for one in caught.value.problems] == [("Seven", "de", "html")]
 
 
 def test_values_that_a_sample_lacks_refuse_publishing(template, ann):
     samples.create_sample(template, name="Empty", values={})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PublishRefused) as caught:
         publishing.publish(template, ann, replace(HELLO, default_language="de"), "", template.published)
     assert {(one.sample, one.part) for one in caught.value.problems} == {("Empty", "values")}
 
@@ -156,7 +156,7 @@ def test_a_part_is_refused_with_the_templates_that_it_would_break(ann):
     make_template(key="a", content=saying('<p>a</p>{% include "footer" %}'))
     make_template(key="b", content=saying('<p>b</p>{% include "shop/footer" %}'))
     make_template(key="c", content=saying("<p>c</p>"))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PublishRefused) as caught:
         publishing.publish(part, ann, Content({"en": Texts(html="<p>{{ nobody }}</p>", text="x")}), "", part.published)
     assert {one.document for one in caught.value.problems} == {"shop/a", "shop/b"}
     assert {one.source for one in caught.value.problems} == {"shop/footer"}
@@ -168,14 +168,14 @@ def test_a_part_that_breaks_templates_in_one_language_only_is_refused(ann):
     make_template(key="a", content=saying(use, de=use))
     make_template(key="b", content=saying(use))
     overlay = Content({"en": Texts(html="fine", text="fine"), "de": Texts(html="{{ nobody }}", text="x")})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PublishRefused) as caught:
         publishing.publish(part, ann, overlay, "", part.published)
     assert [(one.document, one.language) for one in caught.value.problems] == [("shop/a", "de")]
 
 
 def test_a_part_that_no_template_uses_must_be_readable_at_least(ann):
     part = make_part()
-    with pytest.raises(Refused):
+    with pytest.raises(PublishRefused):
         publishing.publish(part, ann, Content({"en": Texts(html="{% if %}", text="x")}), "", part.published)
     publishing.publish(part, ann, Content({"en": Texts(html="{{ anything }}", text="x")}), "", part.published)
 
@@ -216,7 +216,7 @@ def test_restoring_an_older_builtin_does_not_pass_for_the_newest(ann):
 
 
 def test_what_is_not_from_the_program_cannot_be_reset(template, ann):
-    with pytest.raises(KeepingError, match="did not come with the program"):
+    with pytest.raises(LibraryError, match="did not come with the program"):
         publishing.reset_to_builtin(template, ann, template.published)
 
 

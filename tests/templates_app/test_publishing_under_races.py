@@ -9,7 +9,7 @@ from django.db import connections
 
 from templates_app.content.content import Content, Texts
 from templates_app.library import catalogue, publishing, samples
-from templates_app.library.publishing import Conflict, Gone, KeepingError, Refused
+from templates_app.library.publishing import Conflict, Gone, LibraryError, PublishRefused
 from templates_app.models import Document, Draft, Project, Version
 from tests.cases import case
 from tests.factories import make_user
@@ -26,7 +26,7 @@ def at_once(*jobs):
         try:
             gate.wait(timeout=10)
             return job()
-        except KeepingError as error:
+        except LibraryError as error:
             return error
         finally:
             connections.close_all()
@@ -76,7 +76,7 @@ def test_a_part_and_a_template_published_at_once_never_break_each_other():
             lambda part=part, without=without: publishing.publish(part, None, without, "", part.published),
             lambda template=template, using=using: publishing.publish(template, None, using, "", template.published),
         )
-        assert sorted(type(one).__name__ for one in (first, second)) == ["Refused", "Version"]
+        assert sorted(type(one).__name__ for one in (first, second)) == ["PublishRefused", "Version"]
 
 
 def test_a_part_is_not_deleted_under_a_template_that_begins_to_use_it():
@@ -89,7 +89,7 @@ def test_a_part_is_not_deleted_under_a_template_that_begins_to_use_it():
             lambda template=template, using=using: publishing.publish(template, None, using, "", template.published),
         )
         assert isinstance(deleted, catalogue.InUse) == isinstance(published, Version)
-        assert isinstance(published, Refused) == (deleted is None)
+        assert isinstance(published, PublishRefused) == (deleted is None)
 
 
 # ---------------------------------------------------------------- deleted meanwhile
@@ -112,7 +112,9 @@ def test_what_was_deleted_meanwhile_is_said_to_be_gone():
         "draft": lambda one: publishing.save_draft(one, ann, new, 0),
         "draft_of_version": lambda one: publishing.save_draft(one, ann, new, 0, based_on=one.published),
         "draft_again": lambda one: publishing.save_draft(one, ann, new, 3),
-        "change": lambda one: catalogue.change(one, catalogue.facts_of(one), name="New", description="", tags=[]),
+        "change": lambda one: catalogue.change_metadata(
+            one, catalogue.metadata_of(one), name="New", description="", tags=[]
+        ),
         "sample": lambda one: samples.create_sample(one, name="Usual", values={}),
     }.items():
         template = deleted(name)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from templates_app.sandbox import client
-from templates_app.sandbox.client import try_all, try_out
+from templates_app.sandbox.client import render_all, render_one
 from tests.processes import alive
 from tests.templates_app import hostile
 from tests.templates_app.bundles import bundle_of, content_of
@@ -28,7 +28,7 @@ def hostile_bundle(source):
 
 def server_process():
     """Return the process id of the workshop, which is started if need be."""
-    assert try_out(HELLO, {"name": "Ann"}).rendered
+    assert render_one(HELLO, {"name": "Ann"}).rendered
     return client._server.process.pid
 
 
@@ -38,14 +38,14 @@ def children_of(process):
 
 
 def test_a_template_is_rendered_in_the_workshop():
-    outcome = try_out(bundle_of("<p>{{ 1234.5|number }}</p>", de={"html": "<p>{{ 1234.5|number }}</p>"}), {}, "de")
+    outcome = render_one(bundle_of("<p>{{ 1234.5|number }}</p>", de={"html": "<p>{{ 1234.5|number }}</p>"}), {}, "de")
     assert "<p>1.234,5</p>" in outcome.rendered.html
     assert (outcome.rendered.language, outcome.problems) == ("de", ())
 
 
 def test_languages_that_were_not_read_beforehand_can_be_written():
     source = "{{ '2026-03-01T12:00:00+01:00'|datetime('full') }} {{ 1|money('JPY') }}"
-    outcome = try_out(bundle_of(text=source, ja={"text": source, "subject": "x"}), {}, "ja")
+    outcome = render_one(bundle_of(text=source, ja={"text": source, "subject": "x"}), {}, "ja")
     assert outcome.rendered.text.startswith("2026年3月1日日曜日")
 
 
@@ -65,7 +65,7 @@ USED = """
 
 def test_harmless_filters_need_nothing_that_the_workshop_lacks():
     bundle = bundle_of(f"<p>{USED}</p>", variables="name", declared=[{"name": "things", "type": "list"}])
-    assert try_out(bundle, hostile.VALUES).problems == ()
+    assert render_one(bundle, hostile.VALUES).problems == ()
 
 
 def test_there_are_a_hundred_hostile_templates():
@@ -76,7 +76,7 @@ def test_there_are_a_hundred_hostile_templates():
 def test_every_hostile_template_gets_a_plain_answer(kind):
     with ThreadPoolExecutor(2) as threads:
         outcomes = list(
-            threads.map(lambda source: try_out(hostile_bundle(source), hostile.VALUES), hostile.KINDS[kind])
+            threads.map(lambda source: render_one(hostile_bundle(source), hostile.VALUES), hostile.KINDS[kind])
         )
     for source, outcome in zip(hostile.KINDS[kind], outcomes, strict=True):
         assert outcome.rendered is None, source[:200]
@@ -85,7 +85,7 @@ def test_every_hostile_template_gets_a_plain_answer(kind):
             assert problem.message.endswith((".", ")")), (source[:200], problem)
             assert not any(word in problem.message for word in ("Traceback", "site-packages", "Errno")), problem
             assert problem.message not in {client.BUSY, client.UNREACHABLE}, source[:200]
-    assert try_out(HELLO, {"name": "Ann"}).rendered
+    assert render_one(HELLO, {"name": "Ann"}).rendered
 
 
 def test_the_web_process_keeps_its_memory():
@@ -93,16 +93,16 @@ def test_the_web_process_keeps_its_memory():
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     for source in hostile.MEMORY[:3]:
-        try_out(hostile_bundle(source), hostile.VALUES)
+        render_one(hostile_bundle(source), hostile.VALUES)
     before = resident()
     for source in (*hostile.MEMORY[3::4], *hostile.FLOODS):
-        try_out(hostile_bundle(source), hostile.VALUES)
+        render_one(hostile_bundle(source), hostile.VALUES)
     assert resident() - before < 20_000_000
 
 
 def test_eight_at_once_are_all_answered():
     with ThreadPoolExecutor(8) as threads:
-        outcomes = list(threads.map(lambda _: try_out(ENDLESS, {}), range(8)))
+        outcomes = list(threads.map(lambda _: render_one(ENDLESS, {}), range(8)))
     messages = {problem.message for outcome in outcomes for problem in outcome.problems}
     assert messages <= {client.SLOW, client.BUSY}
     assert client.SLOW in messages
@@ -112,7 +112,7 @@ def test_all_samples_are_tried_in_all_languages_in_order():
     bundle = bundle_of("<p>Hello {{ name }}</p>", variables="name", de={"html": "<p>Hallo {{ name }}</p>"})
     entries = [(f"{number}", {"name": f"Ann {number}"}, language) for number in range(25) for language in ("en", "de")]
     entries.append(("broken", {}, "en"))
-    outcomes = try_all(bundle, entries)
+    outcomes = render_all(bundle, entries)
     assert [(outcome.name, outcome.language) for outcome in outcomes] == [(name, code) for name, _, code in entries]
     assert "Hallo Ann 24<" in outcomes[49].rendered.html
     assert [problem.message for problem in outcomes[50].problems] == ["The value name is missing."]
@@ -122,22 +122,22 @@ def test_after_a_sample_that_never_ends_the_others_are_not_tried():
     bundle = bundle_of("{% for i in range(count) %}{% for j in range(count) %}{% endfor %}{% endfor %}",
                        declared=[{"name": "count", "type": "number"}])  # fmt: skip
     entries = [("short", {"count": 1}, ""), ("long", {"count": 99_999}, ""), ("next", {"count": 1}, "")]
-    outcomes = try_all(bundle, entries)
+    outcomes = render_all(bundle, entries)
     assert outcomes[0].rendered
-    assert [outcome.problems[0].message for outcome in outcomes[1:]] == [client.SLOW, client.NOT_TRIED]
+    assert [outcome.problems[0].message for outcome in outcomes[1:]] == [client.SLOW, client.SKIPPED]
 
 
 def test_publishers_leave_threads_to_those_who_look_at_pages():
     forever = bundle_of("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
-    count = 3 * client.PUBLISHERS
+    count = 3 * client.MAX_PUBLISHERS
     with ThreadPoolExecutor(count) as threads:
         told = [
             one[0].problems[0].message
-            for one in threads.map(lambda _: try_all(forever, [("", {}, "en")]), range(count))
+            for one in threads.map(lambda _: render_all(forever, [("", {}, "en")]), range(count))
         ]
-    assert told.count(client.BUSY) >= client.PUBLISHERS  # turned away at the door
+    assert told.count(client.BUSY) >= client.MAX_PUBLISHERS  # turned away at the door
     assert client.SLOW in told
-    assert try_all(bundle_of("<p>Hello</p>"), [("", {}, "en")])[0].rendered
+    assert render_all(bundle_of("<p>Hello</p>"), [("", {}, "en")])[0].rendered
 
 
 # ---------------------------------------------------------------- the process
@@ -163,7 +163,7 @@ def test_the_workshop_knows_no_secret_and_no_open_file(monkeypatch):
 def test_a_workshop_that_was_killed_is_started_again():
     before = server_process()
     os.kill(before, signal.SIGKILL)
-    assert try_out(HELLO, {"name": "Ann"}).rendered
+    assert render_one(HELLO, {"name": "Ann"}).rendered
     assert server_process() != before
 
 
@@ -171,15 +171,15 @@ def test_a_workshop_that_is_killed_during_a_job_does_not_take_the_answer_with_it
     process = server_process()
     killer = threading.Timer(0.2, os.kill, (process, signal.SIGKILL))
     killer.start()
-    outcome = try_out(ENDLESS, {})
+    outcome = render_one(ENDLESS, {})
     killer.join()
     assert outcome.problems
-    assert try_out(HELLO, {"name": "Ann"}).rendered
+    assert render_one(HELLO, {"name": "Ann"}).rendered
 
 
 def test_a_workshop_outlives_those_who_do_not_wait_for_their_answer():
     before = server_process()
-    impatient = client.Pace(turn=1, life=1, answer=0)  # half a second, which the child outlives
+    impatient = client.TimeLimits(turn=1, life=1, answer=0)  # half a second, which the child outlives
     outcome = client.outcomes_of(ENDLESS, [("", {}, "")], impatient)[0]
     assert outcome.problems[0].message == client.SLOW
     limit = time.monotonic() + 30
@@ -227,4 +227,4 @@ def test_the_workshop_ends_with_the_web_process():
 def test_a_bundle_of_many_large_parts_reaches_the_workshop():
     parts = {f"mail/part{number}": content_of(html="x" * 190_000) for number in range(20)}
     bundle = bundle_of("{% include 'mail/part7' %}", parts=parts)
-    assert len(try_out(bundle, {}).rendered.html) > 190_000
+    assert len(render_one(bundle, {}).rendered.html) > 190_000

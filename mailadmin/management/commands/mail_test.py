@@ -20,8 +20,8 @@ from maillog.models import Status
 from secrets_app import vault
 from secrets_app.vault import VaultError
 from templates_app.engine.template_errors import TemplateError
-from templates_app.library import test_rendering
-from templates_app.library.test_rendering import NotTriedError, Testable
+from templates_app.library import sample_rendering
+from templates_app.library.sample_rendering import SampledTemplate, SandboxUnavailableError
 
 REACHED = frozenset({Status.SENT, Status.LOGGED, Status.SILENCED})
 
@@ -58,12 +58,12 @@ class Command(BaseCommand):
         template = self.template(options["template"], options["language"], options["sample"])
         self.report(self.send(template, options), as_json=options["json"])
 
-    def template(self, key: str, language: str, sample: str | None) -> Testable | None:
+    def template(self, key: str, language: str, sample: str | None) -> SampledTemplate | None:
         """Return the template to use, None where the program's own one for tests has to do. Raises CommandError."""
         if sample is not None and not key:
             message = "--sample: the samples are a template's; name it with --template."
             raise CommandError(message, returncode=2)
-        template = test_rendering.testable(key or testmail.TEMPLATE)
+        template = sample_rendering.sampled_template(key or testmail.TEMPLATE)
         if template is None:
             if not key:
                 return None
@@ -78,7 +78,7 @@ class Command(BaseCommand):
             raise CommandError(message, returncode=2)
         return template
 
-    def send(self, template: Testable | None, options: dict[str, Any]) -> int:
+    def send(self, template: SampledTemplate | None, options: dict[str, Any]) -> int:
         """Send the test mail and return its id. Raises CommandError that tells what is at fault."""
         common = {
             "language": options["language"],
@@ -94,7 +94,7 @@ class Command(BaseCommand):
         except TemplateError as error:
             what = "The values do not fit" if error.is_about_values else "The template does not render"
             raise CommandError(f"{what}: {error}") from error
-        except NotTriedError as error:
+        except SandboxUnavailableError as error:
             raise CommandError(str(error)) from error
         except InvalidMail as error:
             raise CommandError(f"Not queued: {error}", returncode=2 if error.field == "to" else 1) from error

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from templates_app.files.archives import MAX_ARCHIVE, pack
 from templates_app.files.folders import write_project
-from templates_app.transfer.project_transfer import UnknownProjects, export_projects
+from templates_app.transfer.project_transfer import UnknownProjectsError, export_projects
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(message, returncode=2)
         try:
             projects = export_projects(options["projects"], history=is_zip)
-        except UnknownProjects as error:
+        except UnknownProjectsError as error:
             message = f"There is no project {', '.join(error.keys)}."
             raise CommandError(message, returncode=2) from error
         try:

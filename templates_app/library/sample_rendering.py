@@ -20,12 +20,12 @@ from templates_app.rendering import RenderedMail
 from templates_app.sandbox import client
 
 
-class NotTriedError(Exception):
+class SandboxUnavailableError(Exception):
     """Nothing is known of the template: too much is being tried at the moment, or it cannot be tried here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Testable:
+class SampledTemplate:
     """A published template. `languages`: the default first; `samples`: values by name, at least one."""
 
     key: str
@@ -40,7 +40,7 @@ class Testable:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedTemplate:
     """What is published of a template, without its texts. `languages`: the default first."""
 
     key: str
@@ -51,7 +51,7 @@ class Published:
     variables: tuple[Variable, ...]
 
 
-def published(count: int, *, after: str = "") -> list[Published]:
+def published_templates(count: int, *, after: str = "") -> list[PublishedTemplate]:
     """Return `count` published templates by key, those behind the key `after`: one query."""
     documents = Document.objects.filter(kind=Document.Kind.TEMPLATE, published__isnull=False)
     project, _, key = after.partition("/")
@@ -62,7 +62,7 @@ def published(count: int, *, after: str = "") -> list[Published]:
         assert document.published is not None  # noqa: S101  (for the type checker)
         content = document.published.read()
         found.append(
-            Published(
+            PublishedTemplate(
                 key=document.full_key,
                 name=document.name,
                 description=document.description,
@@ -85,7 +85,7 @@ def published_names() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def testable(key: str) -> Testable | None:
+def sampled_template(key: str) -> SampledTemplate | None:
     """Return the published template `key` (``project/name``), None if there is none."""
     parts = key_parts(key)
     if parts is None:
@@ -96,7 +96,7 @@ def testable(key: str) -> Testable | None:
     if document is None or document.published is None:
         return None
     content = document.published.read()
-    return Testable(
+    return SampledTemplate(
         key=key, languages=tuple(languages_of(content)), samples=samples_of(document, content), content=content
     )
 
@@ -107,11 +107,11 @@ def render_published(key: str, values: Mapping[str, Any], *, language: str = "")
     Raises UnknownTemplateError, TemplateError (the values are at fault, or the template), NotTriedError.
     """
     bundle = bundles.published_bundle(key)
-    outcome = client.try_all(bundle, [("", values, language)])[0]
+    outcome = client.render_all(bundle, [("", values, language)])[0]
     if outcome.rendered is None:
         problems = list(outcome.problems)
         if any(problem.message in {client.BUSY, client.UNREACHABLE} for problem in problems):
-            raise NotTriedError(problems[0].message)
+            raise SandboxUnavailableError(problems[0].message)
         raise TemplateError(problems)
     found = outcome.rendered
     return RenderedMail(
