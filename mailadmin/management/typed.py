@@ -1,4 +1,4 @@
-"""What people type after a command, read as strictly as in the forms."""
+"""Reads command arguments as strictly as the forms do."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from maillog.search.paging import LARGEST_ID
 
 
 def parse_number(text: str) -> int | None:
-    """Return the id that `text` is, None if it is none."""
+    """Return `text` as an id, or None if it is none."""
     if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= LARGEST_ID:
         return int(text)
     return None
 
 
 def usage_error(reason: str) -> NoReturn:
-    """Raise CommandError for wrong use."""
+    """Raise CommandError with exit code 2."""
     raise CommandError(reason, returncode=2)

@@ -1,8 +1,8 @@
-"""Does with many mails what somebody asked for: by the worker, in batches that are one transaction with their progress.
+"""Bulk actions: the worker applies an action to many messages, in batches that share a transaction with their progress.
 
-A batch and the note that it is done are committed together, so that a worker that dies leaves nothing done twice and
-nothing left out: when its lease ends, the next one goes on after the last id. Whoever lost the lease writes nothing.
-What the person may do is asked again before each batch.
+A batch and its progress are committed together, so when a worker dies, nothing is done twice and nothing is skipped:
+after its lease has expired, the next worker continues after the last id. A worker that has lost the lease writes
+nothing. The person's permission is checked before each batch.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
 Action, State = BulkAction.Action, BulkAction.State
-# `resend` takes contents into memory: a batch ends where they are this large together.
+# `resend` loads contents into memory, so a batch ends at this many octets.
 BATCH, BATCH_OCTETS = 200, 16 * 1024 * 1024
-PAUSE_SECONDS = 0.03  # seconds between two batches, in which others may write to the database
+PAUSE_SECONDS = 0.03  # between batches, so that others can write to the database
 LEASE = timedelta(seconds=60)
 PERMISSIONS = {
     Action.RESEND: "maillog.resend_mail",
@@ -45,29 +45,29 @@ PERMISSIONS = {
     Action.CANCEL: "mailadmin.manage_queue",
     Action.DELETE: "maillog.delete_mail",
 }
-STATE_CHANGED = gettext_noop("It was in another state by then, or gone.")
-NO_RECIPIENTS_LEFT = gettext_noop("Each of its recipients has accepted or refused it.")
-NOT_ALLOWED = gettext_noop("Its owner may not do that any more.")
-FAILED = gettext_noop("An error stopped it. The log of the worker says which.")
-FILTER_INVALID = gettext_noop("Its filter cannot be used any more.")
+STATE_CHANGED = gettext_noop("Its state had changed by then, or it was deleted.")
+NO_RECIPIENTS_LEFT = gettext_noop("All of its recipients have accepted or refused it.")
+NOT_ALLOWED = gettext_noop("The person who started it no longer has the permission.")
+FAILED = gettext_noop("An error stopped it. See the worker's log.")
+FILTER_INVALID = gettext_noop("Its filter is no longer valid.")
 
 logger = logging.getLogger(__name__)
 
 
 class FilterRefused(Exception):
-    """The query string cannot be used; nothing is touched."""
+    """The query string is not valid; nothing is changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """How many mails of a batch were dealt with, and why others were left alone (untranslated sentence -> how many)."""
+    """How many messages of a batch were changed, and why others were not (untranslated reason -> how many)."""
 
     count: int
     reasons: dict[str, int]
 
 
 def allowed_actions(user: User) -> list[str]:
-    """Return the actions that `user` may ask for, in the order of the buttons."""
+    """Return the actions that `user` may start, in the order of the buttons."""
     return [action.value for action in Action if user.has_perm(PERMISSIONS[action])]
 
 
@@ -80,10 +80,10 @@ def targets(
     now: datetime | None = None,
     time_zone: str = "",
 ) -> SearchResult:
-    """Return the mails that `action` would touch now: of `ids`, else of those that match `query`.
+    """Return the messages that `action` would change now: of `ids`, else of those that match `query`.
 
-    "after:2h" counts from `now`; days are those of the time zone `time_zone` (empty: the one in force).
-    Raises FilterRefused for a query that the log's page would refuse.
+    "after:2h" counts from `now`; days are meant in `time_zone` (empty: the active one). Raises FilterRefused for a
+    query that the log's page would refuse.
     """
     if ids:
         found = SearchResult(Message.objects.filter(id__in=ids))
@@ -100,7 +100,7 @@ def targets(
 
 
 def only_eligible(action: str, found: SearchResult) -> SearchResult:
-    """Return what of `found` is in a state for `action`."""
+    """Return the part of `found` whose state allows `action`."""
     match action:
         case Action.RETRY:
             return _with_status(found, RETRIABLE)
@@ -113,14 +113,14 @@ def only_eligible(action: str, found: SearchResult) -> SearchResult:
 
 
 def _with_status(found: SearchResult, statuses: Sequence[Status]) -> SearchResult:
-    """Return what of `found` is in `statuses`, of which there are few: they are looked at first."""
-    # "Not sent" lets SQLite take the partial index.
+    """Return the part of `found` with one of `statuses`. These are rare, so the search starts with them."""
+    # "Not sent" lets SQLite use the partial index.
     one_of = Q(status__in=statuses) & ~Q(status=Status.SENT)
     return replace(found, rows=found.rows.filter(one_of), ways=(*found.ways, one_of))
 
 
 def create(action: str, *, actor: User, total: int, up_to: int, query: str = "", ids: Sequence[int] = ()) -> BulkAction:
-    """Store the order; the worker takes it after the commit."""
+    """Store a bulk action; the worker takes it after the commit."""
     return BulkAction.objects.create(
         action=action,
         query="" if ids else query,
@@ -135,10 +135,10 @@ def create(action: str, *, actor: User, total: int, up_to: int, query: str = "",
 
 
 def stop(pk: int, *, by: User) -> bool:
-    """End an order after the batch in hand; False if it had ended. What is done stays done."""
-    waiting = BulkAction.objects.filter(pk=pk, state__in=[State.WAITING, State.RUNNING])
+    """Stop a bulk action after the current batch; False if it had ended. Finished batches stay done."""
+    open_ones = BulkAction.objects.filter(pk=pk, state__in=[State.WAITING, State.RUNNING])
     return bool(
-        waiting.update(
+        open_ones.update(
             state=State.STOPPED,
             note=gettext("Stopped by %s.") % str(by)[:254],
             finished_at=timezone.now(),
@@ -149,12 +149,12 @@ def stop(pk: int, *, by: User) -> bool:
 
 
 def has_work() -> bool:
-    """Return whether a worker should look: one look into a small index."""
+    """Return whether a bulk action waits for a worker: one query on a small index."""
     return _claimable().exists()
 
 
 def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Work on what was ordered until nothing is left, and return how many mails were looked at."""
+    """Run bulk actions until none is left, and return how many messages were processed."""
     processed = 0
     while not should_stop() and (taken := _claim()):
         pk, claim = taken
@@ -162,7 +162,7 @@ def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
             try:
                 count = _run_batch(pk, claim)
             except DatabaseError:
-                raise  # it is away: the next worker goes on when the lease has ended
+                raise  # it is down: the next worker continues when the lease has expired
             except Exception:
                 logger.exception("Bulk action %d stopped.", pk)
                 _finish(BulkAction(pk=pk, claim=claim), State.STOPPED, FAILED)
@@ -171,7 +171,7 @@ def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
                 break
             processed += count
             time.sleep(PAUSE_SECONDS)
-        else:  # stopped: the next worker need not wait for the end of the lease
+        else:  # asked to stop: the next worker need not wait for the lease to expire
             BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING).update(lease_until=None)
     return processed
 
@@ -182,7 +182,7 @@ def _claimable() -> QuerySet[BulkAction]:
 
 
 def _claim() -> tuple[int, str] | None:
-    """Take the oldest order that nobody works on."""
+    """Claim the oldest bulk action that no worker has."""
     for pk in list(_claimable().order_by("id").values_list("id", flat=True)[:10]):
         claim = uuid.uuid4().hex
         lease = timezone.now() + LEASE
@@ -192,7 +192,7 @@ def _claim() -> tuple[int, str] | None:
 
 
 def _run_batch(pk: int, claim: str) -> int | None:
-    """Do one batch; None: there is nothing left to do here, or the order is another's now."""
+    """Run one batch and return its size; None if nothing is left or another worker has claimed the action."""
     one = BulkAction.objects.select_related("actor").filter(pk=pk, claim=claim, state=State.RUNNING).first()
     if one is None:
         return None
@@ -208,7 +208,7 @@ def _run_batch(pk: int, claim: str) -> int | None:
         _finish(one, State.DONE)
         return None
     with transaction.atomic():
-        # Locks the row: whoever takes the order over, or stops it, waits for this batch or makes it void.
+        # Locks the row: taking over or stopping the action waits for this batch, or makes it void.
         mine = BulkAction.objects.filter(pk=pk, claim=claim, state=State.RUNNING)
         if not mine.update(last_id=ids[-1], lease_until=timezone.now() + LEASE):
             return None
@@ -216,13 +216,13 @@ def _run_batch(pk: int, claim: str) -> int | None:
         reasons = dict(one.reasons)
         for reason, count in done.reasons.items():
             reasons[reason] = reasons.get(reason, 0) + count
-        left = len(ids) - done.count
-        mine.update(done=one.done + done.count, failed=one.failed + left, reasons=reasons)
+        unchanged = len(ids) - done.count
+        mine.update(done=one.done + done.count, failed=one.failed + unchanged, reasons=reasons)
     return len(ids)
 
 
 def is_still_allowed(one: BulkAction) -> bool:
-    """Return whether whoever asked still has an account that may do it."""
+    """Return whether the person who started it still has an active account with the permission."""
     return one.actor is not None and one.actor.is_active and one.actor.has_perm(PERMISSIONS[Action(one.action)])
 
 
@@ -242,7 +242,7 @@ def _next_ids(one: BulkAction) -> list[int]:
 
 
 def _apply(one: BulkAction, ids: Sequence[int]) -> BatchResult:
-    """Do it, and say what was left alone; whatever another one did meanwhile is seen on the locked rows."""
+    """Apply the action to one batch. The rows are locked, so concurrent changes are noticed."""
     actor: Any = one.actor
     reasons: dict[str, int] = {}
     match one.action:

@@ -1,4 +1,4 @@
-"""What people do about delivery: retry and cancel mails, pause, resume and probe connections, and wake the worker."""
+"""Manual control of delivery: retry and cancel messages; pause, resume and probe connections."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
 State = ConnectionState.State
-MAX_PER_REQUEST = 50_000  # mails that one request touches at most; it takes some seconds
+MAX_PER_REQUEST = 50_000  # messages; they take a few seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """How one connection is doing, for people. `paused_by` is empty where its own trouble closed it."""
+    """The state of one connection as pages show it. `paused_by` is empty where a failure closed it."""
 
     id: str
     name: str
@@ -43,31 +43,30 @@ class ConnectionStatus:
 
     @property
     def is_open(self) -> bool:
-        """Whether mails go through."""
         return self.state == State.OPEN
 
     @property
     def can_be_probed(self) -> bool:
-        """Whether trying the connection could open it: not where somebody decided that it is closed."""
+        """Whether a probe could open the connection: not where a person closed it."""
         return not self.is_open and not self.paused_by
 
 
 def connection_statuses() -> list[ConnectionStatus]:
-    """Return every connection with its state, in the order of the vault: seven queries, however many there are."""
+    """Return all connections in the order of the vault: seven queries, however many there are."""
     states = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
     held = held_by_connection() if states else {}
     return [status_of(one, states.get(one.id), held.get(one.name)) for one in vault.connections()]
 
 
 def closed_connections() -> list[ConnectionStatus]:
-    """Return the connections that let no mails through: one query while all are open."""
+    """Return the connections that are not open: one query while all are open."""
     if not ConnectionState.objects.exclude(state=State.OPEN).exists():
         return []
     return [one for one in connection_statuses() if not one.is_open]
 
 
 def status_of(connection: Connection, row: ConnectionState | None, held: Count | None) -> ConnectionStatus:
-    """Return the line of one connection; no row means open."""
+    """Return the status of one connection; no row means open."""
     if row is None:
         return ConnectionStatus(connection.id, connection.name, State.OPEN)
     return ConnectionStatus(
@@ -83,18 +82,18 @@ def status_of(connection: Connection, row: ConnectionState | None, held: Count |
 
 
 def find_connection(id_or_name: str) -> Connection | None:
-    """Return the connection of that id, or of that name in any case, or None."""
+    """Return the connection with that id, or with that name in any case, or None."""
     known = vault.connections()
     wanted = id_or_name.casefold()
     by_id = next((one for one in known if one.id == wanted), None)
     return by_id or next((one for one in known if one.name.casefold() == wanted), None)
 
 
-def retry(which: Sequence[int] | Selection, *, most: int | None = None, actor: User | None = None) -> RetryResult:
-    """Make mails due now and wake the worker; of a whole selection about `most`, oldest first. The trail tells."""
+def retry(which: Sequence[int] | Selection, *, limit: int | None = None, actor: User | None = None) -> RetryResult:
+    """Make messages due now and wake a worker; of a selection about `limit`, oldest first. The audit log records it."""
     match which:
         case Selection():
-            done = actions.retry_all(which, most=most, actor=actor)
+            done = actions.retry_all(which, most=limit, actor=actor)
         case _:
             done = actions.retry_now(which, actor=actor)
     if done.due:
@@ -102,16 +101,16 @@ def retry(which: Sequence[int] | Selection, *, most: int | None = None, actor: U
     return done
 
 
-def cancel(which: Sequence[int] | Selection, *, by: str, most: int | None = None, actor: User | None = None) -> int:
-    """Cancel mails and return how many; of a whole selection about `most`, oldest first. The trail tells."""
+def cancel(which: Sequence[int] | Selection, *, by: str, limit: int | None = None, actor: User | None = None) -> int:
+    """Cancel messages and return how many; of a selection about `limit`, oldest first. The audit log records it."""
     reason = gettext("Cancelled by %s.") % by
     if isinstance(which, Selection):
-        return actions.cancel_all(which, reason=reason, most=most, actor=actor)
+        return actions.cancel_all(which, reason=reason, most=limit, actor=actor)
     return actions.cancel(which, reason=reason, actor=actor)
 
 
 def pause(connection: Connection, *, by: str) -> bool:
-    """Let no mail through until somebody resumes. Returns False if somebody had paused it already."""
+    """Pause the connection until a person resumes it. Returns False if a person had paused it already."""
     if ConnectionState.objects.filter(connection=connection.id, state=State.PAUSED).exclude(paused_by="").exists():
         return False
     circuit_breaker.pause(connection, by=by[:254])
@@ -119,16 +118,16 @@ def pause(connection: Connection, *, by: str) -> bool:
 
 
 def resume(connection: Connection) -> bool:
-    """Open the connection, whatever closed it, and let its mails go on. Returns False if it was open."""
+    """Open the connection, whatever closed it, and release its messages. Returns False if it was open."""
     was_closed = circuit_breaker.resume(connection.id)
     release(connection)
     return was_closed
 
 
 def probe(connection: Connection) -> ConnectionStatus:
-    """Look now whether the connection answers and signs in, and let its mails go on if so. Returns how it is then.
+    """Connect and sign in now, open the connection and release its messages if that works, and return its status.
 
-    Takes up to the connection's timeout. A connection that is open, or that somebody paused, is left alone.
+    Takes up to the connection's timeout. A connection that is open, or that a person paused, is not probed.
     """
     before = status_of(connection, stored_state(connection), None)
     if not before.can_be_probed:
@@ -139,12 +138,12 @@ def probe(connection: Connection) -> ConnectionStatus:
 
 
 def stored_state(connection: Connection) -> ConnectionState | None:
-    """Return the stored state, or None while there never was trouble."""
+    """Return the stored state, or None if the connection has never failed."""
     return ConnectionState.objects.filter(connection=connection.id).first()
 
 
 def release(connection: Connection) -> None:
-    """Make due what was held for the connection, and wake the worker."""
+    """Make the connection's held messages due, and wake a worker."""
     deliver.release_held()
     actions.retry_all(Selection(statuses=(Status.HELD,), connection=connection.name))
     wake_worker()

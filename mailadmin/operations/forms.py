@@ -1,4 +1,4 @@
-"""What the queue's pages and actions take from outside: a filter, the numbers of mails, a place to go back to."""
+"""The forms of the queue's pages and actions: a filter, and selected messages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MAX_CHOSEN = 500
 
 
 class QueueFilter(forms.Form):
-    """Which of the waiting mails: in one state, of one connection, up to a number. Always bound; empty means all."""
+    """Filters waiting messages by state, connection and newest id. Always bound; empty means all."""
 
     status = forms.ChoiceField(
         label=_("Status"), required=False, choices=[(status.value, status.label) for status in QUEUE_STATUSES]
     )
     connection = forms.ChoiceField(label=_("Connection"), required=False)
-    up_to = forms.IntegerField(label=_("Newest mail"), required=False, min_value=0, max_value=LARGEST_ID)
+    up_to = forms.IntegerField(label=_("Newest message"), required=False, min_value=0, max_value=LARGEST_ID)
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
@@ -35,34 +35,33 @@ class QueueFilter(forms.Form):
 
     @property
     def chosen(self) -> Status | None:
-        """The state that was chosen, if any."""
+        """The selected state, if any."""
         return Status(self.cleaned_data["status"]) if self.cleaned_data.get("status") else None
 
     @property
     def connection_name(self) -> str:
-        """The name of the connection that was chosen, or ""."""
+        """The name of the selected connection, or ""."""
         return str(self.cleaned_data.get("connection") or "")
 
     @property
     def is_active(self) -> bool:
-        """Whether anything is filtered by, rightly or wrongly."""
+        """Whether a filter is set, valid or not."""
         return any(self.data.get(name) for name in ("status", "connection"))
 
     def query(self, **changes: str | int | None) -> str:
-        """Return the query string of the filter without empty fields and without a place, changed by `changes`."""
+        """Return the filter's query string, changed by `changes`, without empty fields and without the page."""
         kept = {name: self.data.get(name) for name in ("status", "connection")}
         return "?" + urlencode({name: value for name, value in {**kept, **changes}.items() if value})
 
     def shown(self) -> Selection:
-        """Return what the list shows."""
         return self._selection((self.chosen,) if self.chosen else QUEUE_STATUSES)
 
     def retried(self) -> Selection:
-        """Return what "retry all" touches: without a chosen state, what was put off or is held."""
+        """Return what "Retry all" changes: without a selected state, deferred and held messages."""
         return self._selection(self._touched(RETRIED_BY_DEFAULT))
 
     def cancelled(self) -> Selection:
-        """Return what "cancel all" touches: without a chosen state, everything that is not being sent."""
+        """Return what "Cancel all" changes: without a selected state, everything that is not being sent."""
         return self._selection(self._touched(CANCELLABLE))
 
     def _touched(self, unasked: tuple[Status, ...]) -> tuple[Status, ...]:
@@ -75,22 +74,21 @@ class QueueFilter(forms.Form):
 
 
 class NumbersField(forms.Field):
-    """The numbers of mails, at least one and at most 500."""
+    """The ids of 1 to MAX_CHOSEN messages."""
 
     widget = forms.MultipleHiddenInput
 
     def clean(self, value: Any) -> list[int]:
-        """Return the numbers. Raises ValidationError."""
         texts = list(value or [])
         if not texts:
-            raise forms.ValidationError(gettext("Choose at least one mail."), code="required")
+            raise forms.ValidationError(gettext("Select at least one message."), code="required")
         if len(texts) > MAX_CHOSEN:
-            raise forms.ValidationError(gettext("Choose at most %d mails.") % MAX_CHOSEN, code="many")
+            raise forms.ValidationError(gettext("Select at most %d messages.") % MAX_CHOSEN, code="many")
         number = forms.IntegerField(min_value=1, max_value=LARGEST_ID)
         return sorted({int(number.clean(text)) for text in texts})
 
 
 class ChosenForm(forms.Form):
-    """The mails that were ticked."""
+    """The selected messages."""
 
-    ids = NumbersField(label=_("Mails"))
+    ids = NumbersField(label=_("Messages"))

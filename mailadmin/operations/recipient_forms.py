@@ -1,4 +1,4 @@
-"""The forms around one address: which one it is, and why it is to get no mail."""
+"""The forms around one address: which one it is, and why it is suppressed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from maillog.search.paging import LARGEST_ID
 
 
 class MailboxField(forms.CharField):
-    """One address as people paste it: alone or with a name before it, in any spelling; as the log writes it."""
+    """One address as people paste it, with or without a name, in the log's spelling."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"})
         super().__init__(max_length=MAX_TEXT, widget=widget, **options)
 
     def clean(self, value: Any) -> str:
-        """Return `local@domain`, readable and in lower case. Raises ValidationError."""
+        """Return `local@domain` in lower case. Raises ValidationError."""
         text: str = super().clean(value)
         try:
             return normalized_address(text)
@@ -30,26 +30,26 @@ class MailboxField(forms.CharField):
 
 
 class RecipientForm(forms.Form):
-    """Whose mails."""
+    """The address whose messages are shown."""
 
     address = MailboxField(label=_("Address"))
 
 
 class SuppressionForm(forms.Form):
-    """Which address gets no mail, and why. `mail`: the number of the mail that led to it."""
+    """The address to suppress and why. `mail`: the id of the message that led to it."""
 
     address = MailboxField(label=_("Address"))
     reason = HeaderTextField(
         label=_("Reason"),
         required=False,
         max_length=200,
-        help_text=_("Stands with every mail that leaves the address out."),
+        help_text=_("Shown with every message that skips the address."),
     )
     mail = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False, widget=forms.HiddenInput)
 
 
 class SuppressionSearch(forms.Form):
-    """A part of an address."""
+    """Searches for part of an address."""
 
     q = HeaderTextField(
         label=_("Search"),
@@ -62,5 +62,5 @@ class SuppressionSearch(forms.Form):
 
 
 def normalized_address(text: str) -> str:
-    """Return the address in `text` as the log writes it. Raises AddressError."""
+    """Return the address in `text` in the log's spelling. Raises AddressError."""
     return parse_address(text).addr_spec.lower()

@@ -1,4 +1,4 @@
-"""API keys: which there are, a new one, which is shown once, and revoking one."""
+"""API keys: the list, a new key, which is shown once, and revoking one."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mailadmin.http_api.key_forms import KeyForm
 from mailadmin.models import ApiKey
 from maillog.requests import SignedInRequest
 
-WARN_DAYS = 14  # days before a key ends in which the page says so
+WARN_DAYS = 14  # days before a key expires
 
 
 def may_see_keys(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Open `view` to those who have keys of their own, and to those who look after everybody's."""
+    """Allow `view` to those who may have API keys, and to those who manage everyone's."""
 
     @wraps(view)
     def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -50,16 +50,15 @@ class Row:
 @may_see_keys
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
-    """Show the person's keys; to those who look after keys, everybody's."""
+    """Show the person's own keys; with the permission to manage keys, everyone's."""
     context = {
         "rows": [row(key) for key in api_keys.seen_by(request.user)],
-        "everybody": request.user.has_perm(api_keys.MANAGE),
+        "all_owners": request.user.has_perm(api_keys.MANAGE),
     }
     return render(request, "mailadmin/keys.html", context)
 
 
 def row(key: ApiKey) -> Row:
-    """Return one key with its state in words."""
     now = timezone.now()
     if key.revoked_at is not None:
         return Row(key, gettext("Revoked"), "muted")
@@ -75,9 +74,9 @@ def row(key: ApiKey) -> Row:
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_variables()
 def new(request: SignedInRequest) -> HttpResponse:
-    """Ask what the key is for, make it, and show it in the answer: it is stored nowhere, not even for a redirect.
+    """Create a key and show it in the response: it is stored nowhere, not even for a redirect.
 
-    Whoever loads the answer again is told that there is a key of this name.
+    Reloading that response reports that a key with this name exists.
     """
     offered = api_keys.offered_to(request.user)
     form = KeyForm(request.POST if request.method == "POST" else None, offered=offered)
@@ -88,7 +87,9 @@ def new(request: SignedInRequest) -> HttpResponse:
                 request.user, name=data["name"], scopes=data["scopes"], lifetime=form.lifetime()
             )
         except api_keys.NameTaken:
-            form.add_error("name", gettext("You have a key of this name. Revoke that one first, or choose another."))
+            form.add_error(
+                "name", gettext("You already have a key with this name. Revoke it first, or choose another name.")
+            )
         else:
             context = {"stored": stored, "key": key, "root": f"{settings.BASE_URL}{ROOT}"}
             return render(request, "mailadmin/key_created.html", context, status=201)
@@ -99,14 +100,13 @@ def new(request: SignedInRequest) -> HttpResponse:
 @may_see_keys
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Ask before revoking, and revoke."""
     key = api_keys.seen_by(request.user).filter(pk=pk).first()
     if key is None:
         raise Http404
     if request.method != "POST":
         return render(request, "mailadmin/key_revoke.html", {"key": key})
     if api_keys.revoke(key, by=request.user):
-        messages.success(request, gettext("“%s” is revoked: it opens nothing any more.") % key.name)
+        messages.success(request, gettext("“%s” is revoked and no longer gives access.") % key.name)
     else:
-        messages.info(request, gettext("“%s” was revoked already.") % key.name)
+        messages.info(request, gettext("“%s” was already revoked.") % key.name)
     return redirect("mailadmin:keys")

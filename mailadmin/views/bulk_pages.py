@@ -1,4 +1,4 @@
-"""Many mails at once: what would be touched, the order to do it, how far it is. The worker does the deed."""
+"""Pages of bulk actions: what an action would change, starting it, and its progress. The worker runs it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ MAX_FILTER = 20 * MAX_LENGTH  # characters of a stored query string
 
 
 class BulkActionForm(forms.Form):
-    """What is to be done, with which mails. `all` means the filter that stands beside it in the address."""
+    """The action and its messages. `all` means the filter in the same query string."""
 
     do = forms.ChoiceField(label=_("Action"), choices=BulkAction.Action.choices, required=False)
-    ids = NumbersField(label=_("Mails"))
+    ids = NumbersField(label=_("Messages"))
     all = forms.BooleanField(label=_("All that match"), required=False)
-    up_to = forms.IntegerField(label=_("Newest mail"), required=False, min_value=0, max_value=LARGEST_ID)
+    up_to = forms.IntegerField(label=_("Newest message"), required=False, min_value=0, max_value=LARGEST_ID)
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
@@ -45,7 +45,7 @@ class BulkActionForm(forms.Form):
         self.query = filter_query(data) if data.get("all") else ""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a filter that the list would refuse."""
+        """Refuse a filter that the log's page would refuse."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if len(self.query) > MAX_FILTER:
             self.add_error(None, gettext("The filter is too long."))
@@ -57,19 +57,19 @@ class BulkActionForm(forms.Form):
         return data
 
     @property
-    def wanted(self) -> dict[str, Any]:
-        """What `bulk.targets` takes."""
+    def target_arguments(self) -> dict[str, Any]:
+        """Arguments for `bulk.targets`."""
         return {"query": self.query, "ids": self.cleaned_data.get("ids") or ()}
 
     def address(self, **changes: str) -> str:
-        """Return the query string that names the same mails."""
+        """Return the query string that names the same messages."""
         ids = [("ids", str(number)) for number in self.cleaned_data.get("ids") or ()]
         own = urlencode([*(ids or [("all", "1")]), *changes.items()])
         return "?" + "&".join(part for part in (own, self.query) if part)
 
 
 def filter_query(data: QueryDict) -> str:
-    """Return the filter in `data` as the query string of the log's page, without what is this page's own."""
+    """Return the filter in `data` as a query string for the log's page, without this page's own parameters."""
     kept = [(name, value) for name, values in data.lists() if name not in PAGE_PARAMETERS for value in values if value]
     return urlencode(kept)
 
@@ -77,7 +77,7 @@ def filter_query(data: QueryDict) -> str:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    """Say what each action would touch; with one chosen, ask; when that is confirmed, give the order."""
+    """Show what each action would change; ask for confirmation of a chosen one; start it once confirmed."""
     posted = request.method == "POST"
     form = BulkActionForm(request.POST if posted else request.GET)
     allowed = bulk.allowed_actions(request.user)
@@ -85,9 +85,9 @@ def new(request: SignedInRequest) -> HttpResponse:
     valid = form.is_valid()
     do = form.cleaned_data.get("do") or ""
     if valid and do and do not in allowed:
-        raise PermissionDenied(gettext("You may not do that."))
+        raise PermissionDenied(gettext("You don't have permission to do that."))
     if valid and posted and (not do or form.cleaned_data["up_to"] is None):
-        form.add_error(None, gettext("The action or the number of the newest mail is missing. Open the page again."))
+        form.add_error(None, gettext("The action or the id of the newest message is missing. Reload the page."))
     if form.errors:
         return render(request, "mailadmin/bulk_action_new.html", context, status=422 if posted else 200)
     up_to = form.cleaned_data["up_to"] if posted else counts.newest_id()
@@ -104,7 +104,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     count = count_targets(form, do, up_to)
     if posted and count:
         with transaction.atomic():
-            one = bulk.create(do, actor=request.user, total=count, up_to=up_to, **form.wanted)
+            one = bulk.create(do, actor=request.user, total=count, up_to=up_to, **form.target_arguments)
             transaction.on_commit(lambda: enqueue_task(run_bulk_actions), robust=True)
         return redirect("maillog_actions:bulk", one.pk)
     context |= {"do": do, "label": BulkAction.Action(do).label, "count": count, "back": form.address()}
@@ -112,12 +112,12 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 
 def count_targets(form: BulkActionForm, action: str, up_to: int) -> int:
-    """Return how many mails the action would touch now, exactly."""
-    return bulk.targets(action, **form.wanted, up_to=up_to).count()
+    """Return exactly how many messages the action would change now."""
+    return bulk.targets(action, **form.target_arguments, up_to=up_to).count()
 
 
 def hidden_fields(form: BulkActionForm) -> list[tuple[str, str]]:
-    """Return what the confirming form repeats in hidden fields."""
+    """Return the hidden fields of the confirmation form."""
     ids = [("ids", str(number)) for number in form.cleaned_data.get("ids") or ()]
     query = [(name, value) for name, values in QueryDict(form.query).lists() for value in values]
     return [*ids, *query, *([] if ids else [("all", "1")])]
@@ -126,7 +126,7 @@ def hidden_fields(form: BulkActionForm) -> list[tuple[str, str]]:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def progress(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Show how far one order is; while it goes on, the page asks again every two seconds."""
+    """Show the progress of a bulk action; while it runs, the page reloads it every two seconds."""
     one = existing(pk)
     context = {
         "one": one,
@@ -142,23 +142,22 @@ def progress(request: SignedInRequest, pk: int) -> HttpResponse:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
-    """Show the newest 50 orders."""
-    return render(request, "mailadmin/bulk_action_list.html", {"orders": BulkAction.objects.order_by("-id")[:50]})
+    return render(request, "mailadmin/bulk_action_list.html", {"bulk_actions": BulkAction.objects.order_by("-id")[:50]})
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
 def stop(request: SignedInRequest, pk: int) -> HttpResponse:
-    """End an order. Whoever may give such an order may end it."""
+    """Stop a bulk action; requires the permission to start it."""
     one = existing(pk)
     if one.action not in bulk.allowed_actions(request.user):
-        raise PermissionDenied(gettext("You may not do that."))
+        raise PermissionDenied(gettext("You don't have permission to do that."))
     bulk.stop(one.pk, by=request.user)
     return redirect("maillog_actions:bulk", one.pk)
 
 
 def existing(pk: int) -> BulkAction:
-    """Return the order. Raises Http404."""
+    """Return the bulk action. Raises Http404."""
     try:
         return BulkAction.objects.get(pk=pk)
     except (BulkAction.DoesNotExist, OverflowError) as error:

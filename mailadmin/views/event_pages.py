@@ -1,4 +1,4 @@
-"""The events page: what the driver ``log`` wrote."""
+"""The events page: messages written by the driver ``log``."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
@@ -16,7 +16,7 @@ SHOWN = 50
 @permission_required(["mailadmin.configure_mail", "maillog.view_body"], raise_exception=True)
 @require_safe
 def entries(request: SignedInRequest) -> HttpResponse:
-    """Show the newest mails in the log file, newest first."""
+    """Show the newest messages in the log file."""
     context = {
         "entries": read_tail(settings.MAIL.log_file, SHOWN),
         "driver": str(effective.current().driver),

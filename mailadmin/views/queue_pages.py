@@ -1,4 +1,4 @@
-"""The queue: what waits and why, how the connections and the workers are doing. What is done about it is next door."""
+"""The queue page: what is waiting and why, and the state of connections and workers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALWAYS_SHOWN = frozenset({Status.QUEUED, Status.DEFERRED, Status.HELD})
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One state above the list: a link that filters by it, or takes the filter away."""
+    """One state above the list: a link that filters by it, or removes that filter."""
 
     status: str
     label: str
@@ -42,7 +42,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One waiting mail as the list shows it."""
+    """One waiting message as the list shows it."""
 
     pk: int
     href: str
@@ -57,13 +57,13 @@ class Row:
     next: str
     exactly: str
     iso: str
-    can_be_touched: bool
+    can_be_changed: bool
 
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
-    """Show what waits, oldest first, 50 a page."""
+    """Show waiting messages, oldest first, 50 per page."""
     form = QueueFilter(request.GET)
     page, misplaced = QueuePage(), False
     if form.is_valid():
@@ -85,8 +85,8 @@ def listing(request: SignedInRequest) -> HttpResponse:
     }
     if form.is_valid():
         context |= {
-            "retry_all": touched(form, form.retried(), counts),
-            "cancel_all": touched(form, form.cancelled(), counts),
+            "retry_all": bulk_link(form, form.retried(), counts),
+            "cancel_all": bulk_link(form, form.cancelled(), counts),
         }
     return render(request, "mailadmin/queue.html", context)
 
@@ -94,14 +94,13 @@ def listing(request: SignedInRequest) -> HttpResponse:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def state(request: SignedInRequest) -> HttpResponse:
-    """Give the part of the page that renews itself: workers, connections, counts."""
+    """Return the part of the page that reloads: workers, connections, counts."""
     form = QueueFilter(request.GET)
     form.is_valid()
     return render(request, "mailadmin/_queue_state.html", state_of(form, waiting_counts()))
 
 
 def state_of(form: QueueFilter, counts: dict[str, Count]) -> dict[str, Any]:
-    """Return what the part that renews itself shows."""
     driver = effective.driver_of(effective.current())
     return {
         "chips": chips(form, counts),
@@ -114,7 +113,7 @@ def state_of(form: QueueFilter, counts: dict[str, Count]) -> dict[str, Any]:
 
 
 def chips(form: QueueFilter, counts: dict[str, Count]) -> list[Chip]:
-    """Return a chip for each state that is usual, chosen, or that some mail is in."""
+    """Return a chip for each state that is common, selected, or has messages."""
     chosen = form.chosen
     return [
         Chip(
@@ -129,24 +128,24 @@ def chips(form: QueueFilter, counts: dict[str, Count]) -> list[Chip]:
     ]
 
 
-def touched(form: QueueFilter, selection: Selection, counts: dict[str, Count]) -> dict[str, Any] | None:
-    """Return the link to the page that asks before it touches all of `selection`, with how many; None if nobody is."""
+def bulk_link(form: QueueFilter, selection: Selection, counts: dict[str, Count]) -> dict[str, Any] | None:
+    """Return link and count for the page that asks before changing all of `selection`; None if there is nothing."""
     total = sum(counts[status].value for status in selection.statuses)
     if not total:
         return None
     more = any(counts[status].more for status in selection.statuses)
-    # How many of them are a connection's own is counted on the page that asks.
+    # How many belong to one connection is counted on the page that asks.
     return {"query": form.query(), "count": "" if selection.connection else Count(total, more), "value": total}
 
 
 def rows(mails: Iterable[Message], now: datetime) -> list[Row]:
-    """Return what the list shows of `mails`, times in the time zone in force."""
+    """Return the rows of `mails`, with times in the active time zone."""
     labels = {status.value: str(status.label) for status in Status}
     log = reverse("maillog:list")
     return [
         Row(
             pk=mail.pk,
-            href=f"{log}{mail.pk}/",  # what reverse("maillog:detail") says, which would be asked 50 times
+            href=f"{log}{mail.pk}/",  # as reverse("maillog:detail") gives, which would be called 50 times
             status=mail.status,
             label=labels[mail.status],
             subject=mail.subject,
@@ -158,22 +157,22 @@ def rows(mails: Iterable[Message], now: datetime) -> list[Row]:
             next=next_step(mail, now),
             exactly=date_format(timezone.localtime(mail.next_attempt_at), "j M Y, H:i:s T") if has_time(mail) else "",
             iso=mail.next_attempt_at.isoformat(timespec="seconds") if mail.next_attempt_at else "",
-            can_be_touched=mail.status in CANCELLABLE,
+            can_be_changed=mail.status in CANCELLABLE,
         )
         for mail in mails
     ]
 
 
 def has_time(mail: Message) -> bool:
-    """Return whether the mail has a time at which it goes on; that of one being sent is another thing's."""
+    """Return whether the message has a next attempt; while it is being sent, the time is that of its lease."""
     return mail.next_attempt_at is not None and mail.status != Status.SENDING
 
 
 def usual_reason(mail: Message, now: datetime) -> str:
-    """Return why a mail waits that nothing happened to."""
+    """Return why a message is waiting that has no reason of its own."""
     if mail.status == Status.QUEUED:
         later = mail.next_attempt_at and mail.next_attempt_at > now
-        return gettext("Scheduled.") if later else gettext("Waits for a free worker.")
+        return gettext("Scheduled.") if later else gettext("Waiting for a worker.")
     return ""
 
 
@@ -184,6 +183,6 @@ def next_step(mail: Message, now: datetime) -> str:
     if mail.status == Status.HELD:
         return gettext("when the connection is open")
     if mail.next_attempt_at is None:
-        return gettext("when somebody decides")
+        return gettext("after a decision")
     seconds = (mail.next_attempt_at - now).total_seconds()
     return gettext("in %s") % age(seconds) if seconds > 0 else gettext("due for %s") % age(-seconds)

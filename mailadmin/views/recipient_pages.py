@@ -1,4 +1,4 @@
-"""One address: whether mail reaches it, every mail to it, and what can be done for whoever is behind it."""
+"""One recipient: whether messages arrive, every message to the address, and what can be done."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ RESENDABLE = frozenset(DeliveryOutcome) - {DeliveryOutcome.WAITING}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One mail as the page shows it."""
+    """One message as the page shows it."""
 
     href: str
     tone: str
@@ -65,7 +65,7 @@ class Row:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def detail(request: SignedInRequest) -> HttpResponse:
-    """Show all about the address that is asked for, or the box to ask for one."""
+    """Show everything about the address that is asked for, or a search box."""
     form = RecipientForm(request.GET if "address" in request.GET else None)
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
@@ -76,7 +76,7 @@ def detail(request: SignedInRequest) -> HttpResponse:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def search(request: SignedInRequest) -> HttpResponse:
-    """Lead from the box of the overview to the person's page, or, where it is no address, to the log's search."""
+    """Redirect from the overview's search box to the recipient's page, or for other text to the log's search."""
     text = request.GET.get("q", "").strip()
     try:
         address = normalized_address(text)
@@ -86,12 +86,11 @@ def search(request: SignedInRequest) -> HttpResponse:
 
 
 def recipient_url(address: str) -> str:
-    """Return where all about `address` is."""
+    """Return the URL of the page about `address`."""
     return f"{reverse('maillog_actions:recipient')}?{urlencode({'address': address})}"
 
 
 def context_for(address: str, request: SignedInRequest) -> dict[str, Any]:
-    """Return what the page shows of `address`."""
     history = people.history(address)
     streak = history.streak
     soonest = people.next_due(history.waiting) if history.waiting else None
@@ -130,7 +129,6 @@ def context_for(address: str, request: SignedInRequest) -> dict[str, Any]:
 
 
 def rows(deliveries: Iterable[Delivery]) -> list[Row]:
-    """Return what the page shows of the mails."""
     log = reverse("maillog:list")
     found = []
     for one in deliveries:

@@ -1,4 +1,4 @@
-"""Sending one mail of the log again: to the same recipients, to whoever asks, or to another address."""
+"""Resending one message of the log: to its recipients, to the person who asks, or to another address."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ SAME, ME, OTHER = "same", "me", "other"
 
 
 class ResendForm(forms.Form):
-    """To whom. To an address of one's choice only for those who may see what mails say: it would show it to them."""
+    """To whom the copy goes. Another address requires permission to see the content, as it would reveal it."""
 
     whom = forms.ChoiceField(label=_("To whom"), widget=forms.RadioSelect)
     address = AddressField(
-        label=_("Another address"), required=False, help_text=_("Only this address gets it, and To names it.")
+        label=_("Another address"),
+        required=False,
+        help_text=_("Only this address receives it, and it replaces the To header."),
     )
 
     def __init__(self, data: Any, *, own: str, may_choose: bool, recipients: str) -> None:
@@ -45,19 +47,18 @@ class ResendForm(forms.Form):
             whom.choices = choices
 
     def clean(self) -> dict[str, Any]:
-        """Ask for an address where one is needed."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if data.get("whom") == OTHER and not data.get("address") and "address" not in self.errors:
-            self.add_error("address", gettext("Write the address that it goes to."))
+            self.add_error("address", gettext("Enter the address to send it to."))
         if data.get("whom") == ME:
             try:
                 parse_address(self.own)
             except AddressError:
-                self.add_error("whom", gettext("Your account has no address that can be sent to."))
+                self.add_error("whom", gettext("Your account has no valid email address."))
         return data
 
     def target(self) -> Address | None:
-        """Return the one address that gets it; None: the same recipients."""
+        """Return the address that receives the copy; None: the same recipients."""
         match self.cleaned_data["whom"]:
             case "me":
                 return parse_address(self.own)
@@ -70,11 +71,11 @@ class ResendForm(forms.Form):
 @permission_required(["maillog.view_log", "maillog.resend_mail"], raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def resend(request: SignedInRequest, mail_id: int) -> HttpResponse:
-    """Ask to whom, and send it again; in place of a mail with a link or a code, issue a fresh one."""
+    """Ask to whom, and resend the message; one with a link or a code is replaced by a new message."""
     mail = found(mail_id)
     if reissuing.can_reissue(mail):
         return reissue(request, mail)
-    hindrance = resending.refusal_reason(mail)
+    refusal = resending.refusal_reason(mail)
     posted = request.method == "POST"
     form = ResendForm(
         request.POST if posted else None,
@@ -82,38 +83,36 @@ def resend(request: SignedInRequest, mail_id: int) -> HttpResponse:
         may_choose=request.user.has_perm("maillog.view_body"),
         recipients=mail.recipients_shown,
     )
-    if posted and not hindrance and form.is_valid():
+    if posted and not refusal and form.is_valid():
         whom = form.cleaned_data["whom"]
         try:
             new = resending.resend(mail, actor=request.user, to=form.target(), keep_to=whom == ME)
         except resending.NotResendable as error:
-            hindrance = str(error)
+            refusal = str(error)
         else:
-            messages.success(request, gettext("Sent again as this new mail. It is a copy of mail %d.") % mail.pk)
+            messages.success(request, gettext("Sent again as this new message. It is a copy of message %d.") % mail.pk)
             return redirect("maillog:detail", new)
-    context = {"mail": mail, "form": form, "hindrance": hindrance}
+    context = {"mail": mail, "form": form, "refusal": refusal}
     return render(request, "mailadmin/resend.html", context, status=422 if posted else 200)
 
 
 def reissue(request: SignedInRequest, mail: Message) -> HttpResponse:
-    """Ask whether a fresh mail is to go to the account's own address, and send it."""
-    hindrance = reissuing.refusal_reason(mail)
-    if request.method == "POST" and not hindrance:
+    """Ask whether to send a new message to the account's own address, and send it."""
+    refusal = reissuing.refusal_reason(mail)
+    if request.method == "POST" and not refusal:
         try:
             new = reissuing.reissue(mail, actor=request.user)
         except reissuing.NotReissued as error:
-            hindrance = str(error)
+            refusal = str(error)
         else:
-            messages.success(
-                request, gettext("A new link goes out with this mail. It takes the place of mail %d.") % mail.pk
-            )
+            messages.success(request, gettext("This message sends a new link. It replaces message %d.") % mail.pk)
             return redirect("maillog:detail", new)
-    context = {"mail": mail, "hindrance": hindrance}
+    context = {"mail": mail, "refusal": refusal}
     return render(request, "mailadmin/new_link.html", context, status=422 if request.method == "POST" else 200)
 
 
 def found(mail_id: int) -> Message:
-    """Return the mail. Raises Http404."""
+    """Return the message. Raises Http404."""
     try:
         return lookup.mail_by_id(mail_id)
     except Message.DoesNotExist as error:

@@ -19,7 +19,6 @@ from secrets_app import vault
 @permission_required("mailadmin.configure_mail", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: SignedInRequest) -> HttpResponse:
-    """Show the settings with their sources, and save them as a new revision."""
     current = effective.current()
     for_system = [connection for connection in vault.connections() if vault.usable_by(connection, None)]
     form = SettingsForm(request.POST if request.method == "POST" else None, current=current, connections=for_system)
@@ -30,8 +29,8 @@ def edit(request: SignedInRequest) -> HttpResponse:
             form.add_error(
                 None,
                 gettext(
-                    "Somebody else saved these settings in the meantime. What you typed is still here; "
-                    "open the page again to see the new values before you save."
+                    "Someone else saved these settings in the meantime. Your input is still here; "
+                    "reload the page to see the new values before you save."
                 ),
             )
         else:

@@ -1,4 +1,4 @@
-"""The list of addresses that get no mail: looked at, added to, taken from."""
+"""The suppression list: its addresses, adding one, removing one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PERMISSIONS = ["maillog.view_log", "maillog.suppress_address"]
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
-    """Show the suppressed addresses, newest first, 50 a page."""
+    """Show the suppressed addresses, newest first, 50 per page."""
     form = SuppressionSearch(request.GET)
     page: Page[Suppression] = Page()
     misplaced = False
@@ -40,7 +40,6 @@ def listing(request: SignedInRequest) -> HttpResponse:
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: SignedInRequest) -> HttpResponse:
-    """Ask for address and reason, and put it on the list."""
     posted = request.method == "POST"
     given = {name: request.GET[name] for name in ("address", "mail") if name in request.GET}
     form = SuppressionForm(request.POST) if posted else SuppressionForm(initial=given)
@@ -50,9 +49,9 @@ def new(request: SignedInRequest) -> HttpResponse:
             data["address"], by=request.user, reason=data["reason"], mail_number=data["mail"]
         )
         if is_new:
-            messages.success(request, gettext("%s is suppressed: it gets no mail from now on.") % row.address)
+            messages.success(request, gettext("%s is suppressed and receives no email from now on.") % row.address)
         else:
-            messages.info(request, gettext("%s was suppressed already; nothing has changed.") % row.address)
+            messages.info(request, gettext("%s was already suppressed; nothing was changed.") % row.address)
         return redirect(recipient_url(row.address))
     return render(request, "mailadmin/suppression_form.html", {"form": form}, status=422 if posted else 200)
 
@@ -60,12 +59,11 @@ def new(request: SignedInRequest) -> HttpResponse:
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_POST
 def removal(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Let the address get mail again."""
     row = Suppression.objects.filter(pk=pk).first()
     if row is None:
         raise Http404
     if suppressions.lift(pk, by_name=str(request.user)):
-        messages.success(request, gettext("%s gets mail again.") % row.address)
+        messages.success(request, gettext("%s can receive email again.") % row.address)
     else:
-        messages.info(request, gettext("%s was on the list no more.") % row.address)
+        messages.info(request, gettext("%s was no longer on the list.") % row.address)
     return redirect(recipient_url(row.address))

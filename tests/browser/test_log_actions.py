@@ -132,7 +132,7 @@ def test_everything_works_without_javascript(visitor_without_javascript, log, ad
     sign_in(visitor, admin)
     visitor.go("/log/?status=failed")
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("Choose at least one mail.")).to_be_visible()
+    expect(page.get_by_text("Select at least one message.")).to_be_visible()
     visitor.go("/log/?status=failed")
     page.locator("input[name=ids]").nth(1).check()
     page.get_by_role("button", name="Delete").click()
@@ -183,6 +183,6 @@ def test_a_new_link_is_sent_in_place_of_an_old_one(visitor_of_every_view, mail_s
     page.get_by_role("link", name="Send a new link…").click()
     visitor.look()
     page.get_by_role("button", name="Send a new link").click()
-    expect(page.get_by_text("A new link goes out with this mail.")).to_be_visible()
+    expect(page.get_by_text("This message sends a new link.")).to_be_visible()
     visitor.look()
     assert Message.objects.get(resent_from=mail.pk).to_text == admin.email

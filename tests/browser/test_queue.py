@@ -73,7 +73,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     visitor.look()
 
     retry.click()
-    expect(page.get_by_text("2 mails are due now.")).to_be_visible()
+    expect(page.get_by_text("2 messages are due now.")).to_be_visible()
     visitor.look()
     assert statuses() == {"held": 2, "queued": 3, "deferred": 1, "uncertain": 1, "sending": 1}
 
@@ -87,7 +87,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     expect(page.get_by_role("heading", name="Cancel 2 mails?")).to_be_visible()
     visitor.look()
     page.get_by_role("button", name="Cancel them").click()
-    expect(page.get_by_text("2 mails were cancelled.")).to_be_visible()
+    expect(page.get_by_text("2 messages were cancelled.")).to_be_visible()
     expect(page.get_by_text("Nothing matches")).to_be_visible()
     visitor.look()
 
@@ -105,7 +105,7 @@ def test_one_mail_is_cancelled_from_its_own_page(visitor, waiting, admin):
     visitor.go(f"/log/{Message.objects.filter(status='uncertain').get().pk}/")
     visitor.look()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("1 mail was cancelled.")).to_be_visible()
+    expect(page.get_by_text("1 message was cancelled.")).to_be_visible()
     expect(page.get_by_text("an earlier attempt may have reached the recipient")).to_be_visible()
     visitor.look()
 
@@ -135,12 +135,12 @@ def test_everything_works_without_javascript(visitor_without_javascript, waiting
     boxes.nth(0).check()
     boxes.nth(2).check()
     page.get_by_role("button", name="Cancel ticked").click()
-    expect(page.get_by_text("2 mails were cancelled.")).to_be_visible()
+    expect(page.get_by_text("2 messages were cancelled.")).to_be_visible()
     page.get_by_role("button", name=re.compile(r"Retry mail \d+ now")).first.click()
-    expect(page.get_by_text("1 mail is due now.")).to_be_visible()
+    expect(page.get_by_text("1 message is due now.")).to_be_visible()
     page.get_by_role("link", name=re.compile("Retry 1 mail")).click()
     page.get_by_role("button", name="Make them due now").click()
-    expect(page.get_by_text("1 mail is due now.")).to_be_visible()
+    expect(page.get_by_text("1 message is due now.")).to_be_visible()
     page.get_by_role("button", name=re.compile("Resume")).click()
     expect(page.get_by_text("is open again", exact=False)).to_be_visible()
     assert statuses() == {"cancelled": 2, "queued": 3, "deferred": 1, "uncertain": 1, "sending": 1}

@@ -53,7 +53,7 @@ def test_somebody_got_nothing_and_the_page_says_why(visitor_of_every_view, log, 
     expect(page.get_by_text("left the company")).to_be_visible()
     visitor.look()
     page.get_by_role("button", name="Let ann@example.com get mail again").click()
-    expect(page.get_by_text("ann@example.com gets mail again.")).to_be_visible()
+    expect(page.get_by_text("ann@example.com can receive email again.")).to_be_visible()
     visitor.look()
     assert suppressions.in_force("ann@example.com") is None
 

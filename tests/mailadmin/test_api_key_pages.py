@@ -43,7 +43,7 @@ def test_loading_the_answer_again_makes_no_second_key(admin_client):
     admin_client.post(NEW, FORM)
     again = admin_client.post(NEW, FORM)
     assert again.status_code == 422
-    assert "You have a key of this name" in html_of(again)
+    assert "You already have a key with this name" in html_of(again)
     assert 'value="Web shop"' in html_of(again)
     assert ApiKey.objects.count() == 1
 
@@ -110,7 +110,7 @@ def test_revoking_asks_first_says_what_it_did_and_frees_the_name(admin, admin_cl
     assert ApiKey.objects.get().revoked_at is None
     done = admin_client.post(place, follow=True)
     assert "“Web shop” is revoked" in html_of(done)
-    assert "was revoked already" in html_of(admin_client.post(place, follow=True))
+    assert "was already revoked" in html_of(admin_client.post(place, follow=True))
     assert admin_client.post(NEW, FORM).status_code == 201
 
 

@@ -90,7 +90,7 @@ def test_mail_config_check_exits_1_while_mail_cannot_leave(relay):
     with pytest.raises(CommandError, match="no connection"):
         run("mail_config", "--check")
     relay()
-    assert "Mails can leave." in run("mail_config", "--check")
+    assert "Messages can leave." in run("mail_config", "--check")
 
 
 def test_mail_log_lists_filters_and_limits(mail_settings):

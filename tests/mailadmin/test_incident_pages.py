@@ -187,7 +187,7 @@ def refused(*arguments):
 
 
 def test_the_command_lists_what_is_open_and_with_all_what_has_ended():
-    assert run() == "Nothing is in trouble.\n"
+    assert run() == "There are no open incidents.\n"
     make_incident()
     make_incident(state="ended", ended_at=timezone.now(), ending="quiet")
     assert "535 on Relay A" in run("list")
@@ -201,7 +201,7 @@ def test_the_command_ends_and_retries():
     assert json.loads(run("retry", str(incident.pk), "--json")) == {"due": 2, "left": 0}
     assert set(Message.objects.filter(pk__in=mails).values_list("status", flat=True)) == {Status.QUEUED}
     assert run("end", str(incident.pk)) == f"Ended: {incident.pk}.\n"
-    assert refused("end", str(incident.pk)) == (1, "Nothing was ended: they had ended already.")
+    assert refused("end", str(incident.pk)) == (1, "Nothing was ended: all of them had already ended.")
 
 
 def test_the_command_says_wrong_use():

@@ -80,18 +80,18 @@ def test_status_tells_of_workers_counts_and_connections(relay, still_clock):
 
 def test_retry_and_cancel_take_numbers(relay):
     first, second = held(), held()
-    assert run("mail_queue", "retry", str(first)) == "1 mail is due now.\n"
-    assert run("mail_queue", "cancel", str(first), str(second)) == "2 mails are cancelled.\n"
+    assert run("mail_queue", "retry", str(first)) == "1 message is due now.\n"
+    assert run("mail_queue", "cancel", str(first), str(second)) == "2 messages are cancelled.\n"
     assert Message.objects.get(pk=first).reason == "Cancelled by mail_queue."
     assert json.loads(run("mail_queue", "retry", str(held()), "--json")) == {"due": 1, "left": 0}
 
 
 def test_retry_and_cancel_take_all_that_match(relay):
     ids = [held(), held("Relay B"), finished("deferred").pk, queued(due=timezone.now() + timedelta(hours=1))]
-    assert "1 mail is due" in run("mail_queue", "retry", "--all", "--status", "held", "--connection", "Relay B")
+    assert "1 message is due" in run("mail_queue", "retry", "--all", "--status", "held", "--connection", "Relay B")
     assert statuses(*ids) == ["held", "queued", "deferred", "queued"]
-    assert "2 mails are due" in run("mail_queue", "retry", "--all")
-    assert "4 mails are cancelled" in run("mail_queue", "cancel", "--all", "--status", "queued")
+    assert "2 messages are due" in run("mail_queue", "retry", "--all")
+    assert "4 messages are cancelled" in run("mail_queue", "cancel", "--all", "--status", "queued")
     assert statuses(*ids) == ["cancelled"] * 4
 
 
@@ -100,7 +100,7 @@ def test_failed_mails_are_retried_where_somebody_is_left(relay):
     pk = queued()
     settle([settlement(claimed(pk), "failed", recipients=[])])
     printed = run("mail_queue", "retry", "--all", "--status", "failed")
-    assert printed == "1 mail is due now. 1 left: every recipient has accepted or refused it.\n"
+    assert printed == "1 message is due now. 1 not retried: every recipient has accepted or refused it.\n"
     assert statuses(lost, pk) == ["failed", "queued"]
 
 

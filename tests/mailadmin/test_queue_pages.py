@@ -178,10 +178,10 @@ def test_an_action_on_one_mail_touches_it_or_says_why_not(manager, admin_client)
                     assert answer.redirect_chain == [(f"/log/{pk}/", 302)]
                     (message,) = said(answer)
                     if status in TOUCHED[action]:
-                        assert message == ("1 mail is due now." if action == "retry" else "1 mail was cancelled.")
+                        assert message == ("1 message is due now." if action == "retry" else "1 message was cancelled.")
                         assert status_of(pk) == ("queued" if action == "retry" else "cancelled")
                     else:
-                        assert "left" in message
+                        assert "was not changed" in message
                         assert Message.objects.values().get(pk=pk) == before
 
 
@@ -189,8 +189,8 @@ def test_an_action_on_one_mail_touches_it_or_says_why_not(manager, admin_client)
 def test_an_action_on_the_ticked_mails_touches_those_alone_and_counts(manager, url):
     first, second, other, sending = held(), in_state("deferred"), held(), in_state("sending")
     answer = manager.post(url, {"ids": [first, second, sending]}, follow=True)
-    assert said(answer)[0] == ("2 mails are due now." if url == RETRY else "2 mails were cancelled.")
-    assert said(answer)[1] == "1 mail was left alone: it is being sent, or has ended."
+    assert said(answer)[0] == ("2 messages are due now." if url == RETRY else "2 messages were cancelled.")
+    assert said(answer)[1] == "1 message was not changed: it is being sent or already finished."
     wanted = "queued" if url == RETRY else "cancelled"
     assert [status_of(pk) for pk in (first, second, other, sending)] == [wanted, wanted, "held", "sending"]
 
@@ -219,7 +219,7 @@ def test_all_are_retried_after_the_page_has_said_how_many(manager):
     (up_to,) = re.findall(r'name="up_to" value="(\d+)"', page)
     late = held()
     answer = manager.post(RETRY_ALL, {"up_to": up_to, "status": "", "connection": ""}, follow=True)
-    assert said(answer) == ["2 mails are due now."]
+    assert said(answer) == ["2 messages are due now."]
     assert [status_of(pk) for pk in [*ids, late]] == ["queued", "queued", "uncertain", "queued", "held"]
 
 
@@ -230,7 +230,7 @@ def test_all_of_one_state_and_connection_are_cancelled(manager):
     page = body(manager.get(CANCEL_ALL, query))
     assert "Cancel 1 mail?" in page
     answer = manager.post(CANCEL_ALL, {**query, "up_to": newest_id()}, follow=True)
-    assert said(answer) == ["1 mail was cancelled."]
+    assert said(answer) == ["1 message was cancelled."]
     assert answer.redirect_chain == [("/mail/queue/?status=held&connection=Relay+A", 302)]
     assert [status_of(pk) for pk in ids] == ["cancelled", "held", "deferred", "sending"]
 
@@ -263,7 +263,7 @@ def test_more_than_a_request_can_do_are_done_in_portions(manager, monkeypatch):
 
 def test_a_connection_is_paused_and_resumed_and_what_it_held_goes_on(manager, relay, jobs):
     answer = manager.post(f"{CONNECTION}pause/", follow=True)
-    assert said(answer) == ["“environment” is paused. Its mails wait until somebody resumes it."]
+    assert said(answer) == ["“environment” is paused. Its messages are held until it is resumed."]
     row = ConnectionState.objects.get()
     assert (row.state, row.paused_by, row.reason) == (State.PAUSED, "Mona", "Paused by Mona.")
     page = body(answer)
@@ -272,7 +272,7 @@ def test_a_connection_is_paused_and_resumed_and_what_it_held_goes_on(manager, re
     assert "probe/" not in page, "trying it would not open what somebody closed"
     waiting = held(connection="environment")
     answer = manager.post(f"{CONNECTION}resumption/", follow=True)
-    assert said(answer) == ["“environment” is open again. What it held goes on."]
+    assert said(answer) == ["“environment” is open again. Held messages are being sent."]
     assert ConnectionState.objects.get().state == State.OPEN
     assert status_of(waiting) == Status.QUEUED
     assert "deliver_due_mails" in jobs.names
@@ -281,10 +281,10 @@ def test_a_connection_is_paused_and_resumed_and_what_it_held_goes_on(manager, re
 def test_pausing_twice_keeps_the_first_name_and_says_so(manager, relay):
     circuit_breaker.pause(relay, by="Ann")
     answer = manager.post(f"{CONNECTION}pause/", follow=True)
-    assert said(answer) == ["“environment” was paused already."]
+    assert said(answer) == ["“environment” was already paused."]
     assert ConnectionState.objects.get().paused_by == "Ann"
     circuit_breaker.resume("environment")
-    assert said(manager.post(f"{CONNECTION}resumption/", follow=True)) == ["“environment” was open already."]
+    assert said(manager.post(f"{CONNECTION}resumption/", follow=True)) == ["“environment” was already open."]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -294,7 +294,7 @@ def test_try_again_now_opens_a_connection_that_answers(manager, mail_settings, s
     ConnectionState.objects.create(connection="environment", name="environment", state=State.UNREACHABLE, reason="gone")
     waiting = held(connection="environment")
     answer = manager.post(f"{CONNECTION}probe/", follow=True)
-    assert said(answer) == ["“environment” answers: it is open. What it held goes on."]
+    assert said(answer) == ["“environment” works again and is open. Held messages are being sent."]
     assert ConnectionState.objects.get().state == State.OPEN
     assert status_of(waiting) == Status.QUEUED
     assert len(server.sign_ins) == 1
@@ -313,7 +313,7 @@ def test_try_again_now_says_that_a_connection_is_still_closed(manager, mail_sett
 
 def test_trying_again_leaves_alone_what_somebody_paused(manager, relay):
     circuit_breaker.pause(relay, by="Ann")
-    assert "was paused by somebody" in said(manager.post(f"{CONNECTION}probe/", follow=True))[0]
+    assert "was paused manually" in said(manager.post(f"{CONNECTION}probe/", follow=True))[0]
     assert ConnectionState.objects.get().paused_by == "Ann"
 
 
@@ -348,7 +348,7 @@ def test_an_uncertain_mail_waits_for_somebody_or_for_its_time(viewer):
     finished("uncertain")
     finished("uncertain", settled={"next_attempt_at": timezone.now() - timedelta(seconds=10)})
     nexts = [row.next for row in viewer.get(QUEUE).context["rows"]]
-    assert nexts[0] == "when somebody decides"
+    assert nexts[0] == "after a decision"
     assert nexts[1].startswith("due for ")
 
 
@@ -462,7 +462,7 @@ def test_hostile_numbers_touch_nothing_and_are_answered(manager, relay):
             for url in (RETRY, CANCEL):
                 answer = manager.post(url, {"ids": [value]}, follow=True)
                 assert answer.status_code == 200
-                assert said(answer)[0].startswith("Nothing was done."), url
+                assert said(answer)[0].startswith("Nothing was changed."), url
                 assert manager.post(url, {"ids": [pk, value]}).status_code == 302
             for url in (RETRY_ALL, CANCEL_ALL):
                 accepted = value == "0"  # no mail is that old
@@ -488,12 +488,12 @@ def test_the_number_of_the_newest_mail_has_to_be_confirmed(manager, url):
     pk = held()
     answer = manager.post(url, {})
     assert answer.status_code == 422
-    assert "newest mail is missing" in body(answer)
+    assert "newest message is missing" in body(answer)
     assert status_of(pk) == "held"
 
 
 def test_no_mail_ticked_is_said(manager):
-    assert said(manager.post(RETRY, {}, follow=True)) == ["Nothing was done. Choose at least one mail."]
+    assert said(manager.post(RETRY, {}, follow=True)) == ["Nothing was changed. Select at least one message."]
 
 
 def test_a_mail_that_is_not_there_is_not_found(manager):

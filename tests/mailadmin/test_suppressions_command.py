@@ -28,7 +28,7 @@ def test_add_list_and_remove():
     assert run("add", "Ann <Ann@Example.com>", "--reason", "gone") == "ann@example.com is suppressed.\n"
     assert run("list").startswith("ann@example.com  Suppressed since ")
     assert run("list").endswith(" by suppressions: gone\n")
-    assert run("remove", "ann@example.com") == "ann@example.com gets mail again.\n"
+    assert run("remove", "ann@example.com") == "ann@example.com can receive email again.\n"
     assert run("list") == ""
 
 
@@ -51,7 +51,7 @@ def test_json_is_one_object_a_line():
 
 def test_what_is_so_already_ends_with_one():
     run("add", "ann@example.com")
-    assert refused("add", "ann@example.com") == (1, "ann@example.com is suppressed already.")
+    assert refused("add", "ann@example.com") == (1, "ann@example.com is already suppressed.")
     assert refused("remove", "ben@example.com") == (1, "ben@example.com is not suppressed.")
 
 

@@ -54,7 +54,7 @@ def test_a_wrong_address_is_said_at_the_field_and_nothing_is_sent(admin_client):
     for typed, says in [
         ({}, "This field is required."),
         ({"whom": "nobody"}, "not one of the available choices"),
-        ({"whom": "other"}, "Write the address that it goes to."),
+        ({"whom": "other"}, "Enter the address to send it to."),
         ({"whom": "other", "address": "a@example.com, b@example.com"}, "One thing needs correcting"),
         ({"whom": "other", "address": "a@example.com\r\nBcc: eve@example.com"}, "One thing needs correcting"),
         ({"whom": "other", "address": "x" * 5_000}, "One thing needs correcting"),
@@ -164,7 +164,7 @@ def test_without_a_tick_nothing_is_touched_and_least_of_all_everything(admin_cli
     finished()
     for query in ("", "?do=delete", "?do=delete&status=sent", "?do=delete&ids=", "?do=delete&ids=x", "?ids=-1"):
         page = text(admin_client.get(f"/log/actions/new/{query}"))
-        assert "Nothing was done." in page, query
+        assert "Nothing was changed." in page, query
     response = admin_client.post("/log/actions/new/", {"do": "delete", "up_to": "99"})
     assert response.status_code == 422
     assert not BulkAction.objects.exists()
@@ -186,7 +186,7 @@ def test_what_cannot_be_used_is_said_and_orders_nothing(admin_client):
         with case(query):
             response = admin_client.get(f"/log/actions/new/?{query}")
             assert response.status_code == 200
-            assert "Nothing was done." in text(response)
+            assert "Nothing was changed." in text(response)
             response = admin_client.post("/log/actions/new/", query, content_type="application/x-www-form-urlencoded")
             assert response.status_code == 422
             assert not BulkAction.objects.exists()

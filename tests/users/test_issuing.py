@@ -65,7 +65,7 @@ def test_a_fresh_link_goes_to_the_account_and_works(operator, old, ann):
 def test_neither_the_page_of_the_new_mail_nor_the_trail_shows_the_link(operator, old):
     page = operator.post(address_of(old), follow=True)
     assert path_of(link()).rsplit("/", 2)[1] not in page.text
-    assert "A new link goes out" in page.text
+    assert "This message sends a new link" in page.text
     line = AuditEvent.objects.get(mail_number=old.pk)
     assert (line.action, line.actor_name, line.other_number) == (
         AuditEvent.Action.RESENT,

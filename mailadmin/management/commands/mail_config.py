@@ -1,4 +1,4 @@
-"""`manage.py mail_config`: every setting in force and where it came from."""
+"""`manage.py mail_config`: every setting in force and its source."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from secrets_app import vault
 
 
 class Command(BaseCommand):
-    """Exit 0: fine; 1 with --check: something keeps mails from leaving."""
+    """Exit 0: done; with --check 1: something keeps messages from leaving."""
 
-    help = "Show the mail configuration in force and the source of each value; never a password."
+    help = "Show the mail configuration in force and the source of each value, without passwords."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("--check", action="store_true", help="exit 1 if mails could not leave")
+        parser.add_argument("--check", action="store_true", help="exit 1 if messages cannot leave")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print, then check."""
         current = effective.current()
         problem = readiness.problem(current)
         values = {name: current[name] for name in effective.FIELDS}
@@ -54,13 +52,12 @@ class Command(BaseCommand):
                 self.stdout.write(
                     "connection {name}: {server} ({tls}), for the system: {system}".format_map(self.facts(connection))
                 )
-            self.stdout.write(problem.text if problem else "Mails can leave.")
+            self.stdout.write(problem.text if problem else "Messages can leave.")
         if options["check"] and problem:
             raise CommandError(problem.text)
 
     @staticmethod
     def facts(connection: vault.Connection) -> dict[str, Any]:
-        """Return what is told of a connection."""
         return {
             "id": connection.id,
             "name": connection.name,

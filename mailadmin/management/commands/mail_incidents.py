@@ -1,4 +1,4 @@
-"""`manage.py mail_incidents`: what is in trouble; end incidents, retry their mails."""
+"""`manage.py mail_incidents`: list and end incidents, retry their messages."""
 
 from __future__ import annotations
 
@@ -24,32 +24,29 @@ BATCH = 500
 
 
 class Command(BaseCommand):
-    """Exit 0: done; 1: nothing was touched; 2: wrong use."""
+    """Exit 0: done; 1: nothing was changed; 2: wrong use."""
 
-    help = "List incidents, end them, or make the mails that met them due now."
+    help = "List incidents, end them, or retry their messages."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
         parser.add_argument("action", nargs="?", choices=ACTIONS, default="list", help="what to do (list)")
-        parser.add_argument("which", nargs="*", help="end, retry: numbers of incidents")
-        parser.add_argument("--all", action="store_true", help=f"list: also the newest {NEWEST} that have ended")
+        parser.add_argument("which", nargs="*", help="end, retry: ids of incidents")
+        parser.add_argument("--all", action="store_true", help=f"list: include the newest {NEWEST} that have ended")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, and say what was touched."""
         action, which, as_json = options["action"], options["which"], options["json"]
         if action == "list":
             if which:
-                usage_error("list takes no numbers.")
+                usage_error("list takes no ids.")
             self.show(with_ended=options["all"], as_json=as_json)
             return
         if options["all"]:
             usage_error("--all goes with list.")
-        chosen = [existing(text) for text in which] or usage_error(f"{action}: name incidents by their numbers.")
+        chosen = [existing(text) for text in which] or usage_error(f"{action}: give the ids of incidents.")
         (self.end if action == "end" else self.retry)(chosen, as_json=as_json)
 
     def show(self, *, with_ended: bool, as_json: bool) -> None:
-        """Print what is open, and what has ended if that is asked for."""
         found = list(Incident.objects.filter(state=Incident.State.OPEN).order_by("-id"))
         if with_ended:
             found += Incident.objects.filter(state=Incident.State.ENDED).order_by("-id")[:NEWEST]
@@ -57,23 +54,23 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([facts(one) for one in found], indent=2))
             return
         if not found:
-            self.stdout.write("Nothing is in trouble.")
+            self.stdout.write("There are no open incidents.")
         for one in found:
             self.stdout.write(f"{one.pk}  {one.state}  {texts.sentence(one)}")
             self.stdout.write(f"    {texts.reply(one) or texts.cause(one)}")
 
     def end(self, chosen: list[Incident], *, as_json: bool) -> None:
-        """End them. Raises CommandError if all had ended."""
+        """End incidents. Raises CommandError if all had ended."""
         ended = [one.pk for one in chosen if detection.end(one, by=BY)]
         if as_json:
             self.stdout.write(json.dumps({"ended": ended}))
         if not ended:
-            raise CommandError("Nothing was ended: they had ended already.")
+            raise CommandError("Nothing was ended: all of them had already ended.")
         if not as_json:
             self.stdout.write(f"Ended: {', '.join(map(str, ended))}.")
 
     def retry(self, chosen: list[Incident], *, as_json: bool) -> None:
-        """Make their mails due now. Raises CommandError if none could be."""
+        """Retry the messages of incidents. Raises CommandError if none can be retried."""
         due = left = 0
         up_to = counts.newest_id()
         for one in chosen:
@@ -83,13 +80,13 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps({"due": due, "left": left}))
         if not due:
-            raise CommandError("No mail is due now: none of them can be retried.")
+            raise CommandError("No message can be retried.")
         if not as_json:
-            self.stdout.write(ngettext("%d mail is due now.", "%d mails are due now.", due) % due)
+            self.stdout.write(ngettext("%d message is due now.", "%d messages are due now.", due) % due)
 
 
 def retry_mails(incident: Incident, up_to: int) -> RetryResult:
-    """Make due what can be retried, batch by batch, oldest first."""
+    """Retry the incident's messages in batches, oldest first."""
     found = bulk.targets(BulkAction.Action.RETRY, query=f"q=incident%3A{incident.pk}", up_to=up_to)
     due = nobody_left = content_gone = last = 0
     while ids := [mail.pk for mail in found.oldest(BATCH, after=last)]:
@@ -101,13 +98,12 @@ def retry_mails(incident: Incident, up_to: int) -> RetryResult:
 
 
 def existing(text: str) -> Incident:
-    """Return the incident of that number. Raises CommandError."""
+    """Return the incident with that id. Raises CommandError."""
     found = Incident.objects.exclude(state=Incident.State.PENDING).filter(pk=parse_number(text) or 0).first()
     return found or usage_error(f"There is no incident {text!r}.")
 
 
 def facts(one: Incident) -> dict[str, Any]:
-    """Return what JSON says of an incident."""
     return {
         "id": one.pk,
         "state": one.state,

@@ -1,4 +1,4 @@
-"""`manage.py mail_log [QUERY]`: the newest mails of the log, or every new one as it comes."""
+"""`manage.py mail_log [QUERY]`: the newest messages of the log, or every new one as it arrives."""
 
 from __future__ import annotations
 
@@ -16,36 +16,34 @@ from maillog.search import export
 from maillog.search.filters import MessageFilter
 from maillog.search.results import SearchResult
 
-POLL_SECONDS = 1.0  # seconds between two looks with --follow
+POLL_SECONDS = 1.0  # between two queries with --follow
 MAX_LIMIT = 10_000
 
 
 class Command(BaseCommand):
-    """Exit 0: done (also where nothing matches); 2: wrong use."""
+    """Exit 0: done, even if nothing matches; 2: wrong use."""
 
     help = (
-        'List mails, newest first. QUERY is what the search box of the log takes: words, "phrases", status:failed, '
-        "to:ann@, after:2h, -is:test. Write -- before a query that begins with a minus."
+        'List messages, newest first. QUERY uses the syntax of the log\'s search box: words, "phrases", status:failed, '
+        "to:ann@, after:2h, -is:test. Write -- before a query that starts with a minus."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("words", nargs="*", metavar="QUERY", help="what to look for")
-        parser.add_argument("--status", choices=Status.values, help="only mails in this state")
-        parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N mails (20)")
-        parser.add_argument("--follow", action="store_true", help="go on with every new mail, oldest first")
-        parser.add_argument("--json", action="store_true", help="one JSON object a line")
-        parser.add_argument("--csv", action="store_true", help="all that match as CSV, as the log's page exports them")
+        parser.add_argument("words", nargs="*", metavar="QUERY", help="what to search for")
+        parser.add_argument("--status", choices=Status.values, help="only messages in this state")
+        parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N messages (default 20)")
+        parser.add_argument("--follow", action="store_true", help="continue with every new message, oldest first")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line")
+        parser.add_argument("--csv", action="store_true", help="all matches as CSV, like the log's page")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """List, then follow."""
         if not 1 <= options["limit"] <= MAX_LIMIT:
-            message = f"--limit takes a number from 1 to {MAX_LIMIT}."
+            message = f"--limit must be from 1 to {MAX_LIMIT}."
             raise CommandError(message, returncode=2)
         mails = self.matching(options["words"], options["status"])
         if options["csv"]:
             if options["follow"] or options["json"]:
-                message = "--csv goes neither with --follow nor with --json."
+                message = "--csv cannot be combined with --follow or --json."
                 raise CommandError(message, returncode=2)
             for piece in export.csv_lines(mails):
                 self.stdout.write(piece, ending="")
@@ -64,7 +62,7 @@ class Command(BaseCommand):
 
     @staticmethod
     def matching(words: Sequence[str], status: str | None) -> SearchResult:
-        """Return the mails asked for. Raises CommandError for a query that the log's page would refuse, too."""
+        """Return the matching messages. Raises CommandError for a query that the log's page would refuse."""
         query = QueryDict(mutable=True)
         query["q"] = " ".join(words)
         if status:
@@ -76,7 +74,7 @@ class Command(BaseCommand):
         return found.found
 
     def print(self, mails: Sequence[Message], *, as_json: bool) -> None:
-        """Print one line a mail; control characters cannot get into the terminal, the log holds none."""
+        """Print one line per message. The log stores no control characters, so none reach the terminal."""
         for mail in mails:
             facts = {
                 "id": mail.pk,

@@ -1,4 +1,4 @@
-"""`manage.py mail_queue`: what waits; retry and cancel mails, pause and resume connections."""
+"""`manage.py mail_queue`: the state of the queue; retry and cancel messages, pause and resume connections."""
 
 from __future__ import annotations
 
@@ -24,37 +24,35 @@ BY = "mail_queue"
 
 
 class Command(BaseCommand):
-    """Exit 0: done; 1: nothing was touched; 2: wrong use."""
+    """Exit 0: done; 1: nothing was changed; 2: wrong use."""
 
-    help = "Show what waits, retry or cancel mails, pause or resume a connection."
+    help = "Show the state of the queue, retry or cancel messages, pause or resume a connection."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
         parser.add_argument("action", nargs="?", choices=ACTIONS, default="status", help="what to do (status)")
-        parser.add_argument("which", nargs="*", help="retry, cancel: numbers of mails; pause, resume: a connection")
-        parser.add_argument("--all", action="store_true", help="retry, cancel: all that wait, instead of numbers")
+        parser.add_argument("which", nargs="*", help="retry, cancel: ids of messages; pause, resume: a connection")
+        parser.add_argument("--all", action="store_true", help="retry, cancel: all waiting messages, instead of ids")
         parser.add_argument(
             "--status",
             choices=[status.value for status in RETRIABLE],
-            help="with --all: only mails in this state (retry without it: deferred and held)",
+            help="with --all: only messages in this state (retry without it: deferred and held)",
         )
         parser.add_argument(
-            "--connection", default="", metavar="NAME", help="with --all: only mails of this connection"
+            "--connection", default="", metavar="NAME", help="with --all: only messages of this connection"
         )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, and say how many mails it touched."""
         action, which = options["action"], options["which"]
         if (options["status"] or options["connection"]) and not options["all"]:
-            usage_error("--status and --connection go with --all.")
+            usage_error("--status and --connection require --all.")
         if options["all"] and action not in {"retry", "cancel"}:
-            usage_error("--all goes with retry and cancel.")
+            usage_error("--all can only be used with retry and cancel.")
         if action in {"pause", "resume"}:
             self.switch(action, self.connection(which), as_json=options["json"])
         elif action == "status":
             if which:
-                usage_error("status takes no numbers.")
+                usage_error("status takes no ids.")
             self.status(as_json=options["json"])
         else:
             statuses = RETRIED_BY_DEFAULT if action == "retry" else CANCELLABLE
@@ -63,7 +61,6 @@ class Command(BaseCommand):
     # ---------------------------------------------------------------- status
 
     def status(self, *, as_json: bool) -> None:
-        """Print workers, counts and connections."""
         now, counts, lines = delivery_status(), waiting_counts(), control.connection_statuses()
         if as_json:
             facts = {
@@ -81,42 +78,42 @@ class Command(BaseCommand):
             words = [str(line.state.label), line.reason, f"{line.held} held" if line.held else ""]
             self.stdout.write(f"{line.name}: {'; '.join(word for word in words if word)}")
 
-    # ---------------------------------------------------------------- mails
+    # ---------------------------------------------------------------- messages
 
     def chosen(self, which: list[str], options: dict[str, Any], statuses: tuple[Status, ...]) -> list[int] | Selection:
-        """Return the mails that are meant. Raises CommandError for wrong use."""
+        """Return the messages given by id or filter. Raises CommandError for wrong use."""
         if options["all"] == bool(which):
-            usage_error("Name mails by their numbers, or all that wait by --all.")
+            usage_error("Give the ids of messages, or --all.")
         if which:
             return [number(text) for text in which]
         if options["status"]:
             statuses = (Status(options["status"]),)
         name = options["connection"]
         if name and name not in connection_names():
-            usage_error(f"--connection: no mail took or waits for {name!r}.")
+            usage_error(f"--connection: no message used or waits for {name!r}.")
         return Selection(statuses=statuses, connection=name, up_to=newest_id())
 
     def act(self, action: str, which: list[int] | Selection, *, as_json: bool) -> None:
-        """Retry or cancel. Raises CommandError if nothing was touched."""
+        """Retry or cancel. Raises CommandError if nothing was changed."""
         if isinstance(which, Selection) and action == "cancel" and Status.FAILED in which.statuses:
-            usage_error("A failed mail has ended; there is nothing to cancel.")
+            usage_error("A failed message is finished; there is nothing to cancel.")
         done = control.retry(which) if action == "retry" else RetryResult(control.cancel(which, by=BY))
         word = "due now" if action == "retry" else "cancelled"
         if as_json:
             key = "due" if action == "retry" else "cancelled"
             self.stdout.write(json.dumps({key: done.due, "left": done.nobody_left + done.content_gone}))
         if not done.due:
-            raise CommandError(f"No mail is {word}. {left_text(done)}".strip())
+            raise CommandError(f"No message is {word}. {unchanged_text(done)}".strip())
         if not as_json:
-            counted = ngettext("%d mail is", "%d mails are", done.due) % done.due
-            self.stdout.write(f"{counted} {word}. {left_text(done)}".strip())
+            counted = ngettext("%d message is", "%d messages are", done.due) % done.due
+            self.stdout.write(f"{counted} {word}. {unchanged_text(done)}".strip())
 
     # ---------------------------------------------------------------- connections
 
     def connection(self, which: list[str]) -> Connection:
-        """Return the one connection that is named. Raises CommandError."""
+        """Return the one connection that is given. Raises CommandError."""
         if len(which) != 1:
-            usage_error("Name one connection, by its name or id.")
+            usage_error("Give one connection, by name or id.")
         found = control.find_connection(which[0])
         if found is None:
             names = ", ".join(one.name for one in vault.connections()) or "none"
@@ -124,7 +121,7 @@ class Command(BaseCommand):
         return found
 
     def switch(self, action: str, connection: Connection, *, as_json: bool) -> None:
-        """Pause or resume; done already is done, too."""
+        """Pause or resume; it is no error if the connection is already in that state."""
         changed = control.pause(connection, by=BY) if action == "pause" else control.resume(connection)
         state = "paused" if action == "pause" else "open"
         if as_json:
@@ -134,22 +131,21 @@ class Command(BaseCommand):
 
 
 def number(text: str) -> int:
-    """Return the number of a mail. Raises CommandError."""
-    return parse_number(text) or usage_error(f"{text!r} is not the number of a mail.")
+    """Return the id of a message. Raises CommandError."""
+    return parse_number(text) or usage_error(f"{text!r} is not the id of a message.")
 
 
-def left_text(done: RetryResult) -> str:
-    """Return why some failed mails are left as they are, or nothing."""
+def unchanged_text(done: RetryResult) -> str:
+    """Return why some failed messages were not retried, or ""."""
     parts = []
     if done.nobody_left:
-        parts.append(f"{done.nobody_left} left: every recipient has accepted or refused it.")
+        parts.append(f"{done.nobody_left} not retried: every recipient has accepted or refused it.")
     if done.content_gone:
-        parts.append(f"{done.content_gone} left: what it said is not kept any more.")
+        parts.append(f"{done.content_gone} not retried: the content is no longer stored.")
     return " ".join(parts)
 
 
 def facts_of(line: control.ConnectionStatus) -> dict[str, Any]:
-    """Return what JSON says of a connection."""
     return {
         "id": line.id,
         "name": line.name,

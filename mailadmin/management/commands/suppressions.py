@@ -1,4 +1,4 @@
-"""`manage.py suppressions`: the addresses that get no mail; add one, or remove it."""
+"""`manage.py suppressions`: list, add and remove suppressed addresses."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ BY = "suppressions"
 class Command(BaseCommand):
     """Exit 0: done; 1: nothing was changed; 2: wrong use."""
 
-    help = "List the addresses that get no mail, add one or remove it."
+    help = "List, add or remove addresses that receive no email."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
         parser.add_argument("action", nargs="?", choices=ACTIONS, default="list", help="what to do (list)")
-        parser.add_argument("address", nargs="?", default="", help="list: only this one; add, remove: which one")
-        parser.add_argument("--reason", default="", help="add: why; stands with every mail that leaves it out")
-        parser.add_argument("--json", action="store_true", help="print JSON; list: one object a line")
+        parser.add_argument("address", nargs="?", default="", help="list: only this address; add, remove: the address")
+        parser.add_argument(
+            "--reason", default="", help="add: the reason, shown with every message that skips the address"
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON; list: one object per line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, and say what has changed."""
         action, as_json = options["action"], options["json"]
         if options["reason"] and action != "add":
-            usage_error("--reason goes with add.")
+            usage_error("--reason can only be used with add.")
         if not options["address"] and action != "list":
-            usage_error(f"{action} takes an address.")
+            usage_error(f"{action} requires an address.")
         address = options["address"] and address_in(options["address"])
         if action == "list":
             for row in listed(address):
                 self.stdout.write(json.dumps(facts_of(row)) if as_json else line_of(row))
             return
         row = add(address, options["reason"]) if action == "add" else remove(address)
-        words = "is suppressed" if action == "add" else "gets mail again"
+        words = "is suppressed" if action == "add" else "can receive email again"
         self.stdout.write(json.dumps(facts_of(row)) if as_json else f"{address} {words}.")
 
 
 def listed(address: str) -> Iterator[Suppression]:
-    """Yield what is in force, newest first; only for `address`, if given."""
+    """Yield the suppressions in force, newest first; only that of `address`, if given."""
     if not address:
         yield from suppressions.iterate_in_force()
     elif row := suppressions.in_force(address):
@@ -58,20 +58,20 @@ def listed(address: str) -> Iterator[Suppression]:
 
 
 def add(address: str, reason: str) -> Suppression:
-    """Suppress `address`. Raises CommandError if it is already, or for a reason that is not one line."""
+    """Suppress `address`. Raises CommandError if it already is, or if the reason is not one line."""
     try:
         text = check_text(reason, field="reason", max_length=200)
     except HeaderError as error:
         usage_error(f"--reason {error.reason}.")
     row, is_new = suppressions.suppress(address, by=None, by_name=BY, reason=text)
     if not is_new:
-        message = f"{address} is suppressed already."
+        message = f"{address} is already suppressed."
         raise CommandError(message)
     return row
 
 
 def remove(address: str) -> Suppression:
-    """Let `address` get mail again. Raises CommandError if it does anyway."""
+    """Lift the suppression of `address`. Raises CommandError if there is none."""
     row = suppressions.in_force(address)
     if row is None or not suppressions.lift(row.pk, by_name=BY):
         message = f"{address} is not suppressed."
@@ -81,7 +81,7 @@ def remove(address: str) -> Suppression:
 
 
 def address_in(text: str) -> str:
-    """Return the address as the log writes it. Raises CommandError."""
+    """Return the address in the log's spelling. Raises CommandError."""
     try:
         return normalized_address(text)
     except AddressError as error:
@@ -89,12 +89,10 @@ def address_in(text: str) -> str:
 
 
 def line_of(row: Suppression) -> str:
-    """Return what people read of a suppression."""
     return f"{row.address}  {suppressions.describe(row)}"
 
 
 def facts_of(row: Suppression) -> dict[str, Any]:
-    """Return what JSON says of a suppression."""
     return {
         "address": row.address,
         "reason": row.reason,
