@@ -10,8 +10,9 @@ from django.utils import timezone
 from maillog.models import Incident, IncidentMail, Message
 from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
 from maillog.queue.claiming import ClaimedMessage, claim_by_id
-from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue
+from maillog.queue.enqueueing import MESSAGE_DEFAULTS, NewMessage, NewRecipient, enqueue
 from maillog.queue.settling import settle
+from maillog.sql import batches
 
 LEASE = timedelta(minutes=5)
 MIME = (
@@ -95,6 +96,12 @@ def finished(status: str = "sent", *addresses: str, settled: dict[str, Any] | No
     pk = queued(*addresses, **fields)
     assert settle([settlement(claimed(pk), status, **(settled or {}))]) == {pk}
     return Message.objects.get(pk=pk)
+
+
+def store_rows(like: Message, changes: Iterable[dict[str, Any]]) -> None:
+    """Store rows alone, many at once: each is as that of `like` but for its changes."""
+    values = {name: getattr(like, name) for name in MESSAGE_DEFAULTS}
+    batches.insert_rows(Message, ({**values, **one} for one in changes), columns=[*values])
 
 
 def plan_for_an_empty_log() -> None:

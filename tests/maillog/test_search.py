@@ -15,7 +15,7 @@ from maillog.search.counts import Count, count_unfinished, status_counts
 from maillog.search.filters import MessageFilter
 from maillog.search.paging import page_of
 from tests.cases import case
-from tests.maillog.makers import attempt, claimed, finished, queued
+from tests.maillog.makers import attempt, claimed, finished, queued, store_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -179,18 +179,7 @@ def test_counting_stops_at_ten_thousand():
     template = Message.objects.get()
     Label.objects.get()
     for status in ("sent", "failed"):
-        Message.objects.bulk_create(
-            Message(
-                status=status,
-                subject="x",
-                to_text="a@example.com",
-                sender_id=template.sender_id,
-                created_at=template.created_at,
-                mode="background",
-                message_id="<x@example.com>",
-            )
-            for _ in range(10_050)
-        )
+        store_rows(template, ({"status": status, "next_attempt_at": None} for _ in range(10_050)))
     with CaptureQueriesContext(connection) as first:
         counts = status_counts()
     assert str(counts["sent"]) == str(counts["failed"]) == "10,000+"

@@ -6,10 +6,9 @@ from django.test.utils import CaptureQueriesContext
 
 from maillog.index import scan, writing
 from maillog.models import Label, Message
-from maillog.queue.enqueueing import MESSAGE_DEFAULTS, enqueue
+from maillog.queue.enqueueing import enqueue
 from maillog.search import conditions
-from maillog.sql import batches
-from tests.maillog.makers import finished, new_message, plan_for_an_empty_log, queued
+from tests.maillog.makers import finished, new_message, plan_for_an_empty_log, queued, store_rows
 from tests.maillog.searching import search, subjects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -93,10 +92,8 @@ def many(transactional_db):
     """20,000 mails of which the planner knows nothing, as in `test_plans`; the rows alone, written at once."""
     plan_for_an_empty_log()
     first = Message.objects.get(pk=queued("ann@example.com", subject="Zeppelin"))
-    values = {name: getattr(first, name) for name in MESSAGE_DEFAULTS}
-    values |= {"status": "sent", "next_attempt_at": None, "driver_id": None}
-    texts = [f"Your invoice {number} is ready" for number in range(20_000)]
-    batches.insert_rows(Message, ({**values, "subject": text} for text in texts), columns=[*values])
+    sent = {"status": "sent", "next_attempt_at": None, "driver_id": None}
+    store_rows(first, ({**sent, "subject": f"Your invoice {number} is ready"} for number in range(20_000)))
     writing.refresh(Message.objects.filter(id__gt=first.pk).values_list("id", flat=True))
     if connection.vendor == "postgresql":
         # What autovacuum does once the rows written last have piled up: while they wait in a list beside the index,
