@@ -73,7 +73,7 @@ def test_a_dead_server_with_10000_mails_waiting_is_probed_now_and_then_and_hinde
     # The first attempt, then probes after 1, 2, 4 s and so on, each give or take a fifth.
     assert dead.connections <= 3 + math.log2((time.monotonic() - began) / 0.8 + 1)
     assert Attempt.objects.filter(connection="dead").count() == 1
-    assert Message.objects.filter(id__in=waiting, tries__lte=1, status=Status.HELD).count() == 10_000
+    assert Message.objects.filter(id__in=waiting, attempt_count__lte=1, status=Status.HELD).count() == 10_000
     assert megabytes(worker.pid, "RssAnon") < before + 10
     assert before < 120
 

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from mailadmin.api import Mail, send_many
 from mailadmin.connections import circuit_breaker, selection
-from mailadmin.delivery import deliver as delivery
+from mailadmin.delivery import maintenance
+from mailadmin.delivery.deliver import deliver_due
 from mailadmin.drivers import event_loop
 from mailadmin.drivers.smtp import pool
 from mailadmin.models import ConnectionState
@@ -93,8 +94,8 @@ def put(*recipients):
 
 def deliver(*, later=timedelta(0)):
     with time_machine.travel(timezone.now() + later):
-        delivery.probe_connections()
-        delivery.deliver_due()
+        maintenance.probe_connections()
+        deliver_due()
 
 
 def outcomes(number):

@@ -9,7 +9,7 @@ from secrets_app.urls import urlpatterns
 from tests.cases import case, rolled_back
 
 pytestmark = pytest.mark.django_db
-PAGES = ["", "environment/", "trail/", "new/", "new/smtp/", "{pk}/", "{pk}/deletion/"]
+PAGES = ["", "environment/", "audit/", "new/", "new/smtp/", "{pk}/", "{pk}/deletion/"]
 ACTIONS = ["new/smtp/", "{pk}/", "{pk}/sharing/", "{pk}/deletion/"]
 
 
