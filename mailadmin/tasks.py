@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from huey.contrib.djhuey import db_task, on_startup
 
-from mailadmin.alarms import raising
+from mailadmin.alarms import booking, sending
 from mailadmin.connections import circuit_breaker
 from mailadmin.delivery import deliver, heartbeats, maintenance
 from mailadmin.delivery.wakeup import deliver_due_mails
@@ -37,14 +37,14 @@ def run_bulk_actions() -> None:
 
 @db_task()  # type: ignore[untyped-decorator]
 def send_alarms() -> None:
-    raising.send_waiting()
+    sending.send_waiting()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def prune_log() -> None:
     """Delete what is past its retention, at most once an hour."""
     pruning.prune_hourly(should_stop=settings.HUEY.stopping.is_set)
-    raising.clean_up(timezone.now())
+    booking.clean_up(timezone.now())
 
 
 @on_startup()  # type: ignore[untyped-decorator]
@@ -68,7 +68,7 @@ def heartbeat_loop() -> None:
             if pruning.is_due(timezone.now()):
                 prune_log()
             maintenance.update_statistics()
-            if raising.check():
+            if booking.check():
                 send_alarms()
         except DatabaseError as error:
             logger.warning("The database is down: %s", error)

@@ -1,4 +1,4 @@
-"""The form of the rules for incidents and alarms."""
+"""The form for the rules of incidents and alarms."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ MAX_ADDRESSES = 20
 
 
 class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generic forms at run time
-    """Who is told, how, and from when on."""
+    """When an incident opens, and who is notified how."""
 
     connection = forms.ChoiceField(
         label=_("Connection for alarm mails"),
         required=False,
-        help_text=_("Never the one in trouble: then the next one that works is taken, backups first."),
+        help_text=_("Never the failing one: then the next working connection is used, backups first."),
     )
 
     class Meta:
         model = AlarmRules
         fields = ("addresses", "connection", "webhook_url", "remind_hours", "mails", "minutes")
         labels = {
-            "addresses": _("Tell by mail"),
+            "addresses": _("Notify by email"),
             "webhook_url": _("Webhook"),
-            "remind_hours": _("Remind after hours"),
-            "mails": _("Failed mails that open an incident"),
+            "remind_hours": _("Reminder after hours"),
+            "mails": _("Failed messages that open an incident"),
             "minutes": _("Within minutes"),
         }
         help_texts = {
-            "addresses": _("One address a line; nothing: nobody is told by mail."),
-            "webhook_url": _("Gets a POST with JSON for each alarm. https, or http within your own network."),
-            "remind_hours": _("Once, if an incident is still open then; 0: never."),
-            "mails": _("With the same failure on one connection. Trouble of a connection itself opens one at once."),
-            "minutes": _("An incident ends by itself when nothing of the kind happened for so long."),
+            "addresses": _("One address per line; leave empty to notify nobody by email."),
+            "webhook_url": _("Receives a JSON POST for each alarm. Use https, or http within your own network."),
+            "remind_hours": _("Sent once if an incident is still open; 0: never."),
+            "mails": _("With the same failure on one connection. A failure of a connection itself opens one at once."),
+            "minutes": _("An incident ends automatically after this time without such a failure."),
         }
         widgets = {
             "addresses": forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
@@ -59,7 +59,7 @@ class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no gen
             field.choices = [("", gettext("The first that works: backups, then the others")), *offered]
 
     def clean_addresses(self) -> str:
-        """Return the addresses, one a line. Raises ValidationError naming the first that is none."""
+        """Return the addresses, one per line. Raises ValidationError naming the first invalid one."""
         found = []
         for text in self.cleaned_data["addresses"].replace(",", " ").split():
             try:
@@ -72,7 +72,7 @@ class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no gen
         return "\n".join(dict.fromkeys(found))
 
     def clean_webhook_url(self) -> str:
-        """Return the address. Raises ValidationError if it is never called; where it leads is judged by the worker."""
+        """Return the URL. Raises ValidationError if it can never be called; the worker checks where it resolves to."""
         url: str = self.cleaned_data["webhook_url"].strip()
         if url:
             try:

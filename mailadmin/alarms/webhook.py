@@ -1,8 +1,8 @@
-"""One HTTP POST of JSON to an address that an administrator chose, held to the rules of SMTP connections.
+"""Posts JSON to a URL that an administrator chose, under the egress rules of SMTP connections.
 
-Link-local and metadata addresses are refused, the name is resolved once and one of the judged addresses is used,
-redirects are not followed, and nothing takes longer than five seconds. Plain HTTP only within the own network. Called
-by the worker, never by a web request. Standard library alone: see docs/decisions/0011-alarms.md.
+Link-local and metadata addresses are refused, the name is resolved once and one of the checked addresses is used,
+redirects are not followed, and nothing takes longer than five seconds. Plain HTTP is allowed only within the own
+network. Called by the worker, never by a web request. Standard library only: see docs/decisions/0011-alarms.md.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ SIGNATURE = "X-Mailadmin-Signature"
 
 
 class WebhookRefused(ValueError):
-    """An address that is not called; the message is for people."""
+    """The URL must not be called; the message is for people."""
 
 
 class WebhookFailed(Exception):
-    """The receiver did not take it; the message is for people."""
+    """The receiver did not accept the request; the message is for people."""
 
 
 def parse(url: str) -> SplitResult:
-    """Return the parts of `url`. Raises WebhookRefused unless it can be called. Looks nothing up."""
+    """Return the parts of `url` without resolving it. Raises WebhookRefused unless it may be called."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise WebhookRefused(_("This is not an address.")) from error
+        raise WebhookRefused(_("This is not a valid URL.")) from error
     if not url.isascii() or any(letter <= " " or letter == "\x7f" for letter in url):
-        raise WebhookRefused(_("Write the address in plain ASCII without spaces."))
+        raise WebhookRefused(_("Enter the URL in plain ASCII without spaces."))
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise WebhookRefused(_("Write an address such as https://chat.example.com/hooks/mail."))
+        raise WebhookRefused(_("Enter a URL such as https://chat.example.com/hooks/mail."))
     if parts.username or parts.password:
-        raise WebhookRefused(_("Leave user and password out; put a key into the path instead."))
+        raise WebhookRefused(_("Remove user and password; put a key into the path instead."))
     try:
         egress_rules.check_port(port or default_port(parts), PORTS)
         egress_rules.check_host(parts.hostname, private_hosts=settings.MAIL.private_hosts)
@@ -60,7 +60,6 @@ def parse(url: str) -> SplitResult:
 
 
 def default_port(parts: SplitResult) -> int:
-    """Return the port of the scheme."""
     return 443 if parts.scheme == "https" else 80
 
 
@@ -79,14 +78,14 @@ def post(url: str, facts: Mapping[str, object]) -> int:
         headers[SIGNATURE] = signature(body)
     status = exchange(parts, target, body, headers)
     if 300 <= status < 400:
-        raise WebhookFailed(_("HTTP %d: it leads elsewhere, and redirects are not followed.") % status)
+        raise WebhookFailed(_("HTTP %d: redirects are not followed.") % status)
     if not 200 <= status < 300:
         raise WebhookFailed(_("HTTP %d.") % status)
     return status
 
 
 def signature(body: bytes) -> str:
-    """Return what proves that `body` comes from here, to whoever knows MAILADMIN_WEBHOOK_SECRET."""
+    """Return the HMAC-SHA256 of `body` with MAILADMIN_WEBHOOK_SECRET, as the header carries it."""
     return "sha256=" + hmac.new(settings.WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
@@ -100,12 +99,12 @@ def resolve(parts: SplitResult) -> Target:
     except OSError as error:
         raise WebhookFailed(_("There is no host named %s.") % parts.hostname) from error
     if parts.scheme == "http" and any(ip_address(one.address).is_global for one in found):
-        raise WebhookRefused(_("Use https: plain http is only for hosts of the own network."))
+        raise WebhookRefused(_("Use https: plain http is allowed only for hosts in your own network."))
     return found[0]
 
 
 def exchange(parts: SplitResult, target: Target, body: bytes, headers: Mapping[str, str]) -> int:
-    """Send and return the status. Raises WebhookFailed."""
+    """Send the request and return the status. Raises WebhookFailed."""
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = http.client.HTTPConnection(target.address, target.port, timeout=TIMEOUT)
     late = threading.Event()
@@ -131,9 +130,9 @@ def exchange(parts: SplitResult, target: Target, body: bytes, headers: Mapping[s
         raise WebhookFailed(_("Its certificate is not trusted: %s.") % error.verify_message) from error
     except (OSError, http.client.HTTPException) as error:
         if late.is_set() or isinstance(error, TimeoutError):
-            raise WebhookFailed(_("No answer within %d seconds.") % TIMEOUT) from error
+            raise WebhookFailed(_("No response within %d seconds.") % TIMEOUT) from error
         why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        raise WebhookFailed(_("No connection: %s.") % why) from error
+        raise WebhookFailed(_("Connection failed: %s.") % why) from error
     finally:
         timer.cancel()
         connection.close()

@@ -33,12 +33,11 @@ class Row:
 
 
 def open_incidents() -> list[Incident]:
-    """Return the open incidents, newest first; there is at most one of a kind and a connection."""
+    """Return the open incidents, newest first; there is at most one per kind and connection."""
     return OPEN.all()
 
 
 def rows(found: Iterable[Incident]) -> list[Row]:
-    """Return what lists show of them."""
     now = timezone.now()
     return [
         Row(

@@ -1,7 +1,7 @@
-"""Which failures are of one kind: stable keys by where a delivery ended and what was answered, and their labels. Pure.
+"""Kinds of failures: stable keys by the phase a delivery ended in and the server's reply, and their labels. Pure.
 
-Before the mail itself is handed over, the phase of the conversation is the kind; it then concerns the connection.
-After that a refusal is of the kind that its codes and words mean (`maillog.explanations.refusals`).
+Before MAIL FROM, the phase of the SMTP session is the kind, and the failure concerns the connection. After that, the
+kind of a refusal is what its codes and text mean (`maillog.explanations.refusals`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from maillog.explanations.next_steps import CONNECTION_PHASES
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-SIGN_IN_LATER = "auth-later"
+SIGN_IN_DEFERRED = "auth-later"
 REFUSED, DEFERRED, INTERRUPTED, UNCERTAIN, WORKER, PROGRAM = (
     "refused",
-    "put-off",
-    "broken",
+    "deferred",
+    "interrupted",
     "uncertain",
     "worker",
     "program",
@@ -30,26 +30,26 @@ REFUSED, DEFERRED, INTERRUPTED, UNCERTAIN, WORKER, PROGRAM = (
 
 LABELS: dict[str, _StrPromise] = {
     **{phase: PHASES[phase] for phase in CONNECTION_PHASES},
-    SIGN_IN_LATER: _("the sign-in is put off"),
-    REFUSED: _("the server refuses the mails"),
-    DEFERRED: _("the server puts the mails off"),
-    INTERRUPTED: _("the conversation breaks off"),
-    UNCERTAIN: _("the server's last answer is lost"),
-    WORKER: _("workers die over a mail"),
-    PROGRAM: _("the program fails over the mails"),
+    SIGN_IN_DEFERRED: _("the server defers the sign-in"),
+    REFUSED: _("the server refuses the messages"),
+    DEFERRED: _("the server defers the messages"),
+    INTERRUPTED: _("the SMTP session is interrupted"),
+    UNCERTAIN: _("the server's final reply is lost"),
+    WORKER: _("workers die while delivering a message"),
+    PROGRAM: _("the program fails to process the messages"),
 }
 
 
 def label(kind: str) -> str:
-    """Return what `kind` says, e.g. "the sign-in fails"."""
+    """Return the label of `kind`, e.g. "the sign-in fails"."""
     return str(LABELS.get(kind) or refusals.MEANINGS.get(kind) or kind)
 
 
 def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, uncertain: bool = False) -> str:
-    """Return the key of a failure that ended in `phase` with this answer; no code: the server said nothing."""
+    """Return the kind of a failure that ended in `phase` with this reply; no code: the server did not reply."""
     number = code or 0
     if phase == Phase.AUTH and 400 <= number < 500:
-        return SIGN_IN_LATER
+        return SIGN_IN_DEFERRED
     if phase in CONNECTION_PHASES:
         return phase
     if uncertain:
@@ -64,5 +64,5 @@ def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, unc
 
 
 def is_about_connection(phase: str) -> bool:
-    """Return whether what ended in `phase` would have met any mail."""
+    """Return whether a failure in `phase` would have hit any message."""
     return phase in CONNECTION_PHASES

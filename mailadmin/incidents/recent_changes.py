@@ -1,4 +1,4 @@
-"""What had been changed last before an incident began: the settings and the connection's secret, as far as is known."""
+"""The last changes before an incident began: of the mail settings and of the connection's secret."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from maillog.incident_store import FailureGroup
 
-SUSPECT_WITHIN = timedelta(hours=24)  # a change that is older is not named in the sentence
+SUSPECT_WITHIN = timedelta(hours=24)  # an older change is not mentioned in the sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change as it is told: `short` goes into a sentence ("revision 17"), `text` stands alone."""
+    """One change: `short` is part of a sentence ("revision 17"), `text` stands alone."""
 
     short: str
     text: str
@@ -31,7 +31,7 @@ class Change:
 
 
 def changes_before(finding: FailureGroup) -> list[dict[str, Any]]:
-    """Return what to keep of the newest settings and the newest change of the secret; names as text."""
+    """Return the newest settings revision and the newest change of the secret as JSON to be stored."""
     if finding.connection and not finding.connection_key:
         finding.connection_key = connection_id_of(finding.connection)
     found: list[dict[str, Any]] = []
@@ -61,17 +61,17 @@ def changes_before(finding: FailureGroup) -> list[dict[str, Any]]:
 
 
 def connection_id_of(name: str) -> str:
-    """Return the id of the connection of that name, or ""."""
+    """Return the id of the connection with that name, or ""."""
     return next((one.id for one in vault.connections() if one.name == name), "")
 
 
 def changes(kept: Iterable[dict[str, Any]]) -> list[Change]:
-    """Return what `before` kept in words, newest first."""
+    """Return the changes that `changes_before` stored, newest first."""
     return sorted(map(_change, kept), key=lambda one: one.at, reverse=True)
 
 
 def likely_cause(kept: Iterable[dict[str, Any]], began: datetime) -> Change | None:
-    """Return the newest change, if it was made shortly enough before an incident to be named with it."""
+    """Return the newest change if it was made within SUSPECT_WITHIN before the incident began."""
     newest = next(iter(changes(kept)), None)
     return newest if newest and began - newest.at <= SUSPECT_WITHIN else None
 
@@ -83,7 +83,7 @@ def _change(one: dict[str, Any]) -> Change:
         names = SettingsRevision(changed=one["changed"]).changed_labels
         return Change(short, gettext("Revision %s of the mail settings") % one["number"], who, at, ", ".join(names))
     short = {
-        vault.Change.CREATED: gettext("the connection was made"),
+        vault.Change.CREATED: gettext("the connection was created"),
         vault.Change.VALUE_REPLACED: gettext("its password was replaced"),
         vault.Change.VALUE_REMOVED: gettext("its password was removed"),
     }.get(one["action"], gettext("its secret was changed"))

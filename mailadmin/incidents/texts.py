@@ -1,4 +1,4 @@
-"""Incidents in words: the line, the cause, what to do. Pure, but for the time zone and the language in force."""
+"""Texts about incidents: sentence, cause, next steps. Pure, except for the active time zone and language."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Ending = Incident.Ending
 
 
 def sentence(incident: Incident, *, now: datetime | None = None) -> str:
-    """Return such as “535 on relay A: 214 mails since 10:02, after revision 17 (saved by Ann at 09:58)”."""
+    """Return text such as “535 on relay A: 214 messages since 10:02, after revision 17 (Ann, 09:58)”."""
     now = now or timezone.now()
     count = (
-        ngettext("%d mail", "%d mails", incident.mail_count) % incident.mail_count
+        ngettext("%d message", "%d messages", incident.mail_count) % incident.mail_count
         if incident.mail_count
-        else gettext("no mail yet")
+        else gettext("no message yet")
     )
     if incident.ended_at:
         span = time_span(incident.first_at, incident.last_at, now)
@@ -43,7 +43,7 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
 
 
 def time_span(first: datetime, last: datetime, now: datetime) -> str:
-    """Return “from 10:02 to 10:31”, with the day if it is not today, and only once if it is one day."""
+    """Return “from 10:02 to 10:31”, with the day if it is not today, and only once if both are on one day."""
     if last - first < timedelta(minutes=1):
         return gettext("at %s") % moment(first, now)
     return gettext("from %(first)s to %(last)s") % {
@@ -53,7 +53,7 @@ def time_span(first: datetime, last: datetime, now: datetime) -> str:
 
 
 def heading(incident: Incident) -> str:
-    """Return what happens and where: “535 on relay A”, or the kind in words where the server gave no code."""
+    """Return what fails and where: “535 on relay A”, or the label of the kind if the server gave no code."""
     if not incident.connection:
         return str(incident.code or capfirst(kinds.label(incident.kind)))
     if incident.code:
@@ -62,12 +62,12 @@ def heading(incident: Incident) -> str:
 
 
 def cause(incident: Incident) -> str:
-    """Return what the code means, e.g. “The sign-in fails” with a full stop."""
+    """Return the label of the kind as a sentence."""
     return f"{capfirst(kinds.label(incident.kind))}."
 
 
 def reply(incident: Incident) -> str:
-    """Return the server's words, or ours, of the newest failure."""
+    """Return the server's reply, or our own error text, of the newest failure."""
     return server_reply_line(incident.code, incident.enhanced_code, incident.reply)
 
 
@@ -76,49 +76,55 @@ def steps(incident: Incident) -> list[str]:
     code = incident.code or 0
     if incident.kind == kinds.WORKER:
         return [
-            gettext("Look at the mail: something in it, or its size, ends whoever sends it."),
-            gettext("Look at the log of the worker and at the machine's memory at that time."),
+            gettext("Check the message: its content or its size may crash the worker."),
+            gettext("Check the worker's log and the machine's memory use at that time."),
         ]
     if incident.kind == kinds.PROGRAM:
-        return [gettext("Look at the log of the worker: it names the error. The mails are tried again by themselves.")]
+        return [gettext("Check the worker's log for the error. The messages are retried automatically.")]
     if incident.kind == kinds.UNCERTAIN:
         return [
-            gettext("Ask some of the recipients whether the mails arrived."),
-            gettext("The server ends the conversation late: ask whoever runs it, or give the connection more time."),
+            gettext("Ask some of the recipients whether the messages arrived."),
+            gettext("The server replies late. Contact its operator, or increase the timeout of the connection."),
         ]
     if 400 <= code < 500:
         return [
-            gettext("Nothing has to be done at once: the mails are tried again by themselves."),
-            gettext("If it goes on for hours, ask whoever runs the server, with its words."),
+            gettext("No immediate action is needed: the messages are retried automatically."),
+            gettext("If it continues for hours, contact the operator of the server and quote its reply."),
         ]
     found = next_steps.steps_of(incident.phase, incident.code, incident.enhanced_code, incident.reply)
     if incident.is_about_connection:
         found.append(
-            gettext("Save the connection, or let it be tried again in the queue: what waits then goes by itself.")
+            gettext("Save the connection, or probe it on the queue page. Held messages are then sent automatically.")
         )
     else:
-        found.append(gettext("When the cause is mended, retry the mails that have failed."))
+        found.append(gettext("When the cause is fixed, retry the failed messages."))
     return found
 
 
 def state(incident: Incident, *, closed: bool = False, minutes: int = 15) -> str:
-    """Return how far it is and what ends it."""
+    """Return the state of the incident and what ends it."""
     now = timezone.now()
     if incident.ended_at:
         at = moment(incident.ended_at, now)
         if incident.ending == Ending.PERSON:
             return gettext("Ended at %(at)s by %(who)s.") % {"at": at, "who": incident.ended_by}
-        return gettext("Ended by itself at %(at)s: %(why)s.") % {"at": at, "why": Ending(incident.ending).label}
+        return gettext("Ended automatically at %(at)s: %(why)s.") % {"at": at, "why": Ending(incident.ending).label}
     if closed:
-        return gettext("The connection lets no mail through now. This ends by itself when mails go through again.")
+        return gettext("The connection is closed. The incident ends automatically when messages are delivered again.")
     quiet = ngettext("%d minute", "%d minutes", minutes) % minutes
     if incident.recovered_at:
-        return gettext("It works again since %(at)s. This ends by itself %(quiet)s after the last failure.") % {
+        return gettext(
+            "It has worked since %(at)s. The incident ends automatically %(quiet)s after the last failure."
+        ) % {
             "at": moment(incident.recovered_at, now),
             "quiet": quiet,
         }
     if incident.is_about_connection and incident.connection:
-        return gettext(
-            "The connection is tried again. This ends by itself when a mail went through, and %s are quiet."
-        ) % (quiet)
-    return gettext("It ends by itself when nothing of the kind happens for %s.") % quiet
+        return (
+            gettext(
+                "The connection is being retried. The incident ends automatically once a message was delivered "
+                "and %s have passed without a failure."
+            )
+            % quiet
+        )
+    return gettext("The incident ends automatically after %s without such a failure.") % quiet

@@ -1,4 +1,4 @@
-"""The rules for incidents and alarms, what was told last, and a test."""
+"""The alarms page: the rules, recent alarms, and a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from mailadmin.alarms import raising
+from mailadmin.alarms import booking, sending
 from mailadmin.alarms.forms import AlarmForm
 from mailadmin.configuration import effective
 from mailadmin.delivery.wakeup import enqueue_task
@@ -30,7 +30,7 @@ TONES |= {Status.SENT: "good", Status.FAILED: "bad"}
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
-    """One alarm and what became of it. A mail that was queued is as far as the log says it is."""
+    """One alarm and its result. For a queued email, that is its state in the log."""
 
     alarm: Alarm
     state: str
@@ -41,7 +41,6 @@ class AlarmRow:
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: SignedInRequest) -> HttpResponse:
-    """Show and change the rules."""
     rules = AlarmRules.current()
     for_system = [one for one in vault.connections() if vault.usable_by(one, None)]
     form = AlarmForm(request.POST if request.method == "POST" else None, instance=rules, connections=for_system)
@@ -51,13 +50,13 @@ def edit(request: SignedInRequest) -> HttpResponse:
         saved.save()
         messages.success(request, gettext("The rules were saved."))
         return redirect("mailadmin:incidents_alarms")
-    stored = AlarmRules.current()  # the form writes what was typed into its own
+    stored = AlarmRules.current()  # the form has changed its own instance
     context = {
         "form": form,
         "rules": stored,
         "lines": alarm_rows(Alarm.objects.order_by("-id")[:SHOWN]),
-        "no_way": connection_missing(stored),
-        "only_one": has_one_connection(stored),
+        "connection_missing": connection_missing(stored),
+        "has_one_connection": has_one_connection(stored),
     }
     return render(request, "mailadmin/alarms.html", context, status=422 if form.errors else 200)
 
@@ -65,18 +64,17 @@ def edit(request: SignedInRequest) -> HttpResponse:
 @permission_required(PERMISSIONS, raise_exception=True)
 @require_POST
 def test(request: SignedInRequest) -> HttpResponse:
-    """Book a test for every channel; the worker sends it, and the page shows what came of it."""
-    if booked := raising.book_test():
+    """Book a test for every channel; the worker sends it, and the page shows the result."""
+    if booked := booking.book_test():
         enqueue_task(send_alarms)
-        text = ngettext("%d test is with the worker.", "%d tests are with the worker.", booked) % booked
-        messages.info(request, f"{text} {gettext('What becomes of it stands below; load the page again in a moment.')}")
+        text = ngettext("%d test alarm is queued.", "%d test alarms are queued.", booked) % booked
+        messages.info(request, f"{text} {gettext('Reload the page in a moment to see the result below.')}")
     else:
-        messages.warning(request, gettext("Nobody is to be told: save an address or a webhook first."))
+        messages.warning(request, gettext("There is nobody to notify: save an address or a webhook first."))
     return redirect("mailadmin:incidents_alarms")
 
 
 def alarm_rows(found: Iterable[Alarm]) -> list[AlarmRow]:
-    """Return the alarms with what became of them."""
     listed = list(found)
     numbers = [one.mail_number for one in listed if one.mail_number]
     mails = {mail.pk: mail for mail in Message.objects.filter(pk__in=numbers).only("id", "status", "reason")}
@@ -84,7 +82,6 @@ def alarm_rows(found: Iterable[Alarm]) -> list[AlarmRow]:
 
 
 def alarm_row(alarm: Alarm, mail: Message | None) -> AlarmRow:
-    """Return one alarm with what became of it."""
     if mail is not None:
         status = Status(mail.status)
         return AlarmRow(alarm, str(status.label), TONES.get(status, "info"), mail.reason)
@@ -94,16 +91,16 @@ def alarm_row(alarm: Alarm, mail: Message | None) -> AlarmRow:
 
 
 def connection_missing(rules: AlarmRules) -> str:
-    """Return why an alarm mail could not leave now, or nothing."""
+    """Return why an alarm email could not be sent now, or ""."""
     if not rules.recipients:
         return ""
-    way = raising.connection_for(rules, None)
-    return way if isinstance(way, str) else ""
+    connection = sending.connection_for(rules, None)
+    return connection if isinstance(connection, str) else ""
 
 
 def has_one_connection(rules: AlarmRules) -> bool:
-    """Return whether there is but one connection, so that its own trouble cannot be told by mail."""
+    """Return whether only one connection is usable, so that its own failure cannot be reported by email."""
     current = effective.current()
     if not rules.recipients or not effective.driver_of(current).needs_connection:
         return False
-    return len(raising.usable_connections(rules, current)) == 1
+    return len(sending.usable_connections(rules, current)) == 1

@@ -1,4 +1,4 @@
-"""Incidents: the list, one of them with what to do, and its end. Retrying is an order like those of the log."""
+"""Incidents: the list, one incident with next steps, and ending it. Retrying its messages is a bulk action."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOG, MANAGE = "maillog.view_log", "mailadmin.manage_queue"
 @permission_required(LOG, raise_exception=True)
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
-    """Show what is open, then 50 that have ended, newest first."""
+    """Show open incidents, then 50 that have ended, newest first."""
     place = PositionForm(request.GET)
     misplaced = not place.is_valid()
     before = place.cleaned_data.get("before")
@@ -51,7 +51,6 @@ def listing(request: SignedInRequest) -> HttpResponse:
 @permission_required(LOG, raise_exception=True)
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Show one incident."""
     incident = existing(pk)
     query = mails_query(incident)
     closed = {line.id: line for line in control.closed_connections()} if incident.is_open else {}
@@ -77,28 +76,27 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 @may_manage_queue
 @require_POST
 def end(request: SignedInRequest, pk: int) -> HttpResponse:
-    """End one by somebody's decision."""
     if detection.end(existing(pk), by=str(request.user)):
-        messages.success(request, gettext("Incident %d was ended. The same trouble opens a new one.") % pk)
+        messages.success(request, gettext("Incident %d was ended. If the failure occurs again, a new one opens.") % pk)
     else:
-        messages.info(request, gettext("Incident %d had ended already.") % pk)
+        messages.info(request, gettext("Incident %d had already ended.") % pk)
     return redirect("mailadmin:incidents_one", pk)
 
 
 def mails_query(incident: Incident) -> str:
-    """Return the query string with which the log lists exactly the incident's mails."""
+    """Return the query string for which the log lists exactly the incident's messages."""
     return urlencode({"q": f"incident:{incident.pk}"})
 
 
 def retriable(query: str) -> Count:
-    """Return how many of the mails could be made due now, counted to 10,000."""
+    """Return how many of the messages can be retried, counted up to COUNT_LIMIT."""
     found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=counts.newest_id())
     count = found.everything().order_by()[: COUNT_LIMIT + 1].count()
     return Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT)
 
 
 def secret_url(request: SignedInRequest, incident: Incident) -> str:
-    """Return where the connection is mended, if this person may look there."""
+    """Return the page of the connection's secret, if this person may see it."""
     if not incident.connection_key or not request.user.has_perm("secrets_app.use_secrets"):
         return ""
     if incident.connection_key.isdigit():

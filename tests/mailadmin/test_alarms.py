@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from mailadmin.alarms import raising, webhook
+from mailadmin.alarms import booking, sending, webhook
 from mailadmin.api import Mail, send_many
 from mailadmin.configuration import effective
 from mailadmin.connections import circuit_breaker
@@ -48,8 +48,8 @@ def told():
 
 def tell():
     """Do what the worker's beat and its job do."""
-    if raising.check():
-        raising.send_waiting()
+    if booking.check():
+        sending.send_waiting()
     deliver.deliver_due()
 
 
@@ -65,7 +65,7 @@ def put(count, hint=""):
 
 def test_nobody_is_told_while_nobody_is_named():
     make_incident(mails=[1])
-    assert raising.check() is False
+    assert booking.check() is False
     assert told() == []
 
 
@@ -89,7 +89,7 @@ def test_an_incident_is_told_once_reminded_of_once_and_its_end_is_told_once(rece
         "auth",
         3,
     )
-    assert first["sentence"].startswith("535 on Relay A: 3 mails since ")
+    assert first["sentence"].startswith("535 on Relay A: 3 messages since ")
     assert first["url"].endswith(f"/mail/incidents/{incident.pk}/")
     assert first["first_at"]
     assert {one.result for one in Alarm.objects.all()} == {"HTTP 204"}
@@ -108,8 +108,8 @@ def test_two_workers_book_the_same_alarm_once():
     rules(webhook_url="http://127.0.0.1:9/")
     incident = make_incident(mails=[1])
     now = timezone.now()
-    assert raising.book_one(Alarm.Event.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
-    assert not raising.book_one(Alarm.Event.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert booking.book_one(Alarm.Event.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
+    assert not booking.book_one(Alarm.Event.OPENED, Alarm.Channel.WEBHOOK, AlarmRules.current(), now, incident=incident)
 
 
 def test_many_incidents_at_once_are_no_storm(receiver):
@@ -119,7 +119,7 @@ def test_many_incidents_at_once_are_no_storm(receiver):
         make_incident(connection=f"Relay {number}", mails=[number + 1])
     for _ in range(3):
         tell()
-    assert len(hook.told) == raising.MAX_PER_HOUR
+    assert len(hook.told) == booking.MAX_PER_HOUR
     with time_machine.travel(timezone.now() + timedelta(minutes=61)):
         tell()
     assert len(hook.told) == 30
@@ -130,13 +130,13 @@ def test_an_alarm_of_a_worker_that_died_is_not_sent_again_and_says_so(receiver):
     hook = receiver()
     rules(webhook_url=hook.url)
     make_incident(mails=[1])
-    raising.check()
+    booking.check()
     Alarm.objects.update(state="sending")
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        raising.clean_up(timezone.now())
+        booking.clean_up(timezone.now())
         tell()
     assert hook.told == []
-    assert "nobody knows" in Alarm.objects.get().result
+    assert "not known whether" in Alarm.objects.get().result
 
 
 # ---------------------------------------------------------------- mails
@@ -154,7 +154,7 @@ def test_the_mail_goes_through_another_connection_than_the_one_in_trouble(start_
         tell()
     (mail,) = other.mails
     assert mail.recipients == ("ops@example.com", "ann@example.com")
-    assert b"535 on relay A: 20 mails since" in mail.content
+    assert b"535 on relay A: 20 messages since" in mail.content
     alarm = Alarm.objects.get()
     assert (alarm.connection, alarm.state) == ("relay B", "done")
     assert Message.objects.get(pk=alarm.mail_number or 0).tags == "alarm"
@@ -168,11 +168,13 @@ def test_where_there_is_no_other_connection_the_alarm_says_so(start_smtp, secret
     tell()
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.mail_number) == ("failed", None)
-    assert "No other connection" in alarm.result
+    assert "No other working connection" in alarm.result
     assert Message.objects.count() == len(ids), "no mail was made that could not leave"
     html = admin_client.get("/mail/incidents/alarms/").content.decode()
     assert "No alarm mail can leave now." in html
-    assert "No other connection" in admin_client.get(f"/mail/incidents/{alarm.incident_number}/").content.decode()
+    assert (
+        "No other working connection" in admin_client.get(f"/mail/incidents/{alarm.incident_number}/").content.decode()
+    )
 
 
 def test_an_alarm_mail_that_fails_opens_no_incident_and_is_told_to_nobody(start_smtp, secret):
@@ -279,14 +281,14 @@ def test_what_the_receiver_answers_is_recorded(receiver):
 
 def test_a_receiver_that_does_not_answer_is_given_up(receiver, monkeypatch):
     monkeypatch.setattr(webhook, "TIMEOUT", 0.2)
-    with pytest.raises(webhook.WebhookFailed, match="No answer"):
+    with pytest.raises(webhook.WebhookFailed, match="No response"):
         webhook.post(receiver(waits=2.0).url, {})
 
 
 def test_nobody_at_the_other_end_is_said(receiver):
     hook = receiver()
     hook.close()
-    with pytest.raises(webhook.WebhookFailed, match="No connection: Connection refused"):
+    with pytest.raises(webhook.WebhookFailed, match="Connection failed: Connection refused"):
         webhook.post(hook.url, {})
 
 
@@ -343,7 +345,7 @@ def test_a_test_alarm_tells_the_truth_about_each_channel(admin_client, start_smt
     html = admin_client.get("/mail/incidents/alarms/").content.decode()
     assert "There is only one connection that works." in html
     html = admin_client.post("/mail/incidents/alarms/test/", follow=True).content.decode()
-    assert "2 tests are with the worker" in html
+    assert "2 test alarms are queued" in html
     assert server.mails == []
     jobs.run()
     html = admin_client.get("/mail/incidents/alarms/").content.decode()
@@ -354,7 +356,7 @@ def test_a_test_alarm_tells_the_truth_about_each_channel(admin_client, start_smt
 
 def test_without_anybody_to_tell_a_test_says_so(admin_client):
     html = admin_client.post("/mail/incidents/alarms/test/", follow=True).content.decode()
-    assert "Nobody is to be told" in html
+    assert "There is nobody to notify" in html
     assert told() == []
 
 
@@ -363,5 +365,5 @@ def test_a_closed_connection_sends_no_alarm(start_smtp, secret):
     secret("relay B", start_smtp())
     circuit_breaker.pause(next(one for one in vault.connections() if one.name == "relay A"), by="Ann")
     rules(addresses="ops@example.com", connection=str(chosen.pk))
-    usable = raising.usable_connections(AlarmRules.current(), effective.current())
+    usable = sending.usable_connections(AlarmRules.current(), effective.current())
     assert [one.name for one in usable] == ["relay B"]

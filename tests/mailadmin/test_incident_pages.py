@@ -18,7 +18,7 @@ from tests.maillog.makers import claimed, finished, make_incident, queued, settl
 
 pytestmark = pytest.mark.django_db
 
-KINDS = ("resolve", "connect", "tls", "greeting", "auth", "auth-later", "mailbox-missing", "put-off", "broken")
+KINDS = ("resolve", "connect", "tls", "greeting", "auth", "auth-later", "mailbox-missing", "deferred", "interrupted")
 OTHER_KINDS = ("uncertain", "worker", "program")
 LOG = "maillog.view_log"
 
@@ -63,7 +63,7 @@ def test_one_incident_says_what_happens_what_to_do_and_what_was_changed(admin_cl
     change = {"what": "settings", "number": 17, "changed": ["driver"], "by": "Ann", "at": timezone.now().isoformat()}
     incident = make_incident(mails=[held(), held()], recent_changes=[change])
     html = page(admin_client, f"/mail/incidents/{incident.pk}/")
-    assert "535 on Relay A: 2 mails since" in html
+    assert "535 on Relay A: 2 messages since" in html
     assert "after revision 17 (Ann, " in html
     assert "The sign-in fails." in html
     assert "Type user and password again" in html
@@ -112,7 +112,7 @@ def test_ending_is_a_post_that_names_who_did_it(admin, admin_client):
     assert "was ended" in response.content.decode()
     incident.refresh_from_db()
     assert (incident.state, incident.ending, incident.ended_by) == ("ended", "person", str(admin))
-    assert "had ended already" in admin_client.post(path, follow=True).content.decode()
+    assert "had already ended" in admin_client.post(path, follow=True).content.decode()
 
 
 def test_who_may_see_the_log_sees_incidents_but_only_who_steers_may_act():

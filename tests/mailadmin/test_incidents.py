@@ -63,8 +63,8 @@ def test_a_wrong_password_with_many_waiting_mails_is_one_incident_with_all_of_th
     assert members(incident) == ids
     assert (incident.first_mail, incident.last_mail) == (ids[0], ids[-1])
     sentence = texts.sentence(incident)
-    assert sentence.startswith("535 on relay A: 214 mails since ")
-    assert "after the connection was made" in sentence, "the secret is newer than the revision"
+    assert sentence.startswith("535 on relay A: 214 messages since ")
+    assert "after the connection was created" in sentence, "the secret is newer than the revision"
     assert [one["what"] for one in incident.recent_changes] == ["settings", "secret"]
     assert len(server.sign_ins) == 1
 
@@ -252,7 +252,7 @@ def test_mails_that_are_put_off_are_one_incident(start_faulty_smtp, secret):
     deliver.deliver_due()
     incident = Incident.objects.get()
     assert (incident.state, incident.kind, incident.code, incident.mail_count) == (State.OPEN, "greylisting", 451, 12)
-    assert "tried again by themselves" in texts.steps(incident)[0]
+    assert "retried automatically" in texts.steps(incident)[0]
 
 
 def test_a_mail_that_was_parked_because_workers_died_is_one_at_once(start_smtp, secret):

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils.translation import ngettext
 
-from mailadmin.alarms import raising
+from mailadmin.alarms import booking, sending
 from mailadmin.connections import circuit_breaker
 from mailadmin.delivery import deliver, heartbeats, maintenance
 
@@ -69,8 +69,8 @@ def run_once(stopping: threading.Event) -> int:
     if circuit_breaker.is_probe_due():
         maintenance.probe_connections()
     attempts = deliver.deliver_due(should_stop=stopping.is_set)
-    if raising.check():
-        raising.send_waiting()
+    if booking.check():
+        sending.send_waiting()
         attempts += deliver.deliver_due(should_stop=stopping.is_set)
     maintenance.update_statistics()
     return attempts
