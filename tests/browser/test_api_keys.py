@@ -5,16 +5,11 @@ from playwright.sync_api import expect
 
 from mailadmin.models.api_key import ApiKey
 from maillog.models import Message
-from tests.browser.test_pages import LONG_NAME, look_at, sign_in
+from tests.browser.test_pages import LONG_NAME
 from tests.factories import make_user
 from tests.mailadmin.programs import Program, program
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def visitor(visitor_of_every_view):
-    return visitor_of_every_view
 
 
 def make_key(visitor, admin) -> Program:
@@ -31,7 +26,7 @@ def make_key(visitor, admin) -> Program:
 
 def test_a_key_is_made_used_and_revoked(visitor, admin, mail_settings):
     mail_settings(driver="silent", from_address="shop@example.com")
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     shop, page = make_key(visitor, admin), visitor.page
     visitor.look()
     assert shop.post("/mails", {"to": ["ann@example.com"], "subject": "Hi", "text": "Hello"}).status_code == 202
@@ -46,22 +41,23 @@ def test_a_key_is_made_used_and_revoked(visitor, admin, mail_settings):
 
 
 def test_the_pages_are_free_of_faults(visitor, admin):
-    sign_in(visitor, admin)
-    look_at(visitor, "/mail/api-keys/", "/mail/api-keys/new/", "/api/v1/docs")
+    visitor.sign_in(admin)
+    visitor.look_at("/mail/api-keys/", "/mail/api-keys/new/")
     program(admin)
     ApiKey.objects.update(name=LONG_NAME)
     program(make_user(f"{'a' * 60}@example.com", "mailadmin.use_api"))
-    look_at(visitor, "/mail/api-keys/", f"/mail/api-keys/{ApiKey.objects.last().pk}/revocation/")
+    visitor.look_at("/mail/api-keys/", f"/mail/api-keys/{ApiKey.objects.last().pk}/revocation/")
 
 
 def test_every_field_of_the_documentation_can_be_read(visitor, admin):
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/api/v1/docs")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_count(1)
     visitor.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     visitor.look()
 
 
 def test_it_works_without_javascript(visitor_without_javascript, admin):
-    sign_in(visitor_without_javascript, admin)
+    visitor_without_javascript.sign_in(admin)
     assert make_key(visitor_without_javascript, admin).get("/mails").status_code == 200
     expect(visitor_without_javascript.page.get_by_role("button", name="Copy")).to_be_hidden()

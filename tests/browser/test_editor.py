@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from templates_app.content.content import Variable
 from templates_app.library import publishing, samples
 from templates_app.models import Document, Draft
-from tests.browser.test_pages import sign_in
 from tests.templates_app.makers import HELLO, make_part, make_template, saying
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -23,13 +22,8 @@ def template():
 
 
 @pytest.fixture
-def visitor(visitor_of_every_view):
-    return visitor_of_every_view
-
-
-@pytest.fixture
 def page(visitor, admin, template):
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go(EDIT)
     return visitor.page
 
@@ -61,7 +55,7 @@ def caret_line(page):
 def test_what_is_typed_is_seen_and_kept(visitor, page, template, admin):
     expect(shown(page).get_by_text("Hello Ann!")).to_be_visible()
     visitor.look()
-    page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.sit_down()
     write(page, "<p>Brand new words for {{ name }}</p>")
     expect(shown(page).get_by_text("Brand new words for Ann")).to_be_visible()
     expect(page.locator("#save-state")).to_have_text(SAVED)
@@ -100,7 +94,7 @@ def test_an_error_appears_at_its_line_and_the_last_good_mail_stays(visitor, page
     expect(shown(page).get_by_text("Hello Ann!")).to_be_visible()
     expect(page.locator("#save-state")).to_have_text(SAVED)
     visitor.look()
-    page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.sit_down()
     page.locator("#source").get_by_role("link", name="Plain text").click()
     link.click()
     assert caret_line(page) == 3
@@ -130,7 +124,7 @@ def test_variables_and_samples_are_edited_and_seen_at_once(visitor, page, templa
     page.get_by_role("button", name="Add a variable").click()
     expect(page.locator("[data-row]")).to_have_count(3)
     visitor.look()
-    page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.sit_down()
     page.get_by_role("link", name="HTML").click()
     expect(page.get_by_role("button", name="amount", exact=True)).to_be_visible()
     write(page, "<p>{{ amount|money('EUR') }}</p>")
@@ -145,7 +139,7 @@ def test_variables_and_samples_are_edited_and_seen_at_once(visitor, page, templa
     page.locator("#id_values_json").fill('{"name": "Carl", "amount": 7}')
     expect(shown(page).get_by_text("Hello Carl")).to_be_visible()
     visitor.look()
-    page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.sit_down()
     page.get_by_role("link", name="Form").click()
     expect(page.get_by_label("amount")).to_have_value("7")
     page.get_by_label("New sample").fill("Carl's")
@@ -168,7 +162,7 @@ def test_another_sample_is_chosen_without_losing_the_place(visitor, page, templa
 def test_the_mail_is_seen_on_a_phone_and_in_the_dark(visitor, admin):
     dark = "<style>p { color: black } @media (prefers-color-scheme: dark) { p { color: white !important } }</style>"
     make_template(content=saying(f"{dark}<p>Hello</p>"))
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go(EDIT)
     page = visitor.page
     hello = shown(page).get_by_text("Hello")
@@ -198,7 +192,7 @@ def test_publishing_is_refused_with_what_fails(visitor, page, template):
     alert = page.get_by_role("alert").filter(has_text="a sample does not render")
     expect(alert).to_be_visible()
     visitor.look()
-    page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.sit_down()
     alert.get_by_role("link", name="HTML, line 1").click()
     assert caret_line(page) == 1
 
@@ -213,7 +207,7 @@ def test_the_second_window_is_told_and_both_texts_are_kept(visitor, page, admin)
     expect(alert).to_contain_text("the other")
     expect(alert).to_contain_text("this one")
     visitor.look()
-    page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.sit_down()
     assert "From this one" in source(page)
     assert "From the other" in publishing.draft_of(Document.objects.get(key="hello"), admin).read().languages["en"].html
     page.get_by_role("button", name="Save what stands here").click()
@@ -253,7 +247,7 @@ def test_another_language_is_opened_with_what_was_typed_kept(visitor, page, admi
     assert "Just typed" in Draft.objects.get(user=admin).read().languages["en"].html
     page.locator("summary").filter(has_text="Language").click()
     visitor.look()
-    page.set_viewport_size({"width": 1280, "height": 860})
+    visitor.sit_down()
     page.get_by_label("Language code").fill("fr")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("button", name="fr", exact=True)).to_have_attribute("aria-current", "true")
@@ -288,7 +282,7 @@ def test_the_keyboard_passes_by_the_source_and_goes_into_it(visitor, page):
 def test_a_part_is_edited_within_the_template_that_uses_it(visitor, admin):
     make_part(html="<p>Bye</p>")
     make_template(content=saying('<p>Hi</p>{% include "shop/footer" %}'))
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/templates/shop/part/footer/edit/")
     page = visitor.page
     expect(shown(page).get_by_text("Hi")).to_be_visible()
@@ -300,7 +294,7 @@ def test_a_part_is_edited_within_the_template_that_uses_it(visitor, admin):
 def test_everything_can_be_done_without_javascript(visitor_without_javascript, admin, template):
     visitor = visitor_without_javascript
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go(EDIT)
     page.get_by_role("textbox", name="HTML").fill("<p>Plain words for {{ name }}</p>\n{{ nobody }}")
     page.get_by_role("button", name="Preview").click()

@@ -65,6 +65,7 @@ def test_a_newcomer_gets_from_the_first_visit_to_a_delivered_mail(visitor, start
     visitor.look()
     expect(page.get_by_text("Mail is not configured")).to_have_count(0)
 
+    visitor.sit_down()
     visitor.go("/mail/test/")
     visitor.look()
     expect(page.get_by_label("To", exact=False).first).to_have_value("anna@example.com")
@@ -82,6 +83,7 @@ def test_a_newcomer_gets_from_the_first_visit_to_a_delivered_mail(visitor, start
     assert mail.username == server.username
     assert b"From: Example Shop <shop@example.com>" in mail.content
 
+    visitor.sit_down()
     page.get_by_role("link", name="See it in the mail log").click()
     expect(page.get_by_text(re.compile(r"Accepted by localhost:\d+")).first).to_be_visible()
     visitor.look()

@@ -4,24 +4,19 @@ import pytest
 from django.utils import timezone
 
 from mailadmin.models import Alarm, AlarmRules
-from tests.browser.test_pages import LONG_HOST, LONG_NAME, LONG_REPLY, WORD, look_at, sign_in
+from tests.browser.test_pages import LONG_HOST, LONG_NAME, LONG_REPLY, WORD
 from tests.maillog.makers import finished, make_incident
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def visitor(visitor_of_every_view):
-    return visitor_of_every_view
-
-
 def test_pages_without_incidents_are_free_of_faults(visitor, admin):
-    sign_in(visitor, admin)
-    look_at(visitor, "/mail/incidents/", "/mail/incidents/alarms/")
+    visitor.sign_in(admin)
+    visitor.look_at("/mail/incidents/", "/mail/incidents/alarms/")
 
 
 def test_pages_with_incidents_are_free_of_faults(visitor, admin):
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     change = {"what": "settings", "number": 17, "changed": ["driver"], "by": WORD, "at": timezone.now().isoformat()}
     mail = finished("failed").pk
     usual = make_incident(mails=[mail], recent_changes=[change])
@@ -40,4 +35,4 @@ def test_pages_with_incidents_are_free_of_faults(visitor, admin):
             created_at=timezone.now(),
         )
     pages = [f"/mail/incidents/{one.pk}/" for one in (usual, strange, ended)]
-    look_at(visitor, "/mail/incidents/", "/mail/incidents/alarms/", "/", "/log/", "/mail/queue/", *pages)
+    visitor.look_at("/mail/incidents/", "/mail/incidents/alarms/", "/", "/log/", "/mail/queue/", *pages)

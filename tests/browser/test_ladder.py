@@ -4,14 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from secrets_app.models import Secret
-from tests.browser.test_pages import sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def visitor(visitor_of_every_view):
-    return visitor_of_every_view
 
 
 def fill_in(page, server, **changes):
@@ -24,7 +18,7 @@ def fill_in(page, server, **changes):
 
 
 def test_a_newcomer_sees_what_is_wrong_and_when_it_is_right(visitor, admin, smtp_server):
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     page = visitor.page
     visitor.go("/secrets/new/smtp/")
     check, ladder = page.get_by_role("button", name="Check the connection"), page.locator("#ladder")
@@ -52,7 +46,7 @@ def test_a_newcomer_sees_what_is_wrong_and_when_it_is_right(visitor, admin, smtp
 
 def test_without_javascript_the_ladder_opens_beside_the_form(visitor_without_javascript, admin, smtp_server):
     visitor, page = visitor_without_javascript, visitor_without_javascript.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/secrets/new/smtp/")
     fill_in(page, smtp_server)
     with page.context.expect_page() as opened:

@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from mailadmin.operations import bulk
 from maillog.content.transcripts import AttemptTranscript, pack_transcript
 from maillog.models import AuditEvent, Message
-from tests.factories import PASSWORD
 from tests.maillog.makers import MIME, attempt, finished, queued
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -23,18 +22,9 @@ def log(mail_settings, admin):
     queued(subject="Newsletter")
 
 
-def sign_in(visitor, admin):
-    visitor.go("/account/login/")
-    visitor.page.locator("input[name=login]").fill(admin.email)
-    visitor.page.locator("input[name=password]").fill(PASSWORD)
-    visitor.page.get_by_role("button", name="Sign in").click()
-    expect(visitor.page.get_by_role("heading", name="Overview")).to_be_visible()
-
-
-def test_ticked_mails_are_deleted_after_being_asked(visitor_of_every_view, log, admin):
-    visitor = visitor_of_every_view
+def test_ticked_mails_are_deleted_after_being_asked(visitor, log, admin):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/log/")
     delete = page.get_by_role("button", name=re.compile("^Delete"))
     expect(delete).to_be_disabled()
@@ -64,10 +54,9 @@ def test_ticked_mails_are_deleted_after_being_asked(visitor_of_every_view, log, 
     visitor.look()
 
 
-def test_all_that_match_are_sent_again(visitor_of_every_view, log, admin):
-    visitor = visitor_of_every_view
+def test_all_that_match_are_sent_again(visitor, log, admin):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/log/?status=failed")
     page.get_by_role("link", name="All that match…").click()
     expect(page.get_by_text("3 mails").first).to_be_visible()
@@ -80,10 +69,9 @@ def test_all_that_match_are_sent_again(visitor_of_every_view, log, admin):
     visitor.look()
 
 
-def test_one_mail_is_sent_to_another_address_and_then_deleted(visitor_of_every_view, log, admin):
-    visitor = visitor_of_every_view
+def test_one_mail_is_sent_to_another_address_and_then_deleted(visitor, log, admin):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     old = Message.objects.get(subject="Welcome")
     visitor.go(f"/log/{old.pk}/")
     expect(page.get_by_text("Content viewed")).to_be_visible()
@@ -107,10 +95,9 @@ def test_one_mail_is_sent_to_another_address_and_then_deleted(visitor_of_every_v
     assert AuditEvent.objects.filter(mail_number=old.pk, action="deleted", actor=admin).exists()
 
 
-def test_the_rules_of_retention_are_read_and_changed(visitor_of_every_view, log, admin):
-    visitor = visitor_of_every_view
+def test_the_rules_of_retention_are_read_and_changed(visitor, log, admin):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/log/retention/")
     expect(page.get_by_text("365 days").first).to_be_visible()
     visitor.look()
@@ -129,7 +116,7 @@ def test_the_rules_of_retention_are_read_and_changed(visitor_of_every_view, log,
 def test_everything_works_without_javascript(visitor_without_javascript, log, admin):
     visitor = visitor_without_javascript
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/log/?status=failed")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Select at least one message.")).to_be_visible()
@@ -143,7 +130,7 @@ def test_everything_works_without_javascript(visitor_without_javascript, log, ad
     assert Message.objects.filter(status="failed").count() == 2
 
 
-def test_the_page_of_a_mail_tells_the_phases_and_what_was_said(visitor_of_every_view, mail_settings, admin):
+def test_the_page_of_a_mail_tells_the_phases_and_what_was_said(visitor, mail_settings, admin):
     mail_settings(driver="silent", from_address="shop@example.com")
     said = AttemptTranscript(
         phases=(("resolve", 3), ("connect", 20), ("tls", 31), ("rcpt", 0)),
@@ -155,9 +142,8 @@ def test_the_page_of_a_mail_tells_the_phases_and_what_was_said(visitor_of_every_
         outcome="failed", code=550, enhanced_code="5.1.1", reply="User unknown", transcript=pack_transcript(said)
     )
     mail = finished("failed", subject="word " * 190, mime=MIME, settled={"attempt": tried})
-    visitor = visitor_of_every_view
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go(f"/log/{mail.pk}/")
     expect(page.get_by_role("heading", name=re.compile("the mailbox does not exist"))).to_be_visible()
     expect(page.get_by_label("Phases and how long each took")).to_contain_text("TLS 31 ms")
@@ -173,12 +159,11 @@ def test_the_page_of_a_mail_tells_the_phases_and_what_was_said(visitor_of_every_
     assert found.value.suggested_filename == f"message-{mail.pk}.eml"
 
 
-def test_a_new_link_is_sent_in_place_of_an_old_one(visitor_of_every_view, mail_settings, admin):
+def test_a_new_link_is_sent_in_place_of_an_old_one(visitor, mail_settings, admin):
     mail_settings(driver="silent", from_address="shop@example.com")
     mail = finished("sent", admin.email, template="account/password_reset", is_sensitive=True)
-    visitor = visitor_of_every_view
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go(f"/log/{mail.pk}/")
     page.get_by_role("link", name="Send a new link…").click()
     visitor.look()

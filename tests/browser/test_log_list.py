@@ -7,16 +7,15 @@ from playwright.sync_api import expect
 
 from maillog.models import SavedSearch
 from maillog.queue.settling import settle
-from tests.browser.test_pages import sign_in
 from tests.maillog.makers import claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def visitor(visitor_of_every_view, admin):
-    sign_in(visitor_of_every_view, admin)
-    return visitor_of_every_view
+def visitor(visitor, admin):
+    visitor.sign_in(admin)
+    return visitor
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_what_is_chosen_stands_in_the_box_and_what_is_typed_is_chosen(visitor, m
 def test_the_fields_work_without_javascript(visitor_without_javascript, admin, mails):
     visitor = visitor_without_javascript
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/log/")
     page.get_by_label("Search", exact=True).fill("second")
     field(page, "Driver").select_option("log")

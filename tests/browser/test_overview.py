@@ -5,13 +5,11 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.conf import settings as django_settings
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from maillog.queue.settling import settle
 from maillog.statistics import rollups
-from tests.conftest import signed_in
 from tests.maillog.makers import claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -32,25 +30,17 @@ def mails():
     rollups.fold_deltas()
 
 
-def sign_in(visitor, user):
-    name = django_settings.SESSION_COOKIE_NAME
-    cookie = signed_in(user).cookies[name].value
-    visitor.page.context.add_cookies([{"name": name, "value": cookie, "url": visitor.origin}])
-
-
-def test_an_empty_chart_says_what_will_be_there(visitor_of_every_view, admin):
-    visitor = visitor_of_every_view
-    sign_in(visitor, admin)
+def test_an_empty_chart_says_what_will_be_there(visitor, admin):
+    visitor.sign_in(admin)
     for path in ("/", "/?range=30d"):
         visitor.go(path)
         expect(visitor.page.get_by_text("will be a bar")).to_be_visible()
-        visitor.look()
+    visitor.look()
 
 
-def test_the_chart_tells_the_same_in_words_and_as_a_table(visitor_of_every_view, admin, mails):
-    visitor = visitor_of_every_view
+def test_the_chart_tells_the_same_in_words_and_as_a_table(visitor, admin, mails):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/")
     chart = page.get_by_role("img", name="Mails per hour, the last 24 hours")
     expect(chart).to_have_accessible_description(re.compile("4 mails sent, 4 failed since"))
@@ -65,10 +55,9 @@ def test_the_chart_tells_the_same_in_words_and_as_a_table(visitor_of_every_view,
     visitor.look()
 
 
-def test_keys_reach_the_links_of_the_table_and_not_those_of_the_bars(visitor_of_every_view, admin, mails):
-    visitor = visitor_of_every_view
+def test_keys_reach_the_links_of_the_table_and_not_those_of_the_bars(visitor, admin, mails):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/")
     page.get_by_text("As a table").focus()
     page.keyboard.press("Enter")
@@ -82,10 +71,9 @@ def test_keys_reach_the_links_of_the_table_and_not_those_of_the_bars(visitor_of_
     page.wait_for_url(re.compile(r"/log/\?q=status"))
 
 
-def test_a_bar_leads_to_its_mails_by_a_click(visitor_of_every_view, admin, mails):
-    visitor = visitor_of_every_view
+def test_a_bar_leads_to_its_mails_by_a_click(visitor, admin, mails):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/")
     page.locator(".plot a[href*='status%3Afailed']").last.click()
     page.wait_for_url(re.compile(r"/log/\?q=status%3Afailed\+after"))

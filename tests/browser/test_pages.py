@@ -4,13 +4,12 @@ Each is looked at in four views and must be free of axe's findings, of console e
 """
 
 import pytest
-from django.conf import settings as django_settings
 from playwright.sync_api import expect
 
 from maillog.outcomes import RecipientOutcome
 from maillog.queue.settling import settle
 from secrets_app import storing
-from tests.conftest import signed_in
+from tests.cases import case
 from tests.factories import PASSWORD, make_user
 from tests.maillog.makers import attempt, claimed, queued, settlement
 from users.models import User
@@ -37,27 +36,6 @@ SIGNED_IN = ["/", "/log/", "/secrets/", "/secrets/new/smtp/?preset=gmail", "/sec
              "/account/sessions/", "/account/logout/", "/nowhere/"]  # fmt: skip
 
 
-@pytest.fixture
-def visitor(visitor_of_every_view):
-    return visitor_of_every_view
-
-
-def sign_in(visitor, user: User) -> None:
-    """Hand the browser a session instead of typing the password on every page."""
-    name = django_settings.SESSION_COOKIE_NAME
-    cookie = signed_in(user).cookies[name].value
-    visitor.page.context.add_cookies([{"name": name, "value": cookie, "url": visitor.origin}])
-
-
-def look_at(visitor, *paths: str) -> None:
-    for path in paths:
-        visitor.go(path)
-        visitor.complaints = [one for one in visitor.complaints if "404 (Not Found)" not in one]
-        visitor.look()
-        heading = visitor.page.get_by_role("heading", level=1)
-        expect(heading).to_have_count(1)
-
-
 def store_secret(admin: User, name: str, **fields) -> int:
     values = {"password": "p"}
     kept = {**FIELDS, **fields}
@@ -82,22 +60,22 @@ def refused_mail(address: str, reply: str, **fields) -> int:
 
 
 def test_pages_for_whoever_is_signed_out(visitor, admin):
-    look_at(visitor, *SIGNED_OUT)
+    visitor.look_at(*SIGNED_OUT)
 
 
 def test_pages_with_nothing_in_them(visitor, admin):
-    sign_in(visitor, admin)
-    look_at(visitor, *SIGNED_IN)
+    visitor.sign_in(admin)
+    visitor.look_at(*SIGNED_IN)
 
 
 def test_pages_with_one_row(visitor, admin, mail_settings):
+    """The others are looked at on the newcomer's way, see test_first_mail."""
     mail_settings(host="smtp.example.com", username="u", password="p", from_address="shop@example.com")
     secret = store_secret(admin, "Relay")
     mail = queued()
-    sign_in(visitor, admin)
-    look_at(
-        visitor, "/", "/log/", f"/log/{mail}/", f"/mail/test/{mail}/", "/secrets/", f"/secrets/{secret}/",
-        f"/secrets/{secret}/deletion/", "/secrets/environment/", "/secrets/audit/", "/mail/settings/",
+    visitor.sign_in(admin)
+    visitor.look_at(
+        "/", f"/log/{mail}/", f"/secrets/{secret}/deletion/", "/secrets/environment/", "/secrets/audit/"
     )  # fmt: skip
 
 
@@ -107,31 +85,32 @@ def test_pages_with_very_long_words(visitor, admin, mail_settings):
     secret = store_secret(admin, LONG_NAME, host=LONG_HOST, username=LONG_ADDRESS, sender=LONG_ADDRESS)
     store_secret(admin, "Relay", verify=False)
     mail = refused_mail(LONG_ADDRESS, LONG_REPLY, subject=LONG_SUBJECT, mime=LONG_MIME)
-    sign_in(visitor, admin)
-    look_at(
-        visitor, "/", "/log/", f"/log/{mail}/", f"/log/{mail}/?tab=headers", f"/mail/test/{mail}/", "/secrets/",
+    visitor.sign_in(admin)
+    visitor.look_at(
+        "/", "/log/", f"/log/{mail}/", f"/log/{mail}/?tab=headers", f"/mail/test/{mail}/", "/secrets/",
         f"/secrets/{secret}/", f"/secrets/{secret}/deletion/", "/secrets/audit/", "/mail/settings/", "/mail/test/",
         "/account/profile/",
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_long_secret_leaves_room_for_every_column(visitor, admin, width):
+def test_a_long_secret_leaves_room_for_every_column(visitor, admin):
     store_secret(admin, LONG_NAME, host=LONG_HOST, sender=LONG_ADDRESS)
     store_secret(admin, "Relay")
-    sign_in(visitor, admin)
-    visitor.page.set_viewport_size({"width": width, "height": 860})
+    visitor.sign_in(admin)
     visitor.go("/secrets/")
-    right = visitor.page.evaluate("document.querySelector('.card.flush').getBoundingClientRect().right")
-    for cell in visitor.page.locator("tbody tr:last-child > td").all():
-        box = cell.bounding_box()
-        assert cell.evaluate("cell => cell.scrollWidth - cell.clientWidth") <= 1, cell.inner_text()
-        assert box["x"] + box["width"] <= right + 1
+    for width in (1280, 390):
+        visitor.page.set_viewport_size({"width": width, "height": 860})
+        right = visitor.page.evaluate("document.querySelector('.card.flush').getBoundingClientRect().right")
+        for cell in visitor.page.locator("tbody tr:last-child > td").all():
+            with case(width, cell.inner_text()):
+                box = cell.bounding_box()
+                assert cell.evaluate("cell => cell.scrollWidth - cell.clientWidth") <= 1
+                assert box["x"] + box["width"] <= right + 1
 
 
 def test_events_with_long_words(visitor, admin, mail_settings):
     mail_settings(driver="log", from_address="shop@example.com", send_mode="instant")
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/mail/test/")
     visitor.page.get_by_label("To", exact=False).first.fill(LONG_ADDRESS)
     visitor.page.get_by_role("button", name="Send test mail").click()
@@ -143,7 +122,7 @@ def test_events_with_long_words(visitor, admin, mail_settings):
 
 
 def test_what_is_wrong_with_a_form_gets_the_focus(visitor, admin):
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/mail/settings/")
     visitor.page.get_by_label("From address").fill("nonsense")
     visitor.page.get_by_role("button", name="Save").click()
@@ -154,7 +133,7 @@ def test_what_is_wrong_with_a_form_gets_the_focus(visitor, admin):
 
 
 def test_the_keyboard_skips_to_the_content_and_opens_and_closes_the_menu(visitor, admin):
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     page = visitor.page
     page.set_viewport_size({"width": 390, "height": 844})
     visitor.go("/log/")
@@ -172,8 +151,8 @@ def test_the_keyboard_skips_to_the_content_and_opens_and_closes_the_menu(visitor
 
 
 def test_a_member_without_permissions_sees_a_whole_overview_and_a_plain_refusal(visitor, db):
-    sign_in(visitor, make_user("colleague@example.com", name="Colleague"))
-    look_at(visitor, "/")
+    visitor.sign_in(make_user("colleague@example.com", name="Colleague"))
+    visitor.look_at("/")
     visitor.go("/log/")
     visitor.complaints = [one for one in visitor.complaints if "403 (Forbidden)" not in one]
     visitor.look()
@@ -186,4 +165,4 @@ def test_the_open_session_is_listed(visitor, admin):
     visitor.page.locator("input[name=password]").fill(PASSWORD)
     visitor.page.get_by_role("button", name="Sign in").click()
     expect(visitor.page.get_by_role("heading", name="Overview")).to_be_visible()
-    look_at(visitor, "/account/sessions/", "/account/2fa/totp/activate/")
+    visitor.look_at("/account/sessions/", "/account/2fa/totp/activate/")

@@ -10,10 +10,11 @@ from playwright.sync_api import expect
 from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.models import Message
 from maillog.queue.settling import settle
-from tests.factories import PASSWORD
 from tests.maillog.makers import claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LOOKS_AGAIN = 6_000  # ms, after which the page has asked what is new
 
 
 @pytest.fixture
@@ -35,14 +36,6 @@ def waiting(mail_settings, admin):
     claimed(queued(subject="On its way"))
 
 
-def sign_in(visitor, admin):
-    visitor.go("/account/login/")
-    visitor.page.locator("input[name=login]").fill(admin.email)
-    visitor.page.locator("input[name=password]").fill(PASSWORD)
-    visitor.page.get_by_role("button", name="Sign in").click()
-    expect(visitor.page.get_by_role("heading", name="Overview")).to_be_visible()
-
-
 def statuses():
     found = {}
     for status in Message.objects.values_list("status", flat=True):
@@ -52,10 +45,9 @@ def statuses():
 
 def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     page = visitor.page
-    sign_in(visitor, admin)
-    visitor.look()
-    visitor.go("/mail/queue/")
-    visitor.look()
+    page.clock.install()
+    visitor.sign_in(admin)
+    visitor.look_at("/", "/mail/queue/")
     expect(page.get_by_text("535 5.7.8 credentials invalid").first).to_be_visible()
     expect(page.get_by_text("when the connection is open").first).to_be_visible()
 
@@ -68,6 +60,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     expect(page.locator("input[name=ids]:disabled")).to_have_count(1)
 
     WorkerHeartbeat.objects.update(seen_at=timezone.now() - timedelta(minutes=4))
+    page.clock.fast_forward(LOOKS_AGAIN)
     expect(page.get_by_text("No worker has been seen for 4 min.").first).to_be_visible()
     expect(boxes.nth(0)).to_be_checked()
     visitor.look()
@@ -83,6 +76,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
 
     page.get_by_role("link", name=re.compile("Held")).first.click()
     visitor.look()
+    visitor.sit_down()
     page.get_by_role("link", name=re.compile("Cancel all 2 mails")).click()
     expect(page.get_by_role("heading", name="Cancel 2 mails?")).to_be_visible()
     visitor.look()
@@ -101,7 +95,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
 
 def test_one_mail_is_cancelled_from_its_own_page(visitor, waiting, admin):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go(f"/log/{Message.objects.filter(status='uncertain').get().pk}/")
     visitor.look()
     page.get_by_role("button", name="Cancel").click()
@@ -112,16 +106,18 @@ def test_one_mail_is_cancelled_from_its_own_page(visitor, waiting, admin):
 
 def test_an_empty_queue_says_what_will_be_there(visitor, admin, mail_settings):
     mail_settings(host="127.0.0.1", port=9, from_address="shop@example.com")
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/mail/queue/")
     expect(visitor.page.get_by_text("Nothing waits", exact=True)).to_be_visible()
     visitor.look()
 
 
 def test_somebody_whose_session_ended_is_sent_to_sign_in_and_not_shown_half_a_page(visitor, waiting, admin):
-    sign_in(visitor, admin)
+    visitor.page.clock.install()
+    visitor.sign_in(admin)
     visitor.go("/mail/queue/")
     visitor.page.context.clear_cookies()
+    visitor.page.clock.fast_forward(LOOKS_AGAIN)
     expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(visitor.page.locator("#queue-state")).to_have_count(0)
 
@@ -129,7 +125,7 @@ def test_somebody_whose_session_ended_is_sent_to_sign_in_and_not_shown_half_a_pa
 def test_everything_works_without_javascript(visitor_without_javascript, waiting, admin):
     visitor = visitor_without_javascript
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/mail/queue/?status=held")
     boxes = page.locator("input[name=ids]")
     boxes.nth(0).check()

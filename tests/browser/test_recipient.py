@@ -10,7 +10,6 @@ from maillog import suppressions
 from maillog.models import Message
 from maillog.outcomes import RecipientOutcome
 from maillog.queue.settling import settle
-from tests.browser.test_log_actions import sign_in
 from tests.maillog.makers import attempt, claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -31,11 +30,10 @@ def log(mail_settings, admin):
     finished("sent", "ben@example.com", subject="Again", resent_from=first.pk)
 
 
-def test_somebody_got_nothing_and_the_page_says_why(visitor_of_every_view, log, admin):
-    visitor = visitor_of_every_view
+def test_somebody_got_nothing_and_the_page_says_why(visitor, log, admin):
     page = visitor.page
-    sign_in(visitor, admin)
-    visitor.look()
+    visitor.sign_in(admin)
+    visitor.look_at("/")
     page.get_by_label("Address, or words of the mail").fill("Ann <ANN@example.com>")
     page.get_by_role("button", name="Find out").click()
     expect(page.get_by_role("heading", name="ann@example.com", exact=True)).to_be_visible()
@@ -58,10 +56,9 @@ def test_somebody_got_nothing_and_the_page_says_why(visitor_of_every_view, log, 
     assert suppressions.in_force("ann@example.com") is None
 
 
-def test_the_search_of_the_log_leads_to_the_person(visitor_of_every_view, log, admin):
-    visitor = visitor_of_every_view
+def test_the_search_of_the_log_leads_to_the_person(visitor, log, admin):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/log/")
     page.get_by_label("Search", exact=True).fill("ben@example.com")
     page.get_by_role("link", name="All about ben@example.com").click()
@@ -75,7 +72,7 @@ def test_the_search_of_the_log_leads_to_the_person(visitor_of_every_view, log, a
 def test_it_works_without_javascript(visitor_without_javascript, log, admin):
     visitor = visitor_without_javascript
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/log/recipients/")
     page.get_by_label("Address", exact=True).fill("nobody")
     page.get_by_role("button", name="Show").click()

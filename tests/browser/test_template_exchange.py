@@ -9,14 +9,8 @@ from templates_app.files.project_files import DocumentFiles, ProjectFiles
 from templates_app.library import builtin_seeding
 from templates_app.models import Project
 from templates_app.transfer.project_transfer import export_projects
-from tests.browser.test_pages import sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def visitor(visitor_of_every_view):
-    return visitor_of_every_view
 
 
 def zip_file(*, subject: str) -> bytes:
@@ -38,7 +32,7 @@ def choose(page, data: bytes) -> None:
 def test_a_project_is_exported_checked_and_imported(visitor, admin):
     builtin_seeding.seed()
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/templates/")
     page.get_by_role("link", name="Import").click()
     visitor.look()

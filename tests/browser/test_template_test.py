@@ -6,7 +6,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_pages import sign_in
 from users.models import User
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -30,7 +29,7 @@ def decoded(server) -> str:
 
 def test_a_template_is_picked_tried_in_german_and_found_in_the_log(visitor, relay, admin, jobs):
     page = visitor.page
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/mail/test/")
     visitor.look()
     expect(page.get_by_label("Values")).to_have_count(0)
@@ -53,6 +52,7 @@ def test_a_template_is_picked_tried_in_german_and_found_in_the_log(visitor, rela
     expect(page.get_by_role("alert").get_by_text("The value name must be text, not a number.")).to_be_visible()
     expect(page.get_by_label("Language")).to_have_value("de")
     visitor.look()
+    visitor.sit_down()
     page.get_by_role("link", name="Correct the values").click()
     expect(page.get_by_label("Values")).to_be_focused()
 
@@ -76,7 +76,7 @@ def test_the_same_without_javascript(visitor_without_javascript, relay, admin, j
     visitor = visitor_without_javascript
     page = visitor.page
     User.objects.filter(pk=admin.pk).update(mail_language="de")
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/mail/test/")
     page.get_by_label("Template").select_option("account/welcome")
     page.get_by_role("button", name="Send test mail").click()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from templates_app.content.content import Texts, Variable
 from templates_app.library import publishing, samples
 from templates_app.models import Document, Sample
-from tests.browser.test_pages import WORD, look_at, sign_in
+from tests.browser.test_pages import WORD
 from tests.factories import make_user
 from tests.templates_app.makers import make_builtin, make_part, make_project, make_template, saying
 
@@ -36,14 +36,13 @@ def edited(admin):
     return template
 
 
-def test_pages_with_one_template(visitor_of_every_view, admin, edited):
-    visitor = visitor_of_every_view
+def test_pages_with_one_template(visitor, admin, edited):
     samples.create_sample(edited, name="Usual", values={"name": "Ann"})
     samples.create_sample(edited, name="Other", values={"name": "Bea"})
     sample = Sample.objects.get(document=edited, name="Other").pk
-    sign_in(visitor, admin)
-    look_at(
-        visitor, "/templates/?q=shop", "/templates/?q=zeppelin", "/templates/shop/", "/templates/shop/settings/",
+    visitor.sign_in(admin)
+    visitor.look_at(
+        "/templates/?q=shop", "/templates/?q=zeppelin", "/templates/shop/", "/templates/shop/settings/",
         "/templates/shop/deletion/", "/templates/new/", "/templates/new/?what=project", "/templates/shared/",
         BASE, f"{BASE}?tab=text", f"{BASE}?tab=source", f"{BASE}settings/", f"{BASE}deletion/", f"{BASE}versions/",
         f"{BASE}versions/1/", f"{BASE}versions/1/restoration/", f"{BASE}diff/", f"{BASE}diff/?from=1&to=1",
@@ -52,20 +51,18 @@ def test_pages_with_one_template(visitor_of_every_view, admin, edited):
     )  # fmt: skip
 
 
-def test_pages_with_nothing_in_them(visitor_of_every_view, admin):
-    visitor = visitor_of_every_view
+def test_pages_with_nothing_in_them(visitor, admin):
     make_template(content=None)
     make_project("empty")
     make_part()
-    sign_in(visitor, admin)
-    look_at(
-        visitor, "/templates/", "/templates/empty/", BASE, f"{BASE}versions/", f"{BASE}samples/", f"{BASE}upgrade/",
+    visitor.sign_in(admin)
+    visitor.look_at(
+        "/templates/", "/templates/empty/", BASE, f"{BASE}versions/", f"{BASE}samples/", f"{BASE}upgrade/",
         f"{BASE}publication/", "/templates/shop/part/footer/", "/templates/mail/part/layout/",
     )  # fmt: skip
 
 
-def test_pages_with_very_long_words(visitor_of_every_view, admin):
-    visitor = visitor_of_every_view
+def test_pages_with_very_long_words(visitor, admin):
     admin.name = WORD[:100]
     admin.save()
     project = make_project("p" * 50, name=WORD[:100], description=WORD * 5, tags=["t" * 30, "u" * 30])
@@ -82,19 +79,18 @@ def test_pages_with_very_long_words(visitor_of_every_view, admin):
     publishing.save_draft(template, admin, broken, 0)
     base = template.get_absolute_url()
     sample = Sample.objects.get(document=template).pk
-    sign_in(visitor, admin)
-    look_at(
-        visitor, f"/templates/?q={'p' * 50}", project.get_absolute_url(), base, f"{base}?tab=source",
+    visitor.sign_in(admin)
+    visitor.look_at(
+        f"/templates/?q={'p' * 50}", project.get_absolute_url(), base, f"{base}?tab=source",
         f"{base}settings/",
         f"{base}versions/", f"{base}versions/1/", f"{base}diff/", f"{base}publication/", f"{base}samples/",
         f"{base}samples/{sample}/",
     )  # fmt: skip
 
 
-def test_a_search_replaces_the_list_while_typing(visitor_of_every_view, admin):
-    visitor = visitor_of_every_view
+def test_a_search_replaces_the_list_while_typing(visitor, admin):
     make_template()
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go("/templates/")
     page = visitor.page
     expect(page.get_by_role("link", name="Password reset", exact=True)).to_be_visible()
@@ -105,10 +101,9 @@ def test_a_search_replaces_the_list_while_typing(visitor_of_every_view, admin):
     visitor.look()
 
 
-def test_what_is_new_in_a_builtin_is_taken_over_and_published(visitor_of_every_view, admin, edited):
-    visitor = visitor_of_every_view
+def test_what_is_new_in_a_builtin_is_taken_over_and_published(visitor, admin, edited):
     publishing.discard_draft(edited, admin)
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     page = visitor.page
     visitor.go(BASE)
     page.get_by_role("link", name="Compare the three").click()
@@ -127,7 +122,7 @@ def test_publishing_over_another_version_needs_a_tick_also_without_javascript(
     visitor_without_javascript, admin, edited
 ):
     visitor = visitor_without_javascript
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     page = visitor.page
     visitor.go(f"{BASE}publication/")
     expect(page.get_by_text("Bob published version 3 after you began.")).to_be_visible()
@@ -138,10 +133,9 @@ def test_publishing_over_another_version_needs_a_tick_also_without_javascript(
     expect(page.get_by_text("Version 5 is published.")).to_be_visible()
 
 
-def test_the_preview_is_shown_in_a_frame_that_runs_nothing(visitor_of_every_view, admin):
-    visitor = visitor_of_every_view
+def test_the_preview_is_shown_in_a_frame_that_runs_nothing(visitor, admin):
     script = '<p id="said">before</p><script>document.getElementById("said").textContent = "after"</script>'
     make_template(content=saying(script))
-    sign_in(visitor, admin)
+    visitor.sign_in(admin)
     visitor.go(BASE)
     expect(visitor.page.frame_locator("iframe").locator("#said")).to_have_text("before")
