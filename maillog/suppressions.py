@@ -7,14 +7,14 @@ batch. Addresses are given as `Recipient.search_address` has them: readable, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from django.db.models import QuerySet
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 
 from maillog.models import Suppression
-from maillog.search.paging import Page, page_of_rows
 from maillog.sql.batches import as_parameter, parameter_list
 from maillog.sql.prepared import Placeholder, PreparedQuery
 from maillog.text import fit
@@ -49,18 +49,9 @@ def history_of(address: str) -> list[Suppression]:
     return list(Suppression.objects.filter(address=address).order_by("-id")[:20])
 
 
-def iterate_in_force() -> Iterator[Suppression]:
-    """Yield what is in force, newest first, however much it is."""
-    return Suppression.objects.filter(lifted_at__isnull=True).order_by("-id").iterator()
-
-
-def page(params: Mapping[str, Any], *, part: str = "") -> Page[Suppression]:
-    """Return the 50 suppressions in force that ``before`` or ``after`` in `params` names, the newest without them.
-
-    Only of addresses that hold `part`, if given. Raises ValueError if a place is not a number.
-    """
-    rows = Suppression.objects.filter(lifted_at__isnull=True)
-    return page_of_rows(rows.filter(address__contains=part.lower()) if part else rows, params)
+def all_in_force() -> QuerySet[Suppression]:
+    """Return the suppressions that have not been lifted, newest first."""
+    return Suppression.objects.filter(lifted_at__isnull=True).order_by("-id")
 
 
 def describe(row: Suppression) -> str:

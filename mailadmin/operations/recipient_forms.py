@@ -48,19 +48,6 @@ class SuppressionForm(forms.Form):
     mail = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False, widget=forms.HiddenInput)
 
 
-class SuppressionSearch(forms.Form):
-    """Searches for part of an address."""
-
-    q = HeaderTextField(
-        label=_("Search"),
-        required=False,
-        max_length=254,
-        widget=forms.TextInput(
-            attrs={"type": "search", "placeholder": _("ann@ or example.com"), "autocomplete": "off"}
-        ),
-    )
-
-
 def normalized_address(text: str) -> str:
     """Return the address in `text` in the log's spelling. Raises AddressError."""
     return parse_address(text).addr_spec.lower()

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailadmin.http_api import ROOT, api_keys
+from mailadmin.http_api.key_filter import KeyFilter
 from mailadmin.http_api.key_forms import KeyForm
 from mailadmin.models import ApiKey
 from maillog.requests import SignedInRequest
@@ -51,8 +52,10 @@ class Row:
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
     """Show the person's own keys; with the permission to manage keys, everyone's."""
+    filters = KeyFilter(request.GET, api_keys.seen_by(request.user))
     context = {
-        "rows": [row(key) for key in api_keys.seen_by(request.user)],
+        "form": filters.form,
+        "rows": [row(key) for key in filters.qs] if filters.is_valid() else [],
         "all_owners": request.user.has_perm(api_keys.MANAGE),
     }
     return render(request, "mailadmin/keys.html", context)

@@ -13,7 +13,8 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from mailadmin.incidents import detection, recent_changes, texts
-from mailadmin.incidents.incident_list import open_incidents, rows
+from mailadmin.incidents.incident_filter import IncidentFilter
+from mailadmin.incidents.incident_list import MAX_OPEN, rows
 from mailadmin.models import Alarm, AlarmRules, BulkAction
 from mailadmin.operations import bulk, control
 from mailadmin.views.alarm_pages import alarm_rows
@@ -35,10 +36,13 @@ def listing(request: SignedInRequest) -> HttpResponse:
     place = PositionForm(request.GET)
     misplaced = not place.is_valid()
     before = place.cleaned_data.get("before")
-    ended = Incident.objects.filter(state=Incident.State.ENDED).order_by("-id")
+    filters = IncidentFilter(request.GET, Incident.objects.order_by("-id"))
+    matching = filters.qs if filters.is_valid() else Incident.objects.none()
+    ended = matching.filter(state=Incident.State.ENDED)
     found = list((ended.filter(id__lt=before) if before else ended)[: PAGE_SIZE + 1])
     context = {
-        "open": [] if before else rows(open_incidents()),
+        "form": filters.form,
+        "open": [] if before else rows(matching.filter(state=Incident.State.OPEN)[:MAX_OPEN]),
         "ended": rows(found[:PAGE_SIZE]),
         "older": found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None,
         "newest": not before,

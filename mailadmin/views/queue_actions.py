@@ -16,7 +16,8 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from mailadmin.operations import control
-from mailadmin.operations.forms import ChosenForm, QueueFilter
+from mailadmin.operations.forms import ChosenForm
+from mailadmin.operations.queue_filter import QueueFilter
 from maillog import lookup
 from maillog.models import Message, Status
 from maillog.queue.actions import RetryResult, Selection
@@ -82,40 +83,47 @@ def cancel_chosen(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry_all(request: SignedInRequest) -> HttpResponse:
     """Show which messages this would retry, and retry them once confirmed."""
-    form = QueueFilter(request.POST if request.method == "POST" else request.GET)
-    if request.method != "POST" or not confirmed(form):
-        return ask(request, form, "retry")
-    selection = form.retried()
+    filters = QueueFilter(request.POST if request.method == "POST" else request.GET)
+    if request.method != "POST" or not confirmed(filters):
+        return ask(request, filters, "retry")
+    selection = filters.retried()
     report_retried(request, control.retry(selection, limit=control.MAX_PER_REQUEST, actor=request.user))
-    return redirect_after(form, selection, "mailadmin:queue_retry_all", waits=Status.QUEUED not in selection.statuses)
+    return redirect_after(
+        filters, selection, "mailadmin:queue_retry_all", waits=Status.QUEUED not in selection.statuses
+    )
 
 
 @may_manage_queue
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel_all(request: SignedInRequest) -> HttpResponse:
     """Show which messages this would cancel, and cancel them once confirmed."""
-    form = QueueFilter(request.POST if request.method == "POST" else request.GET)
-    if request.method != "POST" or not confirmed(form):
-        return ask(request, form, "cancel")
-    selection = form.cancelled()
+    filters = QueueFilter(request.POST if request.method == "POST" else request.GET)
+    if request.method != "POST" or not confirmed(filters):
+        return ask(request, filters, "cancel")
+    selection = filters.cancelled()
     report_cancelled(
         request, control.cancel(selection, by=str(request.user), limit=control.MAX_PER_REQUEST, actor=request.user)
     )
-    return redirect_after(form, selection, "mailadmin:queue_cancel_all", waits=True)
+    return redirect_after(filters, selection, "mailadmin:queue_cancel_all", waits=True)
 
 
-def confirmed(form: QueueFilter) -> bool:
+def confirmed(filters: QueueFilter) -> bool:
     """Return whether the form is valid and names the newest message that the person was shown."""
-    if form.is_valid() and form.cleaned_data["up_to"] is None:
-        form.add_error("up_to", gettext("The id of the newest message is missing. Reload the page."))
-    return form.is_valid()
+    if filters.is_valid() and filters.form.cleaned_data["up_to"] is None:
+        filters.form.add_error("up_to", gettext("The id of the newest message is missing. Reload the page."))
+    return bool(filters.is_valid())
 
 
-def ask(request: SignedInRequest, form: QueueFilter, action: str) -> HttpResponse:
+def ask(request: SignedInRequest, filters: QueueFilter, action: str) -> HttpResponse:
     """Show the page that says how many messages `action` would change."""
-    context: dict[str, object] = {"form": form, "action": action, "at_once": control.MAX_PER_REQUEST}
-    if form.is_valid():
-        selection = form.retried() if action == "retry" else form.cancelled()
+    context: dict[str, object] = {
+        "filter": filters,
+        "form": filters.form,
+        "action": action,
+        "at_once": control.MAX_PER_REQUEST,
+    }
+    if filters.is_valid():
+        selection = filters.retried() if action == "retry" else filters.cancelled()
         context |= {
             "count": selection.count(),
             "labels": [Status(status).label for status in selection.statuses],
@@ -124,13 +132,13 @@ def ask(request: SignedInRequest, form: QueueFilter, action: str) -> HttpRespons
             "uncertain_too": Status.UNCERTAIN in selection.statuses,
             "up_to": newest_id(),
         }
-    return render(request, "mailadmin/queue_confirm.html", context, status=422 if form.errors else 200)
+    return render(request, "mailadmin/queue_confirm.html", context, status=422 if filters.errors else 200)
 
 
-def redirect_after(form: QueueFilter, selection: Selection, again: str, *, waits: bool) -> HttpResponse:
+def redirect_after(filters: QueueFilter, selection: Selection, again: str, *, waits: bool) -> HttpResponse:
     """Redirect to the queue, or ask again if more messages matched than one request changes."""
     has_more = waits and any(selection.mails(status).exists() for status in selection.statuses)
-    return redirect(reverse(again if has_more else "mailadmin:queue") + form.query())
+    return redirect(reverse(again if has_more else "mailadmin:queue") + filters.query())
 
 
 # ---------------------------------------------------------------- connections

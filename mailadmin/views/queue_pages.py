@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from mailadmin.configuration import effective
 from mailadmin.operations import control
-from mailadmin.operations.forms import QueueFilter
+from mailadmin.operations.queue_filter import QueueFilter
 from maillog.durations import age
 from maillog.models import Message, Status
 from maillog.queue.actions import CANCELLABLE, Selection
@@ -64,29 +64,30 @@ class Row:
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
     """Show waiting messages, oldest first, 50 per page."""
-    form = QueueFilter(request.GET)
+    filters = QueueFilter(request.GET)
     page, misplaced = QueuePage(), False
-    if form.is_valid():
+    if filters.is_valid():
         try:
-            page = queue_page(form.shown(), request.GET)
+            page = queue_page(filters.shown(), request.GET)
         except ValueError:
             misplaced = True
     counts = waiting_counts()
     context = {
-        **state_of(form, counts),
-        "form": form,
+        **state_of(filters, counts),
+        "filter": filters,
+        "form": filters.form,
         "misplaced": misplaced,
         "page": page,
         "rows": rows(page.mails, timezone.now()),
-        "older": form.query(before=page.older),
-        "newer": form.query(after=page.newer),
+        "older": filters.query(before=page.older),
+        "newer": filters.query(after=page.newer),
         "here": request.get_full_path(),
         "anything": any(count.value for count in counts.values()),
     }
-    if form.is_valid():
+    if filters.is_valid():
         context |= {
-            "retry_all": bulk_link(form, form.retried(), counts),
-            "cancel_all": bulk_link(form, form.cancelled(), counts),
+            "retry_all": bulk_link(filters, filters.retried(), counts),
+            "cancel_all": bulk_link(filters, filters.cancelled(), counts),
         }
     return render(request, "mailadmin/queue.html", context)
 
@@ -95,47 +96,47 @@ def listing(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def state(request: SignedInRequest) -> HttpResponse:
     """Return the part of the page that reloads: workers, connections, counts."""
-    form = QueueFilter(request.GET)
-    form.is_valid()
-    return render(request, "mailadmin/_queue_state.html", state_of(form, waiting_counts()))
+    filters = QueueFilter(request.GET)
+    filters.is_valid()
+    return render(request, "mailadmin/_queue_state.html", state_of(filters, waiting_counts()))
 
 
-def state_of(form: QueueFilter, counts: dict[str, Count]) -> dict[str, Any]:
+def state_of(filters: QueueFilter, counts: dict[str, Count]) -> dict[str, Any]:
     driver = effective.driver_of(effective.current())
     return {
-        "chips": chips(form, counts),
-        "connection_chosen": form.connection_name,
-        "without_connection": form.query(connection=None),
-        "query": form.query(),
+        "chips": chips(filters, counts),
+        "connection_chosen": filters.connection_name,
+        "without_connection": filters.query(connection=None),
+        "query": filters.query(),
         "driver": driver,
         "lines": control.connection_statuses() if driver.needs_connection else [],
     }
 
 
-def chips(form: QueueFilter, counts: dict[str, Count]) -> list[Chip]:
+def chips(filters: QueueFilter, counts: dict[str, Count]) -> list[Chip]:
     """Return a chip for each state that is common, selected, or has messages."""
-    chosen = form.chosen
+    chosen = filters.chosen
     return [
         Chip(
             status=status,
             label=str(Status(status).label),
             count=count,
             chosen=status == chosen,
-            query=form.query(status=None if status == chosen else status),
+            query=filters.query(status=None if status == chosen else status),
         )
         for status, count in counts.items()
         if count.value or status == chosen or status in ALWAYS_SHOWN
     ]
 
 
-def bulk_link(form: QueueFilter, selection: Selection, counts: dict[str, Count]) -> dict[str, Any] | None:
+def bulk_link(filters: QueueFilter, selection: Selection, counts: dict[str, Count]) -> dict[str, Any] | None:
     """Return link and count for the page that asks before changing all of `selection`; None if there is nothing."""
     total = sum(counts[status].value for status in selection.statuses)
     if not total:
         return None
     more = any(counts[status].more for status in selection.statuses)
     # How many belong to one connection is counted on the page that asks.
-    return {"query": form.query(), "count": "" if selection.connection else Count(total, more), "value": total}
+    return {"query": filters.query(), "count": "" if selection.connection else Count(total, more), "value": total}
 
 
 def rows(mails: Iterable[Message], now: datetime) -> list[Row]:

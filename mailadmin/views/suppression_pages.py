@@ -9,12 +9,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mailadmin.operations.recipient_forms import SuppressionForm, SuppressionSearch
+from mailadmin.operations.recipient_forms import SuppressionForm
 from mailadmin.views.recipient_pages import recipient_url
 from maillog import suppressions
 from maillog.models import Suppression
 from maillog.requests import SignedInRequest
-from maillog.search.paging import Page
+from maillog.search.paging import Page, page_of_rows
+from maillog.suppression_filter import SuppressionFilter
 
 PERMISSIONS = ["maillog.view_log", "maillog.suppress_address"]
 
@@ -23,17 +24,16 @@ PERMISSIONS = ["maillog.view_log", "maillog.suppress_address"]
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
     """Show the suppressed addresses, newest first, 50 per page."""
-    form = SuppressionSearch(request.GET)
+    filters = SuppressionFilter(request.GET, suppressions.all_in_force())
     page: Page[Suppression] = Page()
     misplaced = False
-    part = form.cleaned_data["q"] if form.is_valid() else ""
-    if form.is_valid():
+    if filters.is_valid():
         try:
-            page = suppressions.page(request.GET, part=part)
+            page = page_of_rows(filters.qs, request.GET)
         except ValueError:
             misplaced = True
     rows = [(row, recipient_url(row.address)) for row in page.rows]
-    context = {"form": form, "part": part, "page": page, "rows": rows, "misplaced": misplaced}
+    context = {"form": filters.form, "page": page, "rows": rows, "misplaced": misplaced}
     return render(request, "mailadmin/suppression_list.html", context)
 
 

@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
-from django_filters import CharFilter, ChoiceFilter, DateFilter, FilterSet, MultipleChoiceFilter
+from django_filters import CharFilter, ChoiceFilter, DateFilter, FilterSet, MultipleChoiceFilter, NumberFilter
 
 from maillog.models import Label, Message, Status
 from maillog.search.conditions import Conditions, Labels, midnight
@@ -78,7 +78,13 @@ class FilterForm(forms.Form):
         return day
 
 
-class MessageFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types
+class IdFilter(NumberFilter):  # type: ignore[misc]  # django-filter has no types
+    """The id of a row."""
+
+    field_class = forms.IntegerField
+
+
+class MessageFilter(FilterSet):  # type: ignore[misc]
     """What the query string `data` asks of `Message` rows; "after:2h" counts back from `now`."""
 
     q = CharFilter(label=_("Search"), max_length=MAX_LENGTH)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from secrets_app import vault
+from secrets_app.filtersets import SecretEventFilter, SecretFilter
 from secrets_app.kinds.base import kinds
 from secrets_app.models import Secret, SecretEvent
 from secrets_app.redaction import takes_secrets
@@ -45,13 +46,16 @@ class Row:
 @takes_secrets
 def secret_list(request: HttpRequest) -> HttpResponse:
     """Show what this person may see, the environment's connection first."""
-    visible = Secret.objects.visible_to(request.user).prefetch_related("owners", "groups", "values")
+    filters = SecretFilter(request.GET, Secret.objects.visible_to(request.user))
+    valid = filters.is_valid()
+    visible = (filters.qs if valid else Secret.objects.none()).prefetch_related("owners", "groups", "values")
     broken = vault.unreadable_fields([secret.pk for secret in visible])
     forms = {form.key: form for form in kinds()}
     context = {
         "rows": [_row(secret, forms.get(secret.kind), unreadable=secret.pk in broken) for secret in visible],
         "unreadable": len(broken),
-        "environment": _environment_row(),
+        "form": filters.form,
+        "environment": None if filters.form.changed_data else _environment_row(),
         "environment_variables": ", ".join(name for name, value in _variables() if value),
     }
     return render(request, "secrets_app/secret_list.html", context)
@@ -122,11 +126,13 @@ def trail(request: HttpRequest) -> HttpResponse:
     if not request.user.is_superuser:
         raise PermissionDenied
     before = request.GET.get("before", "")
-    events = SecretEvent.objects.order_by("-pk")
+    filters = SecretEventFilter(request.GET, SecretEvent.objects.order_by("-pk"))
+    events = filters.qs if filters.is_valid() else SecretEvent.objects.none()
     if before.isascii() and before.isdigit() and int(before[:19]) <= MAX_ID:
         events = events.filter(pk__lt=int(before[:19]))
     found = list(events[: TRAIL_PAGE + 1])
     context = {
+        "form": filters.form,
         "lines": lines(found[:TRAIL_PAGE]),
         "older": found[TRAIL_PAGE - 1].pk if len(found) > TRAIL_PAGE else None,
         "newest": not before,

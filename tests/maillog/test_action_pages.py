@@ -138,7 +138,9 @@ def test_retrying_and_cancelling_on_the_queue_page_is_noted_too(admin_client, ad
 
 
 def test_a_trail_with_nonsense_in_its_address_says_so(admin_client):
-    assert "is no number" in text(admin_client.get("/log/audit/?before=x&mail=99999999999999999999"))
+    page = text(admin_client.get("/log/audit/?before=x&mail=99999999999999999999"))
+    assert "(before) is not a number" in page
+    assert "Message: Ensure this value is less than or equal to" in page
 
 
 # ---------------------------------------------------------------- many mails

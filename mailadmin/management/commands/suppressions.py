@@ -52,7 +52,7 @@ class Command(BaseCommand):
 def listed(address: str) -> Iterator[Suppression]:
     """Yield the suppressions in force, newest first; only that of `address`, if given."""
     if not address:
-        yield from suppressions.iterate_in_force()
+        yield from suppressions.all_in_force().iterator()
     elif row := suppressions.in_force(address):
         yield row
 
