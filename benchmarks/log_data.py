@@ -254,7 +254,7 @@ def entries_of(entries: Sequence[Any]) -> tuple[str, list[str], list[Row]]:
     from maillog.index.writing import COLUMNS, TABLE, tsvector_text
 
     if connection.vendor == "postgresql":
-        return TABLE, ["id", "words"], [(entry.id, tsvector_text(entry)) for entry in entries]
+        return TABLE, ["id", "tokens"], [(entry.id, tsvector_text(entry)) for entry in entries]
     return TABLE, ["rowid", *COLUMNS], list(entries)
 
 

@@ -136,9 +136,9 @@ def mails(
     if not wanted.is_valid():
         raise from_fields(wanted.form.errors)
     if after is None:
-        found = wanted.found.page(limit + 1, before=before)
+        found = wanted.result.page(limit + 1, before=before)
     else:
-        found = wanted.found.oldest(limit + 1, after=after)
+        found = wanted.result.oldest(limit + 1, after=after)
     shown = found[:limit]
     onward = None
     if len(found) > limit:

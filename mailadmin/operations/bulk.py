@@ -92,11 +92,11 @@ def targets(
             filters = MessageFilter(QueryDict(query), Message.objects.all(), now=now)
             if not filters.is_valid():
                 raise FilterRefused(query)
-            found = filters.found
+            found = filters.result
     below = min(up_to, LARGEST_ID - 1) + 1
-    if found.below is not None:
-        below = min(below, found.below)
-    return only_eligible(action, replace(found, below=below))
+    if found.before_id is not None:
+        below = min(below, found.before_id)
+    return only_eligible(action, replace(found, before_id=below))
 
 
 def only_eligible(action: str, found: SearchResult) -> SearchResult:
@@ -116,7 +116,7 @@ def _with_status(found: SearchResult, statuses: Sequence[Status]) -> SearchResul
     """Return the part of `found` with one of `statuses`. These are rare, so the search starts with them."""
     # "Not sent" lets SQLite use the partial index.
     one_of = Q(status__in=statuses) & ~Q(status=Status.SENT)
-    return replace(found, rows=found.rows.filter(one_of), ways=(*found.ways, one_of))
+    return replace(found, rows=found.rows.filter(one_of), candidate_filters=(*found.candidate_filters, one_of))
 
 
 def create(action: str, *, actor: User, total: int, up_to: int, query: str = "", ids: Sequence[int] = ()) -> BulkAction:

@@ -95,7 +95,7 @@ def mails_query(incident: Incident) -> str:
 def retriable(query: str) -> Count:
     """Return how many of the messages can be retried, counted up to COUNT_LIMIT."""
     found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=counts.newest_id())
-    count = found.everything().order_by()[: COUNT_LIMIT + 1].count()
+    count = found.queryset().order_by()[: COUNT_LIMIT + 1].count()
     return Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT)
 
 

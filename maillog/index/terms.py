@@ -1,4 +1,4 @@
-"""Words that the search wants, and how FTS5 and PostgreSQL are asked for them."""
+"""The conditions that a search has for the index, and how they are written for FTS5 and for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,92 +7,94 @@ from dataclasses import dataclass, replace
 
 from django.db import connection
 
-from maillog.index.writing import PREFIXES, PROBLEM_STATUSES, TEXT_COLUMNS, WEIGHTS
+from maillog.index.writing import EVERY_ENTRY, PREFIXES, PROBLEM_STATUSES, TEXT_COLUMNS, WEIGHTS
 
-RARE_NUMBER_DIGITS = 5  # digits of a number that few mails have; years have four
+RARE_NUMBER_DIGITS = 5  # few messages contain a number this long; years have four digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexTerm:
-    """Words that follow one another in one of `columns`; the last may go on if `open_end`. `negated`: must not."""
+    """A phrase in one of `columns`. With `is_prefix` its last token may be longer; `negated` excludes its matches."""
 
-    words: tuple[str, ...]
+    tokens: tuple[str, ...]
     columns: tuple[str, ...] = TEXT_COLUMNS
-    open_end: bool = False
+    is_prefix: bool = False
     negated: bool = False
 
     @property
-    def tells_of_trouble(self) -> bool:
-        """Whether only mails in trouble can have it."""
+    def implies_problem(self) -> bool:
+        """Whether only messages with a problem status can match."""
         return not self.negated and (
-            self.columns == ("error",) or (self.columns == ("tags",) and self.words[0] in PROBLEM_STATUSES)
+            self.columns == ("error",) or (self.columns == ("tags",) and self.tokens[0] in PROBLEM_STATUSES)
         )
 
     @property
-    def has_number(self) -> bool:
-        """Whether it has a number that few mails have."""
-        return not self.negated and any(_is_rare_number(word) for word in self.words)
+    def has_rare_number(self) -> bool:
+        """Whether few messages can match, because one of the tokens is a long number."""
+        return not self.negated and any(_is_rare_number(token) for token in self.tokens)
 
-    def begun(self) -> IndexTerm | None:
-        """Return what FTS5 walks at once instead of words with an open end: the last one cut to its first two letters.
+    def indexed_prefix(self) -> IndexTerm | None:
+        """Return the term with its last token cut to two letters, the prefix length that FTS5 has an index for.
 
-        A longer beginning is put together from all words that begin so, which takes long where a word is everywhere
-        ("example.com"). What is found must then be looked at: see `LIKE`. A long number stays as it is, for few begin
-        so. None for a beginning of one letter, which tells nothing.
+        For a longer prefix FTS5 merges the entries of all tokens that begin with it, which is slow for a common
+        beginning ("example.com"). The caller compares the text of what the shorter term finds. A long number is not
+        cut, since few tokens begin with it. None if only one letter is left, which is not worth looking up.
         """
-        last = self.words[-1][:2]
-        if not self.open_end or _is_rare_number(self.words[-1]):
+        last = self.tokens[-1][:2]
+        if not self.is_prefix or _is_rare_number(self.tokens[-1]):
             return self
         if len(last) == 2:
-            return replace(self, words=(*self.words[:-1], last))
-        return replace(self, words=self.words[:-1], open_end=False) if len(self.words) > 1 else None
+            return replace(self, tokens=(*self.tokens[:-1], last))
+        return replace(self, tokens=self.tokens[:-1], is_prefix=False) if len(self.tokens) > 1 else None
 
-    def pattern(self) -> str:
-        """Return what a text with a space around it is like that has the words."""
-        return f"% {' '.join(self.words)}{'' if self.open_end else ' '}%"
+    def like_pattern(self) -> str:
+        """Return the LIKE pattern of the phrase, for a text with a space on either side."""
+        return f"% {' '.join(self.tokens)}{'' if self.is_prefix else ' '}%"
 
-    def is_in(self, texts: dict[str, str]) -> bool:
-        """Return whether an entry with these words by column has them."""
-        phrase = " " + " ".join(self.words) + ("" if self.open_end else " ")
+    def matches(self, texts: dict[str, str]) -> bool:
+        """Return whether an index entry, given as tokens by column, satisfies the term."""
+        phrase = " " + " ".join(self.tokens) + ("" if self.is_prefix else " ")
         return any(phrase in f" {texts[name]} " for name in self.columns) != self.negated
 
 
-def match_expression(wanted: Sequence[IndexTerm]) -> str:
-    """Return `wanted` as the engine's index reads it."""
-    return tsquery(wanted) if connection.vendor == "postgresql" else fts5(wanted)
+def match_expression(terms: Sequence[IndexTerm]) -> str:
+    """Return `terms` in the query language of the database's index."""
+    return tsquery(terms) if connection.vendor == "postgresql" else fts5(terms)
 
 
-def fts5(wanted: Sequence[IndexTerm]) -> str:
-    """Return `wanted` for FTS5, which can only take away from something: from everything, if nothing else is wanted."""
-    parts = {True: [], False: []}  # type: dict[bool, list[str]]
-    for one in wanted:
-        end = " *" if one.open_end else ""
-        parts[one.negated].append(f'{{{" ".join(one.columns)}}} : "{" ".join(one.words)}"{end}')
-    return "".join([" AND ".join(parts[False] or ['{tags} : "all"']), *(f" NOT {part}" for part in parts[True])])
+def fts5(terms: Sequence[IndexTerm]) -> str:
+    """Return `terms` for FTS5. Its NOT needs a left side: the tag of every entry, if all terms are negated."""
+    required, excluded = [], []
+    for term in terms:
+        star = " *" if term.is_prefix else ""
+        part = f'{{{" ".join(term.columns)}}} : "{" ".join(term.tokens)}"{star}'
+        (excluded if term.negated else required).append(part)
+    required = required or [f'{{tags}} : "{EVERY_ENTRY}"']
+    return "".join([" AND ".join(required), *(f" NOT {part}" for part in excluded)])
 
 
-def tsquery(wanted: Sequence[IndexTerm]) -> str:
-    """Return `wanted` for PostgreSQL."""
+def tsquery(terms: Sequence[IndexTerm]) -> str:
+    """Return `terms` for PostgreSQL."""
     parts = []
-    for one in wanted:
-        mark = PREFIXES.get(one.columns[0], "")
-        weights = "" if mark or one.columns == TEXT_COLUMNS else "".join(WEIGHTS[name] for name in one.columns)
-        ends = [""] * (len(one.words) - 1) + ["*" if one.open_end else ""]
-        words = [
-            f"'{mark}{word}'" + (f":{end}{weights}" if end or weights else "")
-            for word, end in zip(one.words, ends, strict=True)
+    for term in terms:
+        prefix = PREFIXES.get(term.columns[0], "")
+        weights = "" if prefix or term.columns == TEXT_COLUMNS else "".join(WEIGHTS[name] for name in term.columns)
+        stars = [""] * (len(term.tokens) - 1) + ["*" if term.is_prefix else ""]
+        lexemes = [
+            f"'{prefix}{token}'" + (f":{star}{weights}" if star or weights else "")
+            for token, star in zip(term.tokens, stars, strict=True)
         ]
-        parts.append(f"{'!' if one.negated else ''}({' <-> '.join(words)})")
+        parts.append(f"{'!' if term.negated else ''}({' <-> '.join(lexemes)})")
     return " & ".join(parts)
 
 
-def _is_rare_number(word: str) -> bool:
-    return len(word) >= RARE_NUMBER_DIGITS and word.isdecimal()
-
-
-def whole_tokens(wanted: Sequence[IndexTerm]) -> list[IndexTerm]:
-    """Return `wanted` without the open ends of phrases, whose other words are enough to find few."""
+def whole_tokens(terms: Sequence[IndexTerm]) -> list[IndexTerm]:
+    """Return `terms` without the incomplete last token of each phrase; its other tokens match few messages already."""
     return [
-        replace(one, words=one.words[:-1], open_end=False) if one.open_end and len(one.words) > 1 else one
-        for one in wanted
+        replace(term, tokens=term.tokens[:-1], is_prefix=False) if term.is_prefix and len(term.tokens) > 1 else term
+        for term in terms
     ]
+
+
+def _is_rare_number(token: str) -> bool:
+    return len(token) >= RARE_NUMBER_DIGITS and token.isdecimal()

@@ -1,6 +1,7 @@
-"""How text is cut into the words that the search index knows: the same for what is stored and for what is asked.
+"""Splits text into the tokens of the search index, the same way for stored text and for queries.
 
-Both engines get words that are already cut and folded here, so that a search finds the same on SQLite and PostgreSQL.
+Tokens are split and folded here rather than by the database, so that a search finds the same messages on SQLite and
+PostgreSQL.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_TOKEN_LENGTH = 60  # characters of a word that count: nobody types more, and PostgreSQL refuses very long ones
+MAX_TOKEN_LENGTH = 60  # characters that count: nobody types more, and PostgreSQL refuses very long lexemes
 
 _TOKEN = re.compile(r"[^\W_]+")
 
 
 def tokens(text: str) -> list[str]:
-    """Return the words of `text`: runs of letters and digits, without case and accents ("Ärger" is "arger")."""
-    return [word[:MAX_TOKEN_LENGTH] for word in _TOKEN.findall(fold(text))]
+    """Return the tokens of `text`: runs of letters and digits, without case and accents ("Ärger" is "arger")."""
+    return [token[:MAX_TOKEN_LENGTH] for token in _TOKEN.findall(fold(text))]
 
 
 def fold(text: str) -> str:
@@ -27,5 +28,5 @@ def fold(text: str) -> str:
 
 
 def ends_in_token(text: str) -> bool:
-    """Return whether `text` ends within a word, which may then go on: "exam" does, "ann@" does not."""
+    """Return whether `text` ends inside a token, which may then be incomplete: "exam" does, "ann@" does not."""
     return bool(re.search(r"[^\W_]\Z", fold(text)))

@@ -1,13 +1,12 @@
-"""The search index of the log: one entry a mail, in a table of its own that Django does not know.
+"""Writes the search index of the log: one entry per message, in a table that Django does not manage.
 
-SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index; both hold words that `maillog.index.tokens` cut.
-Every write to the index is here, in the transaction of the rows: `add` with new mails, `refresh` where the error of a
-mail changed, `remove` with mails that are deleted. A mail that simply is sent costs nothing after it was queued: what
-is not in the entry (queued, sending, held and sent; driver and connection of mails that are not in trouble) is read
-from the row.
+SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index. Both store the tokens of `maillog.index.tokens`.
+Every write happens here, in the transaction of the rows: `add` with new messages, `refresh` where the error of a
+message changed, `remove` with deleted messages. A message that is sent without a problem costs nothing after it was
+queued: what its entry does not contain (queued, sending, held and sent; driver and connection) is read from the row.
 
-Entries of SQLite keep their text. Without it ("external content") an entry could only be taken out by whoever still
-knows its exact former words, and one mistake would damage the index.
+On SQLite the entries keep their text. Without it ("external content"), removing an entry would take its exact former
+tokens, and one mistake would corrupt the index.
 """
 
 from __future__ import annotations
@@ -27,22 +26,25 @@ from maillog.models import Message, Status
 from maillog.sql.batches import array_element, array_text
 
 TABLE = "maillog_index"
-TEXT_COLUMNS = ("subject", "recipients", "sender", "error")  # what free words are looked for in
+TEXT_COLUMNS = ("subject", "recipients", "sender", "error")  # searched by words without an operator
 COLUMNS = (*TEXT_COLUMNS, "actor", "tags")
-# States whose name is in the entry, with the words of the reason, driver and connection: these entries are written anew
-# anyway. What a mail waits for (held) is the same for all.
+# The entry of a message in one of these contains the status, the reason, the driver and the connection; it has to be
+# rewritten for the reason anyway. Not "held": its reason is the same for every message of a connection.
 PROBLEM_STATUSES = frozenset({Status.FAILED, Status.UNCERTAIN, Status.DEFERRED, Status.SKIPPED, Status.CANCELLED})
-EVERY_ENTRY = "all"  # a tag of every entry, because an index can only look for what is there
+EVERY_ENTRY = "all"  # a tag of every entry: a search for only negated terms needs something to subtract from
 WEIGHTS = dict(zip(TEXT_COLUMNS, "ABCD", strict=True))
-PREFIXES = {"actor": "@", "tags": "="}  # before their words on PostgreSQL, so that no free word finds them
-MAX_TEXT_LENGTH = 50_000  # characters of one text: some thousand recipients
-MAX_POSITION = 16_383  # of a word in a tsvector
+PREFIXES = {
+    "actor": "@",
+    "tags": "=",
+}  # of their lexemes on PostgreSQL, so that words without an operator do not match them
+MAX_TEXT_LENGTH = 50_000  # characters of a text: a few thousand recipients
+MAX_POSITION = 16_383  # of a lexeme in a tsvector
 BATCH = 500
 REBUILD_BATCH = 5_000
 
 
 class IndexedMessage(NamedTuple):
-    """What an entry is made of: columns of the row, and the address of the sender."""
+    """What an entry is built from: columns of the message and the address of its sender."""
 
     id: int
     status: str
@@ -61,7 +63,7 @@ class IndexedMessage(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """One entry; every part is words with spaces between."""
+    """One entry; every text is tokens separated by spaces."""
 
     id: int
     subject: str
@@ -73,7 +75,7 @@ class IndexEntry(NamedTuple):
 
 
 def add(mails: Iterable[IndexedMessage]) -> None:
-    """Enter `mails`; those that have an entry get a new one."""
+    """Write the entries of `mails`, replacing existing ones."""
     connection = _connection()
     entries = [build_entry(mail) for mail in mails]
     if not entries:
@@ -81,8 +83,8 @@ def add(mails: Iterable[IndexedMessage]) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                f"INSERT INTO {TABLE} (id, words) SELECT id, words::tsvector FROM unnest(%s::bigint[], %s::text[])"  # noqa: S608
-                " AS given(id, words) ON CONFLICT (id) DO UPDATE SET words = EXCLUDED.words",
+                f"INSERT INTO {TABLE} (id, tokens) SELECT id, tokens::tsvector FROM unnest(%s::bigint[], %s::text[])"  # noqa: S608
+                " AS given(id, tokens) ON CONFLICT (id) DO UPDATE SET tokens = EXCLUDED.tokens",
                 [
                     array_text(str, (entry.id for entry in entries)),
                     array_text(array_element, map(tsvector_text, entries)),
@@ -95,13 +97,13 @@ def add(mails: Iterable[IndexedMessage]) -> None:
 
 
 def refresh(ids: Iterable[int]) -> None:
-    """Make the entries of `ids` what their rows say now; called after the rows were changed."""
+    """Rewrite the entries of `ids` from their rows; to be called after the rows were changed."""
     for batch in _batched(ids):
         add(_load(batch))
 
 
 def remove(ids: Iterable[int]) -> None:
-    """Take the entries of `ids` out; called with the deletion of the rows."""
+    """Delete the entries of `ids`; to be called with the deletion of the rows."""
     key = "id" if _connection().vendor == "postgresql" else "rowid"
     for batch in _batched(ids):
         with _connection().cursor() as cursor:
@@ -109,13 +111,13 @@ def remove(ids: Iterable[int]) -> None:
 
 
 def create(connection: BaseDatabaseWrapper) -> None:
-    """Make the empty index. The words are cut already, so SQLite's plainest way of cutting is enough.
+    """Create the empty index. Text comes as tokens, so SQLite's simplest tokenizer is enough.
 
-    Beginnings of two letters are indexed, too; `maillog.index.scan` makes do with them.
+    FTS5 also indexes prefixes of two letters; see `IndexTerm.indexed_prefix`.
     """
     statements = [
-        f"CREATE TABLE {TABLE} (id bigint PRIMARY KEY, words tsvector NOT NULL)",
-        f"CREATE INDEX {TABLE}_words ON {TABLE} USING gin (words)",
+        f"CREATE TABLE {TABLE} (id bigint PRIMARY KEY, tokens tsvector NOT NULL)",
+        f"CREATE INDEX {TABLE}_tokens ON {TABLE} USING gin (tokens)",
     ]
     if connection.vendor == "sqlite":
         options = "tokenize = 'ascii', prefix = '2', columnsize = 0"
@@ -126,15 +128,15 @@ def create(connection: BaseDatabaseWrapper) -> None:
 
 
 def drop(connection: BaseDatabaseWrapper) -> None:
-    """Remove the index."""
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
-def rebuild(tell: Callable[[int], object] = lambda _done: None) -> int:
-    """Make the index anew from the rows, newest first, and return how many there were; `tell` hears how many are done.
+def rebuild(progress: Callable[[int], object] = lambda _done: None) -> int:
+    """Rebuild the index from the rows, newest first, and return their number; `progress` gets the number so far.
 
-    Batches of 5,000, each a transaction. Until it is done, searches find the newest mails only; new ones are entered.
+    Works in batches of 5,000, each a transaction. Until it is done, searches find the newest messages only. New
+    messages get their entries meanwhile.
     """
     connection = _connection()
     with transaction.atomic():
@@ -146,17 +148,17 @@ def rebuild(tell: Callable[[int], object] = lambda _done: None) -> int:
         Message.objects.filter(id__lt=before).order_by("-id").values_list("id", flat=True)[:REBUILD_BATCH]
     ):
         with transaction.atomic():
-            # Locked, so that no error that is written meanwhile is overwritten by the one that was read before.
+            # Locked, so that an error recorded meanwhile is not overwritten by the one read before.
             list(Message.objects.select_for_update().filter(id__gte=ids[-1], id__lt=before).values_list("id"))
             refresh(ids)
         before = ids[-1]
         done += len(ids)
-        tell(done)
+        progress(done)
     return done
 
 
 def clear_if_empty(**_signal: object) -> None:
-    """Empty the index if there are no mails (after ``flush``)."""
+    """Empty the index if there are no messages, as after ``flush``."""
     connection = _connection()
     if TABLE in connection.introspection.table_names() and not Message.objects.exists():
         with connection.cursor() as cursor:
@@ -164,7 +166,6 @@ def clear_if_empty(**_signal: object) -> None:
 
 
 def build_entry(mail: IndexedMessage) -> IndexEntry:
-    """Return the entry of `mail`."""
     in_trouble = mail.status in PROBLEM_STATUSES
     tags = [EVERY_ENTRY]
     named = {"template": mail.template_id}
@@ -187,26 +188,26 @@ def build_entry(mail: IndexedMessage) -> IndexEntry:
 
 
 def label_token(kind: str, label_id: int) -> str:
-    """Return the word that stands for a template, a driver or a connection."""
+    """Return the token of a template, a driver or a connection."""
     return f"{kind[0]}{label_id}"
 
 
 def tag_token(tag: str) -> str:
-    """Return the word that stands for a tag that a mail was given, whatever signs it has; case does not count."""
+    """Return the token of a tag of a message, which may contain any characters; case is ignored."""
     return f"g{blake2s(tag.lower().encode('utf-8', 'replace'), digest_size=6).hexdigest()}"
 
 
 def tsvector_text(entry: IndexEntry) -> str:
-    """Return `entry` as PostgreSQL reads a tsvector; between two texts is a gap that no phrase can cross."""
-    places: dict[str, list[str]] = {}
-    place = 0
+    """Return `entry` as the text of a tsvector, with a gap between columns so that no phrase spans two of them."""
+    positions: dict[str, list[str]] = {}
+    position = 0
     for name, text in zip(COLUMNS, entry[1:], strict=True):
-        mark, weight = PREFIXES.get(name, ""), WEIGHTS.get(name, "")
-        place += 1
-        for word in str(text).split():
-            place += 1
-            places.setdefault(mark + word, []).append(f"{min(place, MAX_POSITION)}{weight}")
-    return " ".join(f"'{word}':{','.join(found)}" for word, found in places.items())
+        prefix, weight = PREFIXES.get(name, ""), WEIGHTS.get(name, "")
+        position += 1
+        for token in str(text).split():
+            position += 1
+            positions.setdefault(prefix + token, []).append(f"{min(position, MAX_POSITION)}{weight}")
+    return " ".join(f"'{lexeme}':{','.join(found)}" for lexeme, found in positions.items())
 
 
 def _token_text(text: str) -> str:
@@ -219,7 +220,7 @@ def _cached_token_text(text: str) -> str:
 
 
 def _load(ids: Sequence[int]) -> list[IndexedMessage]:
-    # In order: FTS5 writes what it has gathered to the disk whenever an id is lower than the one before.
+    # In order: FTS5 flushes its buffer to disk whenever an id is lower than the one before.
     rows = Message.objects.filter(id__in=ids).order_by("id").annotate(sender_text=F("sender__text"))
     names = ["sender_text" if name == "sender" else name for name in IndexedMessage._fields]
     return [IndexedMessage(*row) for row in rows.values_list(*names)]

@@ -1,4 +1,4 @@
-"""Numbers about the log that never cost more than a few milliseconds: everything is counted up to 10,000 only."""
+"""Counts of the log that never take more than a few milliseconds: everything is counted up to 10,000 only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from maillog.search.conditions import first_id_since
 from maillog.sql.prepared import PreparedQuery
 
 COUNT_LIMIT = 10_000
-# Sent mails have no index of their own. They are nearly all mails, so the newest rows tell; where they are not
-# (a log full of mails that were only written to a file), no more than this many rows are looked at.
+# Sent messages have no index of their own. Nearly all messages are sent, so the newest rows are enough to count them;
+# where they are not (a log of messages that were only written to a file), no more than this many rows are read.
 NEWEST_COUNTED = 50_000
-# Seconds for which a final state that more than 10,000 mails are in is not counted again: of the list of a large log,
-# counting took a seventh of the time on SQLite and a third on PostgreSQL, and every open page asks each few seconds.
+# Seconds for which a final status with more than 10,000 messages is not counted again. On the list of a large log,
+# counting took a seventh of the time on SQLite and a third on PostgreSQL, and every open page polls it.
 CAPPED_CACHE_KEY, CAPPED_CACHE_SECONDS = "maillog_states_of_many", 30
 NEWEST_ID: PreparedQuery[int] = PreparedQuery(lambda: Message.objects.order_by("-id").values_list("id", flat=True)[:1])
 UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
@@ -27,20 +27,20 @@ UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number, and whether there are more than that."""
+    """A count, and whether it was capped."""
 
     value: int
     more: bool = False
 
     def __str__(self) -> str:
-        """Return the number with separators, "10,000+" if there are more."""
+        """Return such as "9,871", or "10,000+" if it was capped."""
         return f"{intcomma(self.value)}{'+' if self.more else ''}"
 
 
 def status_counts(newest: int | None = None) -> dict[str, Count]:
-    """Return how many mails are in each state, counted up to 10,000 each, in one query if `newest` is known.
+    """Return the number of messages per status, each counted up to 10,000: one query if `newest` is given.
 
-    That a final state has more than these may be half a minute old.
+    That a final status has more than these may be up to half a minute out of date.
     """
     newest = newest_id() if newest is None else newest
     found = _count(
@@ -56,18 +56,18 @@ def status_counts(newest: int | None = None) -> dict[str, Count]:
 
 
 def status_counts_of(statuses: Iterable[Status]) -> dict[str, Count]:
-    """Return how many mails are in each of `statuses`, none of which is "sent", counted up to 10,000: one query."""
+    """Return the number of messages in each of `statuses`, not "sent", counted up to 10,000: one query."""
     found = _count(dict.fromkeys(statuses, 0))
     return {status: Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT) for status, count in found.items()}
 
 
 def count_unfinished() -> int:
-    """Return how many mails wait or are being sent, each state counted up to 10,001: one query."""
+    """Return how many messages are waiting or being sent, each status counted up to 10,001: one query."""
     return sum(_count(dict.fromkeys(UNFINISHED, 0)).values())
 
 
 def count_from_template(template: str, since: datetime) -> Count:
-    """Return how many mails were made from `template` (its key) since then, counted up to 10,000: two short queries."""
+    """Return how many messages were made from the template with this key since then, up to 10,000: two queries."""
     bound = first_id_since(since)
     if bound is None:
         return Count(0)
@@ -77,36 +77,36 @@ def count_from_template(template: str, since: datetime) -> Count:
 
 
 def newest_id() -> int:
-    """Return the number of the newest mail, 0 without one."""
+    """Return the id of the newest message, 0 if there is none."""
     return NEWEST_ID.first() or 0
 
 
 def _count(after: dict[Status, int], newest: int = 0) -> dict[Status, int]:
-    """Return for each state how many mails with an id above the given one are in it, at most CAP + 1.
+    """Return the number of messages per status with an id above the given one, at most COUNT_LIMIT + 1 each.
 
-    One statement of short sub-queries, because GROUP BY would walk everything that is not sent. The words "not sent"
-    are repeated for SQLite, which uses the partial index only then. Sent mails are counted from the `newest` id
-    backwards: else PostgreSQL reads the table from its beginning.
+    One statement of short subqueries, because GROUP BY would read everything that is not sent. The condition "not sent"
+    is repeated because SQLite uses the partial index only then. Sent messages are counted backwards from the `newest`
+    id; otherwise PostgreSQL reads the table from its beginning.
     """
-    many: frozenset[Status] = cache.get(CAPPED_CACHE_KEY, frozenset()) & after.keys()
+    capped: frozenset[Status] = cache.get(CAPPED_CACHE_KEY, frozenset()) & after.keys()
     table = connection.ops.quote_name(Message._meta.db_table)
     parts = []
     values: list[str | int] = []
     for status, bound in after.items():
-        if status in many:
+        if status in capped:
             continue
         where = f"status = %s AND NOT (status = '{Status.SENT.value}') AND id > %s"
         if status == Status.SENT:
             where = f"status = %s AND id > %s AND id <= {int(newest)} ORDER BY id DESC"
-        rows = f"SELECT 1 FROM {table} WHERE {where} LIMIT {COUNT_LIMIT + 1}"  # noqa: S608  (names of ours)
+        rows = f"SELECT 1 FROM {table} WHERE {where} LIMIT {COUNT_LIMIT + 1}"  # noqa: S608  (our own names)
         parts.append(f"SELECT %s, COUNT(*) FROM ({rows}) AS capped")  # noqa: S608
         values += [status.value, status.value, bound]
-    found = dict.fromkeys(many, COUNT_LIMIT + 1)
+    found = dict.fromkeys(capped, COUNT_LIMIT + 1)
     if parts:
         with connection.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(parts), values)
             found |= {Status(status): count for status, count in cursor.fetchall()}
-    grown = {status for status in after if status in FINAL and status not in many and found[status] > COUNT_LIMIT}
-    if grown and not many:  # what is kept ends together, or the first would be kept for longer
+    grown = {status for status in after if status in FINAL and status not in capped and found[status] > COUNT_LIMIT}
+    if grown and not capped:  # one expiry for all, or the first would be cached for longer
         cache.set(CAPPED_CACHE_KEY, frozenset(grown), CAPPED_CACHE_SECONDS)
     return {status: found[status] for status in after}

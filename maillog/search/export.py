@@ -1,8 +1,8 @@
-"""The log as CSV and as JSON lines, row by row: however many mails there are, only a few thousand are in memory.
+"""The log as CSV and as JSON lines, row by row: only a few thousand messages are in memory at a time.
 
-CSV is for spreadsheets: UTF-8 with a byte order mark, and no cell is a formula (OWASP: a cell that begins with
-``= + - @``, a tab or a carriage return gets an apostrophe in front). JSON lines hold the values as they are. Times are
-ISO 8601 in UTC. What mails say is in neither.
+CSV is for spreadsheets: UTF-8 with a byte order mark, and no cell is a formula (OWASP, CSV injection: a cell that
+begins with ``= + - @``, a tab or a carriage return gets an apostrophe in front). JSON lines contain the values
+unchanged. Times are ISO 8601 in UTC. Neither contains message content.
 """
 
 from __future__ import annotations
@@ -22,115 +22,110 @@ from maillog.sql.batches import id_list
 
 CHUNK_SIZE = 5_000
 BOM = "\ufeff"
-FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  (spreadsheets read them, too)
-COLUMNS = (
-    *("id", "created_at", "finished_at", "status", "from", "to", "subject", "reason", "template", "language"),
-    *(
-        "driver",
-        "connection",
-        "sent_by",
-        "attempt_count",
-        "possibly_duplicate",
-        "message_id",
-        "octets",
-        "is_test",
-        "is_sensitive",
-    ),
-    *("has_attachment", "resent_from"),
-)
-FIELDS = (
-    *("id", "created_at", "finished_at", "status", "sender_id", "to_text", "subject", "reason", "template_id"),
-    *(
-        "language",
-        "driver_id",
-        "connection_id",
-        "actor_name",
-        "attempt_count",
-        "possibly_duplicate",
-        "message_id",
-        "size",
-        "is_test",
-    ),
-    *("is_sensitive", "has_attachment", "resent_from"),
-)
+FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  (spreadsheets accept these, too)
+# Column of the file -> attribute of the message; for labels, the id.
+FIELD_OF_COLUMN = {
+    "id": "id",
+    "created_at": "created_at",
+    "finished_at": "finished_at",
+    "status": "status",
+    "from": "sender_id",
+    "to": "to_text",
+    "subject": "subject",
+    "reason": "reason",
+    "template": "template_id",
+    "language": "language",
+    "driver": "driver_id",
+    "connection": "connection_id",
+    "sent_by": "actor_name",
+    "attempt_count": "attempt_count",
+    "possibly_duplicate": "possibly_duplicate",
+    "message_id": "message_id",
+    "octets": "size",
+    "is_test": "is_test",
+    "is_sensitive": "is_sensitive",
+    "has_attachment": "has_attachment",
+    "resent_from": "resent_from",
+}
+COLUMNS, FIELDS = tuple(FIELD_OF_COLUMN), tuple(FIELD_OF_COLUMN.values())
 TIMES = ("created_at", "finished_at")
-TIME_PLACES = [FIELDS.index(name) for name in TIMES]
-LABEL_PLACES = [FIELDS.index(name) for name in ("sender_id", "template_id", "driver_id", "connection_id")]
+TIME_POSITIONS = [FIELDS.index(name) for name in TIMES]
+LABEL_POSITIONS = [FIELDS.index(name) for name in ("sender_id", "template_id", "driver_id", "connection_id")]
 NUMBERS = ("id", "created_at", "finished_at", "attempt_count", "octets", "resent_from")
 FLAGS = ("possibly_duplicate", "is_test", "is_sensitive", "has_attachment")
-FLAG_PLACES = [COLUMNS.index(name) for name in FLAGS]
-TEXT_PLACES = [place for place, name in enumerate(COLUMNS) if name not in {*NUMBERS, *FLAGS}]
+FLAG_POSITIONS = [COLUMNS.index(name) for name in FLAGS]
+TEXT_POSITIONS = [position for position, name in enumerate(COLUMNS) if name not in {*NUMBERS, *FLAGS}]
 
 
 class TimeAsText(Func):
-    """A time as text: to make a `datetime` of it, and text of that again, took a third of an export.
+    """A time as text: parsing it into a `datetime` and formatting that took a third of an export.
 
-    PostgreSQL writes it as it is needed. SQLite gives what Django stored, once its type is no time's any more.
+    PostgreSQL formats it. SQLite returns what Django stored, which no converter touches once the type is text.
     """
 
     template = "CAST(%(expressions)s AS text)"
     output_field = TextField()
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        """Return ISO 8601 in UTC, to the millisecond."""
+        """Format as ISO 8601 in UTC, to the millisecond."""
         text = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"+00:00"')"""
         return self.as_sql(compiler, connection, template=text, **extra)
 
 
-def rows(mails: SearchResult) -> Iterator[list[Any]]:
-    """Yield `mails`, newest first, as values in the order of `COLUMNS`.
+def rows(result: SearchResult) -> Iterator[list[Any]]:
+    """Yield the messages of `result`, newest first, as values in the order of `COLUMNS`.
 
-    Asked for in chunks by id, not by one long cursor: no snapshot stays open while somebody downloads slowly.
+    Read in chunks by id instead of with one long cursor, so that a slow download keeps no snapshot open.
     """
     names: dict[int | None, str] = {None: "", **dict(Label.objects.values_list("id", "text"))}
     fields = [TimeAsText(name) if name in TIMES else F(name) for name in FIELDS]
-    is_sqlite = connections[mails.rows.db].vendor == "sqlite"
-    for ids in mails.batches(CHUNK_SIZE):
+    is_sqlite = connections[result.rows.db].vendor == "sqlite"
+    for ids in result.batches(CHUNK_SIZE):
         values = Message.objects.filter(id__in=id_list(ids)).order_by("-id").values_list(*fields)
         for found in values.iterator(chunk_size=CHUNK_SIZE):
             row = list(found)
-            for place in LABEL_PLACES:
-                number = row[place]
-                row[place] = names[number] if number in names else _label_text(names, number)
+            for position in LABEL_POSITIONS:
+                number = row[position]
+                row[position] = names[number] if number in names else _label_text(names, number)
             if is_sqlite:
-                for place in TIME_PLACES:
-                    row[place] = row[place] and _iso_from_sqlite(row[place])
+                for position in TIME_POSITIONS:
+                    row[position] = row[position] and _iso_from_sqlite(row[position])
             yield row
 
 
-def csv_lines(mails: SearchResult) -> Iterator[str]:
-    """Yield the file piece by piece, byte order mark and heading first."""
+def csv_lines(result: SearchResult) -> Iterator[str]:
+    """Yield the file in pieces, beginning with the byte order mark and the header."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
     yield BOM + buffer.getvalue()
-    for some in _batched(rows(mails)):
+    for some in _batched(rows(result)):
         buffer.seek(0)
         buffer.truncate()
         writer.writerows(map(_escape_row, some))
         yield buffer.getvalue()
 
 
-def json_lines(mails: SearchResult) -> Iterator[str]:
-    """Yield one JSON object a line, several lines at a time."""
+def json_lines(result: SearchResult) -> Iterator[str]:
+    """Yield one JSON object per line, several lines at a time."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
-    for some in _batched(rows(mails)):
+    for some in _batched(rows(result)):
         yield "".join(encode(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in some)
 
 
 def escape_formula(text: str) -> str:
-    """Return `text` as a spreadsheet may read it: never a formula."""
+    """Return `text` so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text and text[0] in FORMULA_STARTS else text
 
 
 def _escape_row(row: list[Any]) -> list[Any]:
-    """Return `row` with its texts made harmless, and truth as 1 and 0; what is None becomes empty by itself."""
-    for place in TEXT_PLACES:
-        text = row[place]
+    """Escape the texts of `row` and write booleans as 1 and 0. The writer leaves None empty."""
+    for position in TEXT_POSITIONS:
+        text = row[position]
         if text and text[0] in FORMULA_STARTS:
-            row[place] = escape_formula(text)
-    for place in FLAG_PLACES:
-        row[place] = int(row[place])
+            row[position] = escape_formula(text)
+    for position in FLAG_POSITIONS:
+        row[position] = int(row[position])
     return row
 
 
@@ -146,7 +141,7 @@ def _batched(found: Iterable[list[Any]], size: int = 500) -> Iterator[list[list[
 
 
 def _label_text(names: dict[int | None, str], number: int) -> str:
-    """Return the text of a label that is younger than the export."""
+    """Return the text of a label created after the export began."""
     names[number] = Label.objects.values_list("text", flat=True).get(pk=number)
     return names[number]
 

@@ -51,7 +51,7 @@ class FilterForm(forms.Form):
         text = str(self.cleaned_data["q"])
         conditions = Conditions(self.label_ids, self.now or timezone.now())
         try:
-            conditions.want(parse(text))
+            conditions.add_query(parse(text))
         except QueryError as error:
             self.problem = error
             raise ValidationError(str(error), code="query") from error
@@ -125,25 +125,25 @@ class MessageFilter(FilterSet):  # type: ignore[misc]
         return problem
 
     @cached_property
-    def found(self) -> SearchResult:
+    def result(self) -> SearchResult:
         """The messages that match. Only for a valid filter."""
         self.is_valid()
         given = self.form.cleaned_data
         conditions = self.form.conditions or Conditions(self.label_ids)
         if given["status"]:
-            conditions.statuses(given["status"])
+            conditions.add_statuses(given["status"])
         for name in NAMES:
             if given[name]:
-                conditions.label_id(name, self.label_ids[name, given[name]])
+                conditions.add_label(name, self.label_ids[name, given[name]])
         if given["date_from"]:
-            conditions.since(midnight(given["date_from"]))
+            conditions.add_since(midnight(given["date_from"]))
         if given["date_to"]:
-            conditions.before(midnight(given["date_to"] + timedelta(days=1)))
-        return conditions.found_in(self.queryset)
+            conditions.add_before(midnight(given["date_to"] + timedelta(days=1)))
+        return conditions.apply(self.queryset)
 
     def filter_queryset(self, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        """Return `found` as a plain queryset, for `qs`."""
-        return self.found.everything()
+        """Return `result` as a plain queryset, for `qs`."""
+        return self.result.queryset()
 
 
 def known_labels() -> dict[tuple[str, str], int]:

@@ -1,4 +1,4 @@
-"""Pages by key: the 50 mails, or other rows, before or after an id. Page 1,000 costs what the first one costs."""
+"""Keyset pagination: the 50 rows before or after an id. Page 1,000 costs as much as the first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=models.Model)
 
 
 class PositionForm(forms.Form):
-    """Where a page begins: before an id (older) or after one (newer)."""
+    """The position of a page: before an id (older) or after one (newer)."""
 
     before = forms.IntegerField(min_value=1, max_value=LARGEST_ID, required=False)
     after = forms.IntegerField(min_value=0, max_value=LARGEST_ID, required=False)
@@ -27,39 +27,41 @@ class PositionForm(forms.Form):
 
 def position_in(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """Return ``before`` and ``after`` of `params`. Raises ValueError if one of them is not an id."""
-    if all(params.get(name) in (None, "") for name in ("before", "after")):  # a form for nothing would be most of it
+    if all(
+        params.get(name) in (None, "") for name in ("before", "after")
+    ):  # skips the form, which would be most of the work
         return None, None
-    place = PositionForm(params)
-    if not place.is_valid():
-        message = "before and after take the number of a mail, or of another row"
+    form = PositionForm(params)
+    if not form.is_valid():
+        message = "before and after must be the number of a message or another row"
         raise ValueError(message)
-    return place.cleaned_data["before"], place.cleaned_data["after"]
+    return form.cleaned_data["before"], form.cleaned_data["after"]
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows, newest first. `newer` and `older` are the ids to go on from, None where nothing follows."""
+    """Rows, newest first. `newer` and `older` are the ids to continue from, None at either end."""
 
     rows: list[T] = field(default_factory=list)
     newer: int | None = None
     older: int | None = None
 
 
-def page_of(mails: SearchResult, params: Mapping[str, Any]) -> Page[Message]:
-    """Return the page of `mails` that ``before`` or ``after`` in `params` names, the newest without them.
+def page_of(result: SearchResult, params: Mapping[str, Any]) -> Page[Message]:
+    """Return the page of `result` at ``before`` or ``after`` in `params`, the newest one without them.
 
-    One search, two where ``after`` leads to the newest page, which is then shown full. Raises ValueError if one of
+    One search, or two where ``after`` leads to the newest page, which is then filled up. Raises ValueError if one of
     them is not an id.
     """
     return _build_page(
         params,
-        oldest=lambda after: mails.oldest(PAGE_SIZE + 1, after=after),
-        newest=lambda before: mails.page(PAGE_SIZE + 1, before=before),
+        oldest=lambda after: result.oldest(PAGE_SIZE + 1, after=after),
+        newest=lambda before: result.page(PAGE_SIZE + 1, before=before),
     )
 
 
 def page_of_rows(rows: models.QuerySet[T], params: Mapping[str, Any]) -> Page[T]:
-    """Return the 50 of `rows` that ``before`` or ``after`` in `params` names, as `page_of` does for mails.
+    """Return the 50 of `rows` at ``before`` or ``after`` in `params`, as `page_of` does for messages.
 
     Raises ValueError if one of them is not an id.
     """
@@ -75,7 +77,7 @@ def page_of_rows(rows: models.QuerySet[T], params: Mapping[str, Any]) -> Page[T]
 def _build_page(
     params: Mapping[str, Any], *, oldest: Callable[[int], list[T]], newest: Callable[[int | None], list[T]]
 ) -> Page[T]:
-    """Return the 50 rows that `params` names; both functions give one more, those after an id and those before it."""
+    """Return the page at `params`. `oldest` and `newest` return up to 51 rows after, or before, an id."""
     before, after = position_in(params)
     if after is not None:
         newer = oldest(after)

@@ -1,8 +1,9 @@
-"""The language of the search box: one parser for the page, the commands and the API.
+"""The query language of the search box: one parser for the page, the commands and the API.
 
-A query is a row of terms that must all hold. A term is a word, a "phrase", or an operator with a value; a minus before
-it turns it round. Pure: nothing here knows the database, so names of templates or connections are not checked here.
-Whatever cannot be understood raises `QueryError`, which says where and, if it can, what was meant; nothing is ignored.
+A query is a list of terms that must all hold. A term is a word, a "phrase", or an operator with a value; a minus in
+front negates it. Pure: nothing here knows the database, so names of templates or connections are not checked here.
+Whatever cannot be understood raises `QueryError`, which says where and, if possible, what was meant. Nothing is
+ignored.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from dataclasses import field as part
+from dataclasses import field as dataclass_field
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from typing import NoReturn
@@ -22,19 +23,19 @@ from maillog.index.tokens import tokens
 from maillog.models import Status
 
 MAX_LENGTH = 500
-MAX_TERMS = 12  # each is one more list that the index must read
-FIRST_YEAR, LAST_YEAR = 1990, 2999  # beyond, a day moved to UTC may fall out of the calendar
+MAX_TERMS = 12  # each is one more lookup in the index
+FIRST_YEAR, LAST_YEAR = 1990, 2999  # beyond, conversion to UTC can overflow
 LARGEST_ID = 2**63 - 1
 MAX_AGE = timedelta(days=366 * 50)
 
-TEXT = ("to", "from", "subject", "error", "actor")  # words are looked for in one part of the mail
+TEXT = ("to", "from", "subject", "error", "actor")  # these search for words in one part of the message
 NAMES = ("driver", "connection", "template")
 FLAGS = {"is": ("test", "sensitive"), "has": ("attachment",)}
 TIMES = ("before", "after")
 OPERATORS = ("to", "from", "subject", "status", *NAMES, "tag", "error", "id", "incident", "actor", *TIMES, *FLAGS)
 NUMBERS = {
-    "id": _lazy("“%(value)s” is not the number of a mail."),
-    "incident": _lazy("“%(value)s” is not the number of an incident."),
+    "id": _lazy("“%(value)s” is not a message number."),
+    "incident": _lazy("“%(value)s” is not an incident number."),
 }
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -51,57 +52,55 @@ _NUMBER = re.compile(r"\d{1,19}", re.ASCII)
 
 
 class QueryError(ValueError):
-    """What is wrong with a query, as a sentence; `start` and `end` say where in it, `suggestion` what to put there."""
+    """A mistake in a query: a sentence, its position from `start` to `end`, and a `suggestion` to replace that with."""
 
     def __init__(self, message: str, start: int, end: int, suggestion: str = "") -> None:
         super().__init__(message)
         self.message, self.start, self.end, self.suggestion = message, start, end, suggestion
 
     def __str__(self) -> str:
-        """Return the sentence with the place and the suggestion."""
-        place = _("(character %(place)s)") % {"place": self.start + 1}
+        position = _("(character %(position)s)") % {"position": self.start + 1}
         hint = " " + _("Did you mean %(suggestion)s?") % {"suggestion": self.suggestion} if self.suggestion else ""
-        return f"{self.message.rstrip('.')} {place}.{hint}"
+        return f"{self.message.rstrip('.')} {position}.{hint}"
 
     def corrected(self, text: str) -> str:
-        """Return `text` with the suggestion in its place, empty if there is none."""
+        """Return `text` with the suggestion applied, empty if there is none."""
         return f"{text[: self.start]}{self.suggestion}{text[self.end :]}" if self.suggestion else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that must hold: `value` in `field` (empty: anywhere), exactly as words if `quoted`."""
+    """One condition: `value` in `field` (empty: anywhere), as complete words if `quoted`."""
 
     field: str
     value: str
     negated: bool = False
     quoted: bool = False
-    start: int = part(default=0, compare=False)  # where it stands in the query
-    end: int = part(default=0, compare=False)
+    start: int = dataclass_field(default=0, compare=False)  # its position in the query
+    end: int = dataclass_field(default=0, compare=False)
 
     def __str__(self) -> str:
-        """Return the term as it is written."""
         value = f'"{self.value}"' if self.quoted else self.value
         return f"{'-' if self.negated else ''}{self.field + ':' if self.field else ''}{value}"
 
     @property
-    def says_something(self) -> bool:
-        """Whether it is more than a sign between words, as in "parcel & co"; signs part words and are no words."""
+    def is_searchable(self) -> bool:
+        """Whether it has more than punctuation, unlike the "&" in "parcel & co"."""
         return bool(self.field or tokens(self.value))
 
     @property
     def values(self) -> list[str]:
-        """The values of a status, of which one must hold."""
+        """The statuses of a ``status:`` term, of which one must hold."""
         return self.value.split(",")
 
     @property
     def day(self) -> date | None:
-        """The day of a time that is one."""
+        """The value of ``before:`` or ``after:`` as a day, None if it is something else."""
         return date.fromisoformat(self.value) if _DAY.fullmatch(self.value) else None
 
     @property
     def moment(self) -> datetime | None:
-        """The time of day of a time that is one: in UTC if it ends in "Z", else without a time zone."""
+        """The value as a time of day, None if it is something else: in UTC if it ends in "Z", else naive."""
         if not _MOMENT.fullmatch(self.value):
             return None
         moment = datetime.fromisoformat(self.value.removesuffix("Z"))
@@ -109,24 +108,24 @@ class Term:
 
     @property
     def ago(self) -> timedelta:
-        """How long ago a time is that is not a day."""
+        """The value as an age such as "2h", zero if it is something else."""
         found = _AGE.fullmatch(self.value)
         return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Terms that must all hold; none of them: everything."""
+    """Terms that must all hold. Without any, every message matches."""
 
     terms: tuple[Term, ...] = ()
 
     def __str__(self) -> str:
-        """Return the query as it is written; parsed again, it says the same."""
+        """Return the query as text, which parses to the same query."""
         return " ".join(map(str, self.terms))
 
 
 def parse(text: str) -> Query:
-    """Return what `text` asks for. Raises QueryError for everything that cannot be understood."""
+    """Parse `text`. Raises QueryError for everything that cannot be understood."""
     if len(text) > MAX_LENGTH:
         raise QueryError(_("A search has at most %(count)s characters.") % {"count": MAX_LENGTH}, MAX_LENGTH, len(text))
     terms: list[Term] = []
@@ -137,18 +136,18 @@ def parse(text: str) -> Query:
         term = _term(text, place)
         terms.append(term)
         place = _skip_space(text, term.end)
-    if terms and not any(term.says_something for term in terms):
+    if terms and not any(term.is_searchable for term in terms):
         _raise_no_token(text.strip(), 0, len(text))
     return Query(tuple(terms))
 
 
 def without_quotes(name: str) -> str:
-    """Return `name` with apostrophes for quotation marks, which nothing between quotation marks can have."""
+    """Return `name` with apostrophes for quotation marks, which a quoted value cannot contain."""
     return name.translate(_APOSTROPHES)
 
 
 def closest_match(wrong: str, right: Iterable[str]) -> str:
-    """Return which of `right` was probably meant by `wrong`, empty if none is near."""
+    """Return which of `right` was probably meant by `wrong`, empty if none is similar."""
     known = list(right)
     ends = [one for one in known if one.rpartition("/")[2] == wrong]
     return ends[0] if len(ends) == 1 else next(iter(get_close_matches(wrong.lower(), known, n=1, cutoff=0.6)), "")
@@ -170,7 +169,7 @@ def _term(text: str, start: int) -> Term:
         field = _operator(text, operator)
         place = operator.end()
         if _is_end(text, place):
-            message = _("Nothing follows “%(operator)s:”.") % {"operator": field}
+            message = _("“%(operator)s:” needs a value.") % {"operator": field}
             raise QueryError(message, operator.start(), place)
     quoted = text[place] in QUOTES
     found = _PHRASE.match(text, place) if quoted else _BARE.match(text, place)
@@ -192,20 +191,20 @@ def _operator(text: str, found: re.Match[str]) -> str:
         return name
     near = closest_match(name, OPERATORS)
     if near:
-        message = _("There is no “%(operator)s:” to search by.") % {"operator": found[1]}
+        message = _("“%(operator)s:” is not an operator.") % {"operator": found[1]}
         raise QueryError(message, found.start(), found.end(), f"{near}:")
-    message = _("There is no “%(operator)s:” to search by; put words with a colon in quotation marks.")
+    message = _("“%(operator)s:” is not an operator; put words with a colon in quotation marks.")
     raise QueryError(message % {"operator": found[1]}, found.start(), found.end())
 
 
 def _validated(field: str, value: str, start: int, end: int) -> str:
-    """Return `value` as it is compared. Raises QueryError if `field` cannot have it."""
+    """Return the normalized `value`. Raises QueryError if it is not valid for `field`."""
     if field in ("", *TEXT):
         if not tokens(value):
             _raise_no_token(value, start, end)
         return value
     if not value.strip():
-        raise QueryError(_("Nothing stands between the quotation marks."), start, end)
+        raise QueryError(_("There is nothing between the quotation marks."), start, end)
     if field == "status":
         return _statuses(value, start)
     if field in TIMES:
@@ -225,14 +224,14 @@ def _validated(field: str, value: str, start: int, end: int) -> str:
 
 
 def _raise_no_token(value: str, start: int, end: int) -> NoReturn:
-    raise QueryError(_("“%(value)s” has no letter or digit to look for.") % {"value": value}, start, end)
+    raise QueryError(_("“%(value)s” has no letter or digit to search for.") % {"value": value}, start, end)
 
 
 def _statuses(value: str, start: int) -> str:
     place = start
     for one in value.split(","):
         if one.lower() not in Status.values:
-            message = _("“%(value)s” is not a status. There are: %(choices)s.")
+            message = _("“%(value)s” is not a status. Choose from %(choices)s.")
             raise QueryError(
                 message % {"value": one, "choices": ", ".join(Status.values)},
                 place,

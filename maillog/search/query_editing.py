@@ -1,7 +1,7 @@
-"""Changes a query text as a chip or a select asks, and leaves everything else as the person typed it.
+"""Edits a query text for the chips and selects of the page, leaving the rest as the person typed it.
 
-Pure, and never raises: a text that the parser refuses can be edited, too, so that a filter is never lost to a slip
-beside it. What it writes, `maillog.search.query.parse` reads back as the same.
+Pure, and never raises: a text that the parser rejects can be edited, too, so that a filter is not lost because of a
+typo beside it. `maillog.search.query.parse` reads back what it writes.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class TypedTerm:
-    """One term as it stands in the text, understood or not."""
+    """One term as typed, whether it can be parsed or not."""
 
     start: int
     end: int
     negated: bool
-    field: str  # empty: none, or none that there is
+    field: str  # empty: none, or an unknown one
     value: str  # without quotation marks
 
 
 @dataclass(frozen=True, slots=True)
 class ShownFilters:
-    """What chips and selects show of a query: the operators that they can write. `last` is a whole day, included."""
+    """The part of a query that chips and selects can show. The day `last` is included."""
 
     statuses: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)  # operator -> name
@@ -40,7 +40,7 @@ class ShownFilters:
 
 
 def typed_terms(text: str) -> Iterator[TypedTerm]:
-    """Yield the terms of `text`, where the parser sees them, if it understands them."""
+    """Yield the terms of `text`, with the same bounds as the parser would give them."""
     place = _skip_space(text, 0)
     while place < len(text):
         found = _TERM.match(text, place)
@@ -60,7 +60,7 @@ def typed_terms(text: str) -> Iterator[TypedTerm]:
 
 
 def read_filters(text: str) -> ShownFilters:
-    """Return what of `text` chips and selects can show. Of an operator that stands twice, the last."""
+    """Return the part of `text` that chips and selects can show. The last of repeated operators counts."""
     statuses: tuple[str, ...] = ()
     names: dict[str, str] = {}
     days: dict[str, date] = {}
@@ -78,9 +78,9 @@ def read_filters(text: str) -> ShownFilters:
 
 
 def set_operator(text: str, name: str, value: str = "") -> str:
-    """Return `text` with ``name:value`` in the place of every ``name:`` in it; an empty value takes them away.
+    """Return `text` with every ``name:`` term replaced by ``name:value``, or removed if `value` is empty.
 
-    What is negated stays, but for the very same value, which would leave nothing to be found.
+    Negated terms stay, except one with the same value, which would leave no matches.
     """
     written = f"{name}:{quote_value(value)}" if value else ""
     kept: list[str] = []
@@ -89,7 +89,7 @@ def set_operator(text: str, name: str, value: str = "") -> str:
         before, last = text[last : one.start], one.end
         gone = one.field == name and (not one.negated or (bool(value) and one.value.lower() == value.lower()))
         if not gone:
-            # Between a quotation mark and what follows there need not have been a space.
+            # There may have been no space after a quotation mark.
             kept += [before or (" " if changed and kept else ""), text[one.start : one.end]]
         elif written and not placed and not one.negated and not unclosed:
             kept += [before or " ", written]
@@ -99,12 +99,12 @@ def set_operator(text: str, name: str, value: str = "") -> str:
     result = "".join(kept).strip()
     if not written or placed:
         return result
-    # Behind a quotation mark that is never closed it would be taken for words between quotation marks.
+    # After an unclosed quotation mark it would become part of the quoted text.
     return f"{written} {result}" if unclosed else f"{result} {written}".strip()
 
 
 def set_filters(text: str, changes: Mapping[str, str | Sequence[str] | date | None]) -> str:
-    """Return `text` with the fields of the page in `changes` written as operators; an empty one takes them away."""
+    """Return `text` with the page's fields in `changes` written as operators; an empty value removes them."""
     for name, value in changes.items():
         if name == "status":
             text = set_operator(text, name, ",".join(value or ()) if not isinstance(value, date) else "")
@@ -118,14 +118,14 @@ def set_filters(text: str, changes: Mapping[str, str | Sequence[str] | date | No
 
 
 def quote_value(value: str) -> str:
-    """Return `value` as it stands behind a colon. Quotation marks in it become apostrophes: see `query.plain`."""
+    """Return `value` as written after a colon. Quotation marks in it become apostrophes, see `without_quotes`."""
     if any(mark in value for mark in QUOTES):
         value = without_quotes(value)
     return value if value and not any(letter.isspace() for letter in value) else f'"{value}"'
 
 
 def _day_after(day: date) -> str:
-    """Return the day until whose beginning mails are wanted; "before:" leaves its own day out."""
+    """Return the day for "before:", which excludes the day it names."""
     return "" if day == date(LAST_YEAR, 12, 31) else (day + timedelta(days=1)).isoformat()
 
 

@@ -1,8 +1,8 @@
-"""Which mails a search found, page by page, from the rows, the search index or both.
+"""The messages that a search matches, page by page, from the rows, the search index or both.
 
-Pages are walked in the order of ids, and the walk ends when a page is full. What cannot be walked is turned round: few
-candidates (a connection that few mails took, a state that few are in) are read first and looked at one by one. Never
-writes.
+Pages are read in order of ids, and reading stops when the page is full. Where that would read too far, it goes the
+other way round: if few messages are candidates (those in a rare status, say), they are read first and checked one by
+one. This module never writes.
 """
 
 from __future__ import annotations
@@ -21,104 +21,106 @@ from maillog.index.writing import TABLE
 from maillog.models import Message, Status
 from maillog.sql.prepared import Placeholder, PreparedQuery, load_objects
 
-NOT_SENT = ~Q(status=Status.SENT)  # has an index of its own, which SQLite takes only if the query repeats this
-MAX_CANDIDATES = 1_000  # candidates that are looked at one by one
+NOT_SENT = ~Q(status=Status.SENT)  # the condition of a partial index, which SQLite uses only if the query repeats it
+MAX_CANDIDATES = 1_000  # that are checked one by one
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search found: `rows` for what the rows say, `wanted` for the index, `ways` to few candidates.
+    """The messages among `rows` that satisfy all `terms` of the index, with ids between `after_id` and `before_id`.
 
-    `states` are several, none of them "sent", of which `rows` says that a mail has one. All of it lies between the ids
-    `above` and `below`, both excluded: times are ranges of ids.
+    Both bounds are exclusive; times have become ranges of ids. Each of `candidate_filters` alone holds for every match,
+    and is worth evaluating first if few messages satisfy it. `statuses` are two or more, not including "sent", that
+    `rows` is limited to.
     """
 
     rows: QuerySet[Message]
-    wanted: tuple[IndexTerm, ...] = ()
-    ways: tuple[Q, ...] = ()
-    states: tuple[str, ...] = ()
-    above: int | None = None
-    below: int | None = None
+    terms: tuple[IndexTerm, ...] = ()
+    candidate_filters: tuple[Q, ...] = ()
+    statuses: tuple[str, ...] = ()
+    after_id: int | None = None
+    before_id: int | None = None
 
-    def page(self, count: int, *, before: int | None = None, after: int | None = None) -> list[Message]:
-        """Return the `count` newest mails between two ids, newest first."""
-        return self._page(count, before, after, descending=True)
+    def page(self, limit: int, *, before: int | None = None, after: int | None = None) -> list[Message]:
+        """Return the newest `limit` messages between two ids, newest first."""
+        return self._page(limit, before, after, descending=True)
 
-    def oldest(self, count: int, *, before: int | None = None, after: int | None = None) -> list[Message]:
-        """Return the `count` oldest mails between two ids, oldest first."""
-        return self._page(count, before, after, descending=False)
+    def oldest(self, limit: int, *, before: int | None = None, after: int | None = None) -> list[Message]:
+        """Return the oldest `limit` messages between two ids, oldest first."""
+        return self._page(limit, before, after, descending=False)
 
     def batches(self, size: int) -> Iterator[list[int]]:
-        """Yield the ids of all that was found, newest first, `size` at a time; each batch is a search of its own."""
+        """Yield the ids of all matches, newest first, `size` at a time; each batch is a search of its own."""
         before = None
-        while ids := self._ids(size, *self._within(before, None), descending=True):
+        while ids := self._ids(size, *self._bounds(before, None), descending=True):
             yield ids
             if len(ids) < size:
                 return
             before = ids[-1]
 
     def count(self) -> int:
-        """Return how many mails were found, exactly."""
-        return self.everything().order_by().count()
+        """Return the exact number of matches."""
+        return self.queryset().order_by().count()
 
-    def everything(self) -> QuerySet[Message]:
-        """Return all that was found as one queryset, for counting; slower than pages."""
-        rows = between_ids(self.rows, self.below, self.above)
-        if not self.wanted:
+    def queryset(self) -> QuerySet[Message]:
+        """Return all matches as one queryset, for counting. Slower than pages."""
+        rows = between_ids(self.rows, self.before_id, self.after_id)
+        if not self.terms:
             return rows
         sql = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608
         if connection.vendor == "postgresql":
-            sql = f"SELECT id FROM {TABLE} WHERE words @@ %s::tsquery"  # noqa: S608
-        return rows.filter(id__in=RawSQL(sql, [match_expression(self.wanted)]))  # noqa: S611
+            sql = f"SELECT id FROM {TABLE} WHERE tokens @@ %s::tsquery"  # noqa: S608
+        return rows.filter(id__in=RawSQL(sql, [match_expression(self.terms)]))  # noqa: S611
 
-    def _page(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
-        before, after = self._within(before, after)
-        if not self.wanted and not self.states:
-            return _first_rows(self.rows, before, after, count, descending=descending)
-        ids = self._ids(count, before, after, descending=descending)
+    def _page(self, limit: int, before: int | None, after: int | None, *, descending: bool) -> list[Message]:
+        before, after = self._bounds(before, after)
+        if not self.terms and not self.statuses:
+            return _first_rows(self.rows, before, after, limit, descending=descending)
+        ids = self._ids(limit, before, after, descending=descending)
         found = {mail.pk: mail for mail in load_objects(self.rows.filter(id__in=ids))}
         return [found[pk] for pk in ids if pk in found]
 
-    def _within(self, before: int | None, after: int | None) -> tuple[int | None, int | None]:
+    def _bounds(self, before: int | None, after: int | None) -> tuple[int | None, int | None]:
         return (
-            min((bound for bound in (before, self.below) if bound is not None), default=None),
-            max((bound for bound in (after, self.above) if bound is not None), default=None),
+            min((bound for bound in (before, self.before_id) if bound is not None), default=None),
+            max((bound for bound in (after, self.after_id) if bound is not None), default=None),
         )
 
-    def _ids(self, count: int, before: int | None, after: int | None, *, descending: bool) -> list[int]:
+    def _ids(self, limit: int, before: int | None, after: int | None, *, descending: bool) -> list[int]:
         rows = between_ids(self.rows, before, after)
-        if not self.wanted and self.states:
-            return self._ids_of_states(rows, count, descending=descending)
-        if not self.wanted:
-            return list(rows.order_by("-id" if descending else "id").values_list("id", flat=True)[:count])
-        few = self._few()
-        walk = IndexScan(self.wanted, rows, bool(self.rows.query.where), count, before, after, descending)
-        return walk.ids() if few is None else walk.among(few)
+        if not self.terms and self.statuses:
+            return self._ids_with_statuses(rows, limit, descending=descending)
+        if not self.terms:
+            return list(rows.order_by("-id" if descending else "id").values_list("id", flat=True)[:limit])
+        scan = IndexScan(self.terms, rows, bool(self.rows.query.where), limit, before, after, descending)
+        candidates = self._few_candidates()
+        return scan.page() if candidates is None else scan.page_from(candidates)
 
-    def _ids_of_states(self, rows: QuerySet[Message], count: int, *, descending: bool) -> list[int]:
-        """Return the page of mails in one of several states: the page of each, merged. Else all of them were sorted.
+    def _ids_with_statuses(self, rows: QuerySet[Message], limit: int, *, descending: bool) -> list[int]:
+        """Return the page as the merged pages of each status; one query for all would sort every match.
 
-        Django writes the statement once: to do so for each of ten states took longer than to find the mails.
+        Django compiles the statement once: doing so for each of ten statuses took longer than the query itself.
         """
-        state = Placeholder(0)
-        each = rows.filter(status=Value(state)).order_by("-id" if descending else "id").select_related(None)
-        sql, given = each.values("id")[:count].query.sql_with_params()
-        parts = [f"SELECT id FROM ({sql}) AS state{number}" for number in range(len(self.states))]  # noqa: S608
-        values = [one if value is state else value for one in self.states for value in given]
+        status = Placeholder(0)
+        one_status = rows.filter(status=Value(status)).order_by("-id" if descending else "id").select_related(None)
+        sql, params = one_status.values("id")[:limit].query.sql_with_params()
+        parts = [f"SELECT id FROM ({sql}) AS status{number}" for number in range(len(self.statuses))]  # noqa: S608
+        values = [each if param is status else param for each in self.statuses for param in params]
         with connection.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(parts), values)
             ids = sorted((pk for (pk,) in cursor.fetchall()), reverse=descending)
-        return ids[:count]
+        return ids[:limit]
 
-    def _few(self) -> list[int] | None:
-        """Return all candidates of the shortest way if there is a short one."""
-        if self.states:
-            ids = self._ids_of_states(Message.objects.filter(NOT_SENT), MAX_CANDIDATES + 1, descending=True)
+    def _few_candidates(self) -> list[int] | None:
+        """Return the ids of all candidates if some condition leaves no more than `MAX_CANDIDATES`, else None."""
+        if self.statuses:
+            ids = self._ids_with_statuses(Message.objects.filter(NOT_SENT), MAX_CANDIDATES + 1, descending=True)
             if len(ids) <= MAX_CANDIDATES:
                 return ids
-        for way in self.ways:
-            # In order, which the indexes of ways have anyway: else PostgreSQL reads the table for what is common.
-            ids = list(Message.objects.filter(way).order_by("-id").values_list("id", flat=True)[: MAX_CANDIDATES + 1])
+        for condition in self.candidate_filters:
+            # Ordered as the indexes of these conditions are: unordered, PostgreSQL reads the table for a common value.
+            newest = Message.objects.filter(condition).order_by("-id").values_list("id", flat=True)
+            ids = list(newest[: MAX_CANDIDATES + 1])
             if len(ids) <= MAX_CANDIDATES:
                 return ids
         return None
@@ -128,19 +130,19 @@ _UNFILTERED: dict[Hashable, PreparedQuery[Message]] = {}
 
 
 def _first_rows(
-    rows: QuerySet[Message], before: int | None, after: int | None, count: int, *, descending: bool
+    rows: QuerySet[Message], before: int | None, after: int | None, limit: int, *, descending: bool
 ) -> list[Message]:
-    """Return the first `count` of `rows` between two ids; the statement of most pages, for all mails, is kept."""
+    """Return the first `limit` of `rows` between two ids. Pages without a filter, the most common, are prepared."""
 
-    def part(before: Any, after: Any) -> QuerySet[Message]:
-        return between_ids(rows, before, after).order_by("-id" if descending else "id")[:count]
+    def between(before: Any, after: Any) -> QuerySet[Message]:
+        return between_ids(rows, before, after).order_by("-id" if descending else "id")[:limit]
 
     if rows.query.where or rows.query.select_related:
-        return load_objects(part(before, after))
-    columns, left_out = rows.query.deferred_loading
-    kind = (frozenset(columns), left_out, before is None, after is None, count, descending)
-    if kind not in _UNFILTERED:
-        _UNFILTERED[kind] = PreparedQuery(
-            lambda *bounds: part(None if before is None else bounds[0], None if after is None else bounds[-1])
+        return load_objects(between(before, after))
+    columns, is_deferred = rows.query.deferred_loading
+    shape = (frozenset(columns), is_deferred, before is None, after is None, limit, descending)
+    if shape not in _UNFILTERED:
+        _UNFILTERED[shape] = PreparedQuery(
+            lambda *bounds: between(None if before is None else bounds[0], None if after is None else bounds[-1])
         )
-    return _UNFILTERED[kind].all(*(bound for bound in (before, after) if bound is not None))
+    return _UNFILTERED[shape].all(*(bound for bound in (before, after) if bound is not None))

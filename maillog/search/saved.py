@@ -1,4 +1,4 @@
-"""The searches that somebody keeps by name. Nobody sees those of others."""
+"""Saved searches. Each belongs to one person, and nobody else sees it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from maillog.models import SavedSearch
 from maillog.models.list_preference import MAX_NAME_LENGTH, MAX_QUERY_LENGTH, MAX_SEARCHES
 from maillog.search.filters import MessageFilter
-from maillog.sql.prepared import PreparedQuery
-
-SAVED: PreparedQuery[SavedSearch] = PreparedQuery(lambda user_id: SavedSearch.objects.filter(user_id=user_id))
 
 
 def searches_of(user_id: int) -> list[SavedSearch]:
-    """Return somebody's searches by name; there are never more than `MOST_SEARCHES`."""
-    return sorted(SAVED.all(user_id), key=lambda one: (one.name.casefold(), one.name))
+    """Return the searches of a person, at most `MAX_SEARCHES`, sorted by name without case."""
+    return sorted(SavedSearch.objects.filter(user_id=user_id), key=lambda one: (one.name.casefold(), one.name))
 
 
 class SearchNameForm(forms.Form):
-    """The name of a search, which its owner has once."""
+    """The name of a saved search, unique per person."""
 
     name = forms.CharField(label=_("Name"), max_length=MAX_NAME_LENGTH)
 
@@ -35,40 +32,40 @@ class SearchNameForm(forms.Form):
         self.initial.setdefault("name", search.name)
 
     def clean_name(self) -> str:
-        """Refuse signs that nobody sees, and a name that is taken."""
+        """Return the name with single spaces. Raises ValidationError for invisible characters or a name in use."""
         name = " ".join(str(self.cleaned_data["name"]).split())
         if not name.isprintable():
-            raise ValidationError(_("Use letters, digits and signs that can be seen."), code="control")
+            raise ValidationError(_("Use visible characters only."), code="control")
         if SavedSearch.objects.filter(user_id=self.search.user_id, name=name).exclude(pk=self.search.pk).exists():
-            raise ValidationError(_("You have a search of this name."), code="unique")
+            raise ValidationError(_("You already have a search with this name."), code="unique")
         return name
 
     def save(self) -> bool:
-        """Store the search; return False, with the reason at the name, if another window took it a moment ago."""
+        """Store the search. Returns False, with an error at the name, if the name was taken in the meantime."""
         self.search.name = self.cleaned_data["name"]
         try:
             with transaction.atomic():
                 self.search.save()
         except IntegrityError:
-            self.add_error("name", gettext("You have a search of this name."))
+            self.add_error("name", gettext("You already have a search with this name."))
             return False
         return True
 
 
 class SavedSearchForm(SearchNameForm):
-    """A new search: its name, and a query that can be understood."""
+    """A new saved search: its name and a valid query."""
 
     q = forms.CharField(
         label=_("Search"),
         max_length=MAX_QUERY_LENGTH,
-        error_messages={"required": _("Search for something first; an empty search lists everything.")},
+        error_messages={"required": _("Enter a search first. An empty one lists everything.")},
     )
 
     def clean_q(self) -> str:
-        """Refuse what the search box would refuse, in its words."""
+        """Return the query. Raises ValidationError with the errors that the search box would show."""
         text = str(self.cleaned_data["q"])
         if not text.isprintable():
-            raise ValidationError(_("Use letters, digits and signs that can be seen."), code="control")
+            raise ValidationError(_("Use visible characters only."), code="control")
         data = QueryDict(mutable=True)
         data["q"] = text
         errors = MessageFilter(data).form.errors.get("q")
@@ -77,16 +74,15 @@ class SavedSearchForm(SearchNameForm):
         return text
 
     def clean(self) -> dict[str, Any]:
-        """Refuse more than somebody can keep an eye on."""
+        """Raise ValidationError if the person has `MAX_SEARCHES` already."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if SavedSearch.objects.filter(user_id=self.search.user_id).count() >= MAX_SEARCHES:
             raise ValidationError(
-                _("You have %(count)s searches, and more are not kept. Delete one first.") % {"count": MAX_SEARCHES},
+                _("You can save up to %(count)s searches. Delete one first.") % {"count": MAX_SEARCHES},
                 code="many",
             )
         return data
 
     def save(self) -> bool:
-        """Store the search with its query."""
         self.search.query = self.cleaned_data["q"]
         return super().save()

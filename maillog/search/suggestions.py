@@ -1,4 +1,4 @@
-"""What the search box offers while somebody types: operators, states, and the names that mails have."""
+"""Completions for the search box: operators, statuses, and names that occur in the log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIME_EXAMPLES = ("2h", "24h", "7d", "30d")
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What the word at the caret may become, the whole text with it, and where the caret then stands."""
+    """A completion of the word at the caret, the whole text with it, and the new position of the caret."""
 
     word: str
     text: str
@@ -24,7 +24,7 @@ class Suggestion:
 
 
 def suggestions(text: str, at: int | None = None) -> list[Suggestion]:
-    """Return at most 12 completions of the word in `text` before the place `at` (None: its end); the rest is kept."""
+    """Return at most 12 completions of the word that ends at position `at` of `text` (None: at its end)."""
     if len(text) > MAX_LENGTH or "\0" in text:
         return []
     at = len(text) if at is None or not 0 <= at <= len(text) else at
@@ -32,7 +32,7 @@ def suggestions(text: str, at: int | None = None) -> list[Suggestion]:
     after = text[end:]
     found = []
     for word in _completions(text[start:at], anything=not text.strip()):
-        # An operator waits for its value, all else for the next word.
+        # After an operator comes its value, after anything else the next word.
         space = "" if word.endswith(":") or after[:1].isspace() else " "
         completed = f"{text[:start]}{word}{space}"
         if word != text[start:end]:
@@ -41,7 +41,7 @@ def suggestions(text: str, at: int | None = None) -> list[Suggestion]:
 
 
 def _completions(begun: str, *, anything: bool) -> list[str]:
-    """Return what `begun` may become; with `anything`, also if it is nothing yet."""
+    """Return the completions of `begun`; if it is empty, only with `anything`."""
     minus = "-" if begun.startswith("-") else ""
     operator, colon, value = begun.removeprefix("-").partition(":")
     operator = operator.lower()
@@ -57,17 +57,17 @@ def _completions(begun: str, *, anything: bool) -> list[str]:
 
 
 def _word_bounds(text: str, at: int) -> tuple[int, int]:
-    """Return where the word at the caret begins and ends; a quoted name is one word."""
+    """Return the bounds of the word at the caret; a quoted name is one word."""
     start, quoted = 0, False
-    for place, letter in enumerate(text[:at]):
+    for position, letter in enumerate(text[:at]):
         if letter in QUOTES:
             quoted = not quoted
         elif letter.isspace() and not quoted:
-            start = place + 1
+            start = position + 1
     rest = enumerate(text[at:], at)
     if not quoted:
-        return start, next((place for place, letter in rest if letter.isspace()), len(text))
-    return start, next((place + 1 for place, letter in rest if letter in QUOTES), at)
+        return start, next((position for position, letter in rest if letter.isspace()), len(text))
+    return start, next((position + 1 for position, letter in rest if letter in QUOTES), at)
 
 
 def _values(operator: str, begun: str) -> list[str]:
@@ -81,7 +81,7 @@ def _values(operator: str, begun: str) -> list[str]:
     if operator in (*NAMES, SENDER_OPERATOR):
         kind = Label.Kind.SENDER if operator == SENDER_OPERATOR else operator
         names: QuerySet[Label, str] = Label.objects.filter(kind=kind).order_by("text").values_list("text", flat=True)
-        # In Python, because SQLite does not know the case of letters beyond ASCII; there are few names but of senders.
+        # In Python, because SQLite ignores case in ASCII only. Names are few, except those of senders.
         return [name for name in names[:1000] if begun in name.lower()][:MAX_SUGGESTIONS]
     return []
 

@@ -33,7 +33,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
     content_type, lines = FORMATS[form]
     name = f"mails-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
     return StreamingHttpResponse(
-        (piece.encode() for piece in lines(filters.found)),
+        (piece.encode() for piece in lines(filters.result)),
         content_type=content_type,
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',

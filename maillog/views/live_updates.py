@@ -75,7 +75,7 @@ def live(request: SignedInRequest) -> HttpResponse:
     found = parse_request(query_only(shown["text"]), Message.objects.only(*fields(chosen)))
     new = []
     if came and found.filters.is_valid():
-        new = found.filters.found.page(PAGE_SIZE + 1, after=since)
+        new = found.filters.result.page(PAGE_SIZE + 1, after=since)
     if new and shown["calm"]:
         context = list_context(request, found, chosen) | {"swapped": True, "announced": new_messages_label(len(new))}
         response = render(request, "maillog/_replaced_list.html", context)

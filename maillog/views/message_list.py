@@ -95,7 +95,7 @@ def list_context(request: SignedInRequest, found: ListRequest, chosen: Layout) -
     page: Page[Message] = Page()
     if filters.is_valid():
         try:
-            page = page_of(filters.found, request.GET)
+            page = page_of(filters.result, request.GET)
         except ValueError:
             misplaced = True
     may_act = any(request.user.has_perm(permission) for permission in ACTION_PERMISSIONS)

@@ -98,7 +98,7 @@ def test_what_orders_change_is_found_as_it_is_then(admin):
     everything = asked("error:unknown")
 
     def found(words):
-        return [mail.pk for mail in MessageFilter(QueryDict(asked(words))).found.oldest(20)]
+        return [mail.pk for mail in MessageFilter(QueryDict(asked(words))).result.oldest(20)]
 
     assert found("error:unknown") == failed
     ordered("resend", admin, query=everything)

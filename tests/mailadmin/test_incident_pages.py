@@ -86,7 +86,7 @@ def test_the_log_lists_exactly_its_mails_whatever_became_of_them(admin_client):
 
 
 def test_an_incident_that_there_is_not_is_said(admin_client):
-    for query, said in [("incident:x", "not the number of an incident"), ("incident:9", "There is no incident 9")]:
+    for query, said in [("incident:x", "not an incident number"), ("incident:9", "There is no incident 9")]:
         assert said in page(admin_client, f"/log/?q={query}"), (query, said)
 
 

@@ -10,14 +10,14 @@ def search(query: str) -> SearchResult:
     """Return what `query` in the search box finds."""
     filters = MessageFilter(_typed(query))
     assert filters.is_valid(), filters.form.errors
-    return filters.found
+    return filters.result
 
 
 def subjects(query: str) -> list[str]:
     """Return the subjects of what `query` finds, newest first; the same by every way there is."""
     found = [mail.subject for mail in search(query).page(1000)]
     assert found == [mail.subject for mail in search(query).oldest(1000)][::-1]
-    assert found == [mail.subject for mail in search(query).everything().order_by("-id")]
+    assert found == [mail.subject for mail in search(query).queryset().order_by("-id")]
     return found
 
 

@@ -24,7 +24,7 @@ BIG = 20_000
 
 
 def index_now() -> dict[int, tuple[str, ...]]:
-    columns = "id, words::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(writing.COLUMNS)}"
+    columns = "id, tokens::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(writing.COLUMNS)}"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns} FROM {writing.TABLE}")
         return {row[0]: row[1:] for row in cursor.fetchall()}
@@ -73,7 +73,7 @@ def big(transactional_db):
     fill(BIG, now=timezone.now(), bodies=False)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT gin_clean_pending_list('maillog_index_words')")
+            cursor.execute("SELECT gin_clean_pending_list('maillog_index_tokens')")
     ids = list(Message.objects.order_by("-id").values_list("id", flat=True))
     some = Message.objects.get(id=ids[BIG // 2])
     order = Message.objects.filter(subject__startswith="Order", id__gt=some.pk).order_by("id")[0]
@@ -116,7 +116,7 @@ def scanning(asked: dict[str, str]) -> dict[str, list[tuple[str, list[str]]]]:
         with CaptureQueriesContext(connection) as captured:
             filters = MessageFilter(data)
             assert filters.is_valid(), (name, filters.form.errors)
-            page_of(filters.found, data)
+            page_of(filters.result, data)
         if found := scans(captured.captured_queries):
             wrong[name] = found
     return wrong

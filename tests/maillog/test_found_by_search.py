@@ -30,7 +30,7 @@ def no_pauses(monkeypatch):
 
 def found(query: str) -> list[int]:
     """Return what the search finds newest first, the same by every way there is."""
-    mails = MessageFilter(QueryDict(urlencode({"q": query}))).found
+    mails = MessageFilter(QueryDict(urlencode({"q": query}))).result
     numbers = [mail.pk for mail in mails.page(1000)]
     assert [mail.pk for mail in mails.oldest(1000)] == numbers[::-1]
     assert [pk for batch in mails.batches(2) for pk in batch] == numbers

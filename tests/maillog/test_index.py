@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def index_now() -> dict[int, tuple[str, ...]]:
-    columns = "id, words::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(writing.COLUMNS)}"
+    columns = "id, tokens::text" if connection.vendor == "postgresql" else f"rowid, {', '.join(writing.COLUMNS)}"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns} FROM {writing.TABLE}")
         return {row[0]: row[1:] for row in cursor.fetchall()}

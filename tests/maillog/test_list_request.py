@@ -43,8 +43,8 @@ def test_an_old_link_leads_to_its_text(admin_client, mails):
 def test_an_old_link_finds_what_it_found(mails):
     for old in ["status=failed", "template=mail/other", "driver=log", "connection=Relay+B&q=b"]:
         with case(old):
-            before = [mail.pk for mail in MessageFilter(QueryDict(old)).found.page(9)]
-            found = parse_request(QueryDict(old), Message.objects.all()).filters.found
+            before = [mail.pk for mail in MessageFilter(QueryDict(old)).result.page(9)]
+            found = parse_request(QueryDict(old), Message.objects.all()).filters.result
             assert [mail.pk for mail in found.page(9)] == before != []
 
 
@@ -52,7 +52,7 @@ def test_a_range_of_days_ends_with_its_last_day(mails):
     first, second = Message.objects.order_by("id")
     for mail, hour, day in ((first, 23, 9), (second, 0, 10)):
         Message.objects.filter(pk=mail.pk).update(created_at=datetime(2026, 3, day, hour, 0, 0, tzinfo=UTC))
-    found = parse_request(QueryDict("date_from=2026-03-09&date_to=2026-03-09"), Message.objects.all()).filters.found
+    found = parse_request(QueryDict("date_from=2026-03-09&date_to=2026-03-09"), Message.objects.all()).filters.result
     assert [mail.pk for mail in found.page(9)] == [first.pk]
 
 
@@ -71,7 +71,7 @@ def test_a_changed_field_is_written_and_an_unchanged_one_leaves_the_text_alone(m
 
 def test_a_name_that_no_mail_has_can_be_typed_beside_the_choices(admin_client, mails):
     page = admin_client.get(LIST, {"q": "driver:pigeon"}).content.decode()
-    assert "No mail has the driver “pigeon”" in page
+    assert "No message has the driver “pigeon”" in page
     assert "<option selected>pigeon</option>" in page
     assert text_of("shown_query=driver:pigeon&q=driver:pigeon+x&driver=pigeon") == "driver:pigeon x"
 
@@ -81,7 +81,7 @@ def test_a_name_with_quotation_marks_is_found_again(admin_client, mails):
     text = text_of("connection=The+%22new%22+one")
     assert text == "connection:\"The 'new' one\""
     assert (
-        len(parse_request(QueryDict("connection=The+%22new%22+one"), Message.objects.all()).filters.found.page(9)) == 1
+        len(parse_request(QueryDict("connection=The+%22new%22+one"), Message.objects.all()).filters.result.page(9)) == 1
     )
     assert "<option selected>The &quot;new&quot; one</option>" in admin_client.get(LIST, {"q": text}).content.decode()
 

@@ -124,7 +124,7 @@ def test_a_name_that_no_mail_has_is_said_with_the_nearest():
     finished("sent", template="account/welcome")
     assert "Did you mean template:account/welcome?" in problem("x template:welcome")
     assert 'Did you mean -connection:"Relay A"?' in problem("-connection:relayA")
-    assert "No mail has the driver “pigeon” (character 1)." in problem("driver:pigeon")
+    assert "No message has the driver “pigeon” (character 1)." in problem("driver:pigeon")
 
 
 def test_days_begin_in_the_time_zone_in_force():

@@ -40,12 +40,12 @@ def test_a_search_is_saved_under_its_name_and_leads_to_what_it_finds(admin, admi
 
 def test_what_cannot_be_kept_is_said_at_its_field(admin_client):
     for name, q, words in [
-        ("x", "statsu:failed", "There is no “statsu:” to search by"),
-        ("x", "driver:pigeon", "No mail has the driver “pigeon”"),
-        ("x", "", "Search for something first"),
+        ("x", "statsu:failed", "“statsu:” is not an operator"),
+        ("x", "driver:pigeon", "No message has the driver “pigeon”"),
+        ("x", "", "Enter a search first"),
         ("", "a", "This field is required"),
         ("x" * (MAX_NAME_LENGTH + 1), "a", "at most 60 characters"),
-        ("a\x07b", "a", "signs that can be seen"),
+        ("a\x07b", "a", "visible characters"),
         ("x", "a" * (MAX_QUERY_LENGTH + 1), "at most 500 characters"),
     ]:
         with case(name, q):
@@ -65,7 +65,7 @@ def test_nobody_keeps_more_than_fifty(admin, admin_client):
     SavedSearch.objects.bulk_create(SavedSearch(user=admin, name=f"{n}", query="a") for n in range(MAX_SEARCHES))
     response = saved(admin_client)
     assert response.status_code == 422
-    assert "You have 50 searches" in response.content.decode()
+    assert "You can save up to 50 searches" in response.content.decode()
     page = admin_client.get("/log/").content.decode()
     assert "All your 50 searches" in page
     assert page.count("lucide-bookmark") <= 14
@@ -77,7 +77,7 @@ def test_a_search_is_renamed_and_deleted(admin_client):
     one = SavedSearch.objects.get(name="Failed")
     assert admin_client.post(f"{SEARCHES}{one.pk}/", {"name": "Other"}).status_code == 422
     assert (
-        "You have a search of this name"
+        "You already have a search with this name"
         in admin_client.post(f"{SEARCHES}{one.pk}/", {"name": "Other"}).content.decode()
     )
     assert admin_client.post(f"{SEARCHES}{one.pk}/", {"name": "Failed"}).status_code == 302

@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 def subjects(query: str) -> list[str]:
     filters = MessageFilter(QueryDict(query))
     assert filters.is_valid(), filters.form.errors
-    found = [mail.subject for mail in filters.found.oldest(1000)]
-    assert found == [mail.subject for mail in filters.found.page(1000)][::-1]
-    assert found == [mail.subject for mail in filters.found.everything().order_by("id")]
+    found = [mail.subject for mail in filters.result.oldest(1000)]
+    assert found == [mail.subject for mail in filters.result.page(1000)][::-1]
+    assert found == [mail.subject for mail in filters.result.queryset().order_by("id")]
     return found
 
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_used_is_said_at_its_field():
 
 def page(query: str = ""):
     params = QueryDict(query)
-    return page_of(MessageFilter(params).found, params)
+    return page_of(MessageFilter(params).result, params)
 
 
 def test_pages_lead_to_the_end_and_back_without_loss():
@@ -154,7 +154,7 @@ def test_a_place_behind_everything_is_empty_and_leads_back():
 
 def test_a_place_that_is_no_id_is_refused():
     for query in ["before=abc", "before=99999999999999999999", "after=-1", "before=1.5", "after=%00"]:
-        with case(query), pytest.raises(ValueError, match="number of a mail"):
+        with case(query), pytest.raises(ValueError, match="number of a message"):
             page(query)
 
 

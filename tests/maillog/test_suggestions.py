@@ -65,7 +65,7 @@ def test_the_box_says_what_is_wrong_and_leads_to_what_was_meant(admin_client):
     queued()
     page = admin_client.get("/log/", {"q": " statsu:failed"}).content.decode()
     problem = page.partition('id="q-problem"')[2].partition("</p>")[0]
-    assert "There is no “statsu:”" in problem
+    assert "“statsu:” is not an operator" in problem
     assert 'href="/log/?q=status%3Afailed"' in problem
     swapped = admin_client.get("/log/", {"q": "after:never"}, headers={"HX-Request": "true"}).content.decode()
     assert 'id="q-problem" hx-swap-oob="true"' in swapped

@@ -71,7 +71,7 @@ class Command(BaseCommand):
         if not found.is_valid():
             problems = " ".join(str(problem) for problems in found.form.errors.values() for problem in problems)
             raise CommandError(problems, returncode=2)
-        return found.found
+        return found.result
 
     def print(self, mails: Sequence[Message], *, as_json: bool) -> None:
         """Print one line per message. The log stores no control characters, so none reach the terminal."""
