@@ -23,7 +23,7 @@ def run(count: int) -> None:
 
     from templates_app.models import Document
     from tests.factories import make_admin
-    from tests.templates_app.editing import path, typed
+    from tests.templates_app.editor.editing import path, typed
 
     admin = make_admin()
     client = Client(SERVER_NAME="127.0.0.1")

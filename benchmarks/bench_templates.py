@@ -110,7 +110,7 @@ def hostile_ones() -> None:
     """Every hostile template, two at a time, while other pages are asked for in the same process."""
     from templates_app.sandbox import client as workshop
     from tests.templates_app import hostile
-    from tests.templates_app.bundles import bundle_of
+    from tests.templates_app.transfer.bundles import bundle_of
 
     done = threading.Event()
     pages: list[float] = []
@@ -175,8 +175,8 @@ def resident_megabytes() -> float:
 
 def publishing(count: int) -> None:
     """How long after the commit of a publish another process renders the new version."""
-    from tests.templates_app.bundles import content_of
     from tests.templates_app.makers import publish_untried
+    from tests.templates_app.transfer.bundles import content_of
 
     publish_untried("bench/seen", content_of(text="0", subject="x"))
     with subprocess.Popen(

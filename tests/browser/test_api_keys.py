@@ -7,7 +7,7 @@ from mailadmin.models.api_key import ApiKey
 from maillog.models import Message
 from tests.browser.test_pages import LONG_NAME
 from tests.factories import make_user
-from tests.mailadmin.programs import Program, program
+from tests.mailadmin.http_api.programs import Program, program
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

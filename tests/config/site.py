@@ -263,7 +263,7 @@ PAGES = (
 )
 
 
-# What no session opens, but an API key only (tests/mailadmin/test_http_api_access.py).
+# What no session opens, but an API key only (tests/mailadmin/http_api/test_http_api_access.py).
 PROGRAMS = tuple(
     Page(f"api/v1/{route}", f"/api/v1/{path}")
     for route, path in (

@@ -6,7 +6,7 @@ Each is the HTML of ``test/mail``; `VALUES` are its values, `PARTS` what it can 
 from __future__ import annotations
 
 from templates_app.content.content import Content
-from tests.templates_app.bundles import content_of
+from tests.templates_app.transfer.bundles import content_of
 
 VALUES = {"name": "Ann", "things": ["a", "b"]}
 BIG = "{% set x = 'ab' * 1000 %}"

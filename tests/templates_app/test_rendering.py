@@ -21,8 +21,8 @@ from templates_app.part_usage import templates_using
 from templates_app.rendering import render
 from tests.cases import case
 from tests.config.starting import BASE_DIR
-from tests.templates_app.bundles import content_of
 from tests.templates_app.makers import publish_untried
+from tests.templates_app.transfer.bundles import content_of
 
 pytestmark = pytest.mark.django_db
 

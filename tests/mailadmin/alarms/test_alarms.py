@@ -18,7 +18,7 @@ from mailadmin.models import Alarm, AlarmRules
 from maillog.models import Incident, Message, Status
 from secrets_app import vault
 from tests.cases import case
-from tests.mailadmin.webhooks import Receiver
+from tests.mailadmin.alarms.webhooks import Receiver
 from tests.maillog.makers import make_incident
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from secrets_app.models import Secret, SecretEvent
 from tests.cases import case, rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
-from tests.mailadmin.smtp_sending import PASSWORD, assert_no_password
+from tests.mailadmin.drivers.smtp.smtp_sending import PASSWORD, assert_no_password
 from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, FaultyServer, premature, reply, stray
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from maillog.models import Message
 from templates_app.library import publishing
 from tests.conftest import signed_in
 from tests.factories import make_user
-from tests.templates_app.editing import path, typed, values
+from tests.templates_app.editor.editing import path, typed, values
 from tests.templates_app.makers import make_template
 
 pytestmark = pytest.mark.django_db

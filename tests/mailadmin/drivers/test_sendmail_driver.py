@@ -21,7 +21,7 @@ from mailadmin.drivers.sendmail import SendmailDriver
 from mailadmin.errors import Stopped
 from maillog.models import Attempt, Message, Recipient
 from tests.cases import case
-from tests.mailadmin.test_other_drivers import ANN, BEN, envelope
+from tests.mailadmin.drivers.test_other_drivers import ANN, BEN, envelope
 from tests.processes import alive
 
 PROGRAM = f"""#!{sys.executable}

@@ -13,7 +13,7 @@ from maillog.models import Content, Message
 from templates_app.rendering import RenderedMail
 from tests.cases import case
 from tests.factories import make_admin, make_user
-from tests.mailadmin.programs import MAIL, fields, program
+from tests.mailadmin.http_api.programs import MAIL, fields, program
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from mailadmin.models.api_key import ApiKey, Scope
 from maillog.models import Message
 from tests.cases import case, rolled_back
 from tests.factories import make_admin, make_user
-from tests.mailadmin.programs import MAIL, fields, problem, program
+from tests.mailadmin.http_api.programs import MAIL, fields, problem, program
 from tests.maillog.makers import queued
 
 pytestmark = pytest.mark.django_db

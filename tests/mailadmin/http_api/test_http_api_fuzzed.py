@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from mailadmin.http_api.site import description
 from tests.factories import make_admin
-from tests.mailadmin.programs import program
+from tests.mailadmin.http_api.programs import program
 from tests.maillog.makers import finished, queued
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from maillog.queue.claiming import claim_by_id
 from maillog.queue.settling import settle
 from tests.cases import case
 from tests.factories import make_admin, make_user
-from tests.mailadmin.programs import fields, problem, program
+from tests.mailadmin.http_api.programs import fields, problem, program
 from tests.maillog.makers import LEASE, attempt, claimed, finished, queued, settlement
 
 pytestmark = pytest.mark.django_db

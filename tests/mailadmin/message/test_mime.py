@@ -17,7 +17,7 @@ from mailadmin.message.addresses import Address
 from mailadmin.message.headers import HeaderError
 from mailadmin.message.mail import Attachment
 from tests.cases import case
-from tests.mailadmin.built_mail import ANN, BOB, MESSAGE_ID, built, read, shape, text_of
+from tests.mailadmin.message.built_mail import ANN, BOB, MESSAGE_ID, built, read, shape, text_of
 
 PURE = settings(max_examples=150, deadline=None)
 CONTROLS = "\0\t\n\r\x0b\x1b\x7f\x85\u2028\u2029\ud800"

@@ -14,7 +14,7 @@ from mailadmin.errors import InvalidMail
 from mailadmin.message.encodings import encode_text, seven_bit
 from mailadmin.message.mail import Attachment
 from tests.cases import case
-from tests.mailadmin.built_mail import built, read, text_of
+from tests.mailadmin.message.built_mail import built, read, text_of
 
 PURE = settings(max_examples=150, deadline=None)
 

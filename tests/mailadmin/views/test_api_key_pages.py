@@ -11,7 +11,7 @@ from mailadmin.models.api_key import ApiKey
 from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
-from tests.mailadmin.programs import Program
+from tests.mailadmin.http_api.programs import Program
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from maillog.queue.claiming import claim_by_id, claim_due, recover_expired
 from maillog.queue.enqueueing import enqueue
 from maillog.queue.settling import settle
 from tests.maillog.makers import LEASE, claimed, finished, new_message, queued, settlement
-from tests.maillog.searching import search, subjects
+from tests.maillog.search.searching import search, subjects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 

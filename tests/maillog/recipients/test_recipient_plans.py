@@ -16,7 +16,7 @@ from maillog.queue.enqueueing import enqueue
 from maillog.recipients import duplicates, history
 from maillog.sql.batches import insert_rows
 from tests.maillog.makers import attempt, new_message, plan_for_an_empty_log
-from tests.maillog.test_plans import plans, scans
+from tests.maillog.search.test_plans import plans, scans
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 FEW = 20

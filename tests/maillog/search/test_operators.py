@@ -11,7 +11,7 @@ from django.utils import timezone
 from maillog.models import Message
 from tests.factories import make_user
 from tests.maillog.makers import finished, queued
-from tests.maillog.searching import problem, subjects
+from tests.maillog.search.searching import problem, subjects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 

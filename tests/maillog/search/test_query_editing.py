@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from maillog.models import Status
 from maillog.search.query import FIRST_YEAR, LAST_YEAR, NAMES, QUOTES, QueryError, Term, parse
 from maillog.search.query_editing import ShownFilters, read_filters, set_filters, set_operator, typed_terms
-from tests.maillog.test_query import TEXTS
+from tests.maillog.search.test_query import TEXTS
 
 NAMED = st.text(min_size=1, max_size=30).filter(lambda text: text.strip() and not set(text) & set(QUOTES))
 DAYS = st.dates(date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 30))

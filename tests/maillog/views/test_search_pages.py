@@ -9,7 +9,7 @@ from maillog.models import Label, Message
 from maillog.queue.enqueueing import enqueue
 from maillog.search import conditions
 from tests.maillog.makers import finished, new_message, plan_for_an_empty_log, queued, store_rows
-from tests.maillog.searching import search, subjects
+from tests.maillog.search.searching import search, subjects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 

@@ -12,7 +12,7 @@ from templates_app.models import Draft, Sample
 from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
-from tests.templates_app.editing import path, typed, values, variable_rows
+from tests.templates_app.editor.editing import path, typed, values, variable_rows
 from tests.templates_app.makers import HELLO, make_part, make_template, saying
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from templates_app.content.content import RESERVED, VARIABLE_NAME, ContentError
 from templates_app.engine.engine import Bundle, render_bundle
 from templates_app.engine.template_errors import TemplateError
 from tests.cases import case
-from tests.templates_app.bundles import bundle_of, content_of
+from tests.templates_app.transfer.bundles import bundle_of, content_of
 
 
 def html(source, values=None, **more):

@@ -15,7 +15,7 @@ from templates_app.files import archives
 from templates_app.files.archives import pack, unpack
 from templates_app.files.project_files import FilesError, ProjectFiles
 from tests.cases import case
-from tests.templates_app.project_strategies import UNHURRIED, projects
+from tests.templates_app.files.project_strategies import UNHURRIED, projects
 
 SHOP = ProjectFiles("shop", "Shop")
 PROJECT = b'{"name": "Shop"}'

@@ -21,7 +21,7 @@ from templates_app.files.folders import (
 from templates_app.files.project_files import files_of
 from templates_app.files.reading import parse_project
 from tests.cases import case
-from tests.templates_app.project_strategies import UNHURRIED, json_values, projects
+from tests.templates_app.files.project_strategies import UNHURRIED, json_values, projects
 
 WELCOME = DocumentFiles(
     kind="template",

@@ -9,7 +9,7 @@ from templates_app.content.content import Content, Texts, Variable
 from templates_app.lint.lint import lint_mail
 from templates_app.lint.mail_clients import LIMITATIONS
 from tests.cases import case
-from tests.templates_app.project_strategies import UNHURRIED
+from tests.templates_app.files.project_strategies import UNHURRIED
 
 FINE = '<p><a href="https://example.com/">Shop</a> <img src="https://example.com/a.png" alt="Logo"></p>'
 

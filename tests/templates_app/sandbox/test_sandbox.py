@@ -16,7 +16,7 @@ from templates_app.sandbox import client
 from templates_app.sandbox.client import render_all, render_one
 from tests.processes import alive
 from tests.templates_app import hostile
-from tests.templates_app.bundles import bundle_of, content_of
+from tests.templates_app.transfer.bundles import bundle_of, content_of
 
 HELLO = bundle_of("<p>Hello {{ name }}</p>", variables="name")
 ENDLESS = bundle_of(hostile.nested(3, 9_999))
@@ -209,7 +209,7 @@ def test_a_forked_web_process_has_a_workshop_of_its_own():
 
 def test_the_workshop_ends_with_the_web_process():
     script = (
-        "from tests.templates_app.test_workshop import server_process;"
+        "from tests.templates_app.sandbox.test_sandbox import server_process;"
         "print(server_process(), flush=True); import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test"}

@@ -19,7 +19,7 @@ from templates_app.transfer.import_writer import write_plan
 from templates_app.transfer.project_transfer import UnknownProjectsError, check_import, export_projects, import_projects
 from tests.cases import case
 from tests.factories import make_user
-from tests.templates_app.project_strategies import UNHURRIED, keys, projects
+from tests.templates_app.files.project_strategies import UNHURRIED, keys, projects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 

@@ -7,7 +7,7 @@ from mailadmin.drivers.smtp import pool
 from mailadmin.drivers.smtp.driver import SmtpDriver
 from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from tests import patience
-from tests.mailadmin.smtp_sending import envelope
+from tests.mailadmin.drivers.smtp.smtp_sending import envelope
 
 DRIVER = SmtpDriver()
 

@@ -14,17 +14,7 @@ from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, SignInRefused, TLSFailed
 from tests import patience
 from tests.cases import case
-from tests.mailadmin.smtp_sending import (
-    ANN,
-    BEN,
-    CY,
-    TIMEOUT,
-    envelope,
-    outcomes,
-    send,
-    send_one,
-    timed,
-)
+from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, TIMEOUT, envelope, outcomes, send, send_one, timed
 from tests.smtp_faults import DRIP, DROP, EOF, GARBAGE, HANG, HELD, FaultyServer, raw, reply, slow
 
 # ---------------------------------------------------------------- every fault at every phase

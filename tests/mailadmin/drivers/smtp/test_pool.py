@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from mailadmin.errors import ConnectFailed, ConversationBroken, SignInRefused
-from tests.mailadmin.pool_sending import DRIVER, mails, outcomes_of, run, server_of
-from tests.mailadmin.smtp_sending import PASSWORD
+from tests.mailadmin.drivers.smtp.pool_sending import DRIVER, mails, outcomes_of, run, server_of
+from tests.mailadmin.drivers.smtp.smtp_sending import PASSWORD
 from tests.patience import BEGIN
 from tests.smtp_faults import DROP, HANG, reply, slow, together
 

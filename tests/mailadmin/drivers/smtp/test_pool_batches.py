@@ -11,8 +11,8 @@ from mailadmin import errors
 from mailadmin.drivers import event_loop
 from mailadmin.drivers.smtp import pool
 from mailadmin.errors import SignInRefused
-from tests.mailadmin.pool_sending import DRIVER, mails, outcomes_of, run, server_of, until
-from tests.mailadmin.smtp_sending import ANN, envelope
+from tests.mailadmin.drivers.smtp.pool_sending import DRIVER, mails, outcomes_of, run, server_of, until
+from tests.mailadmin.drivers.smtp.smtp_sending import ANN, envelope
 from tests.smtp_faults import DROP, EOF, HANG, HELD, reply, slow, stray
 
 pytestmark = pytest.mark.usefixtures("client_clock")

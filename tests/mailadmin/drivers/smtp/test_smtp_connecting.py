@@ -6,7 +6,7 @@ import logging
 from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, SignInRefused, TLSFailed
 from tests.cases import case
-from tests.mailadmin.smtp_sending import (
+from tests.mailadmin.drivers.smtp.smtp_sending import (
     ANN,
     PASSWORD,
     assert_no_password,

@@ -8,16 +8,7 @@ from mailadmin.drivers.smtp.driver import SmtpDriver
 from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, DeliveryError
 from tests.cases import case
-from tests.mailadmin.smtp_sending import (
-    ANN,
-    BEN,
-    CY,
-    MESSAGE,
-    envelope,
-    outcomes,
-    send,
-    send_one,
-)
+from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, send_one
 from tests.smtp_faults import FaultyServer, reply
 
 # ---------------------------------------------------------------- what arrives

@@ -11,7 +11,7 @@ from mailadmin.drivers.smtp.protocol import Conversation
 from mailadmin.drivers.smtp.redactor import Redactor
 from mailadmin.errors import ConversationBroken, DeliveryError
 from tests.cases import case
-from tests.mailadmin.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, timed
+from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, timed
 from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, FaultyServer, premature, raw, reply, slow
 
 REPLIES = {"421": reply("421 4.3.2 Bye"), "451": reply("451 4.3.0 Later"), "550": reply("550 5.7.1 No")}

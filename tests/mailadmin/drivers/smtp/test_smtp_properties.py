@@ -11,7 +11,7 @@ from mailadmin.drivers.smtp import pool
 from mailadmin.drivers.smtp.driver import SmtpDriver
 from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from tests import patience
-from tests.mailadmin.smtp_sending import ANN, BEN, CY, TIMEOUT, envelope
+from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, TIMEOUT, envelope
 from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, FaultyServer, reply, slow, stray
 
 REFUSALS = [reply("421 4.3.2 Bye"), reply("451 4.3.0 Later"), reply("550 5.7.1 No"), reply("552 Too many")]

@@ -12,7 +12,16 @@ from mailadmin.drivers.transcript import FIRST_LINES, LAST_LINES
 from maillog.content import transcripts
 from maillog.models import Attempt, Message, Transcript
 from tests.cases import case
-from tests.mailadmin.smtp_sending import ANN, BEN, MESSAGE, PASSWORD, assert_no_password, envelope, send, send_one
+from tests.mailadmin.drivers.smtp.smtp_sending import (
+    ANN,
+    BEN,
+    MESSAGE,
+    PASSWORD,
+    assert_no_password,
+    envelope,
+    send,
+    send_one,
+)
 from tests.smtp_faults import DROP, GARBAGE, HANG, FaultyServer, reply
 
 REFUSED = reply("550 5.1.1 No such user")
