@@ -115,7 +115,7 @@ def test_a_mail_is_sent_again_as_a_new_one(shop):
 
 
 def test_what_cannot_be_sent_again_says_why(shop):
-    assert "has not ended" in problem(shop.post(f"/mails/{queued()}/resend"), 409)["detail"]
+    assert "is not finished yet" in problem(shop.post(f"/mails/{queued()}/resend"), 409)["detail"]
     sensitive = finished("sent", is_sensitive=True)
     assert problem(shop.post(f"/mails/{sensitive.pk}/resend"), 409)["detail"] == resending.SENSITIVE
 

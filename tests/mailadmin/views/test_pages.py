@@ -100,7 +100,7 @@ def test_the_second_editor_is_told_and_keeps_what_was_typed(admin_client):
     answer = admin_client.post(reverse("mailadmin:settings"), settings_form(from_name="Second"))
     assert answer.status_code == 422
     body = answer.content.decode()
-    assert "Somebody else saved" in body
+    assert "Someone else saved" in body
     assert 'value="Second"' in body
     assert effective.current().from_name.value == "First"
 
