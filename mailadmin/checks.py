@@ -15,13 +15,13 @@ from templates_app.library.builtin_checks import builtin_problems
 
 @register(Tags.compatibility)
 def email_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn where Django's own mails go past the outbox."""
+    """Warn if Django's own messages bypass the outbox."""
     name = f"{OutboxBackend.__module__}.{OutboxBackend.__qualname__}"
     if name == settings.EMAIL_BACKEND:
         return []
     return [
         Warning(
-            "Django's own mails do not pass through the mail log.",
+            "Messages sent by Django itself bypass the mail log.",
             hint=f'Set EMAIL_BACKEND = "{name}".',
             id="mailadmin.W001",
         )
@@ -30,20 +30,20 @@ def email_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register(Tags.compatibility)
 def unknown_variables(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of environment variables that look like a mistyped ``MAIL_*`` name."""
+    """Warn about environment variables that look like a mistyped ``MAIL_*`` name."""
     return [
-        Warning(f"{name} means nothing here.", hint=f"Did you mean {suggestion}?", id="mailadmin.W002")
+        Warning(f"{name} is not a known variable.", hint=f"Did you mean {suggestion}?", id="mailadmin.W002")
         for name, suggestion in getattr(settings, "UNKNOWN_MAIL_NAMES", ())
     ]
 
 
 @register(Tags.templates, deploy=True)
 def built_in_templates(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Say which built-in template does not render with its own samples; it takes a second, so only for `--deploy`."""
+    """Report built-in templates that do not render with their own samples; takes a second, so only with `--deploy`."""
     return [
         Error(
             f"A built-in template does not render: {problem}",
-            hint="Install the program's files again; an edited template in the database is not meant.",
+            hint="Reinstall the program's files. Edited templates in the database are not affected.",
             id="mailadmin.E001",
         )
         for problem in builtin_problems()

@@ -1,4 +1,4 @@
-"""What every page knows about mail."""
+"""The state of mail for every page: banners, open incidents, delivery."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +20,7 @@ MAX_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """A warning at the top of every page; `url` and `action` are empty for those who cannot mend it."""
+    """A warning at the top of every page; `url` and `action` are empty for those who cannot fix it."""
 
     text: str
     url: str = ""
@@ -29,7 +29,7 @@ class Banner:
 
 
 def mail(request: HttpRequest) -> dict[str, object]:
-    """Give signed-in people `mail_banners`, `mail_incidents`, `mail_pulse`: free until a page shows them."""
+    """Give signed-in users `mail_banners`, `mail_incidents` and `mail_delivery`, queried only if a page uses them."""
     if not signed_in(request):
         return {}
     now = cache(delivery_status)
@@ -39,31 +39,30 @@ def mail(request: HttpRequest) -> dict[str, object]:
 
     return {
         "mail_incidents": SimpleLazyObject(lambda: open_incidents_for(request)),
-        "mail_pulse": SimpleLazyObject(now),
+        "mail_delivery": SimpleLazyObject(now),
         "mail_banners": SimpleLazyObject(found),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class OpenIncidents:
-    """What is in trouble now: `shown` are the newest of them, `count` of how many (0: none, or not for this person)."""
+    """The open incidents: the newest are `shown`, `count` is their number (0: none, or no permission)."""
 
     shown: list[Row]
     count: int = 0
 
     @property
     def more(self) -> bool:
-        """Whether there are more than are shown."""
         return self.count > len(self.shown)
 
     @property
     def what(self) -> str:
-        """Return what the number in the menu counts."""
+        """The tooltip of the number in the menu."""
         return ngettext("%d is open", "%d are open", self.count) % self.count
 
 
 def open_incidents_for(request: HttpRequest) -> OpenIncidents:
-    """Return the open incidents for whoever may see the log: one short query."""
+    """Return the open incidents for users who may see the log: one short query."""
     if not request.user.has_perm("maillog.view_log"):
         return OpenIncidents([])
     found = open_incidents()
@@ -71,19 +70,21 @@ def open_incidents_for(request: HttpRequest) -> OpenIncidents:
 
 
 def signed_in(request: HttpRequest) -> bool:
-    """Return whether somebody is signed in; requests that failed early have no user."""
+    """Return whether a user is signed in; requests that failed early have none."""
     user = getattr(request, "user", None)
     return bool(user and user.is_authenticated)
 
 
 def banners(request: HttpRequest, now: DeliveryStatus, problem: Problem | None) -> list[Banner]:
-    """Return what the person of this request is warned of: what is not configured, and the worst about the queue."""
+    """Return the banners for this request: missing configuration, and the worst problem of the queue."""
     unset = configuration_banner(request, problem)
     found = [unset] if unset else []
     if now.no_worker and now.has_due:
-        found.append(queue_banner(request, f"{gettext('Mails wait and nobody sends them.')} {now.no_worker_text}"))
+        found.append(
+            queue_banner(request, f"{gettext('Email is queued, but no worker is running.')} {now.no_worker_text}")
+        )
     elif now.is_late:
-        late = gettext("Mails are late: the oldest has been due for %s.") % age(now.waiting.due_seconds or 0)
+        late = gettext("Email is late: the oldest message has been due for %s.") % age(now.waiting.due_seconds or 0)
         found.append(queue_banner(request, late))
     elif now.waiting.held_for is not None and not unset:
         found.append(queue_banner(request, held_text(request, now.waiting.held_for), tone="warn"))
@@ -91,7 +92,7 @@ def banners(request: HttpRequest, now: DeliveryStatus, problem: Problem | None) 
 
 
 def configuration_banner(request: HttpRequest, problem: Problem | None) -> Banner | None:
-    """Return the banner that says what is missing before mails can leave, or None."""
+    """Return the banner about missing configuration, or None."""
     if problem is None:
         return None
     permission = {"secrets_app:list": "secrets_app.use_secrets"}.get(problem.url_name, "mailadmin.configure_mail")
@@ -101,15 +102,15 @@ def configuration_banner(request: HttpRequest, problem: Problem | None) -> Banne
 
 
 def queue_banner(request: HttpRequest, text: str, *, tone: str = "bad") -> Banner:
-    """Return a banner that leads to the queue whoever may see it and does not see it now."""
+    """Return a banner that links to the queue page, except on that page and for users who may not see it."""
     url = reverse("mailadmin:queue")
     if request.path == url or not request.user.has_perm("maillog.view_log"):
         return Banner(text, tone=tone)
-    return Banner(text, url, gettext("See the queue"), tone=tone)
+    return Banner(text, url, gettext("Open the queue"), tone=tone)
 
 
 def held_text(request: HttpRequest, reason: str) -> str:
-    """Return what held mails wait for; the server's words only to those who may see the log."""
+    """Return why messages are held; the server's reply only for users who may see the log."""
     if not reason or not request.user.has_perm("maillog.view_log"):
-        return gettext("Mails are held: they wait for a connection.")
-    return gettext("Mails are held: %s") % reason
+        return gettext("Messages are held until their connection is open.")
+    return gettext("Messages are held: %s") % reason

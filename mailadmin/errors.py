@@ -1,18 +1,18 @@
 """The exceptions of the mail boundary.
 
-A wrong set-up and a refused mail are separate families, so that nobody swallows the one while handling the other.
+Configuration errors and delivery errors are separate families, so that handling one does not hide the other.
 
 MailadminError
-├── InvalidMail             what the caller gave cannot become a mail; names the field (also a ValueError)
-├── ConfigurationError      the configuration forbids sending; a person has to change it
-└── DeliveryError           a server, or the way to it, did not take the mail
-    ├── ConnectFailed       no connection: the name does not resolve, nobody listens, the network is down
-    ├── TLSFailed           the encrypted channel could not be made or trusted
+├── InvalidMail             the input cannot become a message; names the field (also a ValueError)
+├── ConfigurationError      the configuration prevents sending; a person has to change it
+└── DeliveryError           the server, or the connection to it, did not accept the message
+    ├── ConnectFailed       no connection: the name does not resolve, nothing listens, the network is down
+    ├── TLSFailed           the TLS handshake failed or the certificate is not trusted
     ├── SignInRefused       the server refuses the user name or password
-    ├── ConversationBroken  timeout, lost connection or an unreadable reply during the conversation
+    ├── ConversationBroken  timeout, lost connection or an unreadable reply during the session
     └── Stopped             sending was stopped before the message was started
 
-A DeliveryError of the base class itself is a plain refusal that the server put into words (a code and a reply).
+A plain DeliveryError is a refusal by the server, with a code and a reply.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Phase(StrEnum):
-    """How far a delivery had got, in the order of an SMTP conversation (RFC 5321 3)."""
+    """How far a delivery got, in the order of an SMTP session (RFC 5321 3)."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
@@ -36,18 +36,18 @@ class Phase(StrEnum):
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"
-    CONTENT = "content"  # after the final dot: the server may have taken the mail although its answer is missing
+    CONTENT = "content"  # after the final dot: the server may have accepted the message although its reply is missing
     QUIT = "quit"
 
 
 class MailadminError(Exception):
-    """Everything that this app raises on purpose."""
+    """Base class of the errors that this app raises on purpose."""
 
 
 class InvalidMail(MailadminError, ValueError):
     """Bad input to `send`: nothing was stored. `field` is the name in `Mail`, `reason` a short plain sentence.
 
-    `position` is which of several mails it was, from 0; None where there was one, or where none can be named.
+    `position` is the index of the message among several, from 0; None if there was one, or it is not known.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -61,16 +61,15 @@ class InvalidMail(MailadminError, ValueError):
 
 
 class ConfigurationError(MailadminError):
-    """Something in the configuration forbids sending; trying again does not help, changing it does."""
+    """The configuration prevents sending; retrying does not help, changing it does."""
 
 
 class DeliveryError(MailadminError):
-    """A mail was not taken.
+    """A message was not accepted.
 
-    `permanent`: trying again is useless (5xx). `phase`: how far it had got. `code`, `enhanced_code`, `reply`: the
-    server's own words where there were any (RFC 5321 4.2, RFC 3463). `uncertain`: the final dot was sent but the
-    answer is missing, so the mail may have been delivered. `transcript`: what was said until then, where no connection
-    came about.
+    `permanent`: retrying is useless (5xx). `phase`: how far it got. `code`, `enhanced_code`, `reply`: the server's
+    reply, if there was one (RFC 5321 4.2, RFC 3463). `uncertain`: the final dot was sent but the reply is missing, so
+    the message may have been delivered. `transcript`: the session up to then, where no connection was established.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class DeliveryError(MailadminError):
         self.transcript: Transcript | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle keeps every attribute (errors cross process borders in the queue and in parallel test runs)."""
+        """Keep every attribute when pickled (errors cross process boundaries in parallel test runs)."""
         return (_rebuild, (type(self), self.message, self.__dict__.copy()))
 
     def __str__(self) -> str:
@@ -113,11 +112,11 @@ class ConnectFailed(DeliveryError):
 
 
 class TLSFailed(DeliveryError):
-    """The encrypted channel could not be made, or the certificate not trusted."""
+    """The TLS handshake failed, or the certificate is not trusted."""
 
 
 class SignInRefused(DeliveryError):
-    """The server refuses the user name or the password."""
+    """The server refuses the user name or password."""
 
 
 class ConversationBroken(DeliveryError):

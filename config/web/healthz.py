@@ -23,7 +23,7 @@ State = ConnectionState.State
 class Delivery:
     """The state of delivery according to the database: three short queries."""
 
-    pulse: DeliveryStatus
+    status: DeliveryStatus
     closed: dict[str, int]  # connections in trouble by state
 
 
@@ -43,7 +43,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     queue, jobs = _ask("queue", settings.HUEY.pending_count)
     problems = [name for name, answers in (("database", database), ("queue", queue)) if not answers]
     if delivery:
-        problems += delivery_problems(delivery.pulse)
+        problems += delivery_problems(delivery.status)
     return JsonResponse(
         {
             "status": "trouble" if problems else "ok",
@@ -75,7 +75,7 @@ def figures(delivery: Delivery | None) -> dict[str, Any]:
     """Return the numbers for the monitor; null if the database did not respond."""
     if delivery is None:
         return {"workers": None, "oldest_due_seconds": None, "oldest_waiting_seconds": None, "connections": None}
-    workers, waiting = delivery.pulse.workers, delivery.pulse.waiting
+    workers, waiting = delivery.status.workers, delivery.status.waiting
     return {
         "workers": {"alive": workers.alive, "seen_seconds_ago": _whole(workers.seen_seconds_ago)},
         "oldest_due_seconds": _whole(waiting.due_seconds),

@@ -31,33 +31,29 @@ class SettingsForm(forms.Form):
     from_address = AddressField(
         label=_("From address"),
         required=False,
-        help_text=_(
-            "Who mails come from, unless the sender says otherwise. The server must be allowed to send for it."
-        ),
+        help_text=_("The sender of messages that set no other. Your server must be allowed to send for this address."),
     )
     reply_to = AddressField(
-        label=_("Reply-to address"), required=False, help_text=_("Where answers go, if not to the From address.")
+        label=_("Reply-to address"), required=False, help_text=_("Where replies go, if not to the From address.")
     )
     primary_connection = forms.ChoiceField(
         label=_("Primary connection"),
         required=False,
-        help_text=_(
-            "Used by every mail that does not ask for another. Only what is available to the system is offered."
-        ),
+        help_text=_("Used by every message that does not ask for another. Only connections for the system are listed."),
     )
     backup_connections = forms.MultipleChoiceField(
         label=_("Backup connections"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Tried in this order when the chosen connection is paused or cannot be reached."),
+        help_text=_("Tried in this order when the chosen connection is paused or unreachable."),
     )
     ask_before_resend = HeaderTextField(
-        label=_("Never repeat by itself"),
+        label=_("Ask before resending"),
         required=False,
         max_length=1000,
         help_text=_(
-            "Keys of templates, separated by spaces. When a server's last answer is lost, a mail may have arrived; it "
-            "is sent again with the same Message-ID. Mails from these templates wait for somebody to decide."
+            "Template keys, separated by spaces. If the server's final reply is lost, a message may have arrived; it "
+            "is sent again with the same Message-ID. Messages from these templates wait for a decision instead."
         ),
     )
     revision = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=1, max_value=2**62)

@@ -55,7 +55,7 @@ def connection_problem(current: Configuration, connection: Connection | None) ->
         )
     if vault.unreadable(connection):
         return Problem(
-            gettext("Email is held: the password of the connection “%s” cannot be read.") % connection.name,
+            gettext("Messages are held: the password of the connection “%s” cannot be read.") % connection.name,
             "secrets_app:list",
             gettext("Open the secret"),
         )

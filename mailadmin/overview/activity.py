@@ -1,4 +1,4 @@
-"""What the overview tells of the last 24 hours or 30 days: the chart, the same as a table, and what is behind it."""
+"""The overview of the last 24 hours or 30 days: the chart, the same as a table, and a breakdown."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape  # Django's asks of each text whether it is a lazy one
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 from django.utils import formats, timezone
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -35,7 +33,7 @@ HOURS, DAYS = "24h", "30d"
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """What the page can show."""
+    """A time range of the page."""
 
     key: str
     title: StrOrPromise
@@ -45,22 +43,30 @@ class TimeRange:
 
 
 RANGES = {
-    HOURS: TimeRange(HOURS, _("24 hours"), _("Mails per hour, the last 24 hours"), 6, queries.last_hours),
-    DAYS: TimeRange(DAYS, _("30 days"), _("Mails per day, the last 30 days"), 6, queries.last_days),
+    HOURS: TimeRange(HOURS, _("24 hours"), _("Messages per hour, last 24 hours"), 6, queries.last_hours),
+    DAYS: TimeRange(DAYS, _("30 days"), _("Messages per day, last 30 days"), 6, queries.last_days),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodRow:
-    """One hour or day, as HTML: where a pointer finds it in the chart, and its line in the table."""
+class Count(NamedTuple):
+    """A number as text, and where the log lists the messages ("": there are none)."""
 
-    hits: SafeString
-    row: SafeString
+    text: str
+    url: str = ""
+
+
+class Period(NamedTuple):
+    """One hour or day: its row in the table, and its areas of the chart with the URLs they link to."""
+
+    label: str
+    tooltip: str
+    areas: tuple[tuple[Rect, str], ...]
+    counts: tuple[Count, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One line of the lists behind the chart: what it is, how many, a remark, and where to see the mails."""
+    """One line of the breakdown: title, number of messages, a remark, and where the log lists them."""
 
     title: str
     detail: str
@@ -71,14 +77,14 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """All of it."""
+    """Everything that the section shows."""
 
     key: str
-    last_day: Counter[str]  # how many mails ended how in 24 hours, whatever the range
+    last_day: Counter[str]  # messages by final status in 24 hours, whatever the range
     title: str
     summary: str
     drawing: Drawing
-    lines: list[PeriodRow]
+    periods: list[Period]
     labels: list[str]
     sent: int
     failed: int
@@ -91,17 +97,15 @@ class Activity:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no bar."""
         return not (self.sent or self.failed or self.other or self.most_waiting)
 
     @property
-    def newest_first(self) -> list[PeriodRow]:
-        """The lines of the table."""
-        return self.lines[::-1]
+    def newest_first(self) -> list[Period]:
+        return self.periods[::-1]
 
 
 def activity(key: str, *, now: datetime) -> Activity:
-    """Return what became of mails in the range of this key: two queries, one more for names not met before."""
+    """Return the activity of a range: two queries, and one more for names that are not cached."""
     chosen = RANGES[key]
     bounds = chosen.bounds(now)
     slots, last_day = queries.time_slots(bounds, now)
@@ -119,7 +123,7 @@ def activity(key: str, *, now: datetime) -> Activity:
         title=str(chosen.per),
         summary=_summary(slots, key),
         drawing=drawn,
-        lines=[_line(slot, place, key, log) for slot, place in zip(slots, drawn.places, strict=True)],
+        periods=[_period(slot, column, key, log) for slot, column in zip(slots, drawn.columns, strict=True)],
         labels=[_label(slot.start, key) for slot in slots[:: chosen.tick_every]],
         sent=sum(one.sent for one in slots),
         failed=sum(one.failed for one in slots),
@@ -133,72 +137,56 @@ def activity(key: str, *, now: datetime) -> Activity:
 
 
 def search_url(query: str) -> str:
-    """Return the address of the log with this search."""
+    """Return the URL of the log with this search."""
     return f"{reverse('maillog:list')}?{urlencode({'q': query})}"
 
 
 def time_term(moment: datetime) -> str:
-    """Return `moment` as the search box takes it: as short as it can be said in the time zone in force."""
+    """Return `moment` in the search syntax, as short as possible in the active time zone."""
     local = timezone.localtime(moment)
     plain = local.replace(tzinfo=None, fold=0)
-    if timezone.make_aware(plain).astimezone(UTC) != moment:  # the second of two hours that have the same name
+    if timezone.make_aware(plain).astimezone(UTC) != moment:  # the second of two hours with the same local time
         return f"{moment:%Y-%m-%dT%H:%M}Z"
     return f"{plain:%Y-%m-%d}" if (plain.hour, plain.minute) == (0, 0) else f"{plain:%Y-%m-%dT%H:%M}"
 
 
 def _search_span(start: datetime, end: datetime) -> str:
-    """Return the time as a search. What has not ended yet needs no end: the search would only look busier."""
+    """Return the time span in the search syntax. The current period needs no end."""
     until = f" before:{time_term(end)}" if end <= timezone.now() else ""
     return f"after:{time_term(start)}{until}"
 
 
-def _line(slot: TimeSlot, place: Column, key: str, log: str) -> PeriodRow:
-    """Return the line of one hour or day; `log` is the address of the log, looked up once for all.
+def _period(slot: TimeSlot, column: Column, key: str, log: str) -> Period:
+    """Return one hour or day; `log` is the URL of the log, looked up once for all.
 
-    Nothing is linked where there is nothing to find.
+    Counts of 0 have no link.
     """
     span = quote_plus(_search_span(slot.start, slot.end)) if slot.ended else ""
-    sent, failed, other = (str(intcomma(count)) for count in (slot.sent, slot.failed, slot.other))
 
-    def url(count: int, statuses: str) -> str:
-        return f"{log}?q=status%3A{quote_plus(statuses)}+{span}" if count > 0 else ""
+    def count(number: int, statuses: str) -> Count:
+        url = f"{log}?q=status%3A{quote_plus(statuses)}+{span}" if number > 0 else ""
+        return Count(str(intcomma(number)), url)
 
+    sent, failed, other = count(slot.sent, Status.SENT), count(slot.failed, Status.FAILED), count(slot.other, OTHER)
     label = _label(slot.start, key, whole=True)
     waiting = "-" if slot.waiting is None else _capped(slot.waiting)
-    parts = [gettext("%s sent") % sent, gettext("%s failed") % failed]
+    parts = [gettext("%s sent") % sent.text, gettext("%s failed") % failed.text]
     if slot.other:
-        parts.append(gettext("%s ended otherwise") % other)
+        parts.append(gettext("%s ended otherwise") % other.text)
     if slot.waiting is not None:
         parts.append(gettext("at most %s waiting") % waiting)
-    to_sent, to_failed, to_other = url(slot.sent, Status.SENT), url(slot.failed, Status.FAILED), url(slot.other, OTHER)
-    tooltip, apart = escape(f"{label}: {', '.join(parts)}"), ' tabindex="-1"'
-    above = _link(to_sent or to_other, _hit_area(place.above), apart)
-    hits = f"<g><title>{tooltip}</title>{above}{_link(to_failed, _hit_area(place.below), apart)}</g>"
-    cells = (
-        _link(to_sent, escape(sent)),
-        _link(to_failed, escape(failed)),
-        _link(to_other, escape(other)),
-        escape(waiting),
+    return Period(
+        label=label,
+        tooltip=f"{label}: {', '.join(parts)}",
+        areas=((column.above, sent.url or other.url), (column.below, failed.url)),
+        counts=(sent, failed, other, Count(waiting)),
     )
-    row = f'<th scope="row" class="nowrap">{escape(label)}</th>' + "".join(
-        f'<td class="number">{cell}</td>' for cell in cells
-    )
-    return PeriodRow(mark_safe(hits), mark_safe(f"<tr>{row}</tr>"))  # noqa: S308  (escaped where it was put in)
-
-
-def _link(url: str, inside: str, more: str = "") -> str:
-    return f'<a href="{escape(url)}"{more}>{inside}</a>' if url else inside
-
-
-def _hit_area(one: Rect) -> str:
-    return f'<rect class="plot-hit" x="{one.x}" y="{one.y}" width="{one.width}" height="{one.height}" />'
 
 
 def _label(moment: datetime, key: str, *, whole: bool = False) -> str:
-    """Return the name of an hour by its beginning, or of a day."""
+    """Return the label of an hour, by its start, or of a day."""
     local = timezone.localtime(moment)
     if key == DAYS:
-        # Where midnight is within an hour of UTC, a day is counted from the next one on.
         return formats.date_format(local, "D j M" if whole else "j M")
     return formats.date_format(local, "D H:i" if whole else "H:i")
 
@@ -208,10 +196,10 @@ def _capped(count: int) -> str:
 
 
 def _summary(slots: list[TimeSlot], key: str) -> str:
-    """Return the chart in words."""
+    """Return the chart as text."""
     sent, failed, other = (sum(getattr(one, name) for one in slots) for name in ("sent", "failed", "other"))
     parts = [
-        gettext("%(sent)s mails sent, %(failed)s failed since %(when)s.")
+        gettext("%(sent)s messages sent, %(failed)s failed since %(when)s.")
         % {"sent": intcomma(sent), "failed": intcomma(failed), "when": _label(slots[0].start, key, whole=True)}
     ]
     if other:
@@ -225,7 +213,7 @@ def _summary(slots: list[TimeSlot], key: str) -> str:
             parts.append(words % {"when": _label(most.start, key, whole=True), "count": intcomma(count)})
     waited = max((one.waiting or 0 for one in slots), default=0)
     if waited:
-        parts.append(gettext("At most %s waited at once.") % _capped(waited))
+        parts.append(gettext("At most %s were waiting at the same time.") % _capped(waited))
     return " ".join(parts)
 
 
@@ -253,7 +241,7 @@ def _share(one: GroupShare, operator: str, span: str) -> Ranked:
 
 
 def _delivered(behind: Breakdown) -> str:
-    """Return how long mails took, such as “Half were delivered within 0.4 s, 95 % within 2.1 s, 99 % within 4 s.”."""
+    """Return delivery times, such as “Half were delivered within 0.4 s, 95 % within 2.1 s, 99 % within 4 s.”."""
     if not behind.within:
         return ""
     times = {f"p{percent}": duration(seconds) for percent, seconds in behind.within.items()}

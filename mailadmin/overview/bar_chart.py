@@ -1,8 +1,8 @@
-"""Where the bars of the overview stand. Pure geometry: numbers in, the attributes of an SVG out.
+"""Computes the overview's bar chart. Pure geometry: numbers in, SVG attributes out.
 
-Sent mails stand on the base line, failed ones hang below it, to the same scale; what waited has a strip and a scale of
-its own. The drawing is stretched to whatever room the page has, so it holds no text. Every number that is not zero is
-seen, however large the others are.
+Sent messages are above the base line, failed ones below it, to the same scale; waiting messages have a strip and a
+scale of their own. The page stretches the drawing, so it contains no text. Every number above zero is visible, however
+large the others are.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 WIDTH = 720.0
 HEIGHT = 150.0  # of sent and failed together
 GAP = 12.0
-STRIP_HEIGHT = 32.0  # of what waited
-MIN_BAR = 3.0  # of a bar that is not zero
-BAR_SHARE = 0.72  # of its place that a bar fills
+STRIP_HEIGHT = 32.0  # of waiting messages
+MIN_BAR = 3.0  # height of a bar above zero
+BAR_SHARE = 0.72  # of its column that a bar fills
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The numbers of one place."""
+    """The numbers of one column."""
 
     sent: int = 0
     failed: int = 0
@@ -30,7 +30,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """One rectangle; the numbers are text, because a page in German would write them with commas."""
+    """One rectangle. The numbers are text, because a German page would format them with commas."""
 
     kind: str
     x: str
@@ -41,7 +41,7 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What is drawn of one hour or day, and where a pointer finds it: above and below the base line."""
+    """The bars of one hour or day, and its areas for the pointer above and below the base line."""
 
     bars: list[Rect]
     above: Rect
@@ -50,9 +50,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The whole of it; `ticks` are the x of lines, `top` is the number that the upper edge stands for."""
+    """The whole chart; `ticks` are the x of grid lines, `top` is the number at the upper edge."""
 
-    places: list[Column]
+    columns: list[Column]
     width: str
     height: str
     base: str
@@ -62,26 +62,26 @@ class Drawing:
 
     @property
     def paths(self) -> list[tuple[str, str]]:
-        """All bars of a kind as one path, which a page writes sooner than a rectangle each: (kind, d)."""
+        """All bars of a kind as one path, which renders faster than a rectangle each: (kind, d)."""
         found: dict[str, list[str]] = {}
-        for place in self.places:
-            for bar in place.bars:
+        for column in self.columns:
+            for bar in column.bars:
                 found.setdefault(bar.kind, []).append(f"M{bar.x} {bar.y}h{bar.width}v{bar.height}h-{bar.width}z")
         return [(kind, "".join(parts)) for kind, parts in sorted(found.items())]
 
 
 def drawing(figures: Sequence[Counts], *, tick_every: int) -> Drawing:
-    """Return the drawing of these places, oldest first."""
+    """Return the chart of `figures`, oldest first."""
     up = nice(max((one.sent + one.other for one in figures), default=0))
     down = max((one.failed for one in figures), default=0)
     most_waiting = max((one.waiting for one in figures), default=0)
     base = _base_line(up, down)
-    # To the same scale, the smaller that both sides need.
+    # One scale for both sides: the smaller one.
     scales = [base / up if up else 0.0, (HEIGHT - base) / down if down else 0.0]
     scale = min((one for one in scales if one), default=0.0)
     height = HEIGHT + GAP + STRIP_HEIGHT if most_waiting else HEIGHT
     step = WIDTH / max(1, len(figures))
-    places = []
+    columns = []
     for number, one in enumerate(figures):
         left, width = step * (number + (1 - BAR_SHARE) / 2), step * BAR_SHARE
         sent, other, failed = (_length(count, scale) for count in (one.sent, one.other, one.failed))
@@ -94,7 +94,7 @@ def drawing(figures: Sequence[Counts], *, tick_every: int) -> Drawing:
             _rect("failed", left, base, width, failed),
             _rect("waiting", left, height - waited, width, waited),
         ]
-        places.append(
+        columns.append(
             Column(
                 [bar for bar, size in zip(bars, (sent, other, failed, waited), strict=True) if size],
                 _rect("above", step * number, 0, step, base),
@@ -103,11 +103,11 @@ def drawing(figures: Sequence[Counts], *, tick_every: int) -> Drawing:
         )
     ticks = [_text(step * number) for number in range(0, len(figures), tick_every)]
     top = round(base / scale) if scale and up else up
-    return Drawing(places, _text(WIDTH), _text(height), _text(base), _text(height) if most_waiting else "", ticks, top)
+    return Drawing(columns, _text(WIDTH), _text(height), _text(base), _text(height) if most_waiting else "", ticks, top)
 
 
 def nice(number: int) -> int:
-    """Return the next number of the kind 1, 2, 5, 10, 20 … that is not smaller; 0 for 0."""
+    """Round up to the next of 1, 2, 5, 10, 20 …; 0 for 0."""
     if number <= 0:
         return 0
     power: int = 10 ** (len(str(number)) - 1)
@@ -115,7 +115,7 @@ def nice(number: int) -> int:
 
 
 def _base_line(up: int, down: int) -> float:
-    """Return where the base line is: each side has the room that it needs, and at least a little."""
+    """Return the y of the base line: each side gets room in proportion, and a minimum."""
     if not down:
         return HEIGHT - 1
     if not up:

@@ -1,4 +1,4 @@
-"""How mail is doing: the overview's sentence, and the checklist of what a working set-up needs."""
+"""Whether mail works: the overview's verdict, and the set-up checklist."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the page looks up once: the pulse, the configuration with the system's connection, and what is missing."""
+    """What the page looks up once: delivery, the configuration with the system's connection, and what is missing."""
 
-    pulse: DeliveryStatus
+    delivery: DeliveryStatus
     current: Configuration
     connection: Connection | None
     problem: Problem | None
@@ -37,9 +37,9 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class MailHealth:
-    """One sentence and its tone (good, warn, bad, info), with the figures behind it.
+    """The verdict, its tone (good, warn, bad, info), and the numbers behind it.
 
-    What was sent and failed is exact, in the running hour and the 23 before it; what waits is counted up to 10,000.
+    `sent` and `failed` are exact, for the current hour and the 23 before it; `waiting` is counted up to 10,000.
     """
 
     sentence: str
@@ -53,7 +53,7 @@ class MailHealth:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the checklist. `url_name` leads to where it is done; `permission` is what that page asks for."""
+    """One step of the checklist. `url_name` is the page where it is done, `permission` what that page requires."""
 
     title: str
     text: str
@@ -64,96 +64,95 @@ class Step:
 
 
 def situation() -> Situation:
-    """Look up how things are now."""
     current = effective.current()
     connection = readiness.system_connection(current)
     return Situation(status.delivery_status(), current, connection, readiness.problem_with(current, connection))
 
 
 def mail_health(now: Situation, ended: Counter[str]) -> MailHealth:
-    """Return the honest sentence about mail now; `ended` is how many mails ended how in 24 hours."""
+    """Return the state of mail now; `ended` counts the messages of the last 24 hours by final status."""
     sent, failed, waiting = ended[Status.SENT], ended[Status.FAILED], count_unfinished()
-    figures_line = working(sent, failed, waiting, now.pulse.waiting.oldest_seconds)
-    said = verdict(now, figures_line, is_quiet=not sent and not failed, has_failed=failed > 0)
-    return MailHealth(*said, sent, failed, waiting, now.pulse.waiting.oldest_seconds)
+    summary = working_text(sent, failed, waiting, now.delivery.waiting.oldest_seconds)
+    found = verdict(now, summary, is_quiet=not sent and not failed, has_failed=failed > 0)
+    return MailHealth(*found, sent, failed, waiting, now.delivery.waiting.oldest_seconds)
 
 
-def verdict(now: Situation, working: str, *, is_quiet: bool, has_failed: bool) -> tuple[str, str, str]:
-    """Return sentence, tone and advice; `working` is the sentence for when nothing is wrong."""
-    if alarm := worker_alarm(now.pulse):
-        return alarm
+def verdict(now: Situation, summary: str, *, is_quiet: bool, has_failed: bool) -> tuple[str, str, str]:
+    """Return sentence, tone and advice; `summary` is the sentence if nothing is wrong."""
+    if problem := worker_problem(now.delivery):
+        return problem
     if now.problem:
-        return gettext("No mail can leave now."), "warn", ""  # the banner of every page says why
+        return gettext("Mail can't be sent right now."), "warn", ""  # the banner on every page says why
     if not effective.driver_of(now.current).delivers:
         return without_delivery(now.current), "warn", ""
-    if now.pulse.waiting.held_for is not None:
-        return working, "warn", gettext("Some mails are held: they wait for a connection.")
+    if now.delivery.waiting.held_for is not None:
+        return summary, "warn", gettext("Some messages are held until their connection is open.")
     if is_quiet:
-        return gettext("Mail is set up. No mail was sent in the last 24 hours."), "info", ""
-    return working, "warn" if has_failed else "good", ""
+        return gettext("Mail is set up. No messages were sent in the last 24 hours."), "info", ""
+    return summary, "warn" if has_failed else "good", ""
 
 
-def worker_alarm(now: DeliveryStatus) -> tuple[str, str, str] | None:
-    """Return sentence, tone and advice if mails wait for a worker that is not there, or that does not get through."""
+def worker_problem(now: DeliveryStatus) -> tuple[str, str, str] | None:
+    """Return sentence, tone and advice if no worker runs, or if messages are late."""
     if now.no_worker and now.has_due:
-        sentence = gettext("Mails wait and nobody sends them: the oldest has been due for %(age)s.") % {
-            "age": age(now.waiting.due_seconds or 0)
-        }
-        advice = gettext("`make run` starts a worker together with the pages, `make worker` one alone.")
+        sentence = gettext(
+            "Email is queued, but no worker is running. The oldest message has been due for %(age)s."
+        ) % {"age": age(now.waiting.due_seconds or 0)}
+        advice = gettext("Start one with `make worker`; `make run` starts the web server and a worker.")
         return sentence, "bad", f"{now.no_worker_text} {advice}"
     if now.is_late:
-        sentence = gettext("Mails are late: the oldest has been due for %(age)s.") % {
+        sentence = gettext("Email is late: the oldest message has been due for %(age)s.") % {
             "age": age(now.waiting.due_seconds or 0)
         }
-        advice = gettext("A worker runs but does not get through. The queue shows what waits, the worker's log why.")
+        advice = gettext("A worker is running but cannot keep up. Check the queue, and the worker's log for errors.")
         return sentence, "bad", advice
     if now.no_worker and now.has_waiting:
-        advice = gettext("`make worker` starts one; until then nothing that waits is tried again.")
-        return gettext("Mails wait, and there is no worker."), "warn", f"{now.no_worker_text} {advice}"
+        advice = gettext("Start one with `make worker`. Until then, waiting messages are not retried.")
+        return gettext("Messages are waiting, but no worker is running."), "warn", f"{now.no_worker_text} {advice}"
     return None
 
 
 def without_delivery(current: Configuration) -> str:
     """Return the sentence for a driver that delivers nothing."""
     sentences = {
-        "log": gettext("Mails are not delivered: the driver “log” writes them to a file."),
-        "silent": gettext("Mails are not delivered: the driver “silent” only records them."),
+        "log": gettext("Messages are not delivered: the driver “log” writes them to a file."),
+        "silent": gettext("Messages are not delivered: the driver “silent” only records them."),
         "disabled": gettext("Mail is switched off: the driver “disabled” sends nothing."),
     }
-    return sentences.get(str(current.driver), gettext("Mails take the driver “%s”.") % current.driver)
+    return sentences.get(str(current.driver), gettext("The driver in use is “%s”.") % current.driver)
 
 
-def working(sent: int, failed: int, waiting: int, oldest_seconds: float | None) -> str:
-    """Return a sentence such as “Mail is working: 1,204 sent in 24 h, 3 failed, none waiting.”, of these figures."""
+def working_text(sent: int, failed: int, waiting: int, oldest_seconds: float | None) -> str:
+    """Return a sentence such as “Mail is working: 1,204 sent in 24 h, 3 failed, none waiting.”."""
     parts = [gettext("%s sent in 24 h") % intcomma(sent), gettext("%s failed") % intcomma(failed)]
     if not waiting:
         parts.append(gettext("none waiting"))
     elif oldest_seconds is None:
-        parts.append(gettext("%s on their way") % capped(waiting))
+        parts.append(gettext("%s being sent") % capped(waiting))
     else:
         parts.append(
             gettext("%(count)s waiting, the oldest for %(age)s")
             % {"count": capped(waiting), "age": age(oldest_seconds)}
         )
-    head = gettext("Mail is working") if sent else gettext("Mail is not getting through")
+    head = gettext("Mail is working") if sent else gettext("Mail is not being delivered")
     return f"{head}: {', '.join(parts)}."
 
 
 def capped(count: int) -> str:
-    """Return the number with separators; counting stops at 10,000."""
+    """Format a count that stops at 10,000."""
     return f"{intcomma(10_000)}+" if count > 10_000 else str(intcomma(count))
 
 
 def checklist(now: Situation) -> list[Step]:
-    """Return what a working set-up needs, in the order in which it is done."""
+    """Return the steps of the set-up, in order."""
     current, connection = now.current, now.connection
     driver = effective.driver_of(current)
     sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
     tested = lookup.has_finished_test(undelivered_too=not driver.delivers)
     return [
-        Step(gettext("Make the first administrator"), gettext("You are signed in."), done=True),
+        Step(gettext("Create the first administrator"), gettext("You are signed in."), done=True),
         Step(
-            gettext("Store an SMTP connection"),
+            gettext("Add a connection"),
             connection_text(connection, driver=driver),
             done=connection is not None or not driver.needs_connection,
             url_name="secrets_app:list",
@@ -161,35 +160,35 @@ def checklist(now: Situation) -> list[Step]:
             permission="secrets_app.use_secrets",
         ),
         Step(
-            gettext("Say who mails come from"),
-            gettext("Mails come from %s.") % sender if sender else gettext("The From name and address."),
+            gettext("Set the sender"),
+            gettext("Messages are sent from %s.") % sender if sender else gettext("The From name and address."),
             done=bool(sender),
             url_name="mailadmin:settings",
             action=gettext("Set the From address"),
             permission="mailadmin.configure_mail",
         ),
         Step(
-            gettext("Send a test mail"),
+            gettext("Send a test email"),
             test_text(is_done=tested, is_delivered=driver.delivers),
             done=tested,
             url_name="mailadmin:test",
-            action=gettext("Send a test mail"),
+            action=gettext("Send a test email"),
             permission="mailadmin.send_test",
         ),
     ]
 
 
 def connection_text(connection: Connection | None, *, driver: Driver) -> str:
-    """Return what the checklist says of the connection in use."""
+    """Return the checklist's text about the connection."""
     if not driver.needs_connection:
-        return gettext("Not needed: the driver in force is “%s”.") % driver.label
+        return gettext("Not needed with the driver “%s”.") % driver.label
     if connection:
         return gettext("In use: %s.") % connection.name
-    return gettext("Host, port, TLS, user and password of the server that takes your mails.")
+    return gettext("Host, port, TLS, user name and password of your mail server.")
 
 
 def test_text(*, is_done: bool, is_delivered: bool) -> str:
-    """Return what the checklist says of the test mail."""
+    """Return the checklist's text about the test email."""
     if not is_done:
-        return gettext("It takes the same way as every other mail, and shows what the server says.")
-    return gettext("A server accepted one.") if is_delivered else gettext("One was recorded, and not delivered.")
+        return gettext("It is sent like every other message, and shows the server's reply.")
+    return gettext("A server accepted one.") if is_delivered else gettext("One was recorded but not delivered.")

@@ -1,4 +1,4 @@
-"""The first page: one honest sentence about mail, what became of mails of late, and what is still missing."""
+"""The overview page: whether mail works, recent activity, and the set-up checklist."""
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpResponse
@@ -19,7 +19,7 @@ from maillog.statistics import queries
 
 @require_safe
 def overview(request: SignedInRequest) -> HttpResponse:
-    """Show how mail is doing, the last 24 hours or 30 days (``range=30d``), and the set-up checklist."""
+    """Show the state of mail, the last 24 hours or 30 days (``range=30d``), and the checklist."""
     may_see_log = request.user.has_perm("maillog.view_log")
     wanted = request.GET.get("range", HOURS)
     shown = activity(wanted if wanted in RANGES else HOURS, now=timezone.now()) if may_see_log else None
@@ -43,14 +43,14 @@ def overview(request: SignedInRequest) -> HttpResponse:
         "checklist": lines,
         "can_set_up": any(one["url"] for one in lines),
         "next_step": next((step.title for step in steps if not step.done), ""),
-        "mail_pulse": now.pulse,  # or every page's own look would be a second one
-        "mail_banners": banners(request, now.pulse, now.problem),
+        "mail_delivery": now.delivery,  # the context processor would query it again
+        "mail_banners": banners(request, now.delivery, now.problem),
     }
     return render(request, "mailadmin/overview.html", context)
 
 
 def line(step: Step, request: SignedInRequest) -> dict[str, object]:
-    """Return what the page shows of `step`: its link only to those who may follow it."""
+    """Return `step` for the template, with its link only for those who may open it."""
     permitted = bool(step.url_name) and request.user.has_perm(step.permission)
     return {
         "title": step.title,

@@ -42,15 +42,15 @@ def test_the_chart_tells_the_same_in_words_and_as_a_table(visitor, admin, mails)
     page = visitor.page
     visitor.sign_in(admin)
     visitor.go("/")
-    chart = page.get_by_role("img", name="Mails per hour, the last 24 hours")
-    expect(chart).to_have_accessible_description(re.compile("4 mails sent, 4 failed since"))
+    chart = page.get_by_role("img", name="Messages per hour, last 24 hours")
+    expect(chart).to_have_accessible_description(re.compile("4 messages sent, 4 failed since"))
     expect(page.get_by_role("link", name="The mailbox does not exist")).to_be_visible()
     page.get_by_text("As a table").click()
     expect(page.get_by_role("row")).to_have_count(25)
     visitor.look()
     page.get_by_role("link", name="30 days").click()
-    expect(page.get_by_role("img", name="Mails per day, the last 30 days")).to_have_accessible_description(
-        re.compile("5 mails sent, 5 failed since")
+    expect(page.get_by_role("img", name="Messages per day, last 30 days")).to_have_accessible_description(
+        re.compile("5 messages sent, 5 failed since")
     )
     visitor.look()
 

@@ -66,9 +66,9 @@ def test_every_page_warns_when_mails_are_due_and_no_worker_was_seen(admin_client
     for page in PAGES:
         with case(page):
             text = body(admin_client, page)
-            assert "Mails wait and nobody sends them. No worker has been seen for 3 min." in text
+            assert "Email is queued, but no worker is running. No worker has been seen for 3 min." in text
             assert 'class="banner" data-tone="bad"' in text
-            assert (f'<a href="{reverse("mailadmin:queue")}">See the queue</a>' in text) == (page != "mailadmin:queue")
+            assert (f'<a href="{reverse("mailadmin:queue")}">Open the queue</a>' in text) == (page != "mailadmin:queue")
 
 
 def test_without_anything_due_a_missing_worker_is_no_alarm(admin_client):
@@ -83,17 +83,17 @@ def test_mails_that_are_late_although_a_worker_lives_are_an_alarm(admin_client):
     seen(3)
     overdue(400)
     text = body(admin_client, "maillog:list")
-    assert "Mails are late: the oldest has been due for 6 min." in text
-    assert "A worker runs but does not get through." in body(admin_client)
+    assert "Email is late: the oldest message has been due for 6 min." in text
+    assert "A worker is running but cannot keep up." in body(admin_client)
 
 
 def test_held_mails_are_told_with_the_reason_to_those_who_may_see_the_log(admin_client, colleague_client):
     seen(3)
     held()
-    assert "Mails are held: Relay A: 535 canary" in body(admin_client)
+    assert "Messages are held: Relay A: 535 canary" in body(admin_client)
     assert 'class="banner" data-tone="warn"' in body(admin_client)
     text = body(colleague_client)
-    assert "Mails are held: they wait for a connection." in text
+    assert "Messages are held until their connection is open." in text
     assert "canary" not in text
     assert reverse("mailadmin:queue") not in text
 
@@ -102,7 +102,7 @@ def test_of_two_alarms_the_worse_is_shown(admin_client):
     held()
     overdue(30)
     text = body(admin_client, "maillog:list")
-    assert "nobody sends them" in text
+    assert "no worker is running" in text
     assert text.count('class="banner"') == 1
 
 
@@ -178,14 +178,14 @@ def test_oldest_is_the_one_that_waits_longest_whatever_for(django_assert_num_que
 def test_the_overview_says_that_no_worker_is_there_and_how_to_start_one(admin_client):
     overdue(30)
     text = body(admin_client)
-    assert "Mails wait and nobody sends them: the oldest has been due for 30 s." in text
+    assert "Email is queued, but no worker is running. The oldest message has been due for 30 s." in text
     assert "No worker has been seen yet." in text
     assert "make worker" in text
 
 
 def test_the_overview_says_that_put_off_mails_need_a_worker(admin_client):
     finished("deferred")
-    assert "Mails wait, and there is no worker." in body(admin_client)
+    assert "Messages are waiting, but no worker is running." in body(admin_client)
 
 
 def test_the_overview_names_closed_connections_to_those_who_may_see_the_log(admin_client, colleague_client):

@@ -270,7 +270,7 @@ def test_a_worker_that_is_asked_to_stop_gives_the_rest_back(program, sender):
 def test_a_program_that_is_missing_stands_in_the_banner(program, sender, admin_client):
     assert readiness.problem(effective.current()) is None
     html = admin_client.get("/").content.decode()
-    assert "Not needed: the driver in force is “Sendmail”." in html
+    assert "Not needed with the driver “Sendmail”." in html
     program.path.unlink()
     html = admin_client.get("/log/").content.decode()
     assert f"There is no program at {program.path}." in html

@@ -56,16 +56,16 @@ def numbers(place, kind):
 
 def test_one_huge_bar_leaves_the_others_to_be_seen():
     drawn = drawing([Counts(sent=1), Counts(sent=5_000_000), Counts(failed=1), Counts()], tick_every=6)
-    assert numbers(drawn.places[0], "sent")[0][1] == bar_chart.MIN_BAR
-    assert numbers(drawn.places[1], "sent")[0][1] > 100
-    assert numbers(drawn.places[2], "failed")[0][1] == bar_chart.MIN_BAR
-    assert drawn.places[3].bars == []
+    assert numbers(drawn.columns[0], "sent")[0][1] == bar_chart.MIN_BAR
+    assert numbers(drawn.columns[1], "sent")[0][1] > 100
+    assert numbers(drawn.columns[2], "failed")[0][1] == bar_chart.MIN_BAR
+    assert drawn.columns[3].bars == []
     assert drawn.top == 5_000_000
 
 
 def test_nothing_at_all_is_an_empty_drawing():
     drawn = drawing([Counts()] * 24, tick_every=6)
-    assert all(place.bars == [] for place in drawn.places)
+    assert all(place.bars == [] for place in drawn.columns)
     assert drawn.top == 0
     assert drawn.strip == ""
     assert len(drawn.ticks) == 4
@@ -78,7 +78,7 @@ COUNTS = st.integers(0, 10**9) | st.integers(0, 3)
 def test_every_bar_lies_within_the_drawing_on_its_side_of_the_line(places):
     drawn = drawing(places, tick_every=6)
     base, height = float(drawn.base), float(drawn.height)
-    for one, place in zip(places, drawn.places, strict=True):
+    for one, place in zip(places, drawn.columns, strict=True):
         assert {bar.kind for bar in place.bars} == {
             kind for kind in ("sent", "other", "failed", "waiting") if getattr(one, kind)
         }
@@ -206,7 +206,7 @@ def test_the_chart_the_table_and_the_sentence_say_the_same(admin_client, mail_se
     assert len(lines) == 24
     assert lines[0] == ["Tue 12:00", "1", "0", "1", "4"]
     assert lines[2] == ["Tue 10:00", "3", "1", "0", "-"]
-    assert "4 mails sent, 1 failed since Mon 13:00." in body
+    assert "4 messages sent, 1 failed since Mon 13:00." in body
     assert "Half were delivered within 1 ms" in body
     assert "1 failed (25 %)" in body
     (drawn,) = re.findall(r"<svg role.*?</svg>", body, re.DOTALL)
@@ -255,7 +255,7 @@ def test_the_chart_is_in_the_time_zone_of_the_person(admin, admin_client):
 def test_an_unknown_range_is_said(admin_client):
     body = page(admin_client, "7d<script>")
     assert "There is no range “7d&lt;script&gt;”" in body
-    assert "Mails per hour" in body
+    assert "Messages per hour" in body
 
 
 @pytest.mark.django_db
@@ -264,7 +264,7 @@ def test_those_who_may_not_see_the_log_see_no_chart(colleague_client):
     body = page(colleague_client)
     assert "chart-title" not in body
     assert "shop/secret-project" not in body
-    assert "Mails per hour" in page(signed_in(make_user("log@example.com", "maillog.view_log")))
+    assert "Messages per hour" in page(signed_in(make_user("log@example.com", "maillog.view_log")))
 
 
 @pytest.mark.django_db

@@ -46,7 +46,7 @@ def test_the_overview_shows_a_colleague_no_links_to_what_is_closed(colleague_cli
 
 def test_the_overview_names_what_is_missing_first(admin_client):
     body = admin_client.get(reverse("overview")).content.decode()
-    assert "Store an SMTP connection" in body
+    assert "Add a connection" in body
     assert 'data-state="now"' in body
 
 

@@ -133,7 +133,7 @@ def test_an_empty_log_says_what_will_appear_and_leads_to_the_test_mail(admin_cli
     page = body(admin_client.get(LIST))
     assert "No mails yet" in page
     assert 'href="/mail/test/"' in page
-    assert "Send a test mail" not in body(viewer_client.get(LIST))
+    assert "Send a test email" not in body(viewer_client.get(LIST))
 
 
 def test_nothing_matches_is_another_sentence_and_clears_the_filters(admin_client):
