@@ -1,4 +1,4 @@
-"""Test mails: sent through the real path like any other, tagged, and limited to a few a minute for each person."""
+"""Test messages: sent like any other message, tagged, and limited per person and minute."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from templates_app.engine.engine import Rendered
 
 TEMPLATE = "mail/test"
-MAX_PER_MINUTE = 10  # test mails that a person may ask for in a minute: a test page must not become a way to send spam
+MAX_PER_MINUTE = 10  # test messages per person: the test page must not become a way to send spam
 
 
 class TooManyTestsError(ConfigurationError):
-    """The person sent LIMIT test mails within a minute."""
+    """The person has sent MAX_PER_MINUTE test messages within a minute."""
 
 
 def send_test_mail(
     to: str, *, actor: User | None = None, connection_hint: str = "", mode: str | None = None, language: str = ""
 ) -> int:
-    """Send the built-in test mail and return its id. Raises InvalidMail, PermissionDenied, TooManyTestsError."""
+    """Send the built-in test message and return its id. Raises InvalidMail, PermissionDenied, TooManyTestsError."""
     check_limit(actor)
     values = {
         "site": urlsplit(settings.BASE_URL).netloc,
-        "asked_by": str(actor) if actor else gettext("a command at the server"),
+        "asked_by": str(actor) if actor else gettext("a command on the server"),
         "connection": connection_name(actor, connection_hint),
         "time": f"{timezone.localtime():%Y-%m-%d %H:%M:%S %Z}",
     }
@@ -67,7 +67,7 @@ def send_from_template(
     connection_hint: str = "",
     mode: str | None = None,
 ) -> int:
-    """Send what the published template `key` becomes with `values` as a test mail, and return its id.
+    """Render the published template `key` with `values`, send it as a test message, and return its id.
 
     Raises InvalidMail, PermissionDenied, TooManyTestsError; UnknownTemplateError, TemplateError, NotTriedError.
     """
@@ -89,7 +89,7 @@ def send_from_template(
 
 
 def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
-    """Send what a draft of the template `key` renders to, as a test mail, and return its id.
+    """Send a rendered draft of the template `key` as a test message, and return its id.
 
     Raises InvalidMail, PermissionDenied, TooManyTestsError.
     """
@@ -107,15 +107,15 @@ def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
 
 
 def check_limit(actor: User | None) -> None:
-    """Raise TooManyTestsError if the person has sent as many as may be sent within a minute."""
+    """Raise TooManyTestsError if the person has reached the limit."""
     since = timezone.now() - timedelta(minutes=1)
     if actor is not None and lookup.count_tests_since(since, actor_id=actor.pk) >= MAX_PER_MINUTE:
-        message = gettext("That were %d test mails within a minute. Wait a moment.") % MAX_PER_MINUTE
+        message = gettext("You have sent %d test emails in the last minute. Try again shortly.") % MAX_PER_MINUTE
         raise TooManyTestsError(message)
 
 
 def connection_name(actor: User | None, hint: str) -> str:
-    """Return the name of the connection that the mail is going to take, or of the driver that needs none."""
+    """Return the name of the connection for the message, or a text about the driver if it needs none."""
     current = effective.current()
     if not effective.driver_of(current).needs_connection:
         return gettext("none, the driver is “%s”") % current.driver

@@ -1,7 +1,7 @@
-"""The form of the test page: to whom, by which connection, and from which template with which values.
+"""The form of the test page: recipient, connection, template and values.
 
-The values that are shown belong to one sample of one template; the form remembers which. Without JavaScript another
-template can be picked and the form sent before the page has shown its values: then nothing is sent yet (`is_stale`).
+The values shown belong to one sample of one template, and the form records which. Without JavaScript, a person can
+select another template and submit the form before the page shows its values: then nothing is sent yet (`is_stale`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CODE = {"class": "mono", "rows": 10, "spellcheck": "false", "autocapitalize": "o
 
 
 class Selection:
-    """What the pickers say: a template, one of its languages, one of its samples, and the values to show.
+    """The selected template, language and sample, and the values to show.
 
-    `given` are the raw fields, all of them optional and from outside. What is not there gives way to what is usual.
+    `given` are the raw fields from the request, all optional. Unknown choices are replaced by defaults.
     """
 
     def __init__(self, given: Mapping[str, Any], *, language: str) -> None:
@@ -54,17 +54,15 @@ class Selection:
 
     @property
     def samples(self) -> Mapping[str, Mapping[str, Any]]:
-        """The samples to choose from; none for the plain test mail."""
+        """The samples to choose from; none for the plain test message."""
         return self.template.samples if self.template and self.key else {}
 
     @property
     def sample_json(self) -> str:
-        """The values of the sample."""
         return value_text.as_json(dict(self.samples[self.sample])) if self.samples else ""
 
     @property
     def initial(self) -> dict[str, str]:
-        """What the fields show."""
         return {
             "template": self.key,
             "language": self.language,
@@ -76,7 +74,7 @@ class Selection:
 
 
 class TestMailForm(forms.Form):
-    """The fields. `values` is JSON as text and read by `clean`; without a template there are none."""
+    """The form. `values` is JSON as text, parsed by `clean_values`; without a template there are none."""
 
     to = AddressField(label=_("To"))
     connection = forms.ChoiceField(label=_("Connection"), required=False)
@@ -87,7 +85,7 @@ class TestMailForm(forms.Form):
         label=_("Values"),
         required=False,
         strip=False,
-        help_text=_("In JSON. They begin as the sample's; what you change here is used for this mail alone."),
+        help_text=_("As JSON, starting with the sample's values. Changes here apply to this message only."),
         widget=forms.Textarea(CODE),
     )
     shown_template = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -99,12 +97,12 @@ class TestMailForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.picked = picked
         self.fields["to"].help_text = (
-            _("A real mail goes to this address.")
+            _("A real message is sent to this address.")
             if delivers
-            else _("Nobody receives it: the driver delivers nothing.")
+            else _("The driver delivers nothing, so nobody receives it.")
         )
-        self.offer("connection", [("", gettext("The usual one")), *((one.id, one.name) for one in connections)])
-        self.offer("template", [("", gettext("Plain test mail")), *sample_rendering.published_names().items()])
+        self.offer("connection", [("", gettext("Default")), *((one.id, one.name) for one in connections)])
+        self.offer("template", [("", gettext("Plain test email")), *sample_rendering.published_names().items()])
         self.offer("language", [(one, language_label(one)) for one in picked.languages])
         self.offer("sample", [(one, one or gettext("Sample values of the variables")) for one in picked.samples])
         url = reverse("mailadmin:test")
@@ -113,13 +111,11 @@ class TestMailForm(forms.Form):
         self.fields["sample"].widget.attrs |= {**swap, "hx-include": "#id_template, #id_language"}
 
     def offer(self, name: str, choices: Sequence[tuple[str, Any]]) -> None:
-        """Set the choices of the field `name`."""
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
             field.choices = choices
 
     def clean_values(self) -> dict[str, Any]:
-        """Return what was typed as an object."""
         typed = str(self.cleaned_data["values"])
         if not self.picked.key:
             return {}
@@ -130,7 +126,7 @@ class TestMailForm(forms.Form):
 
 
 class TestDraftForm(forms.Form):
-    """To whom a template's draft goes, in which language and with which sample."""
+    """Recipient, language and sample for a test of a template's draft."""
 
     to = AddressField(label=_("To"))
     language = forms.CharField(max_length=20, required=False)

@@ -1,9 +1,8 @@
-"""E-mail addresses: read strictly, one person each, and compared by one rule.
+"""Email addresses: parsed strictly, one mailbox each, and compared by one rule.
 
-Owns the only parser of addresses in the project (email-validator lies below it) and the patterns of the recipient
-allow-list. Never looks anything up in the network, never guesses: a group, a list, a comment or a route is refused,
-because clients silently take the first address of such a text. Texts of errors are for people and never repeat the
-input's control characters.
+Owns the project's only address parser (on top of email-validator) and the patterns of the recipient allow-list. Never
+uses the network, never guesses: a group, a list, a comment or a route is refused, because clients silently use the
+first address in such a text. Error texts are for people and never repeat the input's control characters.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 MAX_ADDR_SPEC = 254  # octets, RFC 5321 4.5.3.1.3 with RFC 3696 erratum 1690
 MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
-MAX_DISPLAY_NAME = 200  # characters, a limit of our own: one folded header line or two
-MAX_TEXT = 1000  # characters of one typed mailbox, looked at before anything costly is
+MAX_DISPLAY_NAME = 200  # characters, a limit of our own: one or two folded header lines
+MAX_TEXT = 1000  # characters of one mailbox, checked before anything expensive
 
 # C0, DEL, C1, line and paragraph separator, lone surrogates: in no header field, in no address (security.md).
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -31,9 +30,9 @@ CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]"
 _LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
-# A host name with a dot whose last label ends in a letter, or localhost: what a local relay or a test uses, too.
+# A host name with a dot whose last label ends in a letter, or localhost, for local relays and tests.
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z]\Z){_LABEL}|localhost")
-# What cannot stand unquoted in an addr-spec (RFC 5322 3.2.3 specials and the space).
+# Not allowed unquoted in an addr-spec (RFC 5322 3.2.3 specials and the space).
 _SPECIALS = re.compile(r'[\s()<>\[\]:;@\\,"]')
 _ANGLED = re.compile(r'(?P<phrase>(?:[^"<>]|"(?:[^"\\]|\\.)*")*)<(?P<spec>[^<>]*)>')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -43,45 +42,45 @@ _SHOWN = 60  # characters of a refused address repeated in an error
 
 
 class AddressError(ValueError):
-    """A text that is not exactly one usable mailbox; the message says why, in plain words."""
+    """A text that is not exactly one valid mailbox; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One mailbox. `domain` is lower-case and readable (U-labels, NFC); what goes on the wire is `envelope`."""
+    """One mailbox. `domain` is in lower case and readable (U-labels, NFC); `envelope` is for the wire."""
 
     display_name: str
     local: str
     domain: str
 
     def __post_init__(self) -> None:
-        """Refuse parts that would break out of a header or an SMTP command, however the object was made.
+        """Refuse parts that would break out of a header or an SMTP command, however the object is created.
 
-        `=?` as well: some readers would decode it as an encoded word, which RFC 2047 5 (3) forbids in an address.
+        `=?` as well: some readers decode it as an encoded word, which RFC 2047 5 (3) forbids in an address.
         """
         if CONTROL_CHARACTERS.search(self.display_name + self.local + self.domain):
-            raise AddressError("holds a control character")
+            raise AddressError("contains a control character")
         spec = self.local + self.domain
         if not self.local or not self.domain or "=?" in spec or _SPECIALS.search(spec):
             raise AddressError("is not an e-mail address")
 
     @property
     def addr_spec(self) -> str:
-        """`local@domain` as people read it: for display, the log and the search."""
+        """`local@domain` as people read it, for display, the log and the search."""
         return f"{self.local}@{self.domain}"
 
     @property
     def envelope(self) -> str:
-        """`local@domain` for SMTP: the domain as IDNA 2008 A-labels (RFC 5891), the local part as it is."""
+        """`local@domain` for SMTP: the domain as IDNA 2008 A-labels (RFC 5891), the local part unchanged."""
         return f"{self.local}@{self.domain if self.domain.isascii() else a_labels(self.domain)}"
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Whether only a server with SMTPUTF8 (RFC 6531) can take this address."""
+        """Whether only a server with SMTPUTF8 (RFC 6531) accepts this address."""
         return not self.local.isascii()
 
     def __str__(self) -> str:
-        """Readable form; `parse_address` reads it back to an equal address."""
+        """Return the readable form; `parse_address` turns it back into an equal address."""
         if not self.display_name:
             return self.addr_spec
         name = self.display_name
@@ -91,9 +90,9 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read exactly one mailbox: `ann@x.org`, `Ann <ann@x.org>` or `"Lee, Ann" <ann@x.org>`.
+    """Parse exactly one mailbox: `ann@x.org`, `Ann <ann@x.org>` or `"Lee, Ann" <ann@x.org>`.
 
-    Spaces around it are dropped. Raises AddressError for anything else: lists, groups, comments, routes, control
+    Surrounding spaces are dropped. Raises AddressError for anything else: lists, groups, comments, routes, control
     characters (C0, C1, U+2028/9, lone surrogates), an address over 254 octets, a local part over 64 octets, a display
     name over 200 characters (RFC 5321 4.5.3.1, RFC 5322 3.4 without its obsolete forms).
     """
@@ -102,7 +101,7 @@ def parse_address(text: str) -> Address:
     return _parse(text)
 
 
-@lru_cache(maxsize=1024)  # senders come again with every mail
+@lru_cache(maxsize=1024)  # the same senders recur
 def _parse(text: str) -> Address:
     text = text.strip(" ")
     if not text:
@@ -110,7 +109,7 @@ def _parse(text: str) -> Address:
     if len(text) > MAX_TEXT:
         raise AddressError("is too long")
     if CONTROL_CHARACTERS.search(text):
-        raise AddressError("holds a control character")
+        raise AddressError("contains a control character")
     if not text.endswith(">"):
         return Address("", *_parse_addr_spec(text))
     angled = _ANGLED.fullmatch(text)
@@ -121,10 +120,10 @@ def _parse(text: str) -> Address:
 
 
 def parse_addresses(texts: Iterable[str], *, limit: int = 500) -> tuple[Address, ...]:
-    """Read many texts of one mailbox each; the same address (letter case aside) counts once, the order stays.
+    """Parse texts of one mailbox each; duplicates, ignoring case, are dropped and the order is kept.
 
-    Raises AddressError naming the refused item, or when more than `limit` different addresses are given, or when one
-    str is given instead of a list.
+    Raises AddressError naming the invalid item, for more than `limit` different addresses, or for a str instead of a
+    list.
     """
     if isinstance(texts, (str, bytes)):
         raise AddressError("must be a list of addresses, not one text")
@@ -136,12 +135,12 @@ def parse_addresses(texts: Iterable[str], *, limit: int = 500) -> tuple[Address,
             raise AddressError(f"{_shown(text)} {error}") from error
         found.setdefault(address.addr_spec.lower(), address)
         if len(found) > limit:
-            raise AddressError(f"holds more than {limit} addresses")
+            raise AddressError(f"contains more than {limit} addresses")
     return tuple(found.values())
 
 
 def split_addresses(text: str) -> list[str]:
-    """Split what was typed into one form field at commas, semicolons and line ends outside quotes.
+    """Split the text of a form field at commas, semicolons and line breaks outside quotes.
 
     For forms only; each item still has to pass `parse_address`. Empty items are dropped.
     """
@@ -164,9 +163,9 @@ def split_addresses(text: str) -> list[str]:
 
 
 def parse_pattern(text: str) -> str:
-    """Read an allow-list pattern, `ann@example.com` or `*@example.com`, into the form that `matches` compares.
+    """Parse an allow-list pattern, `ann@example.com` or `*@example.com`, for `matches`.
 
-    Raises AddressError for anything else; a star stands only for the whole local part.
+    Raises AddressError for anything else; a star replaces only the whole local part.
     """
     if not isinstance(text, str):
         raise AddressError("is not text")
@@ -175,12 +174,12 @@ def parse_pattern(text: str) -> str:
         return "*@" + parse_address("any" + text[1:]).domain
     address = parse_address(text)
     if address.display_name or "*" in address.local:
-        raise AddressError("is neither an address nor of the form *@example.com")
+        raise AddressError("is neither an address nor a pattern such as *@example.com")
     return address.addr_spec.lower()
 
 
 def matches(pattern: str, addr_spec: str) -> bool:
-    """Whether an `Address.addr_spec` falls under a pattern that `parse_pattern` returned. Letter case is ignored."""
+    """Return whether an `Address.addr_spec` matches a pattern from `parse_pattern`, ignoring case."""
     addr_spec = addr_spec.lower()
     if pattern.startswith("*@"):
         return addr_spec.rpartition("@")[2] == pattern[2:]
@@ -197,7 +196,7 @@ def a_labels(domain: str) -> str:
 
 
 def _parse_phrase(phrase: str) -> str:
-    """Return the display name: words and quoted strings (RFC 5322 3.2.5), dots and non-ASCII letters allowed."""
+    """Return the display name: words and quoted strings (RFC 5322 3.2.5); dots and non-ASCII letters are allowed."""
     if not _PHRASE.fullmatch(phrase):
         raise AddressError(_why_not_one(phrase))
     whole = _QUOTED.fullmatch(phrase)
@@ -220,8 +219,8 @@ def _parse_addr_spec(spec: str) -> tuple[str, str]:
         raise AddressError(_why_not_one(spec))
     plain_domain = _HOST.fullmatch(domain) is not None
     if not (plain_domain and _DOT_ATOM.fullmatch(local)):
-        # Special-use names (localhost, .local, .test) are refused by email-validator, but used by local relays: a
-        # plain host name has been checked above already.
+        # email-validator refuses special-use names (localhost, .local, .test), which local relays use. A plain host
+        # name has already been checked above.
         local, domain = _validate(local, "example.com" if plain_domain else domain, domain if plain_domain else "")
     wire_domain = domain if domain.isascii() else a_labels(domain)
     if len(local.encode()) + 1 + max(len(domain.encode()), len(wire_domain)) > MAX_ADDR_SPEC:
@@ -230,7 +229,7 @@ def _parse_addr_spec(spec: str) -> tuple[str, str]:
 
 
 def _validate(local: str, domain: str, checked_domain: str) -> tuple[str, str]:
-    """Let email-validator judge what is not plain ASCII; `checked_domain` is returned instead of `domain` if given."""
+    """Validate non-ASCII parts with email-validator; `checked_domain`, if given, is returned as the domain."""
     try:
         valid = validate_email(f"{local}@{domain}", check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
@@ -239,19 +238,19 @@ def _validate(local: str, domain: str, checked_domain: str) -> tuple[str, str]:
 
 
 def _why_not_one(text: str) -> str:
-    """Choose the most helpful words for a text that is not one mailbox. Only outside quotes do characters count."""
+    """Return the most helpful error for a text that is not one mailbox, looking only outside quotes."""
     bare = _QUOTED.sub("", text)
     if bare.count("@") > 1 or "," in bare or ";" in bare:
-        return "names more than one person; give one address each, and put a name with , ; or @ in quotation marks"
+        return "contains more than one address; give one each, and put a name with , ; or @ in quotation marks"
     if "(" in bare or ")" in bare:
-        return "holds a comment in brackets; leave it out"
+        return "contains a comment in parentheses; remove it"
     if '"' in bare:
-        return "holds a stray quotation mark"
+        return "contains a stray quotation mark"
     return "is not an e-mail address"
 
 
 def _shown(text: object) -> str:
-    """Repeat refused input harmlessly: one line, shortened, control characters replaced."""
+    """Return refused input for an error: one line, shortened, control characters replaced."""
     if not isinstance(text, str):
         return "one item"
     shown = CONTROL_CHARACTERS.sub("�", text[: _SHOWN + 1])

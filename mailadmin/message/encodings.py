@@ -1,7 +1,7 @@
-"""Octets and text in seven bits: encoded words, parameter values, quoted-printable, base64.
+"""Seven-bit encodings: encoded words, parameter values, quoted-printable, base64.
 
-Works on bytes because the standard library's classes cost more than sending a mail does. Knows nothing of header
-names or of message structure; every result is ASCII, with CRLF as the only line end.
+Works on bytes because the standard library's classes take longer than sending a message does. Knows nothing about
+header names or message structure; every result is ASCII, with CRLF as the only line ending.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from binascii import b2a_base64, b2a_qp
 MAX_LINE = 998  # octets without CRLF, RFC 5322 2.1.1
 _WORD_FRAME = len("=?utf-8?q??=")
 MAX_ENCODED_WORD = 75  # RFC 2047 2
-MIN_WORD_ROOM = 24  # one character of four octets is 12 in Q encoding, beside the frame of 12
+MIN_WORD_ROOM = 24  # one character of four octets is 12 in Q encoding, in addition to the frame of 12
 
-# RFC 2047 5 (3): the octets allowed as they are in a phrase, the strictest of the three places.
+# RFC 2047 5 (3): octets allowed unencoded in a phrase, the strictest of the three contexts.
 _Q_SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
-_Q_SINGLE = _Q_SAFE + b" "  # a space is written as one octet, too
+_Q_SINGLE = _Q_SAFE + b" "  # a space takes one octet as well
 _Q_TABLE = tuple(b"_" if i == 32 else bytes([i]) if i in _Q_SAFE else b"=%02X" % i for i in range(256))
 # RFC 2231 7 attribute-char: a token without * ' %
 _PARAMETER_SAFE = _Q_SAFE.replace(b"*", b"").replace(b"/", b"") + b"#$&.^_`{|}~"
@@ -26,10 +26,10 @@ _BARE_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 def encoded_words(text: str, first_room: int) -> list[bytes]:
-    """Write text as RFC 2047 encoded words, in Q or B encoding, whichever is shorter.
+    """Encode text as RFC 2047 encoded words, in Q or B encoding, whichever is shorter.
 
-    `first_room`: octets that the first word may have, at least MIN_WORD_ROOM; the others have up to 75. No character is
-    split between words. Raises UnicodeEncodeError for lone surrogates.
+    `first_room`: octets available to the first word, at least MIN_WORD_ROOM; the others have up to 75. Characters are
+    not split between words. Raises UnicodeEncodeError for lone surrogates.
     """
     data = text.encode()
     length = len(data)
@@ -71,7 +71,7 @@ def _b_words(data: bytes, room: int) -> list[bytes]:
 
 
 def parameter(name: bytes, value: str) -> list[bytes]:
-    """Write a MIME parameter as RFC 2231 pieces of at most 76 octets, in sections when it does not fit into one."""
+    """Encode a MIME parameter as RFC 2231 pieces of at most 76 octets, in sections if it does not fit into one."""
     coded = [_PARAMETER_TABLE[octet] for octet in value.encode()]
     room = 70 - len(name) - len("*99*=utf-8''")
     if sum(map(len, coded)) <= room:
@@ -85,15 +85,15 @@ def parameter(name: bytes, value: str) -> list[bytes]:
 
 
 def quoted_string(text: str) -> str:
-    """Write ASCII text as an RFC 5322 3.2.4 quoted-string."""
+    """Return ASCII text as an RFC 5322 3.2.4 quoted-string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def encode_text(text: str) -> tuple[bytes, bytes]:
     """Encode the text of a body: (Content-Transfer-Encoding, octets that end with CRLF).
 
-    Every kind of line end becomes CRLF. ASCII without NUL, in lines of up to 998 octets, stays as it is (7bit,
-    RFC 2045 2.7); the rest is quoted-printable, or base64 where that is shorter. Raises UnicodeEncodeError for lone
+    Every line ending becomes CRLF. ASCII without NUL, in lines of up to 998 octets, is unchanged (7bit, RFC 2045 2.7);
+    other text is quoted-printable, or base64 if that is shorter. Raises UnicodeEncodeError for lone
     surrogates.
     """
     if "\r" in text:
@@ -112,7 +112,7 @@ def encode_text(text: str) -> tuple[bytes, bytes]:
 
 def _lines_fit(text: str) -> bool:
     start, length = 0, len(text)
-    while length - start > MAX_LINE:  # in leaps of a whole permitted line
+    while length - start > MAX_LINE:  # in steps of one maximal line
         line_end = text.rfind("\n", start, start + MAX_LINE + 1)
         if line_end < 0:
             return False
@@ -121,7 +121,7 @@ def _lines_fit(text: str) -> bool:
 
 
 def base64_lines(data: bytes) -> bytes:
-    """Encode octets as base64 in lines of 76 (RFC 2045 6.8), CRLF at the end of each."""
+    """Encode octets as base64 in lines of 76 (RFC 2045 6.8), each ending with CRLF."""
     coded = b2a_base64(data, newline=False)
     if len(coded) <= 76:
         return coded + b"\r\n"
@@ -129,7 +129,7 @@ def base64_lines(data: bytes) -> bytes:
 
 
 def seven_bit(data: bytes) -> bytes | None:
-    """Return a whole message fit for 7bit (CRLF line ends), or None if it holds 8-bit octets, NUL or overlong lines."""
+    """Return a whole message as 7bit (CRLF line endings), or None for 8-bit octets, NUL or lines that are too long."""
     if not data.isascii() or b"\0" in data:
         return None
     data = _BARE_LINE_END.sub(b"\r\n", data)

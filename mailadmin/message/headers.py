@@ -1,8 +1,8 @@
-"""Header fields: what may stand in them, how they are written, and a last look at the finished block.
+"""Header fields: validating text, encoding fields, and checking the finished block.
 
-Owns the protection against header injection: text is refused, never repaired, and the encoders produce folded lines
-of their own because the standard library's (Python 3.11) let an encoded line feed or a long quoted name start a new
-field. Knows nothing of bodies.
+Owns the protection against header injection: invalid text is refused, never repaired, and lines are folded here because
+the standard library's folding (Python 3.11) lets an encoded line feed or a long quoted name start a new field. Knows
+nothing about bodies.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from mailadmin.message.addresses import Address
 
-FOLD_AT = 76  # octets of a line, RFC 2047 2; RFC 5322 2.1.1 would allow 78
+FOLD_AT = 76  # octets per line, RFC 2047 2; RFC 5322 2.1.1 would allow 78
 MAX_NAME = 76  # octets of a field name
-_LONGEST_WORD = 900  # an unbroken word beyond this is encoded, so that no line reaches 998
+_LONGEST_WORD = 900  # a longer word is encoded, so that no line reaches 998
 _LONGEST_PLAIN_NAME = 64  # a longer display name is encoded: it is never folded inside quotation marks
 
 _FIELD_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 3.6.8 ftext
@@ -30,7 +30,7 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_
 _LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bBqQ]\?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
-# The builder writes these itself, or a server does; a caller's copy would contradict, forge or add a recipient.
+# Written by the builder or by servers; a caller's copy could contradict them, forge them or add a recipient.
 _OWNED = frozenset({
     "from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id", "mime-version",
     "return-path", "received", "received-spf", "dkim-signature", "domainkey-signature", "authentication-results",
@@ -45,13 +45,13 @@ _COUNTED = frozenset({
 })  # fmt: skip
 _BLOCK = re.compile(
     rb"(?:[!-9;-~]++:[ -~\x80-\xff]*+\r\n"  # a field
-    rb"(?:\x20++[!-~\x80-\xff][ -~\x80-\xff]*+\r\n)*+)++"  # its continuations, none of spaces only
+    rb"(?:\x20++[!-~\x80-\xff][ -~\x80-\xff]*+\r\n)*+)++"  # its continuations, none blank
 )
 _NAMES = re.compile(rb"\n([!-9;-~]+):")
 
 
 class HeaderError(ValueError):
-    """A header field that must not be sent: `field` names it, `reason` says why in plain words."""
+    """A header field that must not be sent: its name in `field`, and the `reason`."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(field, reason)
@@ -63,24 +63,24 @@ class HeaderError(ValueError):
 
 
 def check_text(value: str, *, field: str, max_length: int = MAX_LINE) -> str:
-    """Return `value` unchanged if it may stand in a header field.
+    """Return `value` unchanged if it is allowed in a header field.
 
     Raises HeaderError for C0 (tab too), DEL, C1, U+2028, U+2029, lone surrogates and more than `max_length` characters.
     """
     if CONTROL_CHARACTERS.search(value):
-        raise HeaderError(field, "holds a control character")
+        raise HeaderError(field, "contains a control character")
     if len(value) > max_length:
         raise HeaderError(field, f"has more than {max_length} characters")
     return value
 
 
 def check_name(name: str) -> str:
-    """Return the name of a caller's own header field unchanged if it may be used (RFC 5322 3.6.8).
+    """Return the name of a caller's header field unchanged if it is allowed (RFC 5322 3.6.8).
 
-    Raises HeaderError for impossible names and for the fields that the builder or the servers own.
+    Raises HeaderError for invalid names and for fields that the builder or servers write.
     """
     if not _FIELD_NAME.fullmatch(name) or len(name) > MAX_NAME:
-        raise HeaderError("headers", "holds a name that is not a header field name")
+        raise HeaderError("headers", "contain an invalid field name")
     lowered = name.lower()
     if lowered in _OWNED or lowered.startswith(_OWNED_PREFIXES):
         raise HeaderError("headers", f"must not set {name}")
@@ -88,7 +88,7 @@ def check_name(name: str) -> str:
 
 
 def make_message_id(domain: str) -> str:
-    """Return a new unique `<...@domain>` (RFC 5322 3.6.4). Raises HeaderError if `domain` is no host name."""
+    """Return a new unique `<...@domain>` (RFC 5322 3.6.4). Raises HeaderError if `domain` is not a host name."""
     try:
         wire_domain = domain if domain.isascii() else a_labels(domain)
     except AddressError as error:
@@ -99,18 +99,18 @@ def make_message_id(domain: str) -> str:
 
 
 def encode_unstructured(name: str, value: str) -> bytes:
-    """Write one field of free text, folded, ending with CRLF (RFC 5322 3.2.5, RFC 2047).
+    """Encode one field of free text, folded, ending with CRLF (RFC 5322 3.2.5, RFC 2047).
 
-    Only the stretch from the first to the last word that needs it is encoded. Spaces at both ends are dropped, all
-    others kept. Raises HeaderError for control characters.
+    Only the part from the first to the last word that requires it is encoded. Spaces at both ends are dropped, all
+    others are kept. Raises HeaderError for control characters.
     """
     if CONTROL_CHARACTERS.search(value):
-        raise HeaderError(name, "holds a control character")
+        raise HeaderError(name, "contains a control character")
     value = value.strip(" ")
     if len(name) + len(value) <= FOLD_AT - 2 and value.isascii() and "=?" not in value:
         return f"{name}: {value}\r\n".encode("ascii")
     words = value.split(" ")
-    disguised = _LOOKS_ENCODED.search(value) is not None  # would be read as an encoded word although it is none
+    disguised = _LOOKS_ENCODED.search(value) is not None  # would be decoded as an encoded word
     coded = [
         place
         for place, word in enumerate(words)
@@ -121,7 +121,7 @@ def encode_unstructured(name: str, value: str) -> bytes:
         line.add_words(words)
         return line.finish()
     first, last = coded[0], coded[-1] + 1
-    while first and not words[first - 1]:  # spaces in a row beside an encoded word are kept only inside it
+    while first and not words[first - 1]:  # consecutive spaces next to an encoded word survive only inside it
         first -= 1
     while last < len(words) and not words[last]:
         last += 1
@@ -132,10 +132,10 @@ def encode_unstructured(name: str, value: str) -> bytes:
 
 
 def encode_addresses(name: str, addresses: Sequence[Address]) -> bytes:
-    """Write one field of mailboxes, folded, ending with CRLF (RFC 5322 3.4).
+    """Encode one field of mailboxes, folded, ending with CRLF (RFC 5322 3.4).
 
-    Domains are written as A-labels, except beside a non-ASCII local part, which needs SMTPUTF8 anyway (RFC 6532).
-    Raises HeaderError if there is no address or a name holds control characters.
+    Domains are written as A-labels, except with a non-ASCII local part, which requires SMTPUTF8 anyway (RFC 6532).
+    Raises HeaderError if there is no address or a name contains control characters.
     """
     if not addresses:
         raise HeaderError(name, "names no recipient")
@@ -167,9 +167,9 @@ def encode_addresses(name: str, addresses: Sequence[Address]) -> bytes:
 
 
 def _phrase(field: str, display_name: str) -> str | None:
-    """Return a display name as atoms or a quoted-string; None if it takes encoded words."""
+    """Return a display name as atoms or a quoted-string, or None if it requires encoded words."""
     if CONTROL_CHARACTERS.search(display_name):
-        raise HeaderError(field, "holds a control character")
+        raise HeaderError(field, "contains a control character")
     if not display_name.isascii() or "=?" in display_name or len(display_name) > _LONGEST_PLAIN_NAME:
         return None
     if not display_name or _ATOMS.fullmatch(display_name):
@@ -178,7 +178,7 @@ def _phrase(field: str, display_name: str) -> str | None:
 
 
 class _FoldedLine:
-    """A field under construction: pieces are added, each with its leading space, and a fold comes before a piece."""
+    """A field under construction: pieces are added, each with its leading space, and lines are folded between them."""
 
     __slots__ = ("_at_start", "_column", "_parts")
 
@@ -217,17 +217,17 @@ class _FoldedLine:
 
 
 def check_block(block: bytes, *, utf8: bool = False) -> None:
-    """Read a finished header block back: the last barrier before the wire.
+    """Check a finished header block, as the last barrier before the wire.
 
-    Every line must be a field or the continuation of one, CRLF the only control characters, no line over 998 octets,
-    no field twice that may stand once, no Bcc, and ASCII unless `utf8`. Raises HeaderError.
+    Every line must be a field or a continuation; CRLF are the only control characters; no line exceeds 998 octets; no
+    field that may occur once occurs twice; there is no Bcc; and it is ASCII unless `utf8`. Raises HeaderError.
     """
     if not _BLOCK.fullmatch(block):
-        raise HeaderError("headers", "hold a control character or a line that is not a header field")
+        raise HeaderError("headers", "contain a control character or a line that is not a header field")
     if not utf8 and not block.isascii():
-        raise HeaderError("headers", "hold characters that are not ASCII")
+        raise HeaderError("headers", "contain non-ASCII characters")
     if len(block) > MAX_LINE and max(map(len, block.split(b"\r\n"))) > MAX_LINE:
         raise HeaderError("headers", f"have a line of more than {MAX_LINE} octets")
     names = [name for name in _NAMES.findall(b"\n" + block.lower()) if name in _COUNTED]
     if b"bcc" in names or len(set(names)) < len(names):
-        raise HeaderError("headers", "hold a field twice or a field that must not be sent")
+        raise HeaderError("headers", "contain a duplicate field or a field that must not be sent")

@@ -1,7 +1,6 @@
-"""What callers hand to `mailadmin.api.send`: a mail and its attachments, as plain frozen objects.
+"""The input of `mailadmin.api.send`: a message and its attachments, as frozen objects.
 
-Owns the checks of shape (a list is a list, text is text, a file name is one). Whether addresses are valid, who may
-send and from where is decided when the mail is composed.
+Validates types and file names. Addresses, permissions and the sender are checked when the message is composed.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"  # noqa: S105  (RFC 2045 5.1 token)
 _CONTENT_TYPE = re.compile(rf'{_TOKEN}/{_TOKEN}(?: *; *{_TOKEN}=(?:{_TOKEN}|"[ !#-\[\]-~]*"))*')
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+")
 _WHAT = dict.fromkeys(("to", "cc", "bcc", "reply_to"), "addresses")
-_DISGUISE = re.compile("[\u202a-\u202e\u2066-\u2069]")  # turns "exe.gpj" into what reads as "jpg.exe"
+_DISGUISE = re.compile("[\u202a-\u202e\u2066-\u2069]")  # displays "exe.gpj" as "jpg.exe"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attachment:
-    """A file to send along; with a `content_id` it is an image shown inside the HTML (`<img src="cid:...">`).
+    """An attached file; with a `content_id` an image shown in the HTML (`<img src="cid:...">`).
 
-    `content` is sent octet for octet. `content_type` is guessed from the name when empty. Raises InvalidMail naming
+    `content` is sent unchanged. `content_type` is guessed from the name if empty. Raises InvalidMail naming
     `attachments`.
     """
 
@@ -42,7 +41,7 @@ class Attachment:
     content_id: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what could leave its header line or the reader's folder."""
+        """Refuse values that could break out of the header line or of the reader's folder."""
         filename = _checked_filename(self.filename)
         if not isinstance(self.content, bytes):
             raise InvalidMail("attachments", "content must be bytes")
@@ -62,26 +61,26 @@ class Attachment:
 
 
 def _checked_filename(filename: str) -> str:
-    """Return the name without spaces at its ends: readers drop them, and a name is shown where nobody sees them."""
+    """Return the name without surrounding spaces, which readers drop and people do not see."""
     if not isinstance(filename, str) or not filename.strip(" .") or len(filename) > MAX_FILENAME:
         raise InvalidMail("attachments", f"file name must have 1 to {MAX_FILENAME} characters")
     if "/" in filename or "\\" in filename:
-        raise InvalidMail("attachments", "file name must not hold a path")
+        raise InvalidMail("attachments", "file name must not contain a path")
     if CONTROL_CHARACTERS.search(filename) or _DISGUISE.search(filename):
-        raise InvalidMail("attachments", "file name holds a control character")
+        raise InvalidMail("attachments", "file name contains a control character")
     return filename.strip(" ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A mail to send. Only `to` (or cc, bcc), `subject` and one of `text` and `html` are usual; the rest is optional.
+    """A message to send: recipients, `subject`, and `text` or `html` or both; everything else is optional.
 
-    `to cc bcc reply_to`: one mailbox an item. `from_`: empty means the configured sender. `headers`: extra fields, none
-    that the builder owns. `tags`, `metadata`: kept with the log entry. `connection_hint`: name of a connection to
-    prefer. `language`: of the template. `sensitive`: the body is not kept after delivery. `send_at`: aware time before
-    which it does not leave. `mode`: `instant`, `background` or None for the configured one. `idempotency_key`: a second
-    mail with the same key is not sent; `fingerprint` tells whether it is the same one, if left out by what it says and
-    to whom. `template`, `template_version`: what it was made from, for the log; see
+    `to cc bcc reply_to`: one mailbox per item. `from_`: empty means the configured sender. `headers`: extra fields,
+    none that the builder writes. `tags`, `metadata`: stored with the log entry. `connection_hint`: name of the
+    preferred connection. `language`: of the template. `sensitive`: the content is not kept after delivery. `send_at`:
+    aware time before which it does not leave. `mode`: `instant`, `background` or None for the configured one.
+    `idempotency_key`: a second message with the same key is not sent; `fingerprint` tells whether it is the same
+    message, by default from its content and recipients. `template`, `template_version`: for the log; see
     `api.template_mail`. Raises InvalidMail naming the field.
     """
 
@@ -108,7 +107,7 @@ class Mail:
     template_version: int | None = None
 
     def __post_init__(self) -> None:
-        """Copy lists and mappings, so that later changes by the caller change nothing, and refuse wrong shapes."""
+        """Copy lists and mappings, so that later changes by the caller have no effect, and check types."""
         for name in ("to", "cc", "bcc", "reply_to", "tags"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
         for name in (

@@ -1,9 +1,9 @@
-"""Builds the finished message (RFC 5322 with MIME, RFC 2045-2049) from checked parts, on bytes.
+"""Builds the finished message (RFC 5322 with MIME, RFC 2045-2049) from validated parts, on bytes.
 
 Owns the structure: alternative for text and HTML, related for inline images, mixed for attachments. Everything is
-seven-bit with CRLF line ends; Bcc never appears; dots are stuffed later, by the driver. The same input always gives
-the same octets. A mail of 2 kB, text and HTML, takes a twentieth of the time that Django's classes take and a fiftieth
-of the standard library's (`python -m benchmarks.bench_mime`).
+seven-bit with CRLF line endings; Bcc never appears; the driver stuffs dots. The same input always gives the same
+octets. A message of 2 kB with text and HTML takes a twentieth of the time of Django's classes and a fiftieth of the
+standard library's (`python -m benchmarks.bench_mime`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mailadmin.message.addresses import Address
     from mailadmin.message.mail import Attachment
 
-MAX_HEADER_VALUE = 10_000  # characters of a caller's own field, e.g. References of a long thread; folded
+MAX_HEADER_VALUE = 10_000  # characters of a caller's field, e.g. References of a long thread; folded
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _RISKY = re.compile(r"[/\\]|=\?")
@@ -46,14 +46,14 @@ class BuiltMessage:
     content: bytes
     message_id: str
     needs_smtputf8: bool
-    needs_8bitmime: bool = False  # everything is encoded in seven bits
+    needs_8bitmime: bool = False  # everything is seven-bit
 
 
 class _Part(NamedTuple):
     """A body part: its fields (each with CRLF) and its octets, which end with CRLF.
 
-    In a multipart this CRLF belongs to the delimiter line (RFC 2046 5.1.1). `literal`: the octets are not encoded and
-    could hold a boundary.
+    In a multipart, this CRLF belongs to the delimiter line (RFC 2046 5.1.1). `literal`: the octets are not encoded and
+    could contain a boundary.
     """
 
     fields: bytes
@@ -75,26 +75,26 @@ def build(
     message_id: str,
     date: datetime,
 ) -> BuiltMessage:
-    """Build one message; `date` is aware, `message_id` as `headers.make_message_id` makes it.
+    """Build one message; `date` is aware, `message_id` comes from `headers.make_message_id`.
 
-    One line end at the end of `text` and of `html` is not kept. Without `to` and `cc` the field To says that recipients
-    are undisclosed (RFC 5322 3.6.3, A.1.3). Raises InvalidMail for text that is no Unicode and for content ids used
-    twice, HeaderError for what must not stand in a header, ValueError for a naive date.
+    One trailing line break of `text` and of `html` is dropped. Without `to` and `cc`, the To field says that recipients
+    are undisclosed (RFC 5322 3.6.3, A.1.3). Raises InvalidMail for text that is not valid Unicode and for duplicate
+    content ids, HeaderError for invalid header text, ValueError for a naive date.
     """
-    people = [encode_addresses("From", (sender,))]
+    address_fields = [encode_addresses("From", (sender,))]
     if to:
-        people.append(encode_addresses("To", to))
+        address_fields.append(encode_addresses("To", to))
     elif not cc:
-        people.append(b"To: undisclosed-recipients:;\r\n")
+        address_fields.append(b"To: undisclosed-recipients:;\r\n")
     if cc:
-        people.append(encode_addresses("Cc", cc))
+        address_fields.append(encode_addresses("Cc", cc))
     if reply_to:
-        people.append(encode_addresses("Reply-To", reply_to))
+        address_fields.append(encode_addresses("Reply-To", reply_to))
     if not _MESSAGE_ID.fullmatch(message_id):
         raise HeaderError("Message-ID", "must look like <word@host>")
     part = _structure(text, html, attachments, _Boundaries(message_id))
     block = b"%b%b%bDate: %b\r\nMessage-ID: %b\r\nMIME-Version: 1.0\r\n%b" % (
-        b"".join(people),
+        b"".join(address_fields),
         encode_unstructured("Subject", check_text(subject, field="Subject")),
         _own_fields(headers) if headers else b"",
         header_date(date),
@@ -110,7 +110,7 @@ def build(
 
 def _own_fields(headers: Mapping[str, str]) -> bytes:
     if len({name.lower() for name in headers}) < len(headers):
-        raise HeaderError("headers", "hold a name twice")
+        raise HeaderError("headers", "contain a duplicate name")
     return b"".join(
         encode_unstructured(check_name(name), check_text(value, field=name, max_length=MAX_HEADER_VALUE))
         for name, value in headers.items()
@@ -118,7 +118,7 @@ def _own_fields(headers: Mapping[str, str]) -> bytes:
 
 
 def header_date(date: datetime) -> bytes:
-    """Write an aware time as RFC 5322 3.3 says, in its own zone."""
+    """Return an aware time in the format of RFC 5322 3.3, in its own zone."""
     iso = date.isoformat(timespec="seconds")  # 2026-03-01T12:30:05+00:00
     if len(iso) < 25:
         raise ValueError("date must have a time zone")
@@ -127,10 +127,10 @@ def header_date(date: datetime) -> bytes:
 
 
 class _Boundaries:
-    """Makes boundaries (RFC 2046 5.1.1) that occur in no part: a digest of the Message-ID, tried against the parts.
+    """Creates boundaries (RFC 2046 5.1.1) that occur in no part: a digest of the Message-ID, checked against the parts.
 
     "=_" occurs neither in base64 nor in quoted-printable. The Message-ID is unguessable, so nobody can prepare a text
-    that makes many tries necessary.
+    that requires many tries.
     """
 
     def __init__(self, message_id: str) -> None:
@@ -172,7 +172,7 @@ def _text_part(subtype: bytes, field: str, text: str) -> _Part:
     try:
         encoding, body = encode_text(text)
     except UnicodeEncodeError as error:
-        raise InvalidMail(field, "holds half a character (a lone surrogate)") from error
+        raise InvalidMail(field, "contains half a character (a lone surrogate)") from error
     fields = b'Content-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: %b\r\n' % (subtype, encoding)
     return _Part(fields, body, encoding == b"7bit")
 
@@ -203,7 +203,7 @@ def _attachment_part(attachment: Attachment) -> _Part:
 def _encoded_content(attachment: Attachment) -> tuple[str, bytes, bytes]:
     """Return (content type, transfer encoding, octets).
 
-    A message must not be base64 (RFC 2046 5.2.1); one that is not seven-bit travels as a plain file.
+    A message must not be base64 (RFC 2046 5.2.1); one that is not seven-bit is sent as a plain file.
     """
     content_type, content = attachment.content_type, attachment.content
     lowered = content_type.lower()
@@ -213,7 +213,7 @@ def _encoded_content(attachment: Attachment) -> tuple[str, bytes, bytes]:
             return content_type, b"7bit", literal + b"\r\n"
         return "application/octet-stream", b"base64", base64_lines(content)
     if lowered.startswith("text/") and "charset=" not in lowered and _is_utf8(content):
-        content_type += '; charset="utf-8"'  # readers take US-ASCII otherwise (RFC 2046 4.1.2)
+        content_type += '; charset="utf-8"'  # otherwise readers assume US-ASCII (RFC 2046 4.1.2)
     return content_type, b"base64", base64_lines(content)
 
 
@@ -226,11 +226,11 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _filename_parameters(filename: str) -> bytes:
-    """Write the file name: quoted where it is ASCII, else RFC 2231 first and an ASCII likeness for old readers."""
+    """Encode the file name: quoted if it is ASCII, else as RFC 2231 with an ASCII fallback for old readers."""
     if filename.isascii() and "=?" not in filename:
         return b";\r\n filename=" + quoted_string(filename).encode("ascii")
     letters = unicodedata.normalize("NFKD", filename)
-    likeness = "".join(letter if letter.isascii() else "_" for letter in letters if not unicodedata.combining(letter))
-    likeness = _RISKY.sub("_", likeness)  # NFKD makes "/" of a full-width slash
-    pieces = [*parameter(b"filename", filename), b"filename=" + quoted_string(likeness).encode("ascii")]
+    fallback = "".join(letter if letter.isascii() else "_" for letter in letters if not unicodedata.combining(letter))
+    fallback = _RISKY.sub("_", fallback)  # NFKD turns a full-width slash into "/"
+    pieces = [*parameter(b"filename", filename), b"filename=" + quoted_string(fallback).encode("ascii")]
     return b"".join(b";\r\n " + piece for piece in pieces)

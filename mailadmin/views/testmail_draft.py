@@ -1,4 +1,4 @@
-"""Sends the draft of a template, as it was last saved, to whoever edits it: a test mail like any other."""
+"""Sends the last saved draft of a template as a test message."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -19,7 +19,7 @@ from templates_app.editor import editing_session
 @permission_required(["mailadmin.send_test", "templates_app.edit_templates"], raise_exception=True)
 @require_POST
 def send(request: SignedInRequest, project: str, key: str) -> HttpResponse:
-    """Render the person's draft, or what is published, and send it; then show what became of the mail."""
+    """Render the person's draft, or the published version, send it, and show the result."""
     form = TestDraftForm(request.POST)
     language, sample = request.POST.get("language", ""), request.POST.get("sample", "")
     opened = editing_session.template_session(f"{project}/{key}", request.user, language=language, choice=sample)
@@ -28,7 +28,9 @@ def send(request: SignedInRequest, project: str, key: str) -> HttpResponse:
     if form.is_valid():
         look = opened.look()
         if look.rendered is None:
-            problem = gettext("Nothing was sent: this does not render. The problems are listed beside the source.")
+            problem = gettext(
+                "Nothing was sent: the template does not render. The problems are listed next to the source."
+            )
         else:
             try:
                 number = testmail.send_draft(

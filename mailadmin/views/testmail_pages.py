@@ -1,6 +1,6 @@
-"""The test mail: a form, one POST through the real send path, and what became of it.
+"""The test page: a form, one POST through the normal send path, and the result.
 
-What goes wrong is told apart: the values, the template, queueing; the server's words are on the page of the result.
+Errors in values, template and queueing are reported separately; the server's reply is on the result page.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from templates_app.library.sample_rendering import SandboxUnavailableError
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why nothing was sent: a title that says what is at fault, what is wrong with it, and where that is mended."""
+    """Why nothing was sent: a title, the problems, and the field or template where they are fixed."""
 
     title: str
     problems: tuple[str, ...]
@@ -48,7 +48,7 @@ class Failure:
 @permission_required("mailadmin.send_test", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def form(request: SignedInRequest) -> HttpResponse:
-    """Ask for the recipient (first the person's own address) and the template, and send."""
+    """Ask for recipient (by default the person's own address) and template, and send."""
     posted = request.method == "POST"
     given = request.POST if posted else request.GET
     account = account_of(request.user.email)
@@ -93,7 +93,7 @@ def form(request: SignedInRequest) -> HttpResponse:
 
 
 def send(request: SignedInRequest, bound: TestMailForm) -> int | Failure:
-    """Send what the valid form asks for and return the mail's id, or why it was not sent."""
+    """Send the message and return its id, or why it was not sent."""
     data: dict[str, Any] = bound.cleaned_data
     common: dict[str, Any] = {
         "actor": request.user,
@@ -110,29 +110,27 @@ def send(request: SignedInRequest, bound: TestMailForm) -> int | Failure:
             return values_failure([problem.message for problem in error.problems])
         return template_failure([str(problem) for problem in error.problems], key)
     except InvalidMail as error:
-        if error.field in {"template", "values"}:  # of the plain test mail, whose values are not the person's
+        if error.field in {"template", "values"}:  # of the built-in test message, whose values are not the person's
             return template_failure([error.reason], key)
         field = "to" if error.field == "to" else ""
-        return Failure(gettext("The mail could not be queued."), (explain(error),), field)
+        return Failure(gettext("The message could not be queued."), (explain(error),), field)
     except (testmail.TooManyTestsError, SandboxUnavailableError) as error:
-        return Failure(gettext("The mail could not be queued."), (str(error),))
+        return Failure(gettext("The message could not be queued."), (str(error),))
 
 
 def values_failure(problems: list[str]) -> Failure:
-    """Return that the values are at fault."""
     title = gettext("Nothing was sent, because the values do not fit the template.")
     return Failure(title, tuple(problems), "values")
 
 
 def template_failure(problems: list[str], key: str) -> Failure:
-    """Return that the template is at fault."""
     project, _slash, name = key.partition("/")
     title = gettext("Nothing was sent, because the template does not render.")
     return Failure(title, tuple(problems), "template", (project, "template", name))
 
 
 def explain(error: InvalidMail) -> str:
-    """Return the sentence for the page; the From address is set elsewhere, so that place is named."""
+    """Return the error for the page; for the From address it says where to set it."""
     if error.field == "from_" and not str(effective.current().from_address):
         return gettext("Nothing was sent, because there is no From address yet. Set it in the mail settings.")
     if error.field == "from_":
@@ -143,7 +141,7 @@ def explain(error: InvalidMail) -> str:
 @permission_required("mailadmin.send_test", raise_exception=True)
 @require_safe
 def result(request: SignedInRequest, mail_id: int) -> HttpResponse:
-    """Show what became of the test mail `mail_id`; only the person's own, unless the log may be seen."""
+    """Show the result of a test message: the person's own, or any with permission to see the log."""
     try:
         mail = lookup.mail_by_id(mail_id)
     except Message.DoesNotExist as error:
@@ -167,7 +165,7 @@ def result(request: SignedInRequest, mail_id: int) -> HttpResponse:
 
 
 def words_beyond(sentence: str, attempt: Attempt | None) -> str:
-    """Return the words that the attempt ended in, unless the sentence says them already or nothing went wrong."""
+    """Return the server's reply, unless the sentence contains it already or nothing went wrong."""
     if attempt is None or not (attempt.code or attempt.outcome in UNSUCCESSFUL or attempt.outcome == Status.UNCERTAIN):
         return ""
     line = " ".join(attempt.server_words.split())
@@ -175,7 +173,7 @@ def words_beyond(sentence: str, attempt: Attempt | None) -> str:
 
 
 def connection_url(request: SignedInRequest, attempt: Attempt | None) -> str:
-    """Return the page of the connection that the attempt took, or "" if it is gone or not this person's to see."""
+    """Return the page of the attempt's connection, or "" if it is deleted or this person may not see it."""
     if attempt is None or not request.user.has_perm("secrets_app.use_secrets"):
         return ""
     for connection in vault.connections():

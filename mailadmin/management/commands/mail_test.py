@@ -1,4 +1,4 @@
-"""`manage.py mail_test ADDRESS`: send a test mail now and say what the server said."""
+"""`manage.py mail_test ADDRESS`: send a test message now and print the server's reply."""
 
 from __future__ import annotations
 
@@ -29,20 +29,18 @@ REACHED = frozenset({Status.SENT, Status.LOGGED, Status.SILENCED})
 class Command(BaseCommand):
     """Exit 0: accepted; 1: refused, failed or not delivered; 2: wrong use."""
 
-    help = "Send a test mail at once, through the real path, and print what became of it."
+    help = "Send a test message immediately, like any other message, and print the result."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("address", help="who gets the mail")
+        parser.add_argument("address", help="the recipient")
         parser.add_argument("--template", default="", metavar="KEY", help="a template such as account/welcome")
         parser.add_argument("--language", default="", metavar="de", help="the language to send it in")
         parser.add_argument("--sample", default=None, metavar="NAME", help="the sample whose values are used")
         parser.add_argument("--connection", default="", metavar="NAME", help="name or id of a connection")
-        parser.add_argument("--check", action="store_true", help="climb to the server step by step; send nothing")
+        parser.add_argument("--check", action="store_true", help="check the connection step by step; send nothing")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Send, or only check the connection."""
         current = effective.current()
         known = vault.connections()
         name = options["connection"].casefold()
@@ -59,9 +57,9 @@ class Command(BaseCommand):
         self.report(self.send(template, options), as_json=options["json"])
 
     def template(self, key: str, language: str, sample: str | None) -> SampledTemplate | None:
-        """Return the template to use, None where the program's own one for tests has to do. Raises CommandError."""
+        """Return the template to use, or None for the built-in test message. Raises CommandError."""
         if sample is not None and not key:
-            message = "--sample: the samples are a template's; name it with --template."
+            message = "--sample requires --template."
             raise CommandError(message, returncode=2)
         template = sample_rendering.sampled_template(key or testmail.TEMPLATE)
         if template is None:
@@ -79,7 +77,7 @@ class Command(BaseCommand):
         return template
 
     def send(self, template: SampledTemplate | None, options: dict[str, Any]) -> int:
-        """Send the test mail and return its id. Raises CommandError that tells what is at fault."""
+        """Send the test message and return its id. Raises CommandError with the reason."""
         common = {
             "language": options["language"],
             "connection_hint": options["connection"],
@@ -92,7 +90,7 @@ class Command(BaseCommand):
             values = template.samples[name]
             return testmail.send_from_template(options["address"], key=template.key, values=values, **common)
         except TemplateError as error:
-            what = "The values do not fit" if error.is_about_values else "The template does not render"
+            what = "The values are not valid" if error.is_about_values else "The template does not render"
             raise CommandError(f"{what}: {error}") from error
         except SandboxUnavailableError as error:
             raise CommandError(str(error)) from error
@@ -130,7 +128,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{connection.name}: {climbed.sentence}")
 
     def report(self, number: int, *, as_json: bool) -> None:
-        """Print what became of the mail. Raises CommandError unless it was taken."""
+        """Print the result. Raises CommandError unless the message was accepted."""
         mail = lookup.mail_by_id(number)
         attempt = lookup.last_attempt(mail)
         sentence = verdict(mail).sentence
@@ -147,6 +145,6 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(facts))
         if mail.status not in REACHED:
-            raise CommandError(f"Mail {number}: {sentence}")
+            raise CommandError(f"Message {number}: {sentence}")
         if not as_json:
-            self.stdout.write(f"Mail {number}: {sentence}")
+            self.stdout.write(f"Message {number}: {sentence}")

@@ -184,7 +184,7 @@ def test_the_servers_words_are_told_on_the_page_of_the_result(mail_settings, sta
 def test_test_mails_from_templates_count_towards_the_limit(client, template):
     answers = [client.post(PAGE, chosen()) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [302] * 10 + [422]
-    assert problems(answers[-1])[0] == "The mail could not be queued."
+    assert problems(answers[-1])[0] == "The message could not be queued."
 
 
 # ---------------------------------------------------------------- what is wrong, and with what
@@ -269,7 +269,7 @@ def test_what_cannot_be_queued_is_neither_the_values_nor_the_templates_fault(cli
     answer = client.post(PAGE, chosen())
     title, words = problems(answer)
     assert answer.status_code == 422
-    assert title == "The mail could not be queued."
+    assert title == "The message could not be queued."
     assert "there is no From address yet" in words
 
 

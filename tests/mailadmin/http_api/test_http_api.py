@@ -110,7 +110,7 @@ def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
         (
             {"attachments": [{"filename": "../a", "content": "YQ=="}]},
             "attachments[0]",
-            "file name must not hold a path",
+            "file name must not contain a path",
         ),
         ({"metadata": []}, "metadata", "must be an object"),
         ({"metadata": {"a": "\x00"}}, "metadata", "holds a NUL character, which PostgreSQL does not store"),

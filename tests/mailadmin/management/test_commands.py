@@ -167,7 +167,7 @@ def test_mail_test_exits_2_for_a_template_language_or_sample_that_is_not_there(r
         ),
         (("--language", "tlh"), "--language: mail/test has no 'tlh'"),
         (("--template", "account/welcome", "--sample", "None"), "--sample: account/welcome has no 'None'; it has: "),
-        (("--sample", "By a person"), "--sample: the samples are a template's"),
+        (("--sample", "By a person"), "--sample requires --template"),
     ]:
         with case(arguments):
             with pytest.raises(CommandError) as caught:
@@ -180,7 +180,7 @@ def test_mail_test_exits_2_for_a_template_language_or_sample_that_is_not_there(r
 def test_mail_test_exits_1_and_says_that_the_values_do_not_fit(relay):
     relay()
     samples.create_sample(make_template(), name="Empty", values={})
-    with pytest.raises(CommandError, match=r"The values do not fit: .*The value name is missing") as caught:
+    with pytest.raises(CommandError, match=r"The values are not valid: .*The value name is missing") as caught:
         run("mail_test", "ann@example.com", "--template", "shop/hello", "--sample", "Empty")
     assert caught.value.returncode == 1
     assert not Message.objects.exists()
