@@ -12,7 +12,7 @@ from mailadmin.message.headers import HeaderError, check_text
 
 
 class AddressField(forms.CharField):
-    """One e-mail address, without a name; as strict as sending itself."""
+    """One email address without a name, as strict as sending."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}), **options)
@@ -32,7 +32,7 @@ class AddressField(forms.CharField):
 
 
 class HeaderTextField(forms.CharField):
-    """One line of text that may stand in a mail's header."""
+    """One line of text for a message header."""
 
     def clean(self, value: Any) -> str:
         """Return the text. Raises ValidationError for control characters, U+2028 and the like."""

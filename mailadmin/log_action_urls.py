@@ -1,4 +1,4 @@
-"""What the mail app adds to the log, below /log/: sending again, many mails at once, all about one address."""
+"""The mail app's pages below /log/: resending, bulk actions, recipients, suppressions."""
 
 from django.urls import path
 

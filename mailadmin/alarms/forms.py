@@ -21,7 +21,7 @@ class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no gen
     """When an incident opens, and who is notified how."""
 
     connection = forms.ChoiceField(
-        label=_("Connection for alarm mails"),
+        label=_("Connection for alarm emails"),
         required=False,
         help_text=_("Never the failing one: then the next working connection is used, backups first."),
     )

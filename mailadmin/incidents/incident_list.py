@@ -25,11 +25,9 @@ class Row:
     pk: int
     sentence: str
     cause: str
-    words: str
     is_open: bool
     last_at: datetime
-    ended_at: datetime | None
-    mails: int
+    mail_count: int
 
 
 def open_incidents() -> list[Incident]:
@@ -44,11 +42,9 @@ def rows(found: Iterable[Incident]) -> list[Row]:
             pk=one.pk,
             sentence=texts.sentence(one, now=now),
             cause=texts.cause(one) if one.code else "",
-            words=texts.reply(one),
             is_open=one.is_open,
             last_at=one.last_at,
-            ended_at=one.ended_at,
-            mails=one.mail_count,
+            mail_count=one.mail_count,
         )
         for one in found
     ]

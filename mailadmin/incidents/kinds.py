@@ -45,7 +45,7 @@ def label(kind: str) -> str:
     return str(LABELS.get(kind) or refusals.MEANINGS.get(kind) or kind)
 
 
-def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, uncertain: bool = False) -> str:
+def kind_of(phase: str, code: int | None, enhanced_code: str, reply: str, *, uncertain: bool = False) -> str:
     """Return the kind of a failure that ended in `phase` with this reply; no code: the server did not reply."""
     number = code or 0
     if phase == Phase.AUTH and 400 <= number < 500:
@@ -54,7 +54,7 @@ def kind_of(phase: str, code: int | None, enhanced_code: str, words: str, *, unc
         return phase
     if uncertain:
         return UNCERTAIN
-    if known := refusals.kind(code, enhanced_code, words):
+    if known := refusals.kind(code, enhanced_code, reply):
         return known
     if number >= 500:
         return REFUSED

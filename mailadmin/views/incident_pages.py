@@ -63,7 +63,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "incident": incident,
         "sentence": texts.sentence(incident),
         "cause": texts.cause(incident),
-        "words": texts.reply(incident),
+        "reply": texts.reply(incident),
         "steps": texts.steps(incident) if incident.is_open else [],
         "state": texts.state(incident, closed=line is not None, minutes=AlarmRules.current().minutes),
         "changes": recent_changes.changes(incident.recent_changes),

@@ -57,7 +57,7 @@ class Row:
     subject: str
     kind: str
     template: str
-    words: str
+    reply: str
     meaning: str
     at: datetime
 
@@ -141,7 +141,7 @@ def rows(deliveries: Iterable[Delivery]) -> list[Row]:
                 subject=mail.subject,
                 kind="" if recipient.kind == recipient.Kind.TO else recipient.get_kind_display(),
                 template=mail.template.text if mail.template else "",
-                words=recipient.server_words or ("" if one.outcome == DeliveryOutcome.ACCEPTED else mail.reason),
+                reply=recipient.server_words or ("" if one.outcome == DeliveryOutcome.ACCEPTED else mail.reason),
                 meaning=""
                 if one.outcome == DeliveryOutcome.ACCEPTED
                 else meaning(recipient.code, recipient.enhanced_code, recipient.reply),

@@ -155,7 +155,7 @@ def result(request: SignedInRequest, mail_id: int) -> HttpResponse:
         "attempt": attempt,
         "verdict": said,
         "edition": template_link.version_label(mail),
-        "words": words_beyond(said.sentence, attempt),
+        "reply": reply_beyond(said.sentence, attempt),
         "steps": next_steps(mail),
         "connection_url": connection_url(request, attempt),
         "mends_connection": mail.status == Status.FAILED and attempt and attempt.phase in CONNECTION_PHASES,
@@ -164,7 +164,7 @@ def result(request: SignedInRequest, mail_id: int) -> HttpResponse:
     return render(request, template, context)
 
 
-def words_beyond(sentence: str, attempt: Attempt | None) -> str:
+def reply_beyond(sentence: str, attempt: Attempt | None) -> str:
     """Return the server's reply, unless the sentence contains it already or nothing went wrong."""
     if attempt is None or not (attempt.code or attempt.outcome in UNSUCCESSFUL or attempt.outcome == Status.UNCERTAIN):
         return ""

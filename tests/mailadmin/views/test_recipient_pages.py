@@ -101,7 +101,7 @@ def test_it_shows_what_became_of_each_mail_for_this_recipient(reader):
     ]
     settle([settlement(mail, "failed", recipients=rows, attempt=attempt(outcome="partial"))])
     (row,) = page(reader, "ben@example.com").context["rows"]
-    assert (str(row.label), row.tone, row.words, row.meaning) == (
+    assert (str(row.label), row.tone, row.reply, row.meaning) == (
         "Refused",
         "bad",
         "550 5.2.2 full",
