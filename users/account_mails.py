@@ -1,6 +1,6 @@
-"""Which template each mail of allauth becomes, and the values for it. Sends nothing.
+"""The template and its values for each message of allauth. Sends nothing.
 
-allauth's other mails cannot be asked for here: what they belong to is closed or switched off in the settings.
+allauth's other messages never occur here: the features that they belong to are closed or switched off in the settings.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from django.urls import reverse
 
 from users.models import User
 
-SITE = "Mailadmin"  # what the mails call this place
+SITE = "Mailadmin"  # what messages call this site
 CHANGED, ALERT = "account/password_changed", "platform/security_alert"
 
-# allauth's name of a mail, and the template that it becomes.
+# allauth's name of a message, and the template for it.
 TEMPLATES = {
     "account/email/password_reset_key": "account/password_reset",
-    "account/email/password_reset": CHANGED,  # by the link of the mail above
+    "account/email/password_reset": CHANGED,  # through the link of the message above
     "account/email/password_changed": CHANGED,
     "account/email/password_set": CHANGED,
     "account/email/email_changed": "account/email_changed",
@@ -30,7 +30,7 @@ TEMPLATES = {
     "mfa/email/recovery_codes_generated": ALERT,
 }
 
-# What a security alert says happened. A value, not a text of the page: in the language of the mail.
+# What a security alert reports. A value of the template, not a text of a page: in the language of the message.
 EVENTS = {
     "mfa/email/totp_activated": {
         "en": "Signing in with an authenticator app was turned on for your account.",
@@ -41,7 +41,7 @@ EVENTS = {
         "de": "Die Anmeldung mit einer Authenticator-App wurde ausgeschaltet: Das Passwort allein genügt wieder.",
     },
     "mfa/email/recovery_codes_generated": {
-        "en": "New recovery codes were made for your account. The old ones no longer work.",
+        "en": "New recovery codes were generated for your account. The old ones no longer work.",
         "de": "Für Ihr Konto wurden neue Wiederherstellungscodes erzeugt. Die alten gelten nicht mehr.",
     },
 }
@@ -49,7 +49,7 @@ EVENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """When and from where something was done; what is not known is None."""
+    """When and from where something was done; None for what is unknown."""
 
     at: datetime
     ip: str | None = None
@@ -57,7 +57,7 @@ class Visit:
 
 
 def reset_values(user: User, url: str) -> dict[str, Any]:
-    """Return the values for the mail with the link to choose a new password."""
+    """Return the values for the message with the link to choose a new password."""
     hours = settings.PASSWORD_RESET_TIMEOUT // 3600
     return {"name": user.name or None, "reset_url": url, "site": SITE, "valid_hours": hours}
 

@@ -1,7 +1,7 @@
-"""What allauth asks this site: who may sign up (nobody), where links lead, and how its mails leave.
+"""allauth's adapter: who may sign up (nobody), where links lead, and how allauth's messages are sent.
 
-Mails go through `mailadmin.api` like all others. Whether one could be queued never shows to the visitor, who would
-learn from it whether an account exists.
+They go through `mailadmin.api` like all others. Visitors never see whether a message could be queued: it would tell
+them whether an account exists.
 """
 
 from __future__ import annotations
@@ -31,37 +31,36 @@ logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
-    """The answers."""
+    """Closed sign-up, links from BASE_URL, messages through the outbox."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Return False: accounts are made by an administrator."""
+        """Return False: administrators create accounts."""
         return False
 
     def is_ajax(self, request: HttpRequest) -> bool:
-        """Return False: there are pages only, and no second way in through JSON."""
+        """Return False: there is no second way in through JSON."""
         return False
 
     def is_safe_url(self, url: str) -> bool:
-        """Return whether `url` is a path on this site: nobody is led to another host."""
+        """Return whether `url` is a path on this site, so that nobody is redirected to another host."""
         if not url.startswith("/") or CONTROL_CHARACTERS.search(url):
             return False
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        """Return where a changed password leads to."""
         return reverse("users:account")
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """Return the link for the mail, from BASE_URL: a forged Host header must not get into a mail."""
+        """Return the link for the message, from BASE_URL: a forged Host header must not get into a message."""
         uid, _, token = key.partition("-")
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": token})
         return f"{settings.BASE_URL}{path}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Queue the mail with a link that allauth calls `template_prefix`.
+        """Queue the message with a link that allauth calls `template_prefix`.
 
-        It goes to the account's own address, however `email` was typed. Raises ImproperlyConfigured for a mail without
-        a template.
+        It goes to the account's own address, however `email` was typed. Raises ImproperlyConfigured if there is no
+        template for it.
         """
         user: User = context["user"]
         template = template_of(template_prefix)
@@ -73,14 +72,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     ) -> None:
         """Queue the notice that allauth calls `template_prefix`, to `email` or else the account's own address.
 
-        Raises ImproperlyConfigured for a mail without a template.
+        Raises ImproperlyConfigured if there is no template for it.
         """
         template = template_of(template_prefix)
         values = account_mails.notice_values(template_prefix, user, self.visit(), context or {})
         self.queue(template, email or user.email, user, values)
 
     def visit(self) -> Visit:
-        """Return when and from where the request in hand was made."""
+        """Return when and from where the current request was made."""
         request: HttpRequest | None = self.request
         if request is None:  # a command
             return Visit(timezone.now())
@@ -88,10 +87,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return Visit(timezone.now(), ip=request.META.get("REMOTE_ADDR") or None, device=device or None)
 
     def queue(self, template: str, email: str, user: User, values: dict[str, Any], *, sensitive: bool = False) -> None:
-        """Queue one mail about the account of `user`, in the person's language and time zone.
+        """Queue a message about the account of `user`, in the person's language and time zone.
 
-        Always for the worker, also where mails are sent instantly: the answer must not take longer for an account that
-        exists. A mail that cannot be queued is logged: the password is changed all the same.
+        It is always sent by the worker, even in the instant mode: the response must not take longer if the account
+        exists. If it cannot be queued, that is logged; the password has been changed all the same.
         """
         try:
             with timezone.override(zone_of(user)):
@@ -105,12 +104,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
                     mode=SendMode.BACKGROUND,
                 )
         except MailadminError as error:
-            logger.error("The mail %s for account %s cannot be sent: %s", template, user.pk, error)
+            logger.error("The message %s for account %s cannot be sent: %s", template, user.pk, error)
 
 
 def template_of(mail: str) -> str:
-    """Return the template that allauth's `mail` becomes. Raises ImproperlyConfigured if there is none."""
+    """Return the template for allauth's message `mail`. Raises ImproperlyConfigured if there is none."""
     if mail not in account_mails.TEMPLATES:
-        message = f"There is no template for allauth's mail {mail}."
+        message = f"There is no template for allauth's message {mail}."
         raise ImproperlyConfigured(message)
     return account_mails.TEMPLATES[mail]

@@ -1,4 +1,4 @@
-"""The app of accounts and signing in."""
+"""The app for accounts and sign-in."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +11,7 @@ class UsersConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Register what the mail app cannot know of accounts: whose an address is, and how to reissue a link."""
+        """Register what the mail app cannot know: the account of an address, and how to reissue a link."""
         from mailadmin.hooks.account_lookup import register_account_lookup  # noqa: PLC0415  (needs loaded apps)
         from mailadmin.outbox.reissuing import register_reissuer  # noqa: PLC0415
         from users.account_search import account_of  # noqa: PLC0415

@@ -1,13 +1,13 @@
-"""What browser and system a `User-Agent` header names.
+"""The browser and the system that a `User-Agent` header names.
 
-The header is the visitor's to write, so only known names count.
+Visitors can send anything in the header, so only known names are returned.
 """
 
 from __future__ import annotations
 
 import re
 
-# In the order in which they are looked for: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
+# In this order: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome"} | {
     "Chrome": "Chrome",
     "Safari": "Safari",

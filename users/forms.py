@@ -1,4 +1,4 @@
-"""Forms about accounts: the first one, and one's own."""
+"""Forms for accounts: the first administrator, and your own account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ else:
 
 
 class SetupForm(UserForm):
-    """Describes the first administrator."""
+    """The first administrator."""
 
     password = forms.CharField(
         label=_("Password"),
@@ -37,19 +37,21 @@ class SetupForm(UserForm):
     class Meta:
         model = User
         fields: ClassVar = ["email", "name"]
-        labels: ClassVar = {"email": _("E-mail address"), "name": _("Your name")}
+        labels: ClassVar = {"email": _("Email address"), "name": _("Your name")}
         widgets: ClassVar = {
             "email": forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
         }
-        help_texts: ClassVar = {"email": _("You sign in with it, and a forgotten password is reset by a mail to it.")}
+        help_texts: ClassVar = {
+            "email": _("You sign in with it. If you forget your password, the link to reset it goes to this address.")
+        }
 
     def clean(self) -> dict[str, Any]:
-        """Check that both passwords are the same."""
+        """Check that both passwords match."""
         data = super().clean() or self.cleaned_data
         password, again = data.get("password"), data.get("password_again")
         if password and again and password != again:
-            self.add_error("password_again", _("The two passwords are not the same."))
+            self.add_error("password_again", _("The two passwords do not match."))
         return data
 
     def _post_clean(self) -> None:
@@ -65,7 +67,7 @@ class SetupForm(UserForm):
 
 @functools.cache
 def time_zones() -> list[tuple[str, str | list[tuple[str, str]]]]:
-    """Return all time zones as choices, UTC first, then one group a continent: ``Europe/Berlin`` is "Berlin"."""
+    """Return all time zones as choices, UTC first, then one group per continent: ``Europe/Berlin`` is "Berlin"."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for name in sorted(known_time_zones()):
         area, slash, place = name.partition("/")
@@ -78,17 +80,17 @@ def time_zones() -> list[tuple[str, str | list[tuple[str, str]]]]:
 
 
 class AccountForm(UserForm):
-    """One's own name, languages and time zone."""
+    """Your own name, languages and time zone."""
 
     language = forms.ChoiceField(label=_("Language"), choices=lambda: settings.LANGUAGES)
     mail_language = forms.ChoiceField(
-        label=_("Language of mails"),
+        label=_("Language of email"),
         required=False,
-        choices=lambda: [("", _("The same as the pages")), *settings.MAIL_LANGUAGES],
-        help_text=_("Of mails about your account, such as a new password."),
+        choices=lambda: [("", _("Same as the pages")), *settings.MAIL_LANGUAGES],
+        help_text=_("For messages about your account, such as a new password."),
     )
     time_zone = forms.ChoiceField(
-        label=_("Time zone"), choices=time_zones, help_text=_("Times on all pages are shown in it.")
+        label=_("Time zone"), choices=time_zones, help_text=_("Times on all pages are shown in this time zone.")
     )
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Fresh mails in place of those that held a link into an account. They go to the account's own address alone."""
+"""Reissues messages that carried a link into an account; they go only to the account's own address."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PASSWORD_RESET = "account/password_reset"  # noqa: S105  (the key of a template)
 
 
 def new_reset_link(mail: Message) -> int:
-    """Send a link of its own to the account that `mail` was for, and return the number of the new mail.
+    """Send a new link to the account that `mail` was for, and return the id of the new message.
 
-    Raises NotIssued if that account is closed or has another address by now, InvalidMail.
+    Raises NotReissued if the account is closed or its address has changed, and InvalidMail.
     """
     user = owner(mail)
     token = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
@@ -40,11 +40,11 @@ def new_reset_link(mail: Message) -> int:
 
 
 def owner(mail: Message) -> User:
-    """Return the account that `mail` was for. Raises NotIssued."""
+    """Return the account that `mail` was for. Raises NotReissued."""
     addresses = [one.search_address for one in Recipient.objects.filter(message_id=mail.pk)[:2]]
     user = User.objects.filter(email=addresses[0]).first() if len(addresses) == 1 else None
     if user is None:
-        raise NotReissued(gettext("No account has the address any more that this mail went to."))
+        raise NotReissued(gettext("No account has the address that this message went to."))
     if not user.is_active:
         raise NotReissued(gettext("The account with this address is closed."))
     return user

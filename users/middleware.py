@@ -1,4 +1,4 @@
-"""Leads the first visitor to the set-up, and shows everybody else pages in their language and time zone."""
+"""Redirects the first visitor to the set-up page, and shows pages in each person's language and time zone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from users.models import User
 
 
 class FirstVisitMiddleware:
-    """While there is no account, every page leads to ``/setup/``.
+    """Redirects every page to ``/setup/`` while there is no account.
 
-    Only "yes, set up" is remembered, and for as long as this object lives: until then each request asks the database.
+    Only "set up" is remembered, for the life of the process; until then each request asks the database.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -27,7 +27,6 @@ class FirstVisitMiddleware:
         self.done = False
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Return the response of the layers below, or a redirect to the set-up."""
         if not self.done and not self.is_open(request.path):
             self.done = setup.is_done()
             if not self.done:
@@ -35,26 +34,25 @@ class FirstVisitMiddleware:
         return self.get_response(request)
 
     def is_open(self, path: str) -> bool:
-        """Return whether `path` is served before the set-up."""
+        """Return whether `path` is served before set-up."""
         if path in (reverse("users:setup"), reverse("healthz")):
             return True
-        return path.startswith((settings.STATIC_URL, ROOT))  # a program is told that it has no key
+        return path.startswith((settings.STATIC_URL, ROOT))  # the API answers that there is no key
 
 
 class PreferencesMiddleware:
-    """Shows pages in the signed-in person's language and time zone, and to others as their browser asks."""
+    """Shows pages in the language and time zone of whoever is signed in, and to others in their browser's language."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Return the response of the layers below."""
         user = request.user
         if not isinstance(user, User):
             return self.get_response(request)
         if user.language in dict(settings.LANGUAGES):
-            # Not undone afterwards: LocaleMiddleware, further out, names the language in the response's header and
-            # sets it anew for the next request.
+            # Not undone afterwards: LocaleMiddleware, further out, puts the language into the response's header and
+            # sets it for the next request.
             translation.activate(user.language)
             request.LANGUAGE_CODE = user.language
         with timezone.override(zone_of(user)):

@@ -1,4 +1,4 @@
-"""Accounts: people who sign in with their e-mail address. What they may do is Django's permissions."""
+"""Accounts: people who sign in with their email address. Their permissions are Django's."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def known_time_zones() -> frozenset[str]:
 def validate_time_zone(name: str) -> None:
     """Raise ValidationError unless `name` is an IANA time zone."""
     if name not in known_time_zones():
-        raise ValidationError(_("There is no time zone of this name."), code="time_zone")
+        raise ValidationError(_("There is no time zone with this name."), code="time_zone")
 
 
 def validate_address(email: str) -> None:
-    """Raise ValidationError unless mail can be sent to `email`, by the same rule as for recipients."""
+    """Raise ValidationError unless `email` passes the check for recipients."""
     try:
         parse_address(email)
     except AddressError as error:
@@ -38,18 +38,18 @@ def validate_address(email: str) -> None:
 
 
 def validate_line(text: str) -> None:
-    """Raise ValidationError if `text` holds line breaks or other control characters."""
+    """Raise ValidationError if `text` contains line breaks or other control characters."""
     if CONTROL_CHARACTERS.search(text):
         raise ValidationError(_("Line breaks and other control characters are not allowed here."), code="control")
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes accounts; an e-mail address is stored in lower case."""
+    """Creates accounts; email addresses are stored in lower case."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Return a new, saved account. Raises ValueError without an e-mail address."""
+        """Return a new, saved account. Raises ValueError without an email address."""
         if not email:
-            message = "An account needs an e-mail address."
+            message = "An account needs an email address."
             raise ValueError(message)
         user = self.model(email=email.strip().lower(), **fields)
         user.set_password(password)
@@ -57,13 +57,13 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Return a new administrator, who may do everything; the page for making the first one closes."""
+        """Return a new administrator, who may do everything; the set-up page closes."""
         with transaction.atomic(using=self._db):
             FirstSetup.objects.using(self._db).get_or_create(pk=FirstSetup.KEY)
             return self.create_user(email, password, **{**fields, "is_superuser": True})
 
     def get_by_natural_key(self, email: str | None) -> User:
-        """Return the account of `email`, in any spelling of upper and lower case. Raises User.DoesNotExist."""
+        """Return the account of `email`, ignoring case. Raises User.DoesNotExist."""
         return self.get(email=(email or "").lower())
 
 
@@ -71,15 +71,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     """One person. `is_superuser` marks an administrator."""
 
     email = models.EmailField(
-        _("e-mail address"),
+        _("email address"),
         max_length=254,
         unique=True,
         validators=[validate_address],
-        error_messages={"unique": _("There is an account with this e-mail address.")},
+        error_messages={"unique": _("There is already an account with this email address.")},
     )
     name = models.CharField(_("name"), max_length=150, blank=True, validators=[validate_line])
     language = models.CharField(_("language"), max_length=10, default="en")
-    mail_language = models.CharField(_("language of mails"), max_length=10, blank=True)  # empty: the pages'
+    mail_language = models.CharField(_("language of email"), max_length=10, blank=True)  # empty: as the pages
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
     is_active = models.BooleanField(_("may sign in"), default=True)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
@@ -95,23 +95,22 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(
                 Lower("email"),
                 name="users_user_email_once",
-                violation_error_message=_("There is an account with this e-mail address."),
+                violation_error_message=_("There is already an account with this email address."),
             )
         ]
         permissions: ClassVar = [("manage_users", "Can manage accounts")]
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return the name, or the e-mail address where there is none."""
         return self.name or self.email
 
     def get_full_name(self) -> str:
-        """Return what `str` returns; libraries ask for it by this name."""
+        """Return the same as `str`, for libraries that call this method."""
         return str(self)
 
     @property
     def language_of_mails(self) -> str:
-        """The language of mails to this person."""
+        """The language of messages to this person."""
         return self.mail_language or self.language
 
     @property
@@ -124,16 +123,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class FirstSetup(models.Model):
-    """A row with a fixed key that exists once the first administrator was made: two browsers cannot both insert it."""
+    """A row with a fixed key that exists once there was an administrator: two browsers cannot both insert it."""
 
     KEY = 1
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=KEY)
-    made_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return when it was."""
-        return f"first administrator made {self.made_at}"
+        return f"first administrator created {self.created_at}"

@@ -1,7 +1,7 @@
-"""The first administrator: made exactly once, in the browser or from the environment, and never again.
+"""The first administrator: created exactly once, in the browser or from the environment.
 
-Owns the question whether that has happened. It stays answered with yes when all accounts are deleted later: a stranger
-must not become administrator because of that (``createsuperuser`` is the way back in).
+It stays created even if all accounts are deleted later: a stranger must not become administrator then
+(``createsuperuser`` is the way back in).
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from users.models import FirstSetup, User
 
 
 class AlreadySetUp(Exception):
-    """There is an account, or somebody else made the first one a moment earlier."""
+    """There is an account already, perhaps since a moment ago."""
 
 
 class AdminRefused(ValueError):
-    """The account that the environment describes cannot be made; the text names the variable, never the password."""
+    """The account that the environment describes cannot be created; the text names the variable, never the password."""
 
 
 def is_done() -> bool:
-    """Return whether there is, or was, an account. One query, two on an empty database."""
+    """Return whether there is or ever was an account. One query, two on an empty database."""
     return User.objects.exists() or FirstSetup.objects.exists()
 
 
-def make_first_admin(*, email: str, password: str, name: str = "", language: str = "en") -> User:
-    """Return the new first administrator. Raises AlreadySetUp; then nothing was stored.
+def create_first_admin(*, email: str, password: str, name: str = "", language: str = "en") -> User:
+    """Create and return the first administrator. Raises AlreadySetUp, and then nothing was stored.
 
     The fixed key of FirstSetup decides a race: the second transaction waits for the first and then fails.
     """
@@ -43,7 +43,7 @@ def make_first_admin(*, email: str, password: str, name: str = "", language: str
 
 
 def ensure_admin() -> User | None:
-    """Make the administrator that the environment names, if there was never an account; return it if it was made.
+    """Create and return the administrator that the environment names, unless there ever was an account.
 
     An existing account is never changed. Raises AdminRefused.
     """
@@ -52,13 +52,13 @@ def ensure_admin() -> User | None:
     check("MAILADMIN_ADMIN_EMAIL", email=settings.ADMIN_EMAIL)
     check("MAILADMIN_ADMIN_PASSWORD", email=settings.ADMIN_EMAIL, password=settings.ADMIN_PASSWORD)
     try:
-        return make_first_admin(email=settings.ADMIN_EMAIL, password=settings.ADMIN_PASSWORD)
+        return create_first_admin(email=settings.ADMIN_EMAIL, password=settings.ADMIN_PASSWORD)
     except AlreadySetUp:
         return None
 
 
 def check(variable: str, *, email: str, password: str = "") -> None:
-    """Raise AdminRefused naming `variable` unless the address, or the password where one is given, will do."""
+    """Raise AdminRefused with the name of `variable` unless the address, or the password if given, is acceptable."""
     user = User(email=email)
     try:
         if password:

@@ -1,4 +1,4 @@
-"""The pages of one's own account and the page that makes the first one. Signing in and passwords are allauth's."""
+"""Set-up and account pages. Sign-in and passwords are allauth's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from users.forms import AccountForm, SetupForm
 from users.models import User
-from users.setup import AlreadySetUp, is_done, make_first_admin
+from users.setup import AlreadySetUp, create_first_admin, is_done
 
 
 @sensitive_post_parameters("password", "password_again")
@@ -27,30 +27,32 @@ from users.setup import AlreadySetUp, is_done, make_first_admin
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Make the first administrator, who is then signed in. Once there is an account, lead to the sign-in."""
+    """Create the first administrator and sign them in; once there is an account, redirect to the sign-in page."""
     if is_done():
-        messages.info(request, _("Mailadmin is set up already. Sign in with your account."))
+        messages.info(request, _("Mailadmin is already set up. Sign in with your account."))
         return redirect("account_login")
     form = SetupForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            user = make_first_admin(
+            user = create_first_admin(
                 email=data["email"], password=data["password"], name=data["name"], language=get_language() or "en"
             )
         except AlreadySetUp:
             messages.warning(
                 request,
-                _("Somebody else made the first account a moment ago, so yours was not made. Ask them for an account."),
+                _(
+                    "Someone else has just created the first account, so yours was not created. Ask them for an account."
+                ),
             )
             return redirect("account_login")
-        messages.success(request, _("Welcome. Your account is made, and you are the administrator."))
+        messages.success(request, _("Welcome. Your account was created, and you are the administrator."))
         return sign_in(request, user)
     return render(request, "users/setup_form.html", {"form": form}, status=422 if form.errors else 200)
 
 
 def sign_in(request: HttpRequest, user: User) -> HttpResponse:
-    """Sign `user`, who has just chosen a password, in as allauth does, and lead to the overview."""
+    """Sign in `user`, who has just chosen a password, the way allauth does, and redirect to the overview."""
     login = Login(user=user, email=user.email, redirect_url=reverse("overview"))
     response: HttpResponse = perform_password_login(request, {"email": user.email}, login)
     return response
@@ -58,8 +60,8 @@ def sign_in(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """Show and change one's own name, languages and time zone."""
-    user = get_object_or_404(User, pk=request.user.pk)  # a copy: a refused name must not show in the sidebar
+    """Show and change your own name, languages and time zone."""
+    user = get_object_or_404(User, pk=request.user.pk)  # a copy: a rejected name must not show in the sidebar
     form = AccountForm(request.POST if request.method == "POST" else None, instance=user)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -70,10 +72,10 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def session_ending(request: HttpRequest, pk: int) -> HttpResponse:
-    """End one of one's own sessions."""
+    """End one of your own sessions."""
     session = get_object_or_404(UserSession, pk=pk, user_id=request.user.pk)
     end_sessions(request, [session])
-    messages.success(request, _("That session is signed out."))
+    messages.success(request, _("That session was signed out."))
     return redirect("usersessions_list")
 
 

@@ -13,11 +13,11 @@ SMTP_PASSWORD = "canary-7c0ffee-password"
 
 def make_administrator(page):
     expect(page).to_have_url(re.compile(r"/setup/$"))
-    page.get_by_label("E-mail address").fill("anna@example.com")
+    page.get_by_label("Email address").fill("anna@example.com")
     page.get_by_label("Your name").fill("Anna Svensson")
     page.get_by_label("Password", exact=False).first.fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 

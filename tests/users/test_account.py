@@ -80,7 +80,7 @@ def test_an_address_has_one_account_in_any_case(ann):
 def test_a_second_account_of_an_address_is_refused_in_plain_words(ann, email):
     with pytest.raises(ValidationError) as refusal:
         User(email=email.strip(), password="x").full_clean()
-    assert refusal.value.messages == ["There is an account with this e-mail address."]
+    assert refusal.value.messages == ["There is already an account with this email address."]
 
 
 def test_the_links_to_the_other_pages_are_there(ann):

@@ -213,7 +213,7 @@ def test_a_notice_without_a_template_is_not_lost_silently(ann, rf):
 
 def test_somebody_chooses_the_language_of_mails_on_the_account_page(client, ann):
     page = client.get("/account/profile/").text
-    assert "Language of mails" in page
+    assert "Language of email" in page
     assert 'value="de" selected' in page
     fields = {"name": "Ann", "language": "en", "time_zone": "UTC"}
     client.post("/account/profile/", fields | {"mail_language": ""})

@@ -148,7 +148,7 @@ def test_a_recovery_code_works_once_in_place_of_the_app(client, ann):
 def test_new_recovery_codes_replace_the_old_ones(client):
     turn_on(client)
     old = client.get(CODES).context["unused_codes"]
-    assert "The 10 that are left stop working." in client.get(CODES + "generate/").text
+    assert "The remaining 10 stop working." in client.get(CODES + "generate/").text
     assert client.post(CODES + "generate/")["Location"] == CODES
     new = client.get(CODES).context["unused_codes"]
     assert len(new) == 10

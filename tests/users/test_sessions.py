@@ -55,7 +55,7 @@ def test_one_other_session_can_be_signed_out(ann):
 def test_all_other_sessions_can_be_signed_out(ann):
     here, there, third = sign_in(FIREFOX), sign_in(IPHONE), sign_in(IPHONE)
     response = here.post(SESSIONS, follow=True)
-    assert "All other sessions are signed out." in response.text
+    assert "All other sessions were signed out." in response.text
     assert [is_signed_in(client) for client in (here, there, third)] == [True, False, False]
 
 

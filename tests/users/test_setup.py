@@ -11,7 +11,7 @@ from django.urls import reverse
 from tests.cases import case
 from tests.factories import PASSWORD, make_admin, make_user
 from users.models import FirstSetup, User
-from users.setup import AlreadySetUp, make_first_admin
+from users.setup import AlreadySetUp, create_first_admin
 
 FIELDS = {
     "email": "First@Example.com",
@@ -42,7 +42,7 @@ def test_the_first_visitor_makes_the_administrator_and_is_signed_in():
     assert client.session.session_key != before
     assert UserSession.objects.get(user=user).session_key == client.session.session_key
     welcome = texts(client.get("/account/profile/"))
-    assert welcome == ["Welcome. Your account is made, and you are the administrator."]
+    assert welcome == ["Welcome. Your account was created, and you are the administrator."]
 
 
 @pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_the_set_up_page_is_gone_once_there_is_an_account(client, colleague):
     for method in (client.get, client.post):
         response = method("/setup/", FIELDS, follow=True)
         assert response.redirect_chain == [(reverse("account_login"), 302)]
-        assert "Mailadmin is set up already. Sign in with your account." in texts(response)
+        assert "Mailadmin is already set up. Sign in with your account." in texts(response)
     assert User.objects.get() == colleague
 
 
@@ -80,8 +80,8 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_is_stored(client):
         ("password", "", "This field is required."),
         ("password", "short", "This password is too short."),
         ("password", "password123", "This password is too common."),
-        ("password", "first@example.com", "The password is too similar to the e-mail address."),
-        ("password_again", "something-else", "The two passwords are not the same."),
+        ("password", "first@example.com", "The password is too similar to the email address."),
+        ("password_again", "something-else", "The two passwords do not match."),
     ]:
         with case(field, value):
             data = {**FIELDS, field: value}
@@ -131,10 +131,10 @@ def test_of_two_browsers_that_set_up_at_once_exactly_one_makes_the_administrator
 def test_the_second_of_two_open_forms_is_told_plainly(client, monkeypatch):
     # The account appears after the page has looked and before it stores: the moment of the race, held still.
     monkeypatch.setattr("users.views.is_done", lambda: False)
-    make_first_admin(email="ann@example.com", password=PASSWORD)
+    create_first_admin(email="ann@example.com", password=PASSWORD)
     response = client.post("/setup/", FIELDS, follow=True)
     assert response.redirect_chain == [(reverse("account_login"), 302)]
-    assert any("Somebody else made the first account" in text for text in texts(response))
+    assert any("Someone else has just created the first account" in text for text in texts(response))
     assert User.objects.get().email == "ann@example.com"
 
 
@@ -142,7 +142,7 @@ def test_the_second_of_two_open_forms_is_told_plainly(client, monkeypatch):
 def test_an_account_made_otherwise_also_ends_the_set_up():
     make_user()
     with pytest.raises(AlreadySetUp):
-        make_first_admin(email="second@example.com", password=PASSWORD)
+        create_first_admin(email="second@example.com", password=PASSWORD)
     assert User.objects.count() == 1
     assert not FirstSetup.objects.exists()
 
@@ -161,7 +161,7 @@ def test_the_environment_makes_the_administrator_once(settings, capsys, client):
     assert user.check_password("tremendous-gate-9")
     assert client.get("/setup/")["Location"] == reverse("account_login")
     printed = capsys.readouterr().out
-    assert printed == "Administrator boss@example.com was made.\n"
+    assert printed == "Administrator boss@example.com was created.\n"
 
 
 @pytest.mark.django_db

@@ -125,7 +125,7 @@ def test_signing_out_takes_a_post(client):
     assert get_user(client).is_authenticated
     response = client.post("/account/logout/", follow=True)
     assert not get_user(client).is_authenticated
-    assert "You are signed out." in response.text
+    assert "You have been signed out." in response.text
 
 
 def test_a_form_without_its_token_is_refused():
@@ -138,7 +138,7 @@ def test_nobody_can_sign_up(client):
     make_user()
     fields = {"email": "new@example.com", "password1": "tremendous-gate-9", "password2": "tremendous-gate-9"}
     for response in (client.get("/account/signup/"), client.post("/account/signup/", fields)):
-        assert "Accounts are made by an administrator" in response.text
+        assert "Administrators create accounts" in response.text
     assert not get_user(client).is_authenticated
 
 

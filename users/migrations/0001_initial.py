@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='FirstSetup',
             fields=[
                 ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('made_at', models.DateTimeField(auto_now_add=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
                 'default_permissions': (),
@@ -32,10 +32,10 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('email', models.EmailField(error_messages={'unique': 'There is an account with this e-mail address.'}, max_length=254, unique=True, validators=[users.models.validate_address], verbose_name='e-mail address')),
+                ('email', models.EmailField(error_messages={'unique': 'There is already an account with this email address.'}, max_length=254, unique=True, validators=[users.models.validate_address], verbose_name='email address')),
                 ('name', models.CharField(blank=True, max_length=150, validators=[users.models.validate_line], verbose_name='name')),
                 ('language', models.CharField(default='en', max_length=10, verbose_name='language')),
-                ('mail_language', models.CharField(blank=True, max_length=10, verbose_name='language of mails')),
+                ('mail_language', models.CharField(blank=True, max_length=10, verbose_name='language of email')),
                 ('time_zone', models.CharField(default='UTC', max_length=64, validators=[users.models.validate_time_zone], verbose_name='time zone')),
                 ('is_active', models.BooleanField(default=True, verbose_name='may sign in')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='joined')),
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
             options={
                 'permissions': [('manage_users', 'Can manage accounts')],
                 'default_permissions': (),
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='users_user_email_once', violation_error_message='There is an account with this e-mail address.')],
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='users_user_email_once', violation_error_message='There is already an account with this email address.')],
             },
         ),
     ]

@@ -1,4 +1,4 @@
-"""Template filters of the account pages: allauth's forms in our words, and browsers by name."""
+"""Template filters of the account pages: labels for allauth's forms, and names of browsers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from users.devices import names_in
 register = template.Library()
 
 LABELS = {
-    "login": gettext_lazy("E-mail address"),
-    "email": gettext_lazy("E-mail address"),
+    "login": gettext_lazy("Email address"),
+    "email": gettext_lazy("Email address"),
     "password": gettext_lazy("Password"),
     "oldpassword": gettext_lazy("Current password"),
     "password1": gettext_lazy("New password"),
@@ -24,9 +24,9 @@ LABELS = {
 
 @register.filter
 def plain(form: BaseForm) -> BaseForm:
-    """Return `form`, one of allauth's, with our labels and without the placeholders that repeat them.
+    """Return allauth's `form` with our labels and without placeholders that repeat them.
 
-    The first field is focused, unless there are errors, which are.
+    The first field gets the focus, unless there are errors: they get it.
     """
     for number, (name, field) in enumerate(form.fields.items()):
         form[name].label = LABELS.get(name, form[name].label)
@@ -40,7 +40,7 @@ def plain(form: BaseForm) -> BaseForm:
 
 @register.filter
 def browser(user_agent: str) -> str:
-    """Return the name of the browser and the system that `user_agent` (an HTTP header) tells, or the header's start."""
+    """Return the names of browser and system in the header `user_agent`, or the beginning of the header."""
     name, system = names_in(user_agent)
     if name and system:
         return _("%(browser)s on %(system)s") % {"browser": name, "system": system}

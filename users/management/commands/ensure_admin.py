@@ -8,18 +8,18 @@ from users.setup import AdminRefused, ensure_admin
 
 
 class Command(BaseCommand):
-    """Makes the administrator of MAILADMIN_ADMIN_EMAIL once."""
+    """Creates the administrator of MAILADMIN_ADMIN_EMAIL once."""
 
     help = (
-        "Makes the administrator that MAILADMIN_ADMIN_EMAIL and MAILADMIN_ADMIN_PASSWORD describe, if there was never "
-        "an account. Existing accounts are never changed."
+        "Creates the administrator that MAILADMIN_ADMIN_EMAIL and MAILADMIN_ADMIN_PASSWORD describe, unless there ever "
+        "was an account. Existing accounts are never changed."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Say what was done. Raises CommandError (exit 1) for a password that is too weak."""
+        """Print what was done. Raises CommandError (exit 1) for a password that is too weak."""
         try:
             user = ensure_admin()
         except AdminRefused as error:
             raise CommandError(str(error)) from error
         if user:
-            self.stdout.write(f"Administrator {user.email} was made.")
+            self.stdout.write(f"Administrator {user.email} was created.")
