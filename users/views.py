@@ -41,9 +41,7 @@ def setup(request: HttpRequest) -> HttpResponse:
         except AlreadySetUp:
             messages.warning(
                 request,
-                _(
-                    "Someone else has just created the first account, so yours was not created. Ask them for an account."
-                ),
+                _("Someone else has just created the first account, so yours was not. Ask them for an account."),
             )
             return redirect("account_login")
         messages.success(request, _("Welcome. Your account was created, and you are the administrator."))
