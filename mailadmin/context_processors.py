@@ -86,8 +86,8 @@ def banners(request: HttpRequest, now: DeliveryStatus, problem: Problem | None) 
     elif now.is_late:
         late = gettext("Email is late: the oldest message has been due for %s.") % age(now.waiting.due_seconds or 0)
         found.append(queue_banner(request, late))
-    elif now.waiting.held_for is not None and not unset:
-        found.append(queue_banner(request, held_text(request, now.waiting.held_for), tone="warn"))
+    elif now.waiting.held_reason is not None and not unset:
+        found.append(queue_banner(request, held_text(request, now.waiting.held_reason), tone="warn"))
     return found
 
 

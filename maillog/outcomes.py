@@ -6,14 +6,14 @@ Plain data without queries. Settling writes it, statistics count it, and neither
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from maillog.models import FINAL, Status
-from maillog.queue.fast_dataclass import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientOutcome:
     """The server's answer for the recipient row `id`."""
 
@@ -24,7 +24,7 @@ class RecipientOutcome:
     reply: str = ""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
     """One attempt as the log keeps it.
 
@@ -46,7 +46,7 @@ class AttemptRecord:
     transcript: bytes = b""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """The new state of one claimed message. Without an `attempt` nobody dialed, and the booked attempt is undone.
 

@@ -53,7 +53,7 @@ class DeliveryStatus:
         """`good`, `warn`, `bad`, or `muted` where there is no worker and no work."""
         if self.no_worker:
             return "bad" if self.has_due else "warn" if self.has_waiting else "muted"
-        return "warn" if self.is_late or self.waiting.held_for is not None else "good"
+        return "warn" if self.is_late or self.waiting.held_reason is not None else "good"
 
     @property
     def workers_text(self) -> str:

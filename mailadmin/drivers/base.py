@@ -7,10 +7,9 @@ retry, and never raises because a mail was not taken: that is a result, too.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
-
-from maillog.queue.fast_dataclass import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from mailadmin.errors import DeliveryError
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """One mail as it is handed over.
 
@@ -41,7 +40,7 @@ class Envelope:
     keeps_transcript: bool = False  # is what was said to be kept although the mail goes out
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientResult:
     """What became of one recipient: `outcome` is a value of `maillog.models.Recipient.Outcome`.
 
@@ -54,7 +53,7 @@ class RecipientResult:
     reply: str = ""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What came of one envelope: `outcome` is a value of `maillog.models.Attempt.Outcome`.
 

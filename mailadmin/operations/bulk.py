@@ -252,7 +252,7 @@ def _apply(one: BulkAction, ids: Sequence[int]) -> BatchResult:
         case Action.RETRY:
             retried = control.retry(ids, actor=actor)
             count = retried.due
-            reasons = {NO_RECIPIENTS_LEFT: retried.nobody_left, resending.CONTENT_GONE: retried.content_gone}
+            reasons = {NO_RECIPIENTS_LEFT: retried.no_recipients_left, resending.CONTENT_GONE: retried.content_missing}
         case Action.CANCEL:
             count = control.cancel(ids, by=one.actor_name, actor=actor)
         case _:

@@ -93,7 +93,7 @@ def retry(which: Sequence[int] | Selection, *, limit: int | None = None, actor: 
     """Make messages due now and wake a worker; of a selection about `limit`, oldest first. The audit log records it."""
     match which:
         case Selection():
-            done = actions.retry_all(which, most=limit, actor=actor)
+            done = actions.retry_all(which, limit=limit, actor=actor)
         case _:
             done = actions.retry_now(which, actor=actor)
     if done.due:
@@ -105,7 +105,7 @@ def cancel(which: Sequence[int] | Selection, *, by: str, limit: int | None = Non
     """Cancel messages and return how many; of a selection about `limit`, oldest first. The audit log records it."""
     reason = gettext("Cancelled by %s.") % by
     if isinstance(which, Selection):
-        return actions.cancel_all(which, reason=reason, most=limit, actor=actor)
+        return actions.cancel_all(which, reason=reason, limit=limit, actor=actor)
     return actions.cancel(which, reason=reason, actor=actor)
 
 

@@ -85,7 +85,7 @@ def verdict(now: Situation, summary: str, *, is_quiet: bool, has_failed: bool) -
         return gettext("Mail can't be sent right now."), "warn", ""  # the banner on every page says why
     if not effective.driver_of(now.current).delivers:
         return without_delivery(now.current), "warn", ""
-    if now.delivery.waiting.held_for is not None:
+    if now.delivery.waiting.held_reason is not None:
         return summary, "warn", gettext("Some messages are held until their connection is open.")
     if is_quiet:
         return gettext("Mail is set up. No messages were sent in the last 24 hours."), "info", ""

@@ -137,7 +137,7 @@ def ask(request: SignedInRequest, filters: QueueFilter, action: str) -> HttpResp
 
 def redirect_after(filters: QueueFilter, selection: Selection, again: str, *, waits: bool) -> HttpResponse:
     """Redirect to the queue, or ask again if more messages matched than one request changes."""
-    has_more = waits and any(selection.mails(status).exists() for status in selection.statuses)
+    has_more = waits and any(selection.messages(status).exists() for status in selection.statuses)
     return redirect(reverse(again if has_more else "mailadmin:queue") + filters.query())
 
 
@@ -212,21 +212,21 @@ def report_retried(request: SignedInRequest, done: RetryResult, *, asked: int | 
     """Report how many messages are due now, and why others are not."""
     if done.due:
         messages.success(request, ngettext("%d message is due now.", "%d messages are due now.", done.due) % done.due)
-    if done.nobody_left:
+    if done.no_recipients_left:
         text = ngettext(
             "%d failed message was not retried: all of its recipients have accepted or refused it.",
             "%d failed messages were not retried: all of their recipients have accepted or refused them.",
-            done.nobody_left,
+            done.no_recipients_left,
         )
-        messages.warning(request, text % done.nobody_left)
-    if done.content_gone:
+        messages.warning(request, text % done.no_recipients_left)
+    if done.content_missing:
         text = ngettext(
             "%d failed message was not retried: its content is no longer stored.",
             "%d failed messages were not retried: their content is no longer stored.",
-            done.content_gone,
+            done.content_missing,
         )
-        messages.warning(request, text % done.content_gone)
-    explained = done.nobody_left + done.content_gone
+        messages.warning(request, text % done.content_missing)
+    explained = done.no_recipients_left + done.content_missing
     report_untouched(request, done.due + explained, asked)
 
 

@@ -64,7 +64,8 @@ def match_expression(terms: Sequence[IndexTerm]) -> str:
 
 def fts5(terms: Sequence[IndexTerm]) -> str:
     """Return `terms` for FTS5. Its NOT needs a left side: the tag of every entry, if all terms are negated."""
-    required, excluded = [], []
+    required: list[str] = []
+    excluded: list[str] = []
     for term in terms:
         star = " *" if term.is_prefix else ""
         part = f'{{{" ".join(term.columns)}}} : "{" ".join(term.tokens)}"{star}'

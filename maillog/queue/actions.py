@@ -1,8 +1,8 @@
-"""What people do to mails that wait: cancel them, or try them at once.
+"""What people do to waiting messages: cancel them or retry them now.
 
-Every change repeats its condition in the UPDATE, on rows that are locked: a mail that a worker has claimed meanwhile is
-left to the worker, and a claim on a mail that was changed here finds nothing. One of both wins. Many mails are taken
-in batches, each a transaction of its own, so that workers never wait for long.
+Every change repeats its condition in the UPDATE, on locked rows: a message that a worker has claimed in the meantime is
+left to the worker, and a worker cannot claim a message that was changed here. Large selections are processed in
+batches, each a transaction of its own, so that workers never wait for long.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
 RETRIABLE = (*CANCELLABLE, Status.FAILED)
-# What "all that wait" means when nobody chose a state. Queued mails go by themselves, at the time somebody may have
-# asked for; one that may have arrived is repeated only if somebody says so.
+# What "retry all" means without a chosen status. Queued messages are sent anyway, perhaps at a requested time; one that
+# may have arrived is sent again only on request.
 RETRIED_BY_DEFAULT = (Status.DEFERRED, Status.HELD)
 BATCH = 500
 
@@ -38,14 +38,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """All mails in one of `statuses`, if given only those of the connection of that name and up to that id."""
+    """All messages in one of `statuses`, optionally of one connection (by name) and up to an id, inclusive."""
 
     statuses: tuple[Status, ...]
     connection: str = ""
     up_to: int | None = None
 
-    def mails(self, status: Status) -> QuerySet[Message]:
-        """Return those of the selection in one state. "Not sent" is what SQLite needs to hear to take the index."""
+    def messages(self, status: Status) -> QuerySet[Message]:
+        """Return the part of the selection in one status. SQLite uses the partial index only with "not sent"."""
         mails = Message.objects.filter(status=status).exclude(status=Status.SENT)
         if self.connection:
             names = Label.objects.filter(kind=Label.Kind.CONNECTION, text=self.connection)
@@ -53,13 +53,12 @@ class Selection:
         return mails if self.up_to is None else mails.filter(id__lte=self.up_to)
 
     def count(self) -> int:
-        """Return how many mails there are, exactly."""
-        return sum(self.mails(status).count() for status in self.statuses)
+        return sum(self.messages(status).count() for status in self.statuses)
 
     def batches(self) -> Iterator[list[int]]:
-        """Yield the ids, oldest first in each state, at most 500 at a time."""
+        """Yield the ids, oldest first within each status, at most 500 at a time."""
         for status in self.statuses:
-            ids = self.mails(status).order_by("id").values_list("id", flat=True)
+            ids = self.messages(status).order_by("id").values_list("id", flat=True)
             last = 0
             while batch := list(ids.filter(id__gt=last)[:BATCH]):
                 yield batch
@@ -68,57 +67,61 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """How many mails are due now, and how many failed ones are not because nobody or nothing is left to send."""
+    """How many messages are due now, and how many failed ones cannot be retried."""
 
     due: int = 0
-    nobody_left: int = 0  # every recipient accepted or refused it
-    content_gone: int = 0  # what it said is not kept any more
+    no_recipients_left: int = 0  # every recipient has accepted or refused it
+    content_missing: int = 0  # the content is no longer stored
 
     def __add__(self, other: RetryResult) -> RetryResult:
-        """Return the sums."""
         return RetryResult(
-            self.due + other.due, self.nobody_left + other.nobody_left, self.content_gone + other.content_gone
+            self.due + other.due,
+            self.no_recipients_left + other.no_recipients_left,
+            self.content_missing + other.content_missing,
         )
 
 
 def cancel(ids: Iterable[int], *, reason: str = "", actor: AbstractBaseUser | None = None) -> int:
-    """Cancel those of `ids` that are queued, deferred, held or uncertain, and return how many there were.
+    """Cancel those of `ids` that are queued, deferred, held or uncertain, and return their number.
 
-    Never one that is being sent. What sensitive mails said is dropped with it. With an `actor` the trail tells of it.
+    Never cancels a message that is being sent. Deletes the content of sensitive messages. With an `actor`, writes to
+    the audit log.
     """
     return sum(_cancel(batch, reason, actor) for batch in _batched(ids))
 
 
 def cancel_all(
-    selection: Selection, *, reason: str = "", most: int | None = None, actor: AbstractBaseUser | None = None
+    selection: Selection, *, reason: str = "", limit: int | None = None, actor: AbstractBaseUser | None = None
 ) -> int:
-    """Cancel what `selection` names, as `cancel` does; `most` ends it after the batch that reaches this number."""
+    """Cancel a whole selection as `cancel` does; stop after the batch in which `limit` is reached."""
     return _in_batches(
-        selection, lambda batch: _cancel(batch, reason, actor), 0, lambda done: most is not None and done >= most
+        selection, lambda batch: _cancel(batch, reason, actor), 0, lambda done: limit is not None and done >= limit
     )
 
 
 def retry_now(ids: Iterable[int], *, actor: AbstractBaseUser | None = None) -> RetryResult:
     """Make those of `ids` due now that are queued, deferred, held, uncertain or failed.
 
-    Recipients who accepted or refused a mail do not get it again; a failed mail without any other is left as it is, and
-    so is one whose content is gone. What was uncertain goes out again with the same Message-ID. With an `actor` the
-    trail tells of it.
+    Recipients that accepted or refused a message do not get it again; a failed message without any other recipient, or
+    without content, stays as it is. Uncertain messages keep their Message-ID. With an `actor`, writes to the audit log.
     """
     return sum((_retry(batch, actor) for batch in _batched(ids)), RetryResult())
 
 
-def retry_all(selection: Selection, *, most: int | None = None, actor: AbstractBaseUser | None = None) -> RetryResult:
-    """Make due now what `selection` names, as `retry_now` does; `most` as in `cancel_all`."""
+def retry_all(selection: Selection, *, limit: int | None = None, actor: AbstractBaseUser | None = None) -> RetryResult:
+    """Retry a whole selection as `retry_now` does; `limit` as in `cancel_all`."""
     return _in_batches(
-        selection, lambda batch: _retry(batch, actor), RetryResult(), lambda done: most is not None and done.due >= most
+        selection,
+        lambda batch: _retry(batch, actor),
+        RetryResult(),
+        lambda done: limit is not None and done.due >= limit,
     )
 
 
 def preview_retry(mail: Message) -> RetryResult:
-    """Return what `retry_now` would say of the failed `mail`, without doing it."""
-    hindered, left_out = _not_retriable([mail.pk])
-    return hindered if left_out else RetryResult(due=1)
+    """Return what `retry_now` would return for the failed `mail`, without changing anything."""
+    result, ids = _not_retriable([mail.pk])
+    return result if ids else RetryResult(due=1)
 
 
 def _batched(ids: Iterable[int]) -> Iterator[list[int]]:
@@ -132,7 +135,7 @@ def _in_batches(
 ) -> T:
     done = nothing
     for batch in selection.batches():
-        done = done + act(batch)  # type: ignore[operator]  # int or Retried
+        done = done + act(batch)  # type: ignore[operator]  # int or RetryResult
         if is_enough(done):
             break
     return done
@@ -160,19 +163,19 @@ def _cancel(ids: Sequence[int], reason: str, actor: AbstractBaseUser | None) -> 
 
 def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> RetryResult:
     now = timezone.now()
-    wanted = Message.objects.filter(id__in=ids, status__in=RETRIABLE)
+    retriable = Message.objects.filter(id__in=ids, status__in=RETRIABLE)
     with transaction.atomic():
-        found = list(wanted.select_for_update().order_by("id").values_list("id", "status", "reason"))
+        found = list(retriable.select_for_update().order_by("id").values_list("id", "status", "reason"))
         rows = {pk: status for pk, status, _ in found}
         failed = [pk for pk, status in rows.items() if status == Status.FAILED]
-        without, left_out = _not_retriable(failed)
-        # One that is due already keeps its place in the queue.
+        result, skipped = _not_retriable(failed)
+        # A message that is due already keeps its place in the queue.
         due = Case(
             When(status=Status.QUEUED, next_attempt_at__lte=now, then=F("next_attempt_at")),
             default=Value(now, DateTimeField()),
         )
-        rollups.undo_ended(rows.keys() - left_out)
-        touched = wanted.filter(id__in=rows.keys() - left_out).update(
+        rollups.undo_ended(rows.keys() - skipped)
+        touched = retriable.filter(id__in=rows.keys() - skipped).update(
             possibly_duplicate=Case(When(status=Status.UNCERTAIN, then=Value(True)), default=F("possibly_duplicate")),
             next_attempt_at=due,
             status=Status.QUEUED,
@@ -181,20 +184,21 @@ def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> RetryResult:
             finished_at=None,
         )
         writing.refresh(
-            pk for pk, status, reason in found if (reason or status in writing.PROBLEM_STATUSES) and pk not in left_out
+            pk for pk, status, reason in found if (reason or status in writing.PROBLEM_STATUSES) and pk not in skipped
         )
         if actor:
-            audit_log.record(audit_log.Action.RETRIED, sorted(rows.keys() - left_out), actor=actor)
-    return RetryResult(touched, without.nobody_left, without.content_gone)
+            audit_log.record(audit_log.Action.RETRIED, sorted(rows.keys() - skipped), actor=actor)
+    return RetryResult(touched, result.no_recipients_left, result.content_missing)
 
 
 def _not_retriable(failed: Sequence[int]) -> tuple[RetryResult, set[int]]:
-    """Return which of the failed mails cannot be tried again: how many for which reason, and their ids."""
+    """Return which failed messages cannot be retried: their number per reason, and their ids."""
     if not failed:
         return RetryResult(), set()
     with_content = set(Content.objects.filter(message_id__in=failed).values_list("message_id", flat=True))
     still_open = Recipient.objects.filter(message_id__in=failed, outcome__in=OPEN_OUTCOMES)
     with_recipient = set(still_open.values_list("message_id", flat=True))
-    nobody = set(failed) - with_recipient
-    gone = with_recipient - with_content
-    return RetryResult(0, len(nobody), len(gone)), nobody | gone
+    without_recipient = set(failed) - with_recipient
+    without_content = with_recipient - with_content
+    result = RetryResult(no_recipients_left=len(without_recipient), content_missing=len(without_content))
+    return result, without_recipient | without_content

@@ -1,8 +1,8 @@
-"""Who may work on a mail: a worker claims it for the length of a lease, with the attempt already counted.
+"""Claims: which worker may send a message, for the length of a lease and with the attempt already booked.
 
-Claimed mails are marked and counted before anybody dials. If the worker dies, its lease runs out and the mail is due
-again; if it only was slow, its late result is not accepted (see `maillog.queue.settling`), because the mark is
-another's by then.
+A claim is written before anybody dials. If the worker dies, its lease runs out and the message becomes due again; if
+the worker was only slow, its late result is rejected (see `maillog.queue.settling`), because the message has another
+claim by then.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
 from typing import NamedTuple
@@ -25,30 +25,29 @@ from maillog.content.storage import ContentDamagedError, unpack
 from maillog.index import writing
 from maillog.labels import label_texts
 from maillog.models import Content, Message, Recipient, Status, Suppression
-from maillog.queue.fast_dataclass import record
 from maillog.sql.batches import id_list, read_rows
 from maillog.statistics import rollups
 from maillog.text import fit
 
 DUE = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN)
 ON_DEMAND = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
-MAX_BYTES = 32 * 1024 * 1024  # of the mails that are claimed at a time: large attachments do not fill the memory
-SUSPECT_AFTER = 2  # workers that died over a mail before it goes alone
-RECIPIENT_FIELDS = ("id", "message_id", "address", "search_address", "outcome")  # what is read of a recipient
+MAX_BYTES = 32 * 1024 * 1024  # of content per claim, so that large attachments do not fill the memory
+SUSPECT_AFTER = 2  # worker deaths after which a message is sent alone
+RECIPIENT_FIELDS = ("id", "message_id", "address", "search_address", "outcome")  # what claiming reads of a recipient
 OPEN_OUTCOMES = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
 
 logger = logging.getLogger(__name__)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRecipient:
-    """One address that has not got the mail yet."""
+    """A recipient that still has to get the message."""
 
     id: int
     address: str
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedMessage:
     """A message leased to this worker; `claim` proves it. `attempt_count` includes the attempt that now begins."""
 
@@ -72,7 +71,7 @@ class ClaimedMessage:
 
 
 class DueRow(NamedTuple):
-    """What claiming reads of a row: plain values, because making model objects costs more than reading them."""
+    """What claiming reads of a message. Plain values: building model objects costs more than reading the rows."""
 
     id: int
     claim: str
@@ -91,11 +90,11 @@ class DueRow(NamedTuple):
 
 
 def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[ClaimedMessage]:
-    """Claim mails that are due, longest due first: at most `limit`, and 32 MB together.
+    """Claim due messages, longest overdue first: at most `limit`, and 32 MB of content in total.
 
-    Those over which workers died twice are left out. Hundreds of mails are in hand when a worker is killed, and all but
-    at most one are innocent: after one death they go on with the others. Commits before it returns, so it must not be
-    called inside a transaction. `worker` is for the debug log.
+    Messages that two workers died with are left to `claim_suspect`. A killed worker holds hundreds of messages, at most
+    one of which can be the cause, so after one death they are all claimed as usual. Commits before it returns, and must
+    not be called in a transaction. `worker` appears in the debug log.
     """
     now = timezone.now()
     due = _due(now).filter(worker_deaths__lt=SUSPECT_AFTER)
@@ -103,27 +102,27 @@ def claim_due(*, limit: int, lease: timedelta, worker: str) -> list[ClaimedMessa
 
 
 def claim_suspect(*, lease: timedelta, worker: str) -> list[ClaimedMessage]:
-    """Claim one due mail that was in hand when workers died, so that it can only harm itself this time."""
+    """Claim one due message that workers died with, so that no other message is affected if it happens again."""
     now = timezone.now()
     return _claim(_due(now).filter(worker_deaths__gte=SUSPECT_AFTER), limit=1, now=now, lease=lease, worker=worker)
 
 
 def has_due() -> bool:
-    """Return whether `claim_due` or `claim_suspect` would find a mail: one look into the index of due times."""
+    """Return whether `claim_due` or `claim_suspect` would find a message: one index lookup."""
     return _due(timezone.now()).exists()
 
 
 def recover_expired() -> int:
-    """Make the mails due whose worker did not report back within its lease, and return how many there were.
+    """Make messages with an expired lease due again, and return their number.
 
-    Their claim stays written: if the worker was only slow, its result still counts until somebody else takes the mail.
+    They keep their claim: if the worker was only slow, its result is accepted until another worker claims the message.
     """
     gone = Message.objects.filter(status=Status.SENDING, next_attempt_at__lte=timezone.now())
     return gone.update(status=Status.QUEUED, worker_deaths=F("worker_deaths") + 1, possibly_duplicate=True)
 
 
 def renew_leases(claims: Iterable[str], *, lease: timedelta) -> int:
-    """Prolong the lease of every mail under these claims, and return how many there were."""
+    """Extend the lease of every message with one of these claims, and return their number."""
     held = Message.objects.filter(status=Status.SENDING, next_attempt_at__isnull=False, claim__in=list(claims))
     return held.update(next_attempt_at=timezone.now() + lease)
 
@@ -133,14 +132,14 @@ def _due(now: datetime) -> QuerySet[Message]:
 
 
 def claim_by_id(ids: Iterable[int], *, lease: timedelta, worker: str) -> list[ClaimedMessage]:
-    """Claim those mails of `ids` that wait (queued, deferred, held), due or not: instant sending, "retry now".
+    """Claim those of `ids` that are waiting, due or not, for instant sending.
 
-    Mails that somebody else is sending, or that are finished, are left out.
+    Skips messages that another worker is sending and finished ones.
     """
-    wanted = list(ids)
+    numbers = list(ids)
     claimed: list[ClaimedMessage] = []
-    for start in range(0, len(wanted), 500):
-        part = Message.objects.filter(id__in=wanted[start : start + 500], status__in=ON_DEMAND).order_by("id")
+    for start in range(0, len(numbers), 500):
+        part = Message.objects.filter(id__in=numbers[start : start + 500], status__in=ON_DEMAND).order_by("id")
         claimed += _claim(part, limit=500, now=timezone.now(), lease=lease, worker=worker)
     return claimed
 
@@ -157,8 +156,8 @@ def _claim(
     token = uuid.uuid4().hex
     with transaction.atomic(durable=True):
         _disable_sort()
-        # PostgreSQL: rows that another worker is claiming are passed over. SQLite: the transaction is IMMEDIATE, one
-        # claimer at a time. In both, the UPDATE repeats the condition.
+        # PostgreSQL skips rows that another worker is claiming. On SQLite the transaction is IMMEDIATE, so that only
+        # one worker claims at a time. On both, the UPDATE repeats the condition.
         sizes = candidates.select_for_update(skip_locked=True).values_list("id", "size")[:limit]
         ids = _take_up_to(octets, sizes)
         if not ids:
@@ -171,7 +170,7 @@ def _claim(
 
 
 def _take_up_to(octets: float, sizes: Iterable[tuple[int, int]]) -> list[int]:
-    """Return the ids of the first ones that are not larger than `octets` together; at least one."""
+    """Return the first ids whose sizes add up to no more than `octets`, but at least one."""
     ids: list[int] = []
     for pk, size in sizes:
         octets -= size
@@ -182,10 +181,10 @@ def _take_up_to(octets: float, sizes: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _disable_sort() -> None:
-    """Keep PostgreSQL from sorting the whole backlog for each batch, as it does on statistics of an empty table.
+    """Keep PostgreSQL from sorting the whole backlog for each batch.
 
-    Measured: analysed before the first mails came, it expects one row, fetches all that is due and sorts it. The index
-    has them in order.
+    With the statistics of an empty table it expects one due row, so it fetches and sorts all of them instead of reading
+    the index in order (measured; see decision 0007).
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -193,20 +192,22 @@ def _disable_sort() -> None:
 
 
 def _read(ids: list[int], token: str) -> list[ClaimedMessage]:
-    """Return what was claimed, in the order of `ids`; mails that cannot be sent at all are finished here."""
+    """Return the claimed messages in the order of `ids`. Those that cannot be sent at all are finished here."""
     rows = {row.id: row for row in map(DueRow._make, read_rows(Message, DueRow._fields, ids)) if row.claim == token}
     labels = label_texts(pk for row in rows.values() for pk in (row.sender_id, row.template_id) if pk)
     contents = dict(read_rows(Content, ["message_id", "mime"], rows, by="message_id"))
     recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
     refused: set[int] = set()
     accepted: set[int] = set()
-    people = read_rows(Recipient, RECIPIENT_FIELDS, rows, by="message_id")
-    barred = suppressions.find_suppressed(shown for *_, shown, outcome in people if outcome in OPEN_OUTCOMES)
-    left_out: dict[int, dict[int, Suppression]] = {}  # by mail, then by recipient
-    for pk, message_id, address, shown, outcome in people:
+    recipient_rows = read_rows(Recipient, RECIPIENT_FIELDS, rows, by="message_id")
+    suppressed = suppressions.find_suppressed(
+        shown for *_, shown, outcome in recipient_rows if outcome in OPEN_OUTCOMES
+    )
+    to_skip: dict[int, dict[int, Suppression]] = {}  # by message, then by recipient
+    for pk, message_id, address, shown, outcome in recipient_rows:
         if outcome in OPEN_OUTCOMES:
-            if shown in barred:
-                left_out.setdefault(message_id, {})[pk] = barred[shown]
+            if shown in suppressed:
+                to_skip.setdefault(message_id, {})[pk] = suppressed[shown]
             else:
                 recipients[message_id].append(OpenRecipient(id=pk, address=address))
         elif outcome == Recipient.Outcome.REFUSED:
@@ -218,34 +219,34 @@ def _read(ids: list[int], token: str) -> list[ClaimedMessage]:
         row = rows.get(pk)
         if row is None:
             continue
-        if pk in left_out:
-            nobody = not recipients[pk]
+        if pk in to_skip:
+            nobody_left = not recipients[pk]
             status = Status.FAILED if pk in refused else Status.SENT if pk in accepted else Status.SKIPPED
-            _skip_suppressed(row, left_out[pk], then=status if nobody else None)
-            if nobody:
+            _skip_suppressed(row, to_skip[pk], then=status if nobody_left else None)
+            if nobody_left:
                 continue
         try:
             mime = unpack(contents[pk])
         except (KeyError, ContentDamagedError):
-            _fail(row, gettext("The content of this mail is gone or damaged: there is nothing to send."))
+            _fail(row, gettext("The content of this message is missing or damaged, so there is nothing to send."))
             continue
         if not recipients[pk]:
-            _fail(row, gettext("No recipient of this mail is left to be tried."))
+            _fail(row, gettext("This message has no recipients left to try."))
             continue
         claimed.append(_claimed_message(row, labels, tuple(recipients[pk]), mime, was_refused=pk in refused))
     return claimed
 
 
-def _skip_suppressed(row: DueRow, whom: dict[int, Suppression], *, then: Status | None) -> None:
-    """Write that recipients get no mail any more, by the numbers of their rows.
+def _skip_suppressed(row: DueRow, recipients: dict[int, Suppression], *, then: Status | None) -> None:
+    """Record that these recipients, by the id of their row, are suppressed.
 
-    Where nobody else is left the mail ends as `then`; the try that was counted for it is taken back.
+    If no other recipient is left, the message ends as `then`, and the attempt booked for it is undone.
     """
     with transaction.atomic():
         mine = Message.objects.select_for_update().filter(pk=row.id, claim=row.claim)
         if not mine.exists():
             return
-        for pk, suppression in whom.items():
+        for pk, suppression in recipients.items():
             reply = fit(suppressions.describe(suppression), 500)
             said = {"code": None, "enhanced_code": "", "reply": reply}
             Recipient.objects.filter(pk=pk).update(outcome=Recipient.Outcome.SKIPPED, **said)
@@ -254,7 +255,7 @@ def _skip_suppressed(row: DueRow, whom: dict[int, Suppression], *, then: Status 
         rollups.undo_ended([row.id])
         mine.update(
             status=then,
-            reason="" if then == Status.SENT else fit(suppressions.describe(next(iter(whom.values()))), 500),
+            reason="" if then == Status.SENT else fit(suppressions.describe(next(iter(recipients.values()))), 500),
             finished_at=timezone.now(),
             next_attempt_at=None,
             claim="",

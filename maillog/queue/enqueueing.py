@@ -1,4 +1,4 @@
-"""New mails: written in bulk, in the caller's transaction. A rollback leaves nothing; a commit promises to send."""
+"""Stores new messages in bulk, in the caller's transaction: a rollback leaves nothing, a commit promises to send."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 BATCH = 500
-MAX_VERSION = 32_767  # what a small integer of every database holds
+MAX_VERSION = 32_767  # the largest small integer on every database
 OPEN, SKIPPED = Recipient.Outcome.OPEN.value, Recipient.Outcome.SKIPPED.value
 RECIPIENT_COLUMNS = ["message_id", "kind", "address", "search_address", "outcome", "code", "enhanced_code", "reply"]
-MESSAGE_DEFAULTS = {  # every column but the id, as it is in a new row
+MESSAGE_DEFAULTS = {  # every column of a new row except the id
     field.attname: field.get_default() for field in Message._meta.concrete_fields if not field.primary_key
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRecipient:
-    """One address of a new mail. `skipped` says why it is left out (empty: it is not)."""
+    """One recipient of a new message. `shown` is the readable spelling; `skipped` the reason to skip it, if any."""
 
     kind: str
     address: str
@@ -43,7 +43,7 @@ class NewRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """One new mail, composed and checked. `status` is queued or held, or final at once (then with a `reason`)."""
+    """A new message, composed and checked. `status` is queued, held, or a final one with a `reason`."""
 
     subject: str
     sender: str
@@ -66,26 +66,26 @@ class NewMessage:
     idempotency_key: str = ""
     fingerprint: str = ""
     settings_revision: int | None = None
-    resent_from: int | None = None  # the number of the mail that this one repeats
+    resent_from: int | None = None  # the id of the message that this one resends
     status: str = Status.QUEUED
     reason: str = ""
 
 
 class IdempotencyConflictError(Exception):
-    """The key was used before, for another mail: `key`, and the id of that mail as `existing_id`."""
+    """The idempotency `key` was used for another message, `existing_id`."""
 
     def __init__(self, key: str, existing_id: int) -> None:
-        super().__init__(f"The idempotency key was used before, for another mail (number {existing_id}).")
+        super().__init__(f"The idempotency key was used for another message (number {existing_id}).")
         self.key = key
         self.existing_id = existing_id
 
 
 def enqueue(messages: Sequence[NewMessage]) -> list[int]:
-    """Store `messages` and return their ids, in order; a handful of queries a batch of 500.
+    """Store `messages` and return their ids, in order.
 
-    Suppressed recipients are left out; a mail with nobody else is stored as skipped, with the reason.
-    A repeated idempotency key with the same fingerprint gives the id of the mail that is there already.
-    Raises IdempotencyConflictError, storing nothing, if a key was used for a mail with another fingerprint.
+    Suppressed recipients are skipped; a message without any other recipient is stored as skipped, with the reason.
+    A known idempotency key with the same fingerprint gives the id of the existing message. Raises
+    IdempotencyConflictError, and stores nothing, if a key was used with another fingerprint.
     """
     messages = skip_suppressed(messages)
     with transaction.atomic():
@@ -97,8 +97,8 @@ def enqueue(messages: Sequence[NewMessage]) -> list[int]:
                 with transaction.atomic():
                     return _insert(messages, known)
             except IntegrityError:
-                # Another transaction committed one of our keys between the look-up and the insert. Now it is visible,
-                # so the second round finds it; anything else that went wrong is not about keys.
+                # Another transaction committed one of our keys between the lookup and the insert. It is visible now, so
+                # the next round finds it. Any other error is not about keys.
                 if _find_keys(messages) == known:
                     raise
 
@@ -129,7 +129,7 @@ def _without_suppressed(message: NewMessage, found: Mapping[str, Suppression]) -
 
 
 def _find_keys(messages: Sequence[NewMessage]) -> dict[str, int]:
-    """Return the ids of mails that have one of the keys of `messages`, by key. Raises IdempotencyConflictError."""
+    """Return the ids of stored messages by those keys of `messages` they have. Raises IdempotencyConflictError."""
     prints: dict[str, str] = {}
     known: dict[str, int] = {}
     for message in messages:
@@ -148,7 +148,7 @@ def _find_keys(messages: Sequence[NewMessage]) -> dict[str, int]:
 
 
 def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
-    """Insert those of `messages` whose key is not `known`, and return the ids of all."""
+    """Insert those of `messages` whose key is not among `known`, and return the ids of all."""
     fresh: list[NewMessage] = []
     seen = set(known)
     for message in messages:
@@ -229,7 +229,7 @@ def _indexed_message(number: int, row: dict[str, Any], message: NewMessage) -> w
 
 
 def version_number(version: int | None) -> int | None:
-    """Return the number of a template's version as the column takes it; one beyond that is not recorded."""
+    """Return `version` if the column can hold it, else None."""
     return version if version is not None and 0 <= version <= MAX_VERSION else None
 
 

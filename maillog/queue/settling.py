@@ -1,4 +1,4 @@
-"""What became of claimed mails: outcome, recipients and attempt in one transaction, or nothing at all."""
+"""Records the results of claimed messages: status, recipients and attempts in one transaction, or nothing."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from maillog.sql.batches import insert_rows, read_rows, update_rows
 from maillog.statistics import rollups
 from maillog.text import fit
 
-WITH_NEXT_ATTEMPT = (Status.QUEUED, Status.DEFERRED)  # these need a time; an uncertain mail may have one
+WITH_NEXT_ATTEMPT = (Status.QUEUED, Status.DEFERRED)  # these need a time; uncertain may have one
 ALLOWED_STATUSES = frozenset(set(Status.values) - {Status.SENDING.value})
-CLAIMED_STATUSES = (Status.SENDING, Status.QUEUED)  # queued under an old claim: the lease ran out, nobody took over yet
+# Queued with a claim: the lease ran out, and no other worker has claimed the message yet.
+CLAIMED_STATUSES = (Status.SENDING, Status.QUEUED)
 MESSAGE_FIELDS = [
     "status",
     "reason",
@@ -53,11 +54,11 @@ RECIPIENT_FIELDS = ["outcome", "code", "enhanced_code", "reply"]
 
 
 def settle(settlements: Sequence[Settlement]) -> set[int]:
-    """Write what became of the claimed mails, in one transaction, and return the ids of those that were still ours.
+    """Record the results of claimed messages in one transaction, and return the ids of those still claimed by us.
 
-    A mail whose claim is another's by now (the lease ran out and somebody took over) is left as it is: no state, no
-    attempt, no recipient. Final states drop the content of sensitive mails. Must not be called inside a transaction.
-    Raises ValueError, writing nothing, for a state that cannot follow (sending; queued or deferred without a time).
+    A message that another worker has claimed since (our lease ran out) is not touched at all. Final states delete the
+    content of sensitive messages. Must not be called in a transaction. Raises ValueError, and writes nothing, for an
+    invalid state (sending; queued or deferred without a time).
     """
     for settlement in settlements:
         _validate(settlement)
@@ -87,33 +88,33 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
 
 
 def held_groups() -> set[HeldGroup]:
-    """Return what decides about the connection of the held mails: one look at each of them."""
+    """Return the groups of held messages: one query that reads all of them."""
     found = _held_messages().order_by().values_list("connection_hint", "actor_id").distinct()
     return {HeldGroup(hint, actor if hint else None) for hint, actor in found}
 
 
-def release_held(kinds: Iterable[HeldGroup] | None = None, *, now: datetime | None = None) -> int:
-    """Make the held mails of these kinds (None: all) due at `now`, and return how many there were."""
+def release_held(groups: Iterable[HeldGroup] | None = None, *, now: datetime | None = None) -> int:
+    """Make the held messages of these groups (None: all) due at `now`, and return their number."""
     due = {"status": Status.QUEUED, "next_attempt_at": now or timezone.now(), "reason": ""}
-    if kinds is None:
+    if groups is None:
         return _held_messages().update(**due)
     released = 0
-    for kind in kinds:
-        mine = _held_messages().filter(connection_hint=kind.connection_hint)
-        released += (mine.filter(actor_id=kind.actor_id) if kind.connection_hint else mine).update(**due)
+    for group in groups:
+        mine = _held_messages().filter(connection_hint=group.connection_hint)
+        released += (mine.filter(actor_id=group.actor_id) if group.connection_hint else mine).update(**due)
     return released
 
 
 def _held_messages() -> QuerySet[Message]:
-    # "Not sent" is what the partial index is made of; SQLite takes the index only if the query says so too.
+    # SQLite uses the partial index only if the query repeats its condition, "not sent".
     return Message.objects.filter(status=Status.HELD).exclude(status=Status.SENT)
 
 
 def _commit_asynchronously() -> None:
-    """Let this transaction end before PostgreSQL has it on its disk, as SQLite's ``synchronous=NORMAL`` does.
+    """Let this transaction commit before PostgreSQL has flushed it to disk, like SQLite's ``synchronous=NORMAL``.
 
-    If the database itself crashes, the results of the last half second may be lost. Their mails are then found under an
-    expired lease and go out again, flagged; see docs/decisions/0009.
+    If the database itself crashes, the results of the last half second may be lost. Those messages still have an
+    expired lease, so they are sent again, flagged as possible duplicates. See decision 0009.
     """
     connection = connections[router.db_for_write(Message)]
     if connection.vendor == "postgresql":
@@ -122,27 +123,27 @@ def _commit_asynchronously() -> None:
 
 
 def _lock_rows(ids: Iterable[int]) -> Iterator[ClaimedRow]:
-    """Return the rows of `ids`, locked until the transaction ends."""
-    held = map(ClaimedRow._make, read_rows(Message, ClaimedRow._fields, ids, lock=True))
+    """Lock and return the rows of `ids`."""
+    rows = map(ClaimedRow._make, read_rows(Message, ClaimedRow._fields, ids, lock=True))
     if connections[router.db_for_write(Message)].vendor == "postgresql":
-        return held
-    return (row._replace(created_at=_as_utc(row.created_at), finished_at=_as_utc(row.finished_at)) for row in held)
+        return rows
+    return (row._replace(created_at=_as_utc(row.created_at), finished_at=_as_utc(row.finished_at)) for row in rows)
 
 
 def _as_utc(stored: datetime | None) -> Any:
-    """Return a time that SQLite gave, which is UTC and does not say so."""
+    """Return a time from SQLite, which is naive, as UTC."""
     return stored and stored.replace(tzinfo=UTC)
 
 
 def _validate(settlement: Settlement) -> None:
     if settlement.status not in ALLOWED_STATUSES:
-        message = f"A claimed mail cannot be settled as {settlement.status!r}."
+        message = f"A claimed message cannot be settled as {settlement.status!r}."
         raise ValueError(message)
     if settlement.next_attempt_at and settlement.status not in (*WITH_NEXT_ATTEMPT, Status.UNCERTAIN):
-        message = f"A mail that is {settlement.status} has no next attempt."
+        message = f"A message that is {settlement.status} has no next attempt."
         raise ValueError(message)
     if settlement.status in WITH_NEXT_ATTEMPT and settlement.next_attempt_at is None:
-        message = f"A mail that is {settlement.status} needs a time for its next attempt."
+        message = f"A message that is {settlement.status} needs a time for its next attempt."
         raise ValueError(message)
 
 

@@ -1,7 +1,7 @@
-"""What waits, read so that a page in a long queue costs what one in a short queue does.
+"""Reads what is waiting, at a cost that does not grow with the queue.
 
-A question about several states is asked state by state, each from its own end of the index, and put together: sorting
-or grouping over all states would walk the whole queue.
+A question about several statuses is asked for each status, from its own end of the index, and the answers are merged:
+sorting or grouping over all of them would read the whole queue.
 """
 
 from __future__ import annotations
@@ -18,32 +18,31 @@ from django.utils import timezone
 
 from maillog.models import Label, Message, Status
 from maillog.queue.actions import Selection
-from maillog.search.counts import COUNT_LIMIT, Count, status_counts_of
+from maillog.search.counts import COUNT_LIMIT, UNFINISHED, Count, status_counts_of
 from maillog.search.paging import PAGE_SIZE, position_in
 from maillog.sql.prepared import PreparedQuery, db_datetime, union_all
 
-UNFINISHED = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.HELD)
 QUEUE_STATUSES = (*UNFINISHED, Status.UNCERTAIN)
 WITH_DUE_TIME = (Status.QUEUED, Status.DEFERRED, Status.UNCERTAIN, Status.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class OldestWaiting:
-    """The oldest of what waits; None where nothing does.
+    """The oldest waiting messages; None where there is none.
 
-    `due_seconds`: for how long the most overdue mail has been due (one whose worker died, too). `oldest_seconds`: how
-    long the oldest mail has waited, whatever for; what is being sent or scheduled for later does not wait. `held_for`:
-    what the oldest held mail waits for.
+    `due_seconds`: how long the most overdue message has been due, including one whose worker died. `oldest_seconds`:
+    how long the oldest message has been waiting for any reason; one that is being sent or is scheduled for later is not
+    waiting. `held_reason`: the reason of the oldest held message.
     """
 
     due_seconds: float | None = None
     oldest_seconds: float | None = None
-    held_for: str | None = None
+    held_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePage:
-    """Mails that wait, oldest first. `older` and `newer` are the ids to go on from, None where nothing follows."""
+    """Waiting messages, oldest first. `older` and `newer` are the ids to continue from, None at either end."""
 
     mails: list[Message] = field(default_factory=list)
     older: int | None = None
@@ -51,7 +50,7 @@ class QueuePage:
 
 
 def oldest_waiting(now: datetime | None = None) -> OldestWaiting:
-    """Return the oldest of what waits: one query of three steps into an index."""
+    """Return the oldest waiting messages: one query of three index lookups."""
     now = now or timezone.now()
     found = OLDEST_WAITING.all(db_datetime(now))
     due_since = [row.next_attempt_at for row in found if row.status in WITH_DUE_TIME and _is_due(row, now)]
@@ -60,17 +59,17 @@ def oldest_waiting(now: datetime | None = None) -> OldestWaiting:
     return OldestWaiting(
         due_seconds=max(((now - at).total_seconds() for at in due_since if at), default=None),
         oldest_seconds=max((max(0.0, (now - at).total_seconds()) for at in since if at), default=None),
-        held_for=held[0] if held else None,
+        held_reason=held[0] if held else None,
     )
 
 
 def waiting_counts() -> dict[str, Count]:
-    """Return how many mails are queued, sending, deferred, held and uncertain, counted up to 10,000 each: one query."""
+    """Return the number of messages per status of the queue, each counted up to 10,000: one query."""
     return status_counts_of(QUEUE_STATUSES)
 
 
 def held_by_connection() -> dict[str, Count]:
-    """Return how many of the 10,000 oldest held mails wait for which connection, by its name: two queries."""
+    """Return how many of the 10,000 oldest held messages wait for each connection, by its name: two queries."""
     oldest = _with_status(Message.objects.all(), Status.HELD).values("connection_id")[: COUNT_LIMIT + 1]
     statement, values = oldest.query.sql_with_params()
     with connection.cursor() as cursor:
@@ -84,27 +83,27 @@ def held_by_connection() -> dict[str, Count]:
 
 
 def connection_names() -> list[str]:
-    """Return the names of all connections that mails ever took or waited for, in order."""
+    """Return the names of all connections in the log, sorted."""
     return list(Label.objects.filter(kind=Label.Kind.CONNECTION).order_by("text").values_list("text", flat=True))
 
 
 def queue_page(selection: Selection, params: Mapping[str, Any]) -> QueuePage:
-    """Return the 50 mails of `selection` that ``before`` or ``after`` in `params` names, the oldest without them.
+    """Return the 50 messages of `selection` at ``before`` or ``after`` in `params`, the oldest without them.
 
-    Two queries, one more where ``before`` leads to the oldest page, which is then shown full. Raises ValueError if one
+    Two queries, or three where ``before`` leads to the oldest page, which is then filled up. Raises ValueError if one
     of them is not an id.
     """
     before, after = position_in(params)
-    mails = [selection.mails(status).only("id") for status in selection.statuses]
+    parts = [selection.messages(status).only("id") for status in selection.statuses]
     if before is not None and after is None:
         earlier = _ids(
-            [part.filter(id__lt=before).order_by("-id")[: PAGE_SIZE + 1] for part in mails], then="ORDER BY id DESC"
+            [part.filter(id__lt=before).order_by("-id")[: PAGE_SIZE + 1] for part in parts], then="ORDER BY id DESC"
         )
         if len(earlier) > PAGE_SIZE:
             ids = earlier[:PAGE_SIZE][::-1]
             return QueuePage(_load(ids), older=ids[0], newer=ids[-1])
     start = after if after is not None else 0
-    found = _ids([part.filter(id__gt=start).order_by("id")[: PAGE_SIZE + 1] for part in mails], then="ORDER BY id")
+    found = _ids([part.filter(id__gt=start).order_by("id")[: PAGE_SIZE + 1] for part in parts], then="ORDER BY id")
     ids = found[:PAGE_SIZE]
     return QueuePage(
         _load(ids),
@@ -118,7 +117,7 @@ def _with_status(rows: QuerySet[Message], status: Status) -> QuerySet[Message]:
 
 
 def _oldest_querysets(now: Any) -> list[QuerySet[Message]]:
-    """Return what `waiting` reads: the mail that has been due longest, the oldest put off, the oldest held."""
+    """Return querysets for the most overdue, the oldest deferred and the oldest held message."""
     rows = Message.objects.only("id", "status", "created_at", "next_attempt_at", "reason")
     due = rows.filter(next_attempt_at__lte=now, status__in=WITH_DUE_TIME)
     others = [_with_status(rows, status)[:1] for status in (Status.DEFERRED, Status.HELD)]
@@ -142,5 +141,5 @@ def _load(ids: Sequence[int]) -> list[Message]:
 
 
 def _union(parts: Sequence[QuerySet[Message]], *, then: str) -> RawQuerySet[Message]:
-    """Return the rows of several limited querysets by one statement."""
+    """Return the rows of several limited querysets with one query."""
     return Message.objects.raw(*union_all(parts, then=then))

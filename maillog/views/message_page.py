@@ -115,7 +115,11 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     return buttons | {
         "can_retry": mail.status in acting.RETRIABLE and hindered.due,
         "can_cancel": mail.status in acting.CANCELLABLE,
-        "no_retry": NO_RECIPIENT_LEFT if hindered.nobody_left else NO_CONTENT_LEFT if hindered.content_gone else "",
+        "no_retry": NO_RECIPIENT_LEFT
+        if hindered.no_recipients_left
+        else NO_CONTENT_LEFT
+        if hindered.content_missing
+        else "",
     }
 
 

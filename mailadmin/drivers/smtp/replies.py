@@ -7,10 +7,10 @@ line of at most 1000 characters without control characters, and with everything 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailadmin.drivers.sanitizing import sanitize
-from maillog.queue.fast_dataclass import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class MalformedReply(Exception):
         super().__init__(self.text)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """A complete reply: `text` is one sanitized line without credentials and without the enhanced code."""
 

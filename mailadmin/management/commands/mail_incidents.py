@@ -76,7 +76,7 @@ class Command(BaseCommand):
         for one in chosen:
             done = retry_mails(one, up_to)
             due += done.due
-            left += done.nobody_left + done.content_gone
+            left += done.no_recipients_left + done.content_missing
         if as_json:
             self.stdout.write(json.dumps({"due": due, "left": left}))
         if not due:
@@ -88,13 +88,13 @@ class Command(BaseCommand):
 def retry_mails(incident: Incident, up_to: int) -> RetryResult:
     """Retry the incident's messages in batches, oldest first."""
     found = bulk.targets(BulkAction.Action.RETRY, query=f"q=incident%3A{incident.pk}", up_to=up_to)
-    due = nobody_left = content_gone = last = 0
+    due = no_recipients_left = content_missing = last = 0
     while ids := [mail.pk for mail in found.oldest(BATCH, after=last)]:
         done = control.retry(ids)
-        due, nobody_left = due + done.due, nobody_left + done.nobody_left
-        content_gone += done.content_gone
+        due, no_recipients_left = due + done.due, no_recipients_left + done.no_recipients_left
+        content_missing += done.content_missing
         last = ids[-1]
-    return RetryResult(due, nobody_left, content_gone)
+    return RetryResult(due, no_recipients_left, content_missing)
 
 
 def existing(text: str) -> Incident:

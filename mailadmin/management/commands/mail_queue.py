@@ -101,7 +101,7 @@ class Command(BaseCommand):
         word = "due now" if action == "retry" else "cancelled"
         if as_json:
             key = "due" if action == "retry" else "cancelled"
-            self.stdout.write(json.dumps({key: done.due, "left": done.nobody_left + done.content_gone}))
+            self.stdout.write(json.dumps({key: done.due, "left": done.no_recipients_left + done.content_missing}))
         if not done.due:
             raise CommandError(f"No message is {word}. {unchanged_text(done)}".strip())
         if not as_json:
@@ -138,10 +138,10 @@ def number(text: str) -> int:
 def unchanged_text(done: RetryResult) -> str:
     """Return why some failed messages were not retried, or ""."""
     parts = []
-    if done.nobody_left:
-        parts.append(f"{done.nobody_left} not retried: every recipient has accepted or refused it.")
-    if done.content_gone:
-        parts.append(f"{done.content_gone} not retried: the content is no longer stored.")
+    if done.no_recipients_left:
+        parts.append(f"{done.no_recipients_left} not retried: every recipient has accepted or refused it.")
+    if done.content_missing:
+        parts.append(f"{done.content_missing} not retried: the content is no longer stored.")
     return " ".join(parts)
 
 

@@ -169,7 +169,7 @@ def test_oldest_is_the_one_that_waits_longest_whatever_for(django_assert_num_que
     found = delivery_status().waiting
     assert 7200 <= found.oldest_seconds < 7210
     assert 30 <= found.due_seconds < 40
-    assert found.held_for == "Relay A: 535 canary"
+    assert found.held_reason == "Relay A: 535 canary"
 
 
 # ---------------------------------------------------------------- the overview

@@ -121,7 +121,7 @@ def test_a_failed_mail_goes_only_to_the_recipients_who_are_still_open():
 
 def test_a_failed_mail_whose_recipients_all_answered_is_left_and_counted():
     pk = finished("failed").pk
-    assert retry_now([pk]) == RetryResult(nobody_left=1)
+    assert retry_now([pk]) == RetryResult(no_recipients_left=1)
     assert row(pk).status == Status.FAILED
 
 
@@ -129,7 +129,7 @@ def test_a_failed_mail_whose_content_is_gone_is_left_and_counted():
     pk = finished("failed", is_sensitive=True).pk
     Recipient.objects.update(outcome=Recipient.Outcome.DEFERRED)
     assert not Content.objects.exists()
-    assert retry_now([pk]) == RetryResult(content_gone=1)
+    assert retry_now([pk]) == RetryResult(content_missing=1)
     assert row(pk).status == Status.FAILED
 
 
@@ -212,10 +212,10 @@ def test_more_than_one_batch_is_done_and_a_limit_ends_it_after_a_batch():
         for n in range(1200)
     )
     selection = Selection(statuses=(Status.HELD,))
-    assert retry_all(selection, most=600) == RetryResult(due=1000)
+    assert retry_all(selection, limit=600) == RetryResult(due=1000)
     assert selection.count() == 200
     assert cancel_all(selection) == 200
-    assert cancel_all(Selection(statuses=(Status.QUEUED,)), most=1) == 500
+    assert cancel_all(Selection(statuses=(Status.QUEUED,)), limit=1) == 500
 
 
 # ---------------------------------------------------------------- races
