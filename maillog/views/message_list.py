@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
@@ -11,14 +10,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import Promise
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from maillog.listing.columns import Layout, layout_of
+from maillog.listing.columns import COLUMNS, Layout, layout_of
 from maillog.listing.list_request import POSITIONS, ListRequest, names_by_kind, parse_request, query_string
 from maillog.listing.rows import fields, relative_units, rows, texts_by_id
-from maillog.listing.widgets import boxes, chips, options
+from maillog.listing.widgets import chips
 from maillog.models import Message
 from maillog.recipients.history import whole_address
 from maillog.requests import SignedInRequest
@@ -27,9 +25,6 @@ from maillog.search.paging import Page, page_of
 from maillog.search.query import NAMES, without_quotes
 from maillog.search.saved import searches_of
 from maillog.search.suggestions import suggestions
-
-if TYPE_CHECKING:
-    from django.utils.safestring import SafeString
 
 EXAMPLES = (
     ("ann@example.com", _("mails to, from or about this address; the beginning is enough: ann@, example.c")),
@@ -65,7 +60,8 @@ class NameFilter:
     name: str
     label: str | Promise
     any: str | Promise
-    options: SafeString
+    names: list[str]
+    chosen: str
     wrong: bool
 
 
@@ -133,7 +129,8 @@ def toolbar_context(request: SignedInRequest, found: ListRequest, chosen: Layout
         "box_differs": found.text != found.search_box,
         "fields_differ": any(found.submitted.get(name, "") != shown.get(name, "") for name in (*NAMES, *DAY_LABELS)),
         "examples": examples,
-        "boxes": boxes(chosen.names, get_language()),
+        "all_columns": COLUMNS,
+        "chosen_columns": chosen.names,
         "units": relative_units(),
         "searches": [(one, query_string(one.query), one.query == found.text) for one in searches_of(request.user.pk)],
         "most_shown": MOST_SHOWN,
@@ -177,5 +174,5 @@ def name_filters(found: ListRequest) -> list[NameFilter]:
         if len(names) > 1 or chosen:
             label = found.filters.form.fields[name].label or name
             wrong = name in found.invalid_fields
-            result.append(NameFilter(name, label, any_of_them, options(names, chosen), wrong))
+            result.append(NameFilter(name, label, any_of_them, names, chosen, wrong))
     return result
