@@ -125,6 +125,7 @@ def test_a_project_and_a_template_are_made(client):
     assert "Nothing is published yet" in seen(client.get(made.headers["Location"]))
 
 
+@pytest.mark.both_databases
 def test_what_cannot_be_a_project_is_refused_beside_its_field(client, template):
     for values, said in [
         ({"key": "Big Key"}, "Use small letters, digits and _"),
@@ -447,6 +448,7 @@ def test_a_sample_is_made_changed_and_deleted(client, template):
     assert "No sample yet" in seen(client.get(BASE + "samples/"))
 
 
+@pytest.mark.both_databases
 def test_values_that_are_not_plain_json_are_refused_with_the_place(client, template):
     for values, said in [
         ("{", "Line 1, column 2:"),
