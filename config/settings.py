@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF
 from config.environment import key_files, parsers
 from config.environment import reader as reading
 from config.queue import open_queue
-from mailadmin.activation import mail_management
+from mailadmin.activation import TEMPLATE_BUILTINS, TEMPLATE_CONTEXT_PROCESSORS, mail_management
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -70,19 +70,8 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": [
-                "django.templatetags.i18n",
-                "django.templatetags.static",
-                "mailadmin.shell.icons",
-                "mailadmin.shell.navigation",
-                "mailadmin.shell.status_chip",
-            ],
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "mailadmin.context_processors.mail",
-            ],
+            "builtins": [*TEMPLATE_BUILTINS],
+            "context_processors": [*TEMPLATE_CONTEXT_PROCESSORS],
         },
     }
 ]

@@ -23,6 +23,20 @@ NEEDED_APPS = (
     "lucide",
     "huey.contrib.djhuey",
 )
+# For the OPTIONS of Django's template engine.
+TEMPLATE_BUILTINS = (
+    "django.templatetags.i18n",
+    "django.templatetags.static",
+    "mailadmin.shell.icons",
+    "mailadmin.shell.navigation",
+    "mailadmin.shell.status_chip",
+)
+TEMPLATE_CONTEXT_PROCESSORS = (
+    "django.template.context_processors.request",
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+    "mailadmin.context_processors.mail",
+)
 
 
 def mail_management(apps: Iterable[str]) -> list[str]:

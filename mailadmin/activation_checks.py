@@ -15,7 +15,7 @@ from django.template import engines
 from django.template.backends.django import DjangoTemplates
 from django.urls import NoReverseMatch, reverse
 
-from mailadmin.activation import MAIL_APPS, NEEDED_APPS, missing
+from mailadmin.activation import MAIL_APPS, NEEDED_APPS, TEMPLATE_BUILTINS, TEMPLATE_CONTEXT_PROCESSORS, missing
 
 ADD_APPS = "INSTALLED_APPS = mail_management([...]), from mailadmin.activation"
 NEEDED_SETTINGS = {
@@ -30,18 +30,6 @@ MIDDLEWARE = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-)
-BUILTINS = (
-    "django.templatetags.i18n",
-    "django.templatetags.static",
-    "mailadmin.shell.icons",
-    "mailadmin.shell.navigation",
-)
-CONTEXT_PROCESSORS = (
-    "django.template.context_processors.request",
-    "django.contrib.auth.context_processors.auth",
-    "django.contrib.messages.context_processors.messages",
-    "mailadmin.context_processors.mail",
 )
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
@@ -84,8 +72,8 @@ def template_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
         return [_error("No DjangoTemplates engine is configured.", "Add one to TEMPLATES", "mailadmin.E006")]
     found: list[CheckMessage] = []
     for option, wanted, has in (
-        ("builtins", BUILTINS, engine.builtins),
-        ("context_processors", CONTEXT_PROCESSORS, engine.context_processors),
+        ("builtins", TEMPLATE_BUILTINS, engine.builtins),
+        ("context_processors", TEMPLATE_CONTEXT_PROCESSORS, engine.context_processors),
     ):
         absent = [name for name in wanted if name not in has]
         if absent:

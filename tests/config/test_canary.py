@@ -22,7 +22,7 @@ from django.views.debug import ExceptionReporter
 from config import urls as project_urls
 from mailadmin.configuration.effective import current
 from mailadmin.connections import selection
-from mailadmin.delivery import drain, retry
+from mailadmin.delivery import retry, submission
 from mailadmin.drivers.smtp import connecting
 from maillog.content.storage import unpack
 from maillog.models import Attempt, Content, Message
@@ -227,7 +227,7 @@ async def fail_at_the_sign_in(client, *words, send=SMTPProtocol.execute_command,
 
 PLACES = [
     (selection, "SmtpServer", fail),
-    (drain, "envelope", fail),
+    (submission, "envelope", fail),
     (retry, "settlement", fail),
     (settling, "settle", fail),
     (connecting, "as_delivery_error", fail_later),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from config.environment.reader import MailEnvironment
 from config.queue import open_queue
-from mailadmin.activation import mail_management
+from mailadmin.activation import TEMPLATE_BUILTINS, TEMPLATE_CONTEXT_PROCESSORS, mail_management
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="other-project-"))
 SECRET_KEY = "x" * 50
@@ -25,18 +25,8 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": [
-                "django.templatetags.i18n",
-                "django.templatetags.static",
-                "mailadmin.shell.icons",
-                "mailadmin.shell.navigation",
-            ],
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "mailadmin.context_processors.mail",
-            ],
+            "builtins": [*TEMPLATE_BUILTINS],
+            "context_processors": [*TEMPLATE_CONTEXT_PROCESSORS],
         },
     }
 ]
