@@ -30,6 +30,7 @@ def page(visitor, admin, template):
 
 def write(page, words, *, line=1, part="html"):
     """Type `words` at the end of a line of the source."""
+    page.bring_to_front()  # a window in the background draws once a second
     page.locator(f"#part-{part} .ace_content").click()
     page.keyboard.press("Control+Home")
     for _ in range(line - 1):

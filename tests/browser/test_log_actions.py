@@ -24,6 +24,7 @@ def log(mail_settings, admin):
 
 def test_ticked_mails_are_deleted_after_being_asked(visitor, log, admin):
     page = visitor.page
+    page.clock.install()
     visitor.sign_in(admin)
     visitor.go("/log/")
     delete = page.get_by_role("button", name=re.compile("^Delete"))
@@ -43,6 +44,7 @@ def test_ticked_mails_are_deleted_after_being_asked(visitor, log, admin):
     visitor.look()
     assert Message.objects.count() == 5
     bulk.run()
+    page.clock.fast_forward(3_000)
     expect(page.get_by_role("heading", name="Done", exact=True)).to_be_visible()
     visitor.look()
     assert Message.objects.count() == 3

@@ -132,9 +132,11 @@ def test_new_mails_wait_in_a_bar_while_rows_are_ticked_and_the_ticks_stay(visito
 
 def test_new_mails_appear_by_themselves_where_nobody_is_busy(visitor, mails):
     page = visitor.page
+    page.clock.install()
     visitor.go("/log/")
     page.mouse.move(5, 5)
     queued(subject="Fourth")
+    page.clock.fast_forward(10_000)
     expect(row(page, "Fourth")).to_have_count(1)
     expect(page.locator("#message-list tbody tr").first).to_contain_text("Fourth")
     expect(page.locator("#new-messages")).to_contain_text("1 new mail")
