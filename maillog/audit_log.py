@@ -1,6 +1,6 @@
-"""The trail: who did what with which mail, and who looked at what it says. Lines are only ever added, until they age.
+"""The audit log: who did what with which message, and who viewed its content. Append-only until events expire.
 
-It never holds what a mail says, to whom it went or what it was about.
+It never contains content, recipients or subjects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Action = AuditEvent.Action
 VIEWS = (Action.VIEWED, Action.DOWNLOADED)
-VIEW_WINDOW = timedelta(minutes=10)  # tabs and frames of one page, opened by one person, are one look
+VIEW_WINDOW = timedelta(minutes=10)  # tabs and frames that a person opens within this time are one view
 
 
 def record(
@@ -30,7 +30,7 @@ def record(
     actor: AbstractBaseUser | None,
     others: Mapping[int, int] | None = None,
 ) -> None:
-    """Write one line a mail, in the caller's transaction; `others` are the new mails by the number of the old one."""
+    """Write one event per message in the caller's transaction; `others` maps old ids to the ids of new messages."""
     now = timezone.now()
     insert_rows(
         AuditEvent,
@@ -50,14 +50,14 @@ def record(
 
 
 def record_view(number: int, *, actor: AbstractBaseUser, downloaded: bool = False) -> None:
-    """Write that `actor` sees what the mail says; looks of the same person within ten minutes are one line."""
+    """Record that `actor` views the content, once per person and ten minutes."""
     action = Action.DOWNLOADED if downloaded else Action.VIEWED
     since = timezone.now() - VIEW_WINDOW
     if not AuditEvent.objects.filter(mail_number=number, action=action, actor_id=actor.pk, at__gte=since).exists():
         record(action, [number], actor=actor)
 
 
-def events_of(number: int, *, looks_too: bool) -> list[AuditEvent]:
-    """Return the newest 50 lines about a mail; who looked at its content only if `looks_too`."""
-    lines = AuditEvent.objects.filter(mail_number=number)
-    return list((lines if looks_too else lines.exclude(action__in=VIEWS)).order_by("-id")[:50])
+def events_of(number: int, *, include_views: bool) -> list[AuditEvent]:
+    """Return the newest 50 events of a message, views of its content only with `include_views`."""
+    events = AuditEvent.objects.filter(mail_number=number)
+    return list((events if include_views else events.exclude(action__in=VIEWS)).order_by("-id")[:50])

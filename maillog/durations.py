@@ -1,4 +1,4 @@
-"""How long something took, and how long ago it was, in one unit."""
+"""Durations and ages as short texts in one unit."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ def duration(seconds: float) -> str:
     if seconds < 10:
         return gettext("%s s") % formats.number_format(_up(seconds * 10) / 10, 1)
     unit = _unit(seconds)
-    return _said(_up(seconds / unit), unit)
+    return _text(_up(seconds / unit), unit)
 
 
 def age(seconds: float) -> str:
     """Return a short age such as “4 s”, “12 min” or “3 h”, rounded down."""
     whole = int(seconds)
     unit = _unit(whole)
-    return _said(whole // unit, unit)
+    return _text(whole // unit, unit)
 
 
 def _unit(seconds: float) -> int:
-    """Return the unit in which it is said: the smaller one up to two of the larger."""
+    """Return the unit in seconds: the smaller one up to two of the larger."""
     return 1 if seconds < 2 * MINUTE else MINUTE if seconds < 2 * HOUR else HOUR if seconds < 2 * DAY else DAY
 
 
-def _said(number: int, unit: int) -> str:
+def _text(number: int, unit: int) -> str:
     if unit == DAY:
         return ngettext("%d day", "%d days", number) % number
     return {1: gettext("%d s"), MINUTE: gettext("%d min"), HOUR: gettext("%d h")}[unit] % number

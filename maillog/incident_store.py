@@ -1,7 +1,7 @@
-"""Keeps incidents: failures of one kind on one connection, as one row with the numbers of the mails that met it.
+"""Stores incidents: failures of one kind on one connection, as one row, with the messages affected.
 
-Many workers on many machines write the same rows. A row is locked while mails are added to it, so that each mail is
-counted once; that two of them begin an incident at the same time is settled by a unique constraint.
+Workers on many machines write the same rows. A row is locked while messages are added to it, so that each message is
+counted once. A unique constraint decides if two workers create an incident at the same time.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from maillog.models import Incident, IncidentMail, Message, Status
 from maillog.sql.batches import insert_rows
 from maillog.text import fit
 
-BATCH = 1_000  # mails in one statement
-RECOVERY_SAMPLE = 200  # mails that are asked whether anything went through
-RETENTION = timedelta(days=365)  # ended incidents
+BATCH = 1_000  # messages per statement
+RECOVERY_SAMPLE = 200  # messages checked for a success
+RETENTION = timedelta(days=365)  # of ended incidents
 
 State = Incident.State
 
 
 @dataclass(slots=True, kw_only=True)
 class FailureGroup:
-    """Failures of one kind on one connection, as one worker met them. No mails: nobody but a probe met it."""
+    """Failures of one kind on one connection, collected by one worker. Without messages: found by a probe."""
 
     connection: str
     kind: str
@@ -42,42 +42,43 @@ class FailureGroup:
 
 
 def record_failures(
-    finding: FailureGroup,
+    group: FailureGroup,
     *,
     now: datetime,
-    most: int,
-    within: timedelta,
-    before: Callable[[FailureGroup], list[dict[str, Any]]],
+    threshold: int,
+    window: timedelta,
+    find_changes: Callable[[FailureGroup], list[dict[str, Any]]],
 ) -> Incident:
-    """Add `finding` to its incident, which opens when `most` mails met it `within` a time; return that incident.
+    """Add `group` to its incident and return that. It opens when `threshold` messages are affected within `window`.
 
-    What is about a connection opens at once. `before` is asked, when an incident begins, what had been changed before.
+    An incident about the connection itself opens at once. `find_changes` is called when an incident begins, for what
+    was changed before.
     """
     with transaction.atomic():
-        incident = _lock_open(finding) or _create(finding, now, before)
+        incident = _lock_open(group) or _create(group, now, find_changes)
         if not incident.is_open:
-            _drop_old_messages(incident, now, within)
-        new = _add_messages(incident, finding.mails, now)
+            _drop_old_messages(incident, now, window)
+        new = _add_messages(incident, group.mails, now)
         values: dict[str, Any] = {
-            "phase": fit(finding.phase, 10),
-            "code": finding.code,
-            "enhanced_code": fit(finding.enhanced_code, 11),
-            "reply": fit(finding.reply, 500),
+            "phase": fit(group.phase, 10),
+            "code": group.code,
+            "enhanced_code": fit(group.enhanced_code, 11),
+            "reply": fit(group.reply, 500),
             "last_at": Greatest(F("last_at"), now),
             "recovered_at": None,
             **_updated_counts(incident, new),
         }
-        if finding.connection_key:
-            values["connection_key"] = finding.connection_key
-        if not incident.is_open and (finding.is_about_connection or incident.mail_count + len(new) >= most):
-            values |= {"state": State.OPEN, "is_about_connection": finding.is_about_connection}
+        if group.connection_key:
+            values["connection_key"] = group.connection_key
+        if not incident.is_open and (group.is_about_connection or incident.mail_count + len(new) >= threshold):
+            values |= {"state": State.OPEN, "is_about_connection": group.is_about_connection}
         Incident.objects.filter(pk=incident.pk).update(**values)
     incident.refresh_from_db()
     return incident
 
 
 def add_waiting_messages(connection: str, mails: Collection[int], *, now: datetime) -> None:
-    """Add mails that wait for a connection in trouble to what is open about it; nothing if nothing is."""
+    """Add messages that wait for a connection to the open incident about it, if there is one."""
     about = Incident.objects.filter(connection=connection, is_about_connection=True, state=State.OPEN)
     with transaction.atomic():
         incident = about.select_for_update().order_by("-id").first()
@@ -88,7 +89,7 @@ def add_waiting_messages(connection: str, mails: Collection[int], *, now: dateti
 
 
 def end(incident: Incident, *, ending: str, now: datetime, by: str = "", unless_after: datetime | None = None) -> bool:
-    """End an open incident; False if it had ended, or if something failed after `unless_after`."""
+    """End an open incident. Returns False if it has ended, or if anything failed after `unless_after`."""
     still = Incident.objects.filter(pk=incident.pk, state=State.OPEN)
     if unless_after:
         still = still.filter(last_at__lte=unless_after)
@@ -96,14 +97,14 @@ def end(incident: Incident, *, ending: str, now: datetime, by: str = "", unless_
 
 
 def record_recovery(incidents: QuerySet[Incident], *, now: datetime) -> None:
-    """Note that something went through again, on those of `incidents` for which that is news."""
+    """Record on open `incidents` that a message went through, unless one already has."""
     incidents.filter(state=State.OPEN, recovered_at=None).update(recovered_at=now)
 
 
 def has_recovered(incident: Incident, name: str) -> bool:
-    """Return whether a mail was sent through the incident's connection, `name` by now, after its newest failure.
+    """Return whether a message was sent over the connection, now called `name`, after the incident's newest failure.
 
-    Looks at a bounded number of mails only: the newest of the connection, and the first of its own.
+    Checks a limited number of messages: the newest of the connection and the first of the incident.
     """
     newest = Message.objects.filter(connection__kind="connection", connection__text=name).order_by("-id")
     own = IncidentMail.objects.filter(incident=incident).order_by("mail_number")
@@ -115,42 +116,44 @@ def has_recovered(incident: Incident, name: str) -> bool:
     return sent.filter(connection__text=name).exists()
 
 
-def delete_stale(*, now: datetime, within: timedelta) -> None:
-    """Forget what gathered and went no further, and what ended long ago."""
-    Incident.objects.filter(state=State.PENDING, last_at__lt=now - within).delete()
+def delete_stale(*, now: datetime, window: timedelta) -> None:
+    """Delete pending incidents that went no further, and ones that ended long ago."""
+    Incident.objects.filter(state=State.PENDING, last_at__lt=now - window).delete()
     old = Incident.objects.filter(state=State.ENDED, ended_at__lt=now - RETENTION).order_by("id").first()
     if old:
         old.delete()
 
 
-def _lock_open(finding: FailureGroup) -> Incident | None:
+def _lock_open(group: FailureGroup) -> Incident | None:
     found = Incident.objects.select_for_update().filter(
-        connection=fit(finding.connection, 100), kind=finding.kind, ended_at=None
+        connection=fit(group.connection, 100), kind=group.kind, ended_at=None
     )
     return found.first()
 
 
-def _create(finding: FailureGroup, now: datetime, before: Callable[[FailureGroup], list[dict[str, Any]]]) -> Incident:
-    changed = before(finding)
+def _create(
+    group: FailureGroup, now: datetime, find_changes: Callable[[FailureGroup], list[dict[str, Any]]]
+) -> Incident:
+    changes = find_changes(group)
     try:
         with transaction.atomic():
             return Incident.objects.create(
-                connection=fit(finding.connection, 100),
-                connection_key=finding.connection_key,
-                kind=finding.kind,
+                connection=fit(group.connection, 100),
+                connection_key=group.connection_key,
+                kind=group.kind,
                 first_at=now,
                 last_at=now,
-                recent_changes=changed,
+                recent_changes=changes,
             )
-    except IntegrityError:  # another worker began it a moment ago
-        found = _lock_open(finding)
+    except IntegrityError:  # another worker has just created it
+        found = _lock_open(group)
         if found is None:
             raise
         return found
 
 
 def _add_messages(incident: Incident, mails: Collection[int], now: datetime) -> list[int]:
-    """Add those of `mails` that are new to the incident, whose row is locked, and return them."""
+    """Add the new ones among `mails` to the locked incident, and return them."""
     new: list[int] = []
     given = sorted(mails)
     for start in range(0, len(given), BATCH):
@@ -168,7 +171,7 @@ def _add_messages(incident: Incident, mails: Collection[int], now: datetime) -> 
 
 
 def _updated_counts(incident: Incident, new: Sequence[int]) -> dict[str, Any]:
-    """Return what changes on the locked incident with `new` mails."""
+    """Return the changed columns of the locked incident with `new` messages."""
     if not new:
         return {}
     first, last = min(new), max(new)
@@ -179,16 +182,16 @@ def _updated_counts(incident: Incident, new: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _drop_old_messages(incident: Incident, now: datetime, within: timedelta) -> None:
-    """Let a gathering incident hold only the mails of the time that counts."""
-    gone, _ = IncidentMail.objects.filter(incident=incident, at__lt=now - within).delete()
-    if not gone:
+def _drop_old_messages(incident: Incident, now: datetime, window: timedelta) -> None:
+    """Limit a pending incident to the messages within the window."""
+    deleted, _ = IncidentMail.objects.filter(incident=incident, at__lt=now - window).delete()
+    if not deleted:
         return
-    rest: Sequence[tuple[int, datetime]] = list(
+    remaining: Sequence[tuple[int, datetime]] = list(
         IncidentMail.objects.filter(incident=incident).values_list("mail_number", "at")
     )
-    numbers = [number for number, _at in rest]
-    incident.mail_count = len(rest)
+    numbers = [number for number, _at in remaining]
+    incident.mail_count = len(remaining)
     incident.first_mail, incident.last_mail = min(numbers, default=None), max(numbers, default=None)
-    incident.first_at = min((at for _number, at in rest), default=now)
+    incident.first_at = min((at for _number, at in remaining), default=now)
     incident.save(update_fields=["mail_count", "first_mail", "last_mail", "first_at"])

@@ -1,7 +1,7 @@
-"""The names that lists filter by, as small numbers. Rows are never changed, so their ids are remembered in the process.
+"""Labels: the names that lists filter by, as small integers. Labels never change, so their ids are cached per process.
 
-An id is remembered only when the transaction that read or made it has committed: a rollback leaves nothing behind that
-points to a row which never was. Emptied tables (``flush``) make the memory void, see `forget`.
+An id is cached only after the transaction that read or created it has committed, so that a rollback leaves no id of a
+row that never existed. Emptying the tables (``flush``) clears the cache, see `clear_cache`.
 """
 
 from __future__ import annotations
@@ -24,44 +24,43 @@ _texts: dict[int, str] = {}
 
 
 def label_id(kind: str, text: str) -> int:
-    """Return the id of the label `text`, making it if it is new."""
+    """Return the id of the label, creating it if it is new."""
     return label_ids(kind, [text])[fit(text, MAX_LENGTH)]
 
 
 def label_ids(kind: str, texts: Iterable[str]) -> dict[str, int]:
-    """Return the ids of `texts` (cut to 254 characters) by text; two queries at most three, none for known ones.
+    """Return the ids of `texts` (cut to 254 characters), by text: at most three queries, none if they are cached.
 
-    Two processes that make the same label at once end up with the same row: the insert gives way to an existing one,
-    then both read. Sorted, so that two transactions never wait for each other crosswise.
+    Two processes that create the same label end up with the same row: the insert ignores conflicts, then both read.
+    Sorted, so that two transactions never deadlock.
     """
-    wanted = sorted({fit(text, MAX_LENGTH) for text in texts})
-    found = {text: _ids[kind, text] for text in wanted if (kind, text) in _ids}
-    missing = [text for text in wanted if text not in found]
+    cut = sorted({fit(text, MAX_LENGTH) for text in texts})
+    found = {text: _ids[kind, text] for text in cut if (kind, text) in _ids}
+    missing = [text for text in cut if text not in found]
     if not missing:
         return found
     model = _model()
-    fresh = _read(model, kind, missing)
-    unborn = [text for text in missing if text not in fresh]
-    if unborn:
-        model.objects.bulk_create([model(kind=kind, text=text) for text in unborn], ignore_conflicts=True)
-        fresh |= _read(model, kind, unborn)
-    transaction.on_commit(partial(_remember, kind, fresh))
-    return found | fresh
+    read = _read(model, kind, missing)
+    absent = [text for text in missing if text not in read]
+    if absent:
+        model.objects.bulk_create([model(kind=kind, text=text) for text in absent], ignore_conflicts=True)
+        read |= _read(model, kind, absent)
+    transaction.on_commit(partial(_cache, kind, read))
+    return found | read
 
 
 def label_texts(ids: Iterable[int]) -> dict[int, str]:
-    """Return the names with these ids; one query for those that were not asked for before, none without."""
+    """Return the texts of labels by id: one query for those not cached."""
     wanted = set(ids)
     found = {pk: _texts[pk] for pk in wanted if pk in _texts}
     if missing := wanted - found.keys():
-        fresh = dict(_model().objects.filter(id__in=missing).values_list("id", "text"))
-        transaction.on_commit(partial(_texts.update, fresh))
-        found |= fresh
+        read = dict(_model().objects.filter(id__in=missing).values_list("id", "text"))
+        transaction.on_commit(partial(_texts.update, read))
+        found |= read
     return found
 
 
 def clear_cache(**_signal: object) -> None:
-    """Forget every id."""
     _ids.clear()
     _texts.clear()
 
@@ -78,5 +77,5 @@ def _read(model: type[Label], kind: str, texts: list[str]) -> dict[str, int]:
     return found
 
 
-def _remember(kind: str, ids: dict[str, int]) -> None:
+def _cache(kind: str, ids: dict[str, int]) -> None:
     _ids.update({(kind, text): pk for text, pk in ids.items()})

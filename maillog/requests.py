@@ -1,4 +1,4 @@
-"""What the middleware makes of a request, for the type checker: somebody is signed in, and htmx is known."""
+"""The request type of the pages, for the type checker: with a signed-in user and the attributes of htmx."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SignedInRequest(HttpRequest):
-    """A request of somebody who is signed in."""
+    """A request by a signed-in user."""
 
     user: User
     htmx: HtmxDetails

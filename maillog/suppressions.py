@@ -1,8 +1,8 @@
-"""Addresses that get no mail: who is on the list, who put them there, and whom new mails therefore leave out.
+"""Suppressed addresses, which get no messages: who suppressed them, when and why.
 
-Nobody is put on it by the program (see decision 0010). It is asked twice: when a mail is queued, and when a worker
-claims it, because an address may be suppressed while a mail waits. Both times by one look into an index for a whole
-batch. Addresses are given as `Recipient.search_address` has them: readable, in lower case.
+The program never suppresses an address on its own (decision 0010). The list is checked when a message is queued and
+again when a worker claims it, since an address may be suppressed while a message waits; each time with one index lookup
+per batch. Addresses are spelled as in `Recipient.search_address`: readable, in lower case.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 
-# ---------------------------------------------------------------- asking
+# ---------------------------------------------------------------- reading
 
 # Asked for each mail that is stored; writing the statement took 0.6 of 2.7 ms of that (measured).
 SUPPRESSED: PreparedQuery[Suppression] = PreparedQuery(
@@ -32,20 +32,20 @@ SUPPRESSED: PreparedQuery[Suppression] = PreparedQuery(
 
 
 def find_suppressed(addresses: Iterable[str]) -> dict[str, Suppression]:
-    """Return what is in force for `addresses`, by address: one query, none without addresses."""
-    wanted = sorted(set(addresses))
-    if not wanted:
+    """Return the suppressions in force by address: one query, none without addresses."""
+    unique = sorted(set(addresses))
+    if not unique:
         return {}
-    return {row.address: row for row in SUPPRESSED.all(as_parameter(wanted))}
+    return {row.address: row for row in SUPPRESSED.all(as_parameter(unique))}
 
 
 def in_force(address: str) -> Suppression | None:
-    """Return the suppression of `address`, None if it gets mail."""
+    """Return the suppression of `address`, None if it gets messages."""
     return find_suppressed([address]).get(address)
 
 
 def history_of(address: str) -> list[Suppression]:
-    """Return the newest 20 suppressions of `address`, lifted ones, too."""
+    """Return the newest 20 suppressions of `address`, including lifted ones."""
     return list(Suppression.objects.filter(address=address).order_by("-id")[:20])
 
 
@@ -55,7 +55,7 @@ def all_in_force() -> QuerySet[Suppression]:
 
 
 def describe(row: Suppression) -> str:
-    """Return why the address got no mail, as the log keeps it."""
+    """Return the reason for the log."""
     since = formats.date_format(timezone.localtime(row.since), "j M Y, H:i")
     by = row.actor_name or gettext("the system")
     said = gettext("Suppressed since %(since)s by %(by)s") % {"since": since, "by": by}
@@ -68,7 +68,7 @@ def describe(row: Suppression) -> str:
 def suppress(
     address: str, *, by: AbstractBaseUser | None, by_name: str = "", reason: str = "", mail_number: int | None = None
 ) -> tuple[Suppression, bool]:
-    """Put `address` on the list and return its row, and whether it is new: one that is on it stays as it is."""
+    """Suppress `address`; return its row, and whether it is new. An existing suppression is left unchanged."""
     return Suppression.objects.get_or_create(
         address=address,
         lifted_at=None,
@@ -83,6 +83,6 @@ def suppress(
 
 
 def lift(pk: int, *, by_name: str) -> bool:
-    """Let the address of suppression `pk` get mail again; the row stays. Return whether it was in force."""
+    """End the suppression `pk`; its row stays. Return whether it was in force."""
     rows = Suppression.objects.filter(pk=pk, lifted_at__isnull=True)
     return bool(rows.update(lifted_at=timezone.now(), lifted_by=fit(by_name, 254)))

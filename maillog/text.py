@@ -1,16 +1,16 @@
-"""Texts from outside: made to fit a column, put together for people."""
+"""Text from outside: cut to fit a column, and combined for display."""
 
 from __future__ import annotations
 
 
 def fit(text: str, longest: int) -> str:
-    """Return `text` with at most `longest` characters, an ellipsis marking a cut.
+    """Return `text` cut to `longest` characters, with an ellipsis where it was cut.
 
-    NUL and lone surrogates, which PostgreSQL and UTF-8 refuse, become replacement characters: a strange reply of a
-    server must not keep the outcome of a mail from being written.
+    NUL and lone surrogates, which PostgreSQL and UTF-8 reject, become replacement characters: a strange reply must not
+    prevent an outcome from being recorded.
     """
     if text.isascii() and "\0" not in text and len(text) <= longest:
-        return text  # nearly always: a dozen texts of each mail come here
+        return text  # the usual case: about a dozen texts per message pass here
     clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if not clean.isascii():
         clean = clean.encode("utf-8", "replace").decode("utf-8")
@@ -18,7 +18,7 @@ def fit(text: str, longest: int) -> str:
 
 
 def server_reply(code: int | None, enhanced_code: str, reply: str) -> str:
-    """Return "550 5.1.1 no such user", whether or not `reply` repeats the codes; its lines stay lines."""
+    """Return such as "550 5.1.1 no such user", whether or not `reply` repeats the codes. Keeps line breaks."""
     codes = [part for part in (str(code or ""), enhanced_code) if part]
     text = reply.strip()
     for part in codes:
@@ -28,5 +28,5 @@ def server_reply(code: int | None, enhanced_code: str, reply: str) -> str:
 
 
 def server_reply_line(code: int | None, enhanced_code: str, reply: str) -> str:
-    """Return ``550 5.1.1 no such user`` in one line, whether or not `reply` repeats the codes."""
+    """Return `server_reply` as one line."""
     return " ".join(server_reply(code, enhanced_code, reply).split())

@@ -107,7 +107,7 @@ def record(groups: Iterable[FailureGroup], held: dict[str, set[int]]) -> None:
         one.mails -= alarms
         if not only_alarms:
             incident_store.record_failures(
-                one, now=now, most=rules.mails, within=rules.window, before=recent_changes.changes_before
+                one, now=now, threshold=rules.mails, window=rules.window, find_changes=recent_changes.changes_before
             )
     for connection, mails in sorted(held.items()):
         if mails - alarms:
@@ -170,7 +170,7 @@ def end_finished(now: datetime | None = None) -> int:
         ending = ending_of(incident, rules, now, closed=closed, existing=existing) if incident.is_open else None
         if ending and incident_store.end(incident, ending=ending, now=now, unless_after=incident.last_at):
             ended += 1
-    incident_store.delete_stale(now=now, within=rules.window)
+    incident_store.delete_stale(now=now, window=rules.window)
     return ended
 
 

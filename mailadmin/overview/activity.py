@@ -242,7 +242,7 @@ def _share(one: GroupShare, operator: str, span: str) -> Ranked:
 
 def _delivered(behind: Breakdown) -> str:
     """Return delivery times, such as “Half were delivered within 0.4 s, 95 % within 2.1 s, 99 % within 4 s.”."""
-    if not behind.within:
+    if not behind.delivery_times:
         return ""
-    times = {f"p{percent}": duration(seconds) for percent, seconds in behind.within.items()}
+    times = {f"p{percent}": duration(seconds) for percent, seconds in behind.delivery_times.items()}
     return gettext("Half were delivered within %(p50)s, 95 %% within %(p95)s, 99 %% within %(p99)s.") % times

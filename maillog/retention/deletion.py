@@ -1,8 +1,8 @@
-"""Takes mails out of the log: whole rows, or only what they say. Only what has ended, and is not to be tried again.
+"""Deletes messages, or only their content, once they are finished and will not be tried again.
 
-The only place that deletes; the search index forgets in the same transaction. The conditions are looked at once more on
-locked rows, so a mail that somebody made due meanwhile stays. Batches are the callers' matter: each call is one short
-transaction (or part of the caller's).
+The only module that deletes messages; the search index follows in the same transaction. The conditions are checked
+again on locked rows, so that a message retried in the meantime stays. Batching is left to callers: each call is one
+short transaction, or part of the caller's.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ DELETABLE = tuple(sorted(FINAL))
 
 
 def deletable(mails: QuerySet[Message]) -> QuerySet[Message]:
-    """Return those of `mails` that have ended; an uncertain one that will be tried again has not."""
+    """Return the finished messages among `mails`; an uncertain one that will be tried again is not finished."""
     return mails.filter(status__in=DELETABLE, next_attempt_at__isnull=True)
 
 
 def delete(ids: Iterable[int], *, actor: AbstractBaseUser | None) -> list[int]:
-    """Delete those of `ids` that have ended, as `actor` asked, and return them; the trail says who and when."""
+    """Delete the finished messages among `ids` on behalf of `actor`, write to the audit log, and return their ids."""
     with transaction.atomic():
-        gone = delete_rows(list(ids))
-        audit_log.record(audit_log.Action.DELETED, gone, actor=actor)
-    return gone
+        deleted = delete_rows(list(ids))
+        audit_log.record(audit_log.Action.DELETED, deleted, actor=actor)
+    return deleted
 
 
 def delete_rows(ids: Sequence[int]) -> list[int]:
-    """Delete those of `ids` that have ended, with all that belongs to them, and return them. No trail."""
+    """Delete the finished messages among `ids` and all their rows, and return their ids. Writes no audit log."""
     with transaction.atomic():
-        gone = _lock_deletable(ids)
-        if gone:
+        deleted = _lock_deletable(ids)
+        if deleted:
             for model in (Content, Transcript, Attempt, Recipient):
-                _delete_by_id(model, "message_id", gone)
-            _delete_by_id(Message, "id", gone)
-            writing.remove(gone)
-    return gone
+                _delete_by_id(model, "message_id", deleted)
+            _delete_by_id(Message, "id", deleted)
+            writing.remove(deleted)
+    return deleted
 
 
 def delete_contents(ids: Sequence[int]) -> int:
-    """Delete what those of `ids` say that have ended, and the transcripts; return how many contents there were."""
+    """Delete content and transcripts of the finished messages among `ids`, and return how many had content."""
     with transaction.atomic():
         ended = id_list(_lock_deletable(ids))
         Transcript.objects.filter(message_id__in=ended).delete()
@@ -58,11 +58,11 @@ def delete_contents(ids: Sequence[int]) -> int:
 
 
 def _delete_by_id(model: type[models.Model], column: str, ids: Sequence[int]) -> None:
-    """Delete by one statement: Django would load every mail first, to look for rows that point to it."""
+    """Delete in one statement. Django would load every message first, to look for rows that refer to it."""
     table = connection.ops.quote_name(model._meta.db_table)
     numbers = ",".join(str(int(each)) for each in ids)
     with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {table} WHERE {column} IN ({numbers})")  # noqa: S608  (names and digits of ours)
+        cursor.execute(f"DELETE FROM {table} WHERE {column} IN ({numbers})")  # noqa: S608  (our own names, digits)
 
 
 def _lock_deletable(ids: Sequence[int]) -> list[int]:

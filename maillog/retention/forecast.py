@@ -1,7 +1,7 @@
-"""How much room the log takes, how fast it grows, and what it comes to under the rules of retention.
+"""Estimates how much space the log takes, how fast it grows, and how large it gets under the retention rules.
 
-Never counts the log: 2,000 ids evenly spread over it tell which share is still there, which of them have a body and how
-large that is. With fewer mails than that the numbers are exact.
+Never counts the log: 2,000 ids spread evenly over it show what share of rows still exists, how many of those have a
+body, and how large bodies are. With fewer messages than that the numbers are exact.
 """
 
 from __future__ import annotations
@@ -15,79 +15,78 @@ from django.db.models.functions import Length
 
 from maillog.index import writing
 from maillog.models import Attempt, Content, Message, Recipient, Transcript
-from maillog.retention import rules as retention
+from maillog.retention.rules import rules as rules_in_force
 from maillog.search.conditions import first_id_since
 from maillog.sql.batches import id_list
 
 SAMPLE_SIZE = 2_000
 WINDOW = timedelta(days=7)
-# A row with one recipient, one attempt and their index entries, and what a body takes beside its compressed octets:
-# about what 30,000 mails came to, with some room for more recipients and attempts. The entry in the search index is 230
-# octets more on SQLite, 340 on PostgreSQL.
+# A row with one recipient, one attempt and their index entries, and the overhead of a body on top of its compressed
+# size: measured with 30,000 messages, with some allowance for more recipients and attempts. The entry in the search
+# index takes another 230 bytes on SQLite, 340 on PostgreSQL.
 ROW_BYTES = 1_100
 BODY_OVERHEAD = 100
 
 
 @dataclass(frozen=True, slots=True)
 class StorageUse:
-    """So many rows and bodies, and the octets that each of them take, with indexes."""
+    """A number of rows and bodies, and the bytes that each take, including indexes."""
 
     rows: int
     bodies: int
-    row_octets: int
-    body_octets: int
+    row_bytes: int
+    body_bytes: int
 
     @property
-    def octets(self) -> int:
-        """All together."""
-        return self.row_octets + self.body_octets
+    def total_bytes(self) -> int:
+        return self.row_bytes + self.body_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What there is `now`, what comes `per_day` (by the last seven days), and what it comes to: `limit`.
+    """The space used `now`, the daily growth `per_day` (average of seven days), and the eventual size, `limit`.
 
-    `limit` is None where a rule keeps something without end, and while nothing was sent within seven days. `exact`:
-    everything was counted. `file_octets` and `free_octets` are of the SQLite file, None on PostgreSQL.
+    `limit` is None if a rule keeps something indefinitely, or if nothing was sent within seven days. `exact`:
+    everything was counted. `file_bytes` and `free_bytes` are of the SQLite file, None on PostgreSQL.
     """
 
     now: StorageUse
     per_day: StorageUse
     limit: StorageUse | None
     exact: bool
-    file_octets: int | None
-    free_octets: int | None
+    file_bytes: int | None
+    free_bytes: int | None
 
 
 def forecast(now: datetime) -> Forecast:
-    """Return the forecast, by about ten short queries."""
+    """Return the forecast, from about ten short queries."""
     ends = Message.objects.order_by("id").values_list("id", flat=True)
     first, newest = ends.first() or 0, ends.last() or 0
-    there = _sample(first, newest)
+    existing = _sample(first, newest)
     since = first_id_since(now - WINDOW)
-    fresh = _sample(since, newest) if since else SampledRange()
+    recent = _sample(since, newest) if since else SampledRange()
     oldest = Message.objects.filter(id=first).values_list("created_at", flat=True).first() or now
     days = max(min(WINDOW, now - oldest).total_seconds() / 86_400, 1.0)
-    body = fresh.body_size or there.body_size
-    made = fresh.amount(1 / days, body, bodies=fresh.rows)  # every mail begins with a body
+    body = recent.body_size or existing.body_size
+    daily = recent.amount(1 / days, body, bodies=recent.rows)  # every message starts with a body
     return Forecast(
-        now=there.amount(1, there.body_size),
-        per_day=made,
-        limit=_steady_state(fresh, days, body),
-        exact=there.exact,
-        file_octets=_sqlite_bytes("page_count"),
-        free_octets=_sqlite_bytes("freelist_count"),
+        now=existing.amount(1, existing.body_size),
+        per_day=daily,
+        limit=_steady_state(recent, days, body),
+        exact=existing.exact,
+        file_bytes=_sqlite_bytes("page_count"),
+        free_bytes=_sqlite_bytes("freelist_count"),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class SampledRange:
-    """What the spread ids say of a range: numbers of the whole range."""
+    """Totals of a range of ids, extrapolated from the sample."""
 
     rows: float = 0
     bodies: float = 0
     body_size: float = 0
-    shares: tuple[tuple[str, float], ...] = ()  # state -> its share among the rows
+    shares: tuple[tuple[str, float], ...] = ()  # status -> its share of the rows
     exact: bool = True
 
     def amount(self, factor: float, body_size: float, *, bodies: float | None = None) -> StorageUse:
@@ -98,8 +97,8 @@ def _storage_use(rows: float, bodies: float, body_size: float) -> StorageUse:
     return StorageUse(
         rows=round(rows),
         bodies=round(bodies),
-        row_octets=round(rows * ROW_BYTES),
-        body_octets=round(bodies * (body_size + BODY_OVERHEAD)),
+        row_bytes=round(rows * ROW_BYTES),
+        body_bytes=round(bodies * (body_size + BODY_OVERHEAD)),
     )
 
 
@@ -123,25 +122,25 @@ def _sample(first: int, newest: int) -> SampledRange:
     )
 
 
-def _steady_state(fresh: SampledRange, days: float, body_size: float) -> StorageUse | None:
-    """Return what there is once as much goes each day as comes. What still waits is taken for sent."""
-    rules = retention.rules()
+def _steady_state(recent: SampledRange, days: float, body_size: float) -> StorageUse | None:
+    """Return the size once as much is deleted per day as is added. Messages still waiting count as sent."""
+    rules = rules_in_force()
     rows = bodies = 0.0
-    if not fresh.rows:
+    if not recent.rows:
         return None
-    for status, share in fresh.shares:
+    for status, share in recent.shares:
         name = status if f"row_{status}" in rules else "sent"
         row, body = rules[f"row_{name}"], rules[f"body_{name}"]
         if row is None:
             return None
-        a_day = fresh.rows / days * share
-        rows += a_day * row
-        bodies += a_day * min(row, body if body is not None else row)
+        daily = recent.rows / days * share
+        rows += daily * row
+        bodies += daily * min(row, body if body is not None else row)
     return _storage_use(rows, bodies, body_size)
 
 
 def _sqlite_bytes(name: str) -> int | None:
-    """Return so many pages of the SQLite file in octets."""
+    """Return a number of pages of the SQLite file as bytes."""
     if connection.vendor != "sqlite":
         return None
     with connection.cursor() as cursor:
@@ -152,7 +151,7 @@ def _sqlite_bytes(name: str) -> int | None:
 
 
 def table_bytes() -> int | None:
-    """Return what the log's tables and indexes take on PostgreSQL; None on SQLite, which does not know."""
+    """Return the size of the log's tables and indexes on PostgreSQL; None on SQLite, which cannot tell."""
     if connection.vendor != "postgresql":
         return None
     tables = [*(model._meta.db_table for model in (Message, Recipient, Attempt, Transcript, Content)), writing.TABLE]

@@ -1,4 +1,4 @@
-"""The form of the rules of retention: for each state, how many days what a mail says is kept, and how many its row."""
+"""The form of the retention rules: for each status, how many days content and rows are kept."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from maillog.retention.rules import MAX_DAYS, STATUSES
 
 
 class RetentionForm(forms.Form):
-    """Days as whole numbers; an empty field keeps without end."""
+    """Whole numbers of days; an empty field keeps indefinitely."""
 
     def __init__(self, data: Any = None) -> None:
         super().__init__(data, initial=rules.rules())
         for status in STATUSES:
-            self._add(f"row_{status}", _("%(status)s: keep the mail") % {"status": status.label})
-            self._add(f"body_{status}", _("%(status)s: keep what it says") % {"status": status.label})
-        self._add("trail", gettext_lazy("Keep the trail"))
+            self._add(f"row_{status}", _("%(status)s: keep the message") % {"status": status.label})
+            self._add(f"body_{status}", _("%(status)s: keep the content") % {"status": status.label})
+        self._add("audit_log", gettext_lazy("Keep the audit log"))
 
     def _add(self, name: str, label: Any) -> None:
         self.fields[name] = forms.IntegerField(
@@ -30,19 +30,19 @@ class RetentionForm(forms.Form):
             max_value=MAX_DAYS,
             widget=forms.NumberInput(attrs={"inputmode": "numeric", "class": "days-input"}),
             error_messages={
-                "invalid": _("Write a whole number of days, or nothing to keep it without end."),
-                "min_value": _("Keep it for at least one day."),
-                "max_value": _("At most %(limit_value)s days; nothing keeps it without end."),
+                "invalid": _("Enter a whole number of days, or leave the field empty to keep it indefinitely."),
+                "min_value": _("Enter at least 1 day."),
+                "max_value": _("Enter at most %(limit_value)s days, or leave the field empty to keep it indefinitely."),
             },
         )
 
     @property
     def lines(self) -> list[tuple[str, str, forms.BoundField, forms.BoundField]]:
-        """Return a line a state: its value, its name, and the two fields."""
+        """Per status: its value, its label and the two fields."""
         return [(status.value, str(status.label), self[f"row_{status}"], self[f"body_{status}"]) for status in STATUSES]
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what says less than nothing: a body that stays longer than its mail."""
+        """Add an error for content that would be kept longer than its message."""
         days: dict[str, Any] = super().clean() or self.cleaned_data
         for status in STATUSES:
             row, body = days.get(f"row_{status}"), days.get(f"body_{status}")
@@ -51,6 +51,6 @@ class RetentionForm(forms.Form):
             if body is None or body > row:
                 self.add_error(
                     f"body_{status}",
-                    gettext("What it says goes with the mail: at most %(days)s days.") % {"days": row},
+                    gettext("The content is deleted with the message: at most %(days)s days.") % {"days": row},
                 )
         return days

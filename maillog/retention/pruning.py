@@ -1,10 +1,9 @@
-"""Removes what is too old, in batches so small and with pauses so long that nobody who sends waits for them.
+"""Deletes expired messages in batches that are too small to make senders wait.
 
-Each batch is a transaction of its own, and the pause after it is four times as long: who waits for SQLite's only lock
-looks now and then whether it is free, and must find it so. The size of a batch follows the time that one takes: 100
-mails at first, then up to 5,000, or down to 20 on a machine that is busy. Bodies and rows have a pace each, because a
-row with all that belongs to it takes many times as long as a body. Stopped or killed at any moment, the next run goes
-on: nothing is remembered but what is gone.
+Each batch is a transaction of its own, followed by a pause four times as long: waiting writers poll SQLite's only lock
+and must find it free. The batch size adapts to the time a batch takes: 100 messages at first, then up to 5,000, or down
+to 20 on a busy machine. Bodies and rows are paced separately, since deleting a row with everything that belongs to it
+takes many times as long as deleting a body. No position is stored, so after an interruption the next run continues.
 """
 
 from __future__ import annotations
@@ -24,38 +23,37 @@ from maillog.sql.batches import id_list
 from maillog.statistics import rollups
 
 START_SIZE, MIN_SIZE, MAX_SIZE = 100, 20, 5_000
-TARGET_SECONDS = 0.015  # seconds that a batch is to take
-GROWTH, SHRINKAGE = 1.25, 0.25  # times the size, from one batch to the next
-PAUSE_FACTOR = 4  # times that
+TARGET_SECONDS = 0.015  # seconds per batch
+GROWTH, SHRINKAGE = 1.25, 0.25  # factors between batch sizes
+PAUSE_FACTOR = 4  # times the duration of the batch
 MIN_PAUSE = 0.020
 INTERVAL = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class PruneResult:
-    """How many bodies and rows (with their bodies) went, or would go, by state; and how many lines of the trail."""
+    """Numbers of deleted bodies and rows (with their bodies) by status, and of deleted audit events."""
 
     bodies: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
-    trail: int = 0
+    audit_events: int = 0
 
-    def note(self, aged: rules.Expired, count: int) -> None:
-        """Add what went of `aged`."""
-        kind = self.rows if aged.whole else self.bodies
+    def add(self, expired: rules.Expired, count: int) -> None:
+        counts = self.rows if expired.deletes_row else self.bodies
         if count:
-            kind[aged.status] = kind.get(aged.status, 0) + count
+            counts[expired.status] = counts.get(expired.status, 0) + count
 
 
 class Pacer:
-    """How many at a time, and for how long to pause."""
+    """The batch size and the pause after each batch."""
 
     def __init__(self) -> None:
         self.size = min(START_SIZE, MAX_SIZE)
 
-    def spend(self, act: Callable[[], int]) -> int:
-        """Do `act`, note how long it took, and leave the database alone for a while."""
+    def run(self, delete: Callable[[], int]) -> int:
+        """Call `delete`, adapt the batch size to its duration, and pause."""
         start = time.monotonic()
-        count = act()
+        count = delete()
         took = time.monotonic() - start
         _checkpoint()
         change = min(GROWTH, max(SHRINKAGE, TARGET_SECONDS / max(took, 0.001)))
@@ -71,14 +69,14 @@ def is_due(now: datetime) -> bool:
 
 
 def prune_hourly(*, should_stop: Callable[[], bool] = lambda: False) -> PruneResult | None:
-    """Remove what is too old if this is the process to do it; None: another one does, or did within the hour."""
+    """Prune if no other process did within the last hour; return None if one did."""
     now = timezone.now()
     run = _claim_run(now)
     return None if run is None else _finish_run(run, prune(now=now, should_stop=should_stop))
 
 
 def prune_now(*, should_stop: Callable[[], bool] = lambda: False) -> PruneResult:
-    """Remove what is too old, whenever that was done last."""
+    """Prune, whenever the last run was."""
     now = timezone.now()
     row = PruneRun.objects.order_by("id").first() or PruneRun(pk=1)
     row.started_at, row.finished_at = now, None
@@ -87,56 +85,56 @@ def prune_now(*, should_stop: Callable[[], bool] = lambda: False) -> PruneResult
 
 
 def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> PruneResult:
-    """Remove what is too old at `now`, and return how much it was."""
-    done, paces = PruneResult(), {False: Pacer(), True: Pacer()}
-    for aged in rules.expired(now):
-        last, pace = 0, paces[aged.whole]
-        while not should_stop() and (ids := aged.after(last, pace.size)):
-            done.note(aged, pace.spend(partial(_remove, ids, whole=aged.whole)))
+    """Delete everything that has expired at `now`."""
+    done, pacers = PruneResult(), {False: Pacer(), True: Pacer()}
+    for expired in rules.expired(now):
+        last, pacer = 0, pacers[expired.deletes_row]
+        while not should_stop() and (ids := expired.after(last, pacer.size)):
+            done.add(expired, pacer.run(partial(_delete, ids, deletes_row=expired.deletes_row)))
             last = ids[-1]
     rollups.fold_deltas()
     rollups.delete_old(now)
-    old, pace = rules.expired_audit_events(now).order_by("id").values_list("id", flat=True), Pacer()
-    while not should_stop() and (lines := list(old[: pace.size])):
-        done.trail += pace.spend(partial(_delete_audit_events, lines))
+    old, pacer = rules.expired_audit_events(now).order_by("id").values_list("id", flat=True), Pacer()
+    while not should_stop() and (events := list(old[: pacer.size])):
+        done.audit_events += pacer.run(partial(_delete_audit_events, events))
     return done
 
 
 def preview(*, now: datetime) -> PruneResult:
-    """Return what `prune` would remove at `now`, counted exactly. Bodies of rows that go count among both."""
+    """Return what `prune` would delete at `now`: exact. Bodies of expired rows count in both."""
     found = PruneResult()
-    for aged in rules.expired(now):
-        found.note(aged, aged.count())
-    found.trail = rules.expired_audit_events(now).count()
+    for expired in rules.expired(now):
+        found.add(expired, expired.count())
+    found.audit_events = rules.expired_audit_events(now).count()
     return found
 
 
 def last_run() -> PruneRun | None:
-    """Return when mails were removed last, and how many."""
+    """Return the last run, None before the first."""
     return PruneRun.objects.order_by("id").first()
 
 
 def _checkpoint() -> None:
-    """Let SQLite move what a batch changed from its log into the database.
+    """Let SQLite copy what a batch changed from the write-ahead log into the database.
 
-    Else that is left to whoever commits when the log is full, and somebody who sends would wait for thousands of pages.
+    Otherwise the writer that fills the log has to do it, and a sender would wait for thousands of pages.
     """
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            cursor.fetchall()  # an open cursor would break the next COMMIT
+            cursor.fetchall()  # an open cursor would make the next COMMIT fail
 
 
-def _remove(ids: Sequence[int], *, whole: bool) -> int:
-    return len(deletion.delete_rows(ids)) if whole else deletion.delete_contents(ids)
+def _delete(ids: Sequence[int], *, deletes_row: bool) -> int:
+    return len(deletion.delete_rows(ids)) if deletes_row else deletion.delete_contents(ids)
 
 
-def _delete_audit_events(lines: Sequence[int]) -> int:
-    return AuditEvent.objects.filter(id__in=id_list(lines)).delete()[0]
+def _delete_audit_events(ids: Sequence[int]) -> int:
+    return AuditEvent.objects.filter(id__in=id_list(ids)).delete()[0]
 
 
 def _claim_run(now: datetime) -> datetime | None:
-    """Return `now` if no other process began a run within the hour: the row says so in one conditional UPDATE."""
+    """Return `now` if no other process began a run within the last hour, claimed by one conditional UPDATE."""
     if PruneRun.objects.filter(started_at__lte=now - INTERVAL).update(started_at=now, finished_at=None):
         return now
     if PruneRun.objects.exists():

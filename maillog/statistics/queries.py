@@ -1,7 +1,7 @@
-"""Reads the sums of what became of mails: a few short queries, however many mails the log has or ever had.
+"""Reads the rollups: a few short queries, however many messages the log has or ever had.
 
-Every question is one statement over the sums and the differences that are not added yet, so that a beat which adds them
-meanwhile is either seen wholly or not at all. There are few differences, and all of them are read each time.
+Every question is one statement over the rollups and the deltas that are not folded into them yet, so that a worker that
+folds them meanwhile is seen completely or not at all. Deltas are few, and all of them are read each time.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from maillog.statistics.rollups import BUCKET_BOUNDS, DAY, HOUR, hour_of
 
 PERCENTILES = (50, 95, 99)
 WAITING_KIND = "waiting"
-TOP = 5  # errors, templates and connections that are told
+TOP = 5  # errors, templates and connections that are listed
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSlot:
-    """One bar: the mails that ended from `start` up to `end`, by status, and the most that waited (None: unknown)."""
+    """A bar of the chart: what ended between `start` and `end` by status, and the peak backlog (None: unknown)."""
 
     start: datetime
     end: datetime
@@ -35,23 +35,23 @@ class TimeSlot:
 
     @property
     def sent(self) -> int:
-        """Mails that a server accepted."""
+        """Messages that a server accepted."""
         return self.ended[Status.SENT]
 
     @property
     def failed(self) -> int:
-        """Mails that nobody will try again."""
+        """Messages that failed for good."""
         return self.ended[Status.FAILED]
 
     @property
     def other(self) -> int:
-        """Mails that ended in any other way: logged, skipped, cancelled, uncertain."""
+        """Messages that ended in any other way: logged, skipped, cancelled, uncertain."""
         return sum(self.ended.values()) - self.sent - self.failed
 
 
 @dataclass(frozen=True, slots=True)
 class GroupShare:
-    """How many mails of a template, or of a connection, ended, and how many of them were sent and failed."""
+    """How many messages of a template or a connection ended, and how many of them were sent or failed."""
 
     name: str
     total: int
@@ -60,35 +60,35 @@ class GroupShare:
 
     @property
     def failed_percent(self) -> float:
-        """How many of a hundred that were sent or failed have failed."""
-        tried = self.sent + self.failed
-        return 100 * self.failed / tried if tried else 0.0
+        """The percentage of failures among sent and failed messages."""
+        attempted = self.sent + self.failed
+        return 100 * self.failed / attempted if attempted else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What is behind the bars: the commonest errors (by kind), templates, connections, and how long delivery took.
+    """The most common errors (by kind), templates and connections of a period, and its delivery times.
 
-    `within` are upper bounds in seconds, by percent of the mails that were sent: true to a quarter of the time.
+    `delivery_times`: upper bounds in seconds by percentile of the sent messages, accurate to a quarter of the time.
     """
 
     errors: list[tuple[str, int]] = field(default_factory=list)
     templates: list[GroupShare] = field(default_factory=list)
     connections: list[GroupShare] = field(default_factory=list)
-    within: dict[int, float] = field(default_factory=dict)
+    delivery_times: dict[int, float] = field(default_factory=dict)
 
 
 def last_hours(now: datetime, count: int = DAY) -> list[datetime]:
-    """Return the beginnings of the last `count` hours, the running one included, and its end: count + 1 moments."""
+    """Return the starts of the last `count` hours, including the current one, and its end: count + 1 times."""
     last = hour_of(now) + 1
     return [_hour_start(hour) for hour in range(last - count, last + 1)]
 
 
 def last_days(now: datetime, count: int = 30) -> list[datetime]:
-    """Return where the last `count` days of the time zone in force begin, today included, and where it ends.
+    """Return the starts of the last `count` days in the current time zone, including today, and its end.
 
-    Sums are of full hours in UTC. Where midnight is in the middle of one (India, Nepal), that hour belongs to the day
-    in which it began. A day of a change of clocks has 23 or 25 hours.
+    Rollups are of full hours in UTC. Where midnight falls within one (India, Nepal), that hour belongs to the day in
+    which it began. The day of a clock change has 23 or 25 hours.
     """
     zone = timezone.get_current_timezone()
     today = timezone.localtime(now).date()
@@ -100,12 +100,12 @@ def last_days(now: datetime, count: int = 30) -> list[datetime]:
 
 
 def ended_in_last_day(now: datetime) -> Counter[str]:
-    """Return how many mails ended how in the running hour and the 23 before it, exactly: one query."""
+    """Return how many messages ended, by status, in the current hour and the 23 before: exact, one query."""
     return time_slots([], now)[1]
 
 
 def time_slots(bounds: Sequence[datetime], now: datetime) -> tuple[list[TimeSlot], Counter[str]]:
-    """Return what ended and waited between each two of `bounds`, which are full hours; and `ended`. One query."""
+    """Return a slot for each pair of `bounds`, which are full hours, and `ended_in_last_day`: one query."""
     between = [(hour_of(start), hour_of(end)) for start, end in pairwise(bounds)]
     parts = [(number, Rollup.Span.HOUR.value, first, end) for number, (first, end) in enumerate(between)]
     last_day = len(parts)
@@ -126,7 +126,7 @@ def time_slots(bounds: Sequence[datetime], now: datetime) -> tuple[list[TimeSlot
 
 
 def breakdown(first: datetime, end: datetime) -> Breakdown:
-    """Return what is behind the mails that ended from `first` up to `end`, both full hours: one query."""
+    """Return the breakdown of messages that ended from `first` until `end`, both full hours: one query."""
     kinds = [Rollup.Kind.ERROR, Rollup.Kind.TEMPLATE, Rollup.Kind.CONNECTION, Rollup.Kind.TIME]
     by: dict[str, dict[str, Counter[str]]] = {kind.value: {} for kind in kinds}
     for _, kind, status, name, count in _query_sums(
@@ -143,12 +143,12 @@ def breakdown(first: datetime, end: datetime) -> Breakdown:
         errors=[(name, count) for name, count in errors.most_common(TOP) if count > 0],
         templates=_with_names(templates, texts),
         connections=_with_names(connected, texts),
-        within=percentiles(times),
+        delivery_times=percentiles(times),
     )
 
 
 def percentiles(times: Counter[int]) -> dict[int, float]:
-    """Return for each of 50, 95 and 99 per cent within how many seconds they were delivered; nothing for no mail."""
+    """Return the 50th, 95th and 99th percentile of delivery times in seconds; empty without messages."""
     total = sum(times.values())
     found: dict[int, float] = {}
     reached = 0
@@ -165,7 +165,7 @@ def _hour_start(hour: int) -> datetime:
 
 
 def _spans(first: int, end: int) -> list[tuple[int, int, int, int]]:
-    """Return the time from `first` up to `end` as whole days of UTC and the hours before and after them."""
+    """Split the time from `first` until `end` into whole UTC days and the hours before and after them."""
     first_day, last_day = -(-first // DAY) * DAY, end // DAY * DAY
     if first_day >= last_day:
         return [(0, Rollup.Span.HOUR.value, first, end)]
@@ -175,7 +175,7 @@ def _spans(first: int, end: int) -> list[tuple[int, int, int, int]]:
 
 
 def _largest(found: dict[str, Counter[str]]) -> list[GroupShare]:
-    """Return the largest, by the id of their label."""
+    """Return the largest shares, named by label id."""
     all_of_them = (
         GroupShare(name, sum(ended.values()), ended[Status.SENT], ended[Status.FAILED]) for name, ended in found.items()
     )
@@ -189,23 +189,23 @@ def _with_names(shares: Iterable[GroupShare], texts: dict[str, str]) -> list[Gro
 def _query_sums(
     parts: Sequence[tuple[int, int, int, int]], kinds: Sequence[str], *, gauge: bool = False
 ) -> list[tuple[int, str, str, str, int]]:
-    """Return (number of the part, kind, status, name, count) of all kinds in all of the parts: one statement.
+    """Return (number of the span, kind, status, name, count) for all kinds in all spans: one statement.
 
-    A part is (number, span, first hour, hour after the last). Of differences the times alone count, not the spans. With
-    `gauge` the most that waited come along, as a kind of their own.
+    A span is (number, length, first hour, hour after the last). Deltas match by time, whatever the length. With `gauge`
+    the peak backlog is added as a kind of its own.
     """
     connection = connections[router.db_for_read(Rollup)]
     quote = connection.ops.quote_name
     rollup, delta = quote(Rollup._meta.db_table), quote(RollupDelta._meta.db_table)
     values = ", ".join(f"({', '.join(str(int(one)) for one in part)})" for part in parts)
     marks = ", ".join(f"'{kind}'" for kind in kinds)
-    of_sums = (
+    of_rollups = (
         f"SELECT part.n, t.kind, t.status, t.name, SUM(t.count) FROM part JOIN {rollup} AS t"  # noqa: S608
         f" ON t.span = part.span AND t.kind IN ({marks}) AND t.hour >= part.start AND t.hour < part.stop"
         " GROUP BY 1, 2, 3, 4"
     )
-    # Summed before they meet the parts: one look at each difference, however many parts there are.
-    of_differences = [
+    # Summed before the join, so that each delta is read once, however many spans there are.
+    of_deltas = [
         f"SELECT part.n, '{kind}', d.status, d.name, SUM(d.count) FROM part JOIN"  # noqa: S608
         f" (SELECT hour, status, {name} AS name, SUM(count) AS count FROM {delta}{condition} GROUP BY 1, 2, 3) AS d"
         " ON d.hour >= part.start AND d.hour < part.stop GROUP BY 1, 2, 3, 4"
@@ -215,13 +215,13 @@ def _query_sums(
         f"SELECT part.n, '{WAITING_KIND}', '', '', MAX(w.peak) FROM part"  # noqa: S608
         f" JOIN {quote(WaitingPeak._meta.db_table)} AS w ON w.hour >= part.start AND w.hour < part.stop GROUP BY part.n"
     )
-    statements = [of_sums, *of_differences, *([of_waiting] if gauge else [])]
+    statements = [of_rollups, *of_deltas, *([of_waiting] if gauge else [])]
     with connection.cursor() as cursor:
         cursor.execute(f"WITH part(n, span, start, stop) AS (VALUES {values}) {' UNION ALL '.join(statements)}")
         return [(n, kind, status, name, int(count)) for n, kind, status, name, count in cursor.fetchall()]
 
 
-# How a difference says what a sum says by its name, and when it counts at all.
+# The expression over a delta that corresponds to the name of a rollup, and the condition under which it counts.
 DELTA_COLUMNS = {
     Rollup.Kind.STATUS.value: ("CAST('' AS varchar(20))", ""),
     Rollup.Kind.TEMPLATE.value: ("CAST(template AS varchar(20))", " WHERE template <> 0"),

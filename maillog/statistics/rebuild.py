@@ -1,9 +1,9 @@
-"""Counts the log anew into the sums of `maillog.statistics.rollups`, once, while mails are being sent.
+"""Rebuilds the rollups of `maillog.statistics.rollups` from the log while messages are being sent.
 
-Nobody adds differences to sums meanwhile. The log is read by blocks of ids. Of each block it is known which differences
-had been written when it was read: those are in what was read, later ones are not. In the end, in one short transaction,
-the old sums and the differences that were read go and the new sums take their place. What was removed from the log
-cannot be counted.
+Deltas are not folded meanwhile. The log is read in blocks of ids. For each block it is known which deltas had been
+written when it was read: those are part of what was read, later ones are not. Finally, in one short transaction, the
+old rollups and the deltas that were read are replaced by the new rollups. Messages deleted from the log cannot be
+counted.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ DELETE_BATCH = 5_000
 
 
 class RebuildInProgressError(Exception):
-    """Somebody else counts the log at the moment, or took over because this one was too slow."""
+    """Another process is rebuilding, or took over because this one was too slow."""
 
 
 def rebuild(progress: Callable[[int], object] = lambda _count: None) -> int:
-    """Make the sums anew from the log, and return how many mails counted. Raises BeingRebuiltError.
+    """Rebuild the rollups from the log, and return how many messages they count. Raises RebuildInProgressError.
 
-    `progress` is told now and then how many mails that have ended were read.
+    `progress` is called from time to time with the number of finished messages read so far.
     """
     until = _acquire_lease()
     before = newest_delta_id()
@@ -58,17 +58,16 @@ def rebuild(progress: Callable[[int], object] = lambda _count: None) -> int:
 
 
 def newest_delta_id() -> int:
-    """Return the highest number of a difference, 0 without any."""
     return int(RollupDelta.objects.aggregate(newest=Max("id"))["newest"] or 0)
 
 
 def _acquire_lease() -> datetime:
-    """Keep others from adding to the sums; whoever is adding at the moment ends first."""
+    """Stop other processes from folding deltas, after the one that may be doing so now."""
     RollupLock.objects.bulk_create([RollupLock(pk=RollupLock.KEY)], ignore_conflicts=True)
     now = timezone.now()
     free = Q(rebuilding_until=None) | Q(rebuilding_until__lte=now)
     if not RollupLock.objects.filter(free, pk=RollupLock.KEY).update(rebuilding_until=now + LEASE):
-        message = "The log is being counted already."
+        message = "The statistics are being rebuilt already."
         raise RebuildInProgressError(message)
     return now + LEASE
 
@@ -82,29 +81,29 @@ def _renew_lease(until: datetime) -> datetime:
 
 
 def _set_lease(until: datetime, later: datetime | None) -> None:
-    """Say until when the sums are ours now. A lease that ran out is lost: somebody may have added to the sums."""
-    mine = RollupLock.objects.filter(pk=RollupLock.KEY, rebuilding_until=until)
-    if not mine.filter(rebuilding_until__gt=timezone.now()).update(rebuilding_until=later):
-        message = "Counting took too long, or somebody else began to count the log meanwhile."
+    """Set the end of our lease. Once expired it cannot be renewed: another process may have folded deltas since."""
+    lease = RollupLock.objects.filter(pk=RollupLock.KEY, rebuilding_until=until)
+    if not lease.filter(rebuilding_until__gt=timezone.now()).update(rebuilding_until=later):
+        message = "Rebuilding took too long, or another process began to rebuild the statistics in the meantime."
         raise RebuildInProgressError(message)
 
 
 def _next_block(last: int) -> int | None:
-    """Return the first block with a mail beyond this id."""
+    """Return the first block with a message above this id."""
     number = Message.objects.filter(id__gt=last).order_by("id").values_list("id", flat=True).first()
     return None if number is None else number // BLOCK
 
 
 def _load_block(block: int) -> list[EndedMessage]:
-    """Return those of the block that have ended."""
+    """Return the finished messages of the block."""
     rows = Message.objects.filter(id__gte=block * BLOCK, id__lt=(block + 1) * BLOCK, finished_at__isnull=False)
     return [EndedMessage(*row) for row in rows.order_by().values_list(*EndedMessage._fields)]
 
 
 def _block_new_deltas() -> None:
-    """Wait for those who are settling mails, and let others wait, for the length of this transaction.
+    """Wait for running transactions that write deltas, and block new ones until the end of this transaction.
 
-    On SQLite a transaction is the only one that writes anyway.
+    On SQLite the transaction is the only one that writes anyway.
     """
     connection = connections[router.db_for_write(RollupDelta)]
     if connection.vendor == "postgresql":

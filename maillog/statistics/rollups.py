@@ -1,11 +1,11 @@
-"""Keeps the sums of what became of mails, in the transaction in which it becomes so.
+"""Keeps statistics of finished messages up to date, in the transaction in which they finish.
 
-Every change that ends a mail, or takes its end back, appends a few rows of differences (one for all mails of a batch
-that ended alike) and touches no sum: sums are rows that all workers would wait for. A worker's beat then adds the
-differences to the sums. Whoever reads takes both together, in one statement (see `maillog.statistics.queries`).
+Every change that finishes a message, or undoes that, appends a few delta rows (one for all messages of a batch that
+finished alike) and touches no rollup, since all workers would wait for those rows. Workers fold the deltas into the
+rollups periodically. Readers combine both in one statement (see `maillog.statistics.queries`).
 
-A mail counts once, by its last end, in the hour of that end: a failed mail that is tried again is taken back. Mails
-that are removed from the log stay counted.
+A message counts once, by its last outcome, in the hour of that outcome: retrying a failed message undoes its count.
+Messages deleted from the log stay counted.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from maillog.text import fit
 
 HOUR = 3600
 DAY = 24  # hours
-BLOCK = 10_000  # mails
-RETENTION = timedelta(days=40)  # the page shows 30 days, which reach into 31 or 32 days of UTC
+BLOCK = 10_000  # ids
+RETENTION = timedelta(days=40)  # the page shows 30 local days, which touch up to 32 UTC days
 FOLD_BATCH = 2_000
-MAX_FOLDS = 10  # of a beat; what is left waits for the next
+MAX_FOLDS = 10  # per run; the rest waits for the next one
 DELETE_BATCH = 5_000
 
-# Upper bounds in seconds of the buckets of delivery times: from a millisecond on, each a quarter longer than the last
-# (ten make a factor of ten), up to 115 days. The last bucket holds what is longer.
+# Upper bounds of the delivery time buckets in seconds: from a millisecond up to 115 days, each a quarter longer than
+# the one before (ten of them make a factor of ten). One more bucket holds longer times.
 BUCKET_BOUNDS = tuple(10 ** (step / 10 - 3) for step in range(101))
 NO_BUCKET = -1
 
@@ -45,7 +45,7 @@ _CODES = re.compile(r"([245]\d\d)(?: ([245]\.\d{1,3}\.\d{1,3}))?(?!\d)", re.ASCI
 
 
 class DeltaKey(NamedTuple):
-    """What mails have in common that count as one difference."""
+    """What messages have in common that are counted in one delta."""
 
     hour: int
     block: int
@@ -57,7 +57,7 @@ class DeltaKey(NamedTuple):
 
 
 class EndedMessage(NamedTuple):
-    """What is read of mails that have ended."""
+    """What is read of finished messages."""
 
     id: int
     status: str
@@ -69,7 +69,7 @@ class EndedMessage(NamedTuple):
 
 
 class RollupKey(NamedTuple):
-    """The key of one row of `Rollup`."""
+    """The key of a `Rollup`."""
 
     span: int
     kind: str
@@ -79,32 +79,31 @@ class RollupKey(NamedTuple):
 
 
 def hour_of(moment: datetime) -> int:
-    """Return the number of the hour in which `moment` lies."""
     return int(moment.timestamp() // HOUR)
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket of a delivery that took so long."""
+    """Return the delivery time bucket of a duration."""
     return bisect_left(BUCKET_BOUNDS, seconds)
 
 
-# ---------------------------------------------------------------- differences
+# ---------------------------------------------------------------- deltas
 
 
 def record_ended(ids: Iterable[int]) -> None:
-    """Count those mails of `ids` that have ended. For use in the transaction that ended them."""
+    """Count the finished messages among `ids`. To be called in the transaction that finished them."""
     _insert_deltas(_count_keys(_load_ended(ids)))
 
 
 def undo_ended(ids: Iterable[int]) -> None:
-    """Take back that those of `ids` ended that had. For use before they are changed, in the same transaction."""
+    """Undo the count of the finished messages among `ids`. To be called before they change, in that transaction."""
     _insert_deltas(_count_keys(_load_ended(ids)), sign=-1)
 
 
 def record_settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datetime) -> None:
-    """Count what ended with these settlements at `now`, whose rows and attempts have just been written.
+    """Count the messages that these settlements, just written, finished at `now`.
 
-    Does what `take_back` and `count` do, from values that are at hand.
+    Does what `undo_ended` and `record_ended` do, without reading the rows again.
     """
     before = Counter(_former_key(row, row.finished_at) for row, _ in pairs if row.finished_at)
     if before:
@@ -137,18 +136,17 @@ def record_settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datet
 
 
 def error_code(reason: str) -> str:
-    """Return the codes that a reason begins with, such as "550 5.1.1" or "421"; empty if it has none."""
+    """Return the codes at the beginning of a reason, such as "550 5.1.1" or "421", empty if there are none."""
     found = _CODES.match(reason)
     return " ".join(part for part in found.groups() if part) if found else ""
 
 
 def count_ended(ended: Iterable[EndedMessage]) -> Counter[DeltaKey]:
-    """Return these ended mails, counted."""
     return _count_keys(list(ended))
 
 
 def _former_key(row: ClaimedRow, finished_at: datetime) -> DeltaKey:
-    """Return how a mail counts that had ended and was claimed all the same: only uncertain ones are."""
+    """Return the key under which a claimed message was counted before. Only uncertain ones can have been."""
     hour = hour_of(finished_at)
     uncertain = Status.UNCERTAIN.value
     return DeltaKey(hour, row.id // BLOCK, uncertain, row.template_id or 0, row.connection_id or 0, "", NO_BUCKET)
@@ -168,7 +166,7 @@ def _count_keys(ended: Sequence[EndedMessage]) -> Counter[DeltaKey]:
         DeltaKey(
             hour_of(one.finished_at),
             one.id // BLOCK,
-            # One that has ended and is in hand again was uncertain, and is so until the worker reports back.
+            # A finished message that is claimed again was uncertain, and counts as such until it is settled.
             one.status if one.status in FINAL else Status.UNCERTAIN.value,
             one.template_id or 0,
             one.connection_id or 0,
@@ -180,13 +178,13 @@ def _count_keys(ended: Sequence[EndedMessage]) -> Counter[DeltaKey]:
 
 
 def _error_kinds(failed: Sequence[tuple[int, str]]) -> dict[int, str]:
-    """Return the kind of error of failed mails: the server's codes, or how far the last attempt had got."""
+    """Return the kind of error per failed message: the codes of the server, or the phase of the last attempt."""
     found = {pk: error_code(reason) for pk, reason in failed}
-    silent = [pk for pk, error in found.items() if not error]
-    if silent:
-        attempts = Attempt.objects.filter(message_id__in=id_list(silent)).order_by("id")
-        phases = dict(attempts.values_list("message_id", "phase"))  # the newest of a mail comes last
-        found |= {pk: phases.get(pk) or "other" for pk in silent}
+    without_code = [pk for pk, error in found.items() if not error]
+    if without_code:
+        attempts = Attempt.objects.filter(message_id__in=id_list(without_code)).order_by("id")
+        phases = dict(attempts.values_list("message_id", "phase"))  # of several attempts the last one wins
+        found |= {pk: phases.get(pk) or "other" for pk in without_code}
     return found
 
 
@@ -196,11 +194,11 @@ def _insert_deltas(cells: Counter[DeltaKey], *, sign: int = 1) -> None:
     )
 
 
-# ---------------------------------------------------------------- sums
+# ---------------------------------------------------------------- rollups
 
 
 def fold_deltas() -> int:
-    """Add the differences to the sums, and return how many there were; short transactions, one process at a time."""
+    """Fold the deltas into the rollups in short transactions, and return how many there were."""
     done = 0
     for _ in range(MAX_FOLDS):
         folded = _fold_batch()
@@ -226,16 +224,16 @@ def _fold_batch() -> int:
 
 
 def lock_rollups() -> bool:
-    """Return whether the sums are ours for the rest of this transaction: nobody else adds, nobody counts anew."""
+    """Lock the rollups for the rest of this transaction. Returns False if another process folds or rebuilds them."""
     row = RollupLock.objects.select_for_update(skip_locked=True).filter(pk=RollupLock.KEY).first()
-    if row is None:  # another process has it, or nobody ever had
+    if row is None:  # locked by another process, or not created yet
         RollupLock.objects.bulk_create([RollupLock(pk=RollupLock.KEY)], ignore_conflicts=True)
         row = RollupLock.objects.select_for_update(skip_locked=True).filter(pk=RollupLock.KEY).first()
     return row is not None and (row.rebuilding_until is None or row.rebuilding_until <= timezone.now())
 
 
 def add_to_rollups(cells: Counter[DeltaKey]) -> None:
-    """Add to the sums of the hours and of the days. In the order of their keys, so that nobody waits crosswise."""
+    """Add `cells` to the rollups per hour and per day, sorted by key to avoid deadlocks."""
     sums: Counter[RollupKey] = Counter()
     for cell, number in cells.items():
         for span, hour in ((Rollup.Span.HOUR.value, cell.hour), (Rollup.Span.DAY.value, cell.hour // DAY * DAY)):
@@ -268,21 +266,21 @@ def _dimensions(cell: DeltaKey) -> Iterable[tuple[str, str, str]]:
 
 
 def delete_old(now: datetime) -> int:
-    """Delete the sums of hours and days that ended 40 days ago, at most some thousand at once; return how many."""
+    """Delete rollups that are older than 40 days, a few thousand per call, and return their number."""
     before = hour_of(now - RETENTION)
-    gone = WaitingPeak.objects.filter(hour__lt=before).delete()[0]
+    deleted = WaitingPeak.objects.filter(hour__lt=before).delete()[0]
     for span in Rollup.Span:
         for kind in Rollup.Kind:
             old = Rollup.objects.filter(span=span, kind=kind, hour__lt=before).order_by("hour")
             ids = list(old.values_list("id", flat=True)[:DELETE_BATCH])
-            gone += Rollup.objects.filter(id__in=id_list(ids)).delete()[0] if ids else 0
-    return gone
+            deleted += Rollup.objects.filter(id__in=id_list(ids)).delete()[0] if ids else 0
+    return deleted
 
 
 def record_waiting(number: int, now: datetime) -> None:
-    """Remember that so many mails wait, if they are more than before in this hour."""
+    """Record the current number of waiting messages if it is the peak of its hour."""
     hour = hour_of(now)
-    mine = WaitingPeak.objects.filter(hour=hour)
-    if mine.filter(peak__lt=number).update(peak=number) or mine.exists():
+    peak = WaitingPeak.objects.filter(hour=hour)
+    if peak.filter(peak__lt=number).update(peak=number) or peak.exists():
         return
     WaitingPeak.objects.bulk_create([WaitingPeak(hour=hour, peak=number)], ignore_conflicts=True)

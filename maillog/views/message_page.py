@@ -90,7 +90,7 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         "tabs": [(key, label, key == tab) for key, label in TABS.items()],
         "tab": tab,
         "refusal": body.refusal,
-        "trail": audit_log.events_of(mail.pk, looks_too=request.user.has_perm("maillog.view_body")),
+        "trail": audit_log.events_of(mail.pk, include_views=request.user.has_perm("maillog.view_body")),
         **actions(request, mail),
     }
     if body.mime is not None:

@@ -37,14 +37,14 @@ def overview(request: HttpRequest) -> HttpResponse:
             (status.value, status.label, counts[status], rules[f"row_{status}"], rules[f"body_{status}"])
             for status in retention.STATUSES
         ],
-        "trail_days": rules["trail"],
+        "audit_log_days": rules["audit_log"],
         "forecast": figures,
         "amounts": [
             (gettext("Now"), figures.now),
             (gettext("New each day"), figures.per_day),
             *([(gettext("In the end"), figures.limit)] if figures.limit else []),
         ],
-        "table_octets": forecast.table_bytes(),
+        "table_bytes": forecast.table_bytes(),
         "last_run": pruning.last_run(),
         "change": retention.last_change(),
     }

@@ -1,4 +1,4 @@
-"""`manage.py prune_maillog [--dry-run]`: remove what is too old by the rules of retention, or say what would go."""
+"""`manage.py prune_maillog [--dry-run]`: delete what has expired under the retention rules, or show what would be."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ class Command(BaseCommand):
     """Exit 0: done."""
 
     help = (
-        "Remove bodies and rows of mails that are older than the rules of retention say (page /log/retention/). The "
-        "worker does it once an hour; run this from cron where there is none. Mails that wait are never touched."
+        "Delete content and messages that have expired under the retention rules (page /log/retention/). Workers do "
+        "this once an hour; run it from cron if there is no worker. Waiting messages are never deleted."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("--dry-run", action="store_true", help="only count what would be removed")
-        parser.add_argument("--json", action="store_true", help="one JSON object")
+        parser.add_argument("--dry-run", action="store_true", help="only count what would be deleted")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Remove or count."""
         dry = options["dry_run"]
         done = pruning.preview(now=timezone.now()) if dry else pruning.prune_now()
         if options["json"]:
             self.stdout.write(
-                json.dumps({"dry_run": dry, "bodies": done.bodies, "rows": done.rows, "trail": done.trail})
+                json.dumps(
+                    {"dry_run": dry, "bodies": done.bodies, "rows": done.rows, "audit_events": done.audit_events}
+                )
             )
             return
-        verb = "would be removed" if dry else "removed"
+        verb = "would be deleted" if dry else "deleted"
         for status in Status:
             bodies, rows = done.bodies.get(status, 0), done.rows.get(status, 0)
             if bodies or rows:
                 self.stdout.write(f"{status.label}: {bodies} bodies, {rows} rows {verb}.")
         self.stdout.write(
             f"All: {sum(done.bodies.values())} bodies, {sum(done.rows.values())} rows, "
-            f"{done.trail} lines of the trail {verb}."
+            f"{done.audit_events} audit events {verb}."
         )

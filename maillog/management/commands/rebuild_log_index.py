@@ -1,4 +1,4 @@
-"""`manage.py rebuild_log_index`: the search index of the log, made anew from its rows."""
+"""`manage.py rebuild_log_index`: rebuild the search index of the log from its rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ class Command(BaseCommand):
     """Exit 0: done."""
 
     help = (
-        "Make the search index of the mail log anew, newest mails first. Mails may be sent meanwhile; until it is "
-        "done, searches for words do not find the older ones."
+        "Rebuild the search index of the mail log, newest messages first. Sending may continue; until it is done, "
+        "searches for words do not find older messages."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Rebuild, and say how far it is."""
         shown = options["verbosity"] > 1
-        count = writing.rebuild(lambda done: self.stdout.write(f"{done} mails") if shown else None)
-        self.stdout.write(f"The index has {count} mails.")
+        count = writing.rebuild(lambda done: self.stdout.write(f"{done} messages") if shown else None)
+        self.stdout.write(f"Messages in the index: {count}.")

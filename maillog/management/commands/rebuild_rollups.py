@@ -1,4 +1,4 @@
-"""`manage.py rebuild_rollups`: the sums behind the overview, made anew from the log."""
+"""`manage.py rebuild_rollups`: rebuild the statistics of the overview from the log."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from maillog.statistics import rebuild
 
 
 class Command(BaseCommand):
-    """Exit 0: done; 1: somebody else is at it."""
+    """Exit 0: done; 1: another process is rebuilding."""
 
     help = (
-        "Count the mail log anew for the overview. Mails may be sent meanwhile. What was removed from the log is not "
-        "counted any more, so do it only if the figures are wrong or missing."
+        "Rebuild the statistics of the overview from the mail log. Sending may continue. Deleted messages are no "
+        "longer counted afterwards, so use this only if figures are wrong or missing."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Rebuild, and say how far it is."""
         shown = options["verbosity"] > 1
         try:
-            count = rebuild.rebuild(lambda done: self.stdout.write(f"{done} mails") if shown else None)
+            count = rebuild.rebuild(lambda done: self.stdout.write(f"{done} messages") if shown else None)
         except rebuild.RebuildInProgressError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{count} mails of the last 40 days are counted.")
+        self.stdout.write(f"Messages counted, of the last 40 days: {count}.")

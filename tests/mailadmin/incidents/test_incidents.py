@@ -300,7 +300,9 @@ def test_two_workers_that_begin_the_same_incident_share_it():
         return []
 
     def note(one, before=lambda _: []):
-        return kept.record_failures(one, now=timezone.now(), most=10, within=timedelta(minutes=15), before=before)
+        return kept.record_failures(
+            one, now=timezone.now(), threshold=10, window=timedelta(minutes=15), find_changes=before
+        )
 
     incident = note(finding(2, 3), before=meanwhile)
     assert Incident.objects.get() == incident
@@ -315,7 +317,7 @@ def test_many_workers_at_once_count_each_mail_once():
                 mails = set(range(start + 5 * step, start + 5 * step + 20))
                 one = kept.FailureGroup(connection="relay A", kind="auth", is_about_connection=True, mails=mails)
                 kept.record_failures(
-                    one, now=timezone.now(), most=10, within=timedelta(minutes=15), before=lambda _: []
+                    one, now=timezone.now(), threshold=10, window=timedelta(minutes=15), find_changes=lambda _: []
                 )
         finally:
             connections.close_all()

@@ -68,7 +68,7 @@ def test_a_mail_that_has_nothing_to_send_is_found_by_that():
     pk = queued()
     Message.objects.get(pk=pk).content.delete()
     assert claim_by_id([pk], lease=LEASE, worker="test") == []
-    assert subjects("error:gone status:failed") == ["Your invoice"]
+    assert subjects("error:missing status:failed") == ["Your invoice"]
 
 
 def test_sending_a_mail_writes_nothing_into_the_index():
@@ -108,7 +108,7 @@ def test_the_command_makes_the_index_anew():
     assert subjects("zeppelin") == []
     out = StringIO()
     call_command("rebuild_log_index", stdout=out)
-    assert "1 mails" in out.getvalue()
+    assert "Messages in the index: 1" in out.getvalue()
     assert subjects("zeppelin tag:A/B") == ["Zeppelin"]
 
 

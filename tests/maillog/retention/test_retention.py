@@ -71,7 +71,7 @@ def test_a_rule_without_days_keeps_for_ever():
 def test_a_failed_mail_that_somebody_makes_due_meanwhile_stays():
     pk = aged(400, "failed")
     Recipient.objects.update(outcome="deferred")
-    (chosen,) = [one for one in rules.expired(timezone.now()) if one.whole and one.status == "failed"]
+    (chosen,) = [one for one in rules.expired(timezone.now()) if one.deletes_row and one.status == "failed"]
     assert chosen.after(0, 10) == [pk]
     assert retry_now([pk]).due == 1
     assert deletion.delete_rows([pk]) == []
@@ -107,11 +107,16 @@ def test_the_command_removes_and_with_dry_run_only_counts():
     aged(400)
     out = StringIO()
     call_command("prune_maillog", "--dry-run", stdout=out)
-    assert "Sent: 1 bodies, 1 rows would be removed." in out.getvalue()
+    assert "Sent: 1 bodies, 1 rows would be deleted." in out.getvalue()
     assert Message.objects.count() == 1
     out = StringIO()
     call_command("prune_maillog", "--json", stdout=out)
-    assert json.loads(out.getvalue()) == {"dry_run": False, "bodies": {"sent": 1}, "rows": {"sent": 1}, "trail": 0}
+    assert json.loads(out.getvalue()) == {
+        "dry_run": False,
+        "bodies": {"sent": 1},
+        "rows": {"sent": 1},
+        "audit_events": 0,
+    }
     assert Message.objects.count() == 0
     assert PruneRun.objects.get().rows == 1
 
@@ -122,7 +127,7 @@ def test_the_trail_outlives_the_mail_and_ages_itself():
     assert deletion.delete([pk], actor=user) == [pk]
     pruning.prune(now=timezone.now())
     assert list(AuditEvent.objects.values_list("mail_number", "action", "actor_name")) == [(pk, "deleted", str(user))]
-    assert pruning.prune(now=timezone.now() + timedelta(days=731)).trail == 1
+    assert pruning.prune(now=timezone.now() + timedelta(days=731)).audit_events == 1
     assert not AuditEvent.objects.exists()
 
 
@@ -137,8 +142,8 @@ def test_looks_of_one_person_within_ten_minutes_are_one_line():
     for who in (ann, ann, ben):
         audit_log.record_view(7, actor=who)
     audit_log.record_view(7, actor=ann, downloaded=True)
-    assert [line.action for line in audit_log.events_of(7, looks_too=True)] == ["downloaded", "viewed", "viewed"]
-    assert audit_log.events_of(7, looks_too=False) == []
+    assert [line.action for line in audit_log.events_of(7, include_views=True)] == ["downloaded", "viewed", "viewed"]
+    assert audit_log.events_of(7, include_views=False) == []
 
 
 # ---------------------------------------------------------------- the forecast
@@ -152,7 +157,7 @@ def test_a_small_log_is_counted_exactly():
     found = forecast.forecast(timezone.now())
     assert found.exact
     assert (found.now.rows, found.now.bodies) == (3, 2)
-    assert found.now.octets > 0
+    assert found.now.total_bytes > 0
     assert found.per_day.rows == round(2 / 7)
 
 

@@ -385,7 +385,7 @@ def test_the_command_counts_a_log_that_has_no_sums_yet(capsys):
     for model in (Rollup, RollupDelta):
         model.objects.all().delete()
     call_command("rebuild_rollups")
-    assert "1 mails of the last 40 days" in capsys.readouterr().out
+    assert "the last 40 days: 1" in capsys.readouterr().out
     told = queries.breakdown(timezone.now() - timedelta(hours=3), timezone.now() + timedelta(hours=1))
     assert told.errors == [("550 5.1.1", 1)]
     assert Label.objects.filter(text="shop/invoice").exists()
