@@ -41,18 +41,20 @@ def sink(*options: str) -> Iterator[int]:
 
 async def send(port: int, mails: int, *, connections: int, per_connection: int = 100_000) -> float:
     """Send so many mails in calls of BATCH and return how many went a second, dialing included."""
-    from mailadmin.drivers.base import Envelope
+    from mailadmin.drivers.base import Envelope, RevealedConnection
     from mailadmin.drivers.smtp.driver import SmtpDriver
     from mailadmin.drivers.smtp.pool import close_all
-    from mailadmin.drivers.smtp.smtp_server import SmtpServer
+    from secrets_app.kinds.smtp import SmtpForm
 
-    server = SmtpServer(
-        name="sink",
-        host="127.0.0.1",
-        port=port,
-        tls="none",
-        max_connections=connections,
-        mails_per_connection=per_connection,
+    fields = {
+        "host": "127.0.0.1",
+        "port": port,
+        "tls": "none",
+        "max_connections": connections,
+        "mails_per_connection": per_connection,
+    }
+    connection = RevealedConnection(
+        id="1", name="sink", kind="smtp", fields={**SmtpForm.defaults, **fields}, secrets={}
     )
     envelopes = [
         Envelope(
@@ -71,7 +73,7 @@ async def send(port: int, mails: int, *, connections: int, per_connection: int =
 
     async def caller() -> None:
         while batches:
-            results.extend(await SmtpDriver().send(batches.pop(), server))
+            results.extend(await SmtpDriver().send(batches.pop(), connection))
 
     start = perf_counter()
     await asyncio.gather(caller(), caller())

@@ -114,7 +114,9 @@ QUEUE_URL = env.parsed(
 )
 SECRETS_KEYS: tuple[str, ...] = env.parsed("SECRETS_KEYS", key_files.fernet_keys, (), secret=True)
 WEBHOOK_SECRET = env.text("MAILADMIN_WEBHOOK_SECRET")  # signs the webhook of alarms; stored nowhere else
-MAIL = reading.read_mail(env, BASE_DIR, drivers=("smtp", "sendmail", "log", "silent", "disabled"))
+MAIL = reading.read_mail(env, BASE_DIR)
+MAIL_DRIVER_MODULES: tuple[str, ...] = env.parsed("MAIL_DRIVER_MODULES", parsers.modules, ())
+READ_VARIABLE = env.text  # for variables that drivers and kinds of secret declare
 EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
 DEFAULT_FROM_EMAIL = ""  # composing inserts the configured sender
 

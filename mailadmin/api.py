@@ -24,7 +24,6 @@ from mailadmin.connections import selection
 from mailadmin.errors import InvalidMail
 from mailadmin.message.mail import Attachment, Mail
 from mailadmin.outbox import accepting, composing
-from secrets_app import vault
 from templates_app.engine.template_errors import TemplateError, UnknownTemplateError
 from templates_app.rendering import render
 
@@ -164,6 +163,5 @@ def default_sender(current: effective.Configuration, *, hint: str, actor: User |
     """Return the sender address of the connection for a message, or "" where a From address is configured."""
     if str(current.from_address):
         return ""
-    primary = str(current.primary_connection)
-    connection = selection.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
-    return str(connection.fields["sender"]) if connection else ""
+    connection = selection.choose(selection.connections(), current, hint=hint, actor=actor)
+    return connection.sender if connection else ""

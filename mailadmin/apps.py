@@ -14,12 +14,13 @@ class MailadminConfig(AppConfig):
     verbose_name = _("Mail")
 
     def ready(self) -> None:
-        """Register the system checks, and connect the templates and the log, which do not know each other."""
+        """Register checks and drivers, and connect the templates and the log, which do not know each other."""
         from mailadmin import activation_checks  # noqa: F401, PLC0415  (Django registers checks when apps are ready)
 
         if missing(MAIL_APPS, settings.INSTALLED_APPS):
             return  # the check reports it; what follows imports the models of those apps
         from mailadmin import checks  # noqa: F401, PLC0415  (Django registers checks and drivers when apps are ready)
+        from mailadmin.drivers.registry import load_drivers  # noqa: PLC0415
         from mailadmin.hooks.revision_link import revision  # noqa: PLC0415
         from mailadmin.hooks.template_usage import usage_of  # noqa: PLC0415
         from mailadmin.outbox.reissuing import can_reissue  # noqa: PLC0415
@@ -28,6 +29,7 @@ class MailadminConfig(AppConfig):
         from templates_app.library.mail_counts import register_counter  # noqa: PLC0415
         from templates_app.library.version_links import version_url  # noqa: PLC0415
 
+        load_drivers()
         register_counter(usage_of)
         register_version_url(version_url)
         register_revision_lookup(revision)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
 from mailadmin.backends import OutboxBackend
+from mailadmin.configuration.variables import check_variables, is_declared
 from templates_app.library.builtin_checks import builtin_problems
 
 
@@ -29,11 +30,22 @@ def email_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 
 @register(Tags.compatibility)
+def variables(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Stop the start if a variable that a driver or a kind of secret reads cannot be used.
+
+    Raises ImproperlyConfigured, as the settings do for the variables that they read.
+    """
+    check_variables()
+    return []
+
+
+@register(Tags.compatibility)
 def unknown_variables(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Warn about environment variables that look like a mistyped ``MAIL_*`` name."""
     return [
         Warning(f"{name} is not a known variable.", hint=f"Did you mean {suggestion}?", id="mailadmin.W002")
         for name, suggestion in getattr(settings, "UNKNOWN_MAIL_NAMES", ())
+        if not is_declared(name)
     ]
 
 

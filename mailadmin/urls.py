@@ -1,7 +1,8 @@
 """The mail app's pages, below /mail/."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
+from mailadmin.drivers import registry
 from mailadmin.views import (
     alarm_pages,
     api_key_pages,
@@ -15,6 +16,23 @@ from mailadmin.views import (
     testmail_pages,
 )
 
+
+class ConnectionKindConverter:
+    """A kind of secret that an installed driver sends through: the others have no address here."""
+
+    regex = "[a-z][a-z0-9_-]*"
+
+    def to_python(self, value: str) -> str:
+        """Return the kind. Raises ValueError for another one."""
+        if value not in registry.connection_kinds():
+            raise ValueError
+        return value
+
+    to_url = to_python
+
+
+register_converter(ConnectionKindConverter, "connection_kind")
+
 app_name = "mailadmin"
 urlpatterns = [
     path("settings/", settings_page.edit, name="settings"),
@@ -22,9 +40,17 @@ urlpatterns = [
     path("test/draft/<slug:project>/<slug:key>/", testmail_draft.send, name="test_draft"),
     path("test/<int:mail_id>/", testmail_pages.result, name="test_result"),
     path("events/", event_pages.entries, name="events"),
-    path("connection-check/unsaved/", connection_check_pages.unsaved, name="ladder_new"),
-    path("connection-check/unsaved/<int:pk>/", connection_check_pages.unsaved, name="ladder_changed"),
-    path("connection-check/<slug:connection_id>/", connection_check_pages.stored, name="ladder_stored"),
+    path("connection-check/new/<connection_kind:kind>/", connection_check_pages.unsaved, name="connection_check_new"),
+    path(
+        "connection-check/changed/<connection_kind:kind>/<int:pk>/",
+        connection_check_pages.unsaved,
+        name="connection_check_changed",
+    ),
+    path(
+        "connection-check/stored/<connection_kind:kind>/<slug:connection_id>/",
+        connection_check_pages.stored,
+        name="connection_check_stored",
+    ),
     path("api-keys/", api_key_pages.listing, name="keys"),
     path("api-keys/new/", api_key_pages.new, name="keys_new"),
     path("api-keys/<int:pk>/revocation/", api_key_pages.revoke, name="keys_revoke"),

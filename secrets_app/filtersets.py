@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_filters import CharFilter, ChoiceFilter, FilterSet
 
-from secrets_app.kinds.base import kinds
+from secrets_app.kinds.kind_registry import kinds
 from secrets_app.models import Secret, SecretEvent, name_key
 
 BY_NAME = {

@@ -21,8 +21,19 @@ Arguments = ParamSpec("Arguments")
 
 
 # Modules through which passwords pass on their way to a server. The marks of `sensitive_variables` do not reach the
-# coroutines that run below a marked one, so of these frames no variable is shown.
-UNSHOWN = re.compile(r"(mailadmin\.connections|mailadmin\.drivers|aiosmtplib)(\.|$)")
+# coroutines that run below a marked one, so of the frames of these modules and those below no variable is shown.
+_hidden_modules = {"mailadmin.connections", "mailadmin.drivers", "aiosmtplib"}
+
+
+def register_hidden_module(name: str) -> None:
+    """Show no variables of a module that handles secrets in plain text."""
+    _hidden_modules.add(name)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the module is registered, or lies in a package that is."""
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in _hidden_modules for count in range(1, len(parts) + 1))
 
 
 class RedactingFilter(SafeExceptionReporterFilter):
@@ -37,7 +48,7 @@ class RedactingFilter(SafeExceptionReporterFilter):
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
         """Return the names and values to show of a frame's variables."""
-        if UNSHOWN.match(tb_frame.f_globals.get("__name__", "")):
+        if is_hidden(tb_frame.f_globals.get("__name__", "")):
             return [(name, self.cleansed_substitute) for name in tb_frame.f_locals]
         return super().get_traceback_frame_variables(request, tb_frame)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from secrets_app.kinds.base import kinds
+from secrets_app.kinds.kind_registry import kinds
 from secrets_app.models import SecretEvent
 
 if TYPE_CHECKING:

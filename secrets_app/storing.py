@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from secrets_app.encryption import seal
-from secrets_app.kinds.base import kind as kind_of
+from secrets_app.kinds.kind_registry import kind_of
 from secrets_app.models import Secret, SecretEvent, SecretValue, name_key
 from secrets_app.vault import EditedMeanwhile, NameTaken, ReentryNeeded, SecretGone
 
@@ -60,9 +60,9 @@ def change(
     values: Mapping[str, str | None],
     actor: Person | None,
 ) -> Secret:
-    """Write a secret anew. In `values` a text replaces, None removes, an absent field is kept. No change, no write.
+    """Change a secret. In `values` a text replaces, None removes, an absent field is kept. No change, no write.
 
-    Raises PermissionDenied for whoever does not own it, EditedMeanwhile unless `revision` is still the stored one,
+    Raises PermissionDenied for anyone who does not own it, EditedMeanwhile unless `revision` is still the stored one,
     ReentryNeeded if a value is kept although its server changed, NameTaken, SecretGone.
     """
     with transaction.atomic():
@@ -71,7 +71,7 @@ def change(
         before = {**form.defaults, **secret.fields}
         changed = [key for key in fields if fields[key] != before.get(key)]
         kept = set(secret.values.values_list("field", flat=True)) - set(values)
-        if kept and set(changed) & set(form.reentry_on):
+        if kept and set(changed) & set(form.reentry_fields()):
             raise ReentryNeeded(_("Type the password again, because the server changed."))
         if secret.name != name:
             changed.insert(0, "name")

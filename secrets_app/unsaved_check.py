@@ -1,4 +1,4 @@
-"""The door for trying out what somebody has typed into the form of a secret, before it is stored."""
+"""The form of a secret as it was typed, for a connection check before it is stored."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.views.decorators.debug import sensitive_variables
 
 from secrets_app import vault
-from secrets_app.kinds.base import kind
-from secrets_app.kinds.smtp import SmtpForm
+from secrets_app.kinds.kind_registry import find_kind
 from secrets_app.models import Secret
 
 if TYPE_CHECKING:
@@ -20,24 +19,27 @@ if TYPE_CHECKING:
 
 
 @sensitive_variables()
-def form_for(data: Mapping[str, Any], *, pk: int | None, person: Person) -> SecretForm | None:
-    """Return the form of an SMTP secret, bound to `data`, as it is judged before it is stored; None if there is none.
+def form_for(data: Mapping[str, Any], *, kind: str, pk: int | None, person: Person) -> SecretForm | None:
+    """Return the form of a secret of `kind`, bound to `data`, for a check before it is stored; None if there is none.
 
-    `pk` is the secret that it changes, None for a new one. Neither its name nor what others saved meanwhile matters
-    yet. Raises PermissionDenied for who may not change it.
+    `pk` is the secret to change, None for a new one. Neither its name nor what others have saved meanwhile matters yet.
+    Raises PermissionDenied for anyone who may not change it.
     """
     typed = {name: data[name] for name in data}
+    form_class = find_kind(kind)
+    if form_class is None:
+        return None
     if pk is None:
-        return SmtpForm({**typed, "name": f"check {uuid4().hex}"})
-    secret = Secret.objects.filter(pk=pk, kind=SmtpForm.key).first() if pk < 2**63 else None
+        return form_class({**typed, "name": f"check {uuid4().hex}"})
+    secret = Secret.objects.filter(pk=pk, kind=kind).first() if pk < 2**63 else None
     if secret is None:
         return None
     if not secret.managed_by(person):
         raise PermissionDenied
     unnamed = {**typed, "name": secret.name, "revision": secret.revision}
-    return kind(secret.kind)(unnamed, secret=secret, stored=vault.connection(secret).has)
+    return form_class(unnamed, secret=secret, stored=vault.connection(secret).has)
 
 
 def is_current(form: SecretForm) -> bool:
-    """Whether the secret that `form` was judged against is still what is stored; a new one always is."""
+    """Whether the secret that `form` was validated against is unchanged; a new one always is."""
     return form.secret is None or Secret.objects.filter(pk=form.secret.pk, revision=form.secret.revision).exists()

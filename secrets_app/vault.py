@@ -1,13 +1,13 @@
-"""The door to the secrets: which connections there are, who may use them, and their passwords.
+"""The vault: which connections there are, who may use them, and their secret values.
 
-Owns every reading; the writes are in `secrets_app.storing`. A value leaves only through `reveal`, which is imported by
-the drivers' connection factory alone.
+Owns every read; `secrets_app.storing` does the writes. A value leaves only through `reveal`, which
+`mailadmin.connections.revealing` alone imports.
 
     VaultError
     ├── SecretUnreadable   no key in use opens the value, or it was moved
     ├── SecretGone         no such secret (any more)
     ├── NameTaken          another secret has this name
-    ├── EditedMeanwhile    somebody saved since the form was opened
+    ├── EditedMeanwhile    another person saved it since the form was opened
     └── ReentryNeeded      the server changed, so the password has to be typed again
 """
 
@@ -18,34 +18,34 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from secrets_app.encryption import SealBroken, unseal
-from secrets_app.kinds.base import kind as kind_of
-from secrets_app.kinds.base import kinds
+from secrets_app.kinds.base import ENVIRONMENT
+from secrets_app.kinds.kind_registry import find_kind, kinds
 from secrets_app.models import Secret, SecretEvent, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from secrets_app.environment_values import EnvironmentValues
+    from secrets_app.kinds.base import SecretForm
     from secrets_app.models import Person
 
-ENVIRONMENT = "environment"
 Change = SecretEvent.Action
 
 
 class VaultError(Exception):
-    """Something about the secrets that people can put right; the text says how and never holds a value."""
+    """A problem with a secret that people can fix; the text says how and never contains a value."""
 
 
 class SecretUnreadable(VaultError):
-    """No key in use opens a stored value, or the value was moved here from another secret."""
+    """No key in use decrypts a stored value, or the value was moved here from another secret."""
 
 
 class SecretGone(VaultError):
-    """There is no secret of this number, or no connection in the environment."""
+    """There is no secret with this number, or no connection in the environment."""
 
 
 class NameTaken(VaultError):
@@ -53,7 +53,7 @@ class NameTaken(VaultError):
 
 
 class EditedMeanwhile(VaultError):
-    """The secret was saved by somebody else since the form was opened."""
+    """Another person saved the secret since the form was opened."""
 
 
 class ReentryNeeded(VaultError):
@@ -62,7 +62,7 @@ class ReentryNeeded(VaultError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A secret without its values. `id` is its number as text, or ``environment``."""
+    """A secret without its values. `id`: its number as text, or that of a connection from the environment."""
 
     id: str
     name: str
@@ -74,28 +74,45 @@ class Connection:
     owner_ids: frozenset[int]
     group_ids: frozenset[int]
 
+    @property
+    def is_from_environment(self) -> bool:
+        """Whether variables make it."""
+        return self.id.partition("-")[0] == ENVIRONMENT
 
-def connections(kind: str = "smtp") -> list[Connection]:
-    """Return every connection of a kind, the environment's first, then oldest first. Four queries, no decryption."""
-    secrets = list(Secret.objects.filter(kind=kind).order_by("pk"))
-    first = environment_connection() if kind == "smtp" else None
-    return [*([first] if first else []), *_described(secrets, kind)]
+    @property
+    def sender(self) -> str:
+        """The sender address that the server requires, or ""."""
+        return str(self.fields.get("sender", ""))
+
+    @property
+    def summary(self) -> tuple[str, str]:
+        """Where it leads and how, each in a few words; empty if its kind is not registered."""
+        form = find_kind(self.kind)
+        where, how = form.summary(self.fields) if form else ("", "")
+        return str(where), str(how)
+
+
+def connections(of_kinds: Collection[str] | None = None) -> list[Connection]:
+    """Return every connection of these kinds (None: all), the environment's first, then oldest first: four queries."""
+    wanted = [form.key for form in kinds()] if of_kinds is None else of_kinds
+    secrets = list(Secret.objects.filter(kind__in=wanted).order_by("pk"))
+    return [*environment_connections(wanted), *_described(secrets, wanted)]
 
 
 def connection(secret: Secret) -> Connection:
     """Return the connection that `secret` makes."""
-    return _described([secret], secret.kind)[0]
+    return _described([secret], [secret.kind])[0]
 
 
-def _described(secrets: list[Secret], kind: str) -> list[Connection]:
+def _described(secrets: list[Secret], of_kinds: Collection[str]) -> list[Connection]:
     if not secrets:
         return []
     has, owners, groups = (defaultdict(set) for _set in range(3))
-    for pk, name in SecretValue.objects.filter(secret__kind=kind).values_list("secret_id", "field"):
+    for pk, name in SecretValue.objects.filter(secret__kind__in=of_kinds).values_list("secret_id", "field"):
         has[pk].add(name)
-    for pk, who in Secret.owners.through.objects.filter(secret__kind=kind).values_list("secret_id", "user_id"):
+    for pk, who in Secret.owners.through.objects.filter(secret__kind__in=of_kinds).values_list("secret_id", "user_id"):
         owners[pk].add(who)
-    for pk, who in Secret.groups.through.objects.filter(secret__kind=kind).values_list("secret_id", "group_id"):
+    for pk, who in Secret.groups.through.objects.filter(secret__kind__in=of_kinds).values_list("secret_id", "group_id"):
         groups[pk].add(who)
     defaults = {form.key: form.defaults for form in kinds()}
     return [
@@ -114,30 +131,19 @@ def _described(secrets: list[Secret], kind: str) -> list[Connection]:
     ]
 
 
-def environment_connection() -> Connection | None:
-    """Return the connection made of the ``MAIL_*`` variables, or None if MAIL_HOST is not set."""
-    mail = settings.MAIL
-    if not mail.host:
-        return None
-    port = mail.port or (465 if mail.tls == "ssl" else 587)
-    fields = {
-        **kind_of("smtp").defaults,
-        "host": mail.host,
-        "port": port,
-        "tls": mail.tls or ("ssl" if port == 465 else "starttls"),
-        "username": mail.username,
-        "sender": "",  # MAIL_FROM_ADDRESS is the sender of all mail, not of this connection
-        "ehlo_name": mail.ehlo_name,
-        "timeout": float(mail.timeout or 20),
-        "ca_pem": mail.ca_pem,
-        "verify": True,
-    }
+def environment_connections(of_kinds: Collection[str]) -> list[Connection]:
+    """Return the connections that variables make, in the order of the kinds."""
+    found = ((form, form.from_environment()) for form in kinds() if form.key in of_kinds)
+    return [_from_environment(form, values) for form, values in found if values]
+
+
+def _from_environment(form: type[SecretForm], values: EnvironmentValues) -> Connection:
     return Connection(
-        id=ENVIRONMENT,
-        name=ENVIRONMENT,
-        kind="smtp",
-        fields=MappingProxyType(fields),
-        has=frozenset({"password"} if mail.password else ()),
+        id=form.environment_id(),
+        name=form.environment_id(),
+        kind=form.key,
+        fields=MappingProxyType(dict(values.fields)),
+        has=frozenset(values.secrets),
         available_to_system=True,
         revision=0,
         owner_ids=frozenset(),
@@ -162,10 +168,8 @@ def reveal(connection_id: str) -> Mapping[str, str]:
 
     Raises SecretUnreadable (lost or wrong key, moved ciphertext) and SecretGone.
     """
-    if connection_id == ENVIRONMENT:
-        if not settings.MAIL.host:
-            raise SecretGone(_("The environment names no mail server any more (MAIL_HOST)."))
-        return {"password": settings.MAIL.password} if settings.MAIL.password else {}
+    if connection_id.partition("-")[0] == ENVIRONMENT:
+        return _environment_secrets(connection_id)
     secret = Secret.objects.filter(pk=int(connection_id)).first() if _is_number(connection_id) else None
     if secret is None:
         raise SecretGone(_("There is no secret number %(id)s any more.") % {"id": connection_id[:20]})
@@ -176,6 +180,15 @@ def reveal(connection_id: str) -> Mapping[str, str]:
         except SealBroken:
             raise SecretUnreadable(unreadable_text(secret.name)) from None
     return found
+
+
+@sensitive_variables()
+def _environment_secrets(connection_id: str) -> Mapping[str, str]:
+    form = next((form for form in kinds() if form.environment_id() == connection_id), None)
+    values = form.from_environment() if form else None
+    if values is None:
+        raise SecretGone(_("The environment no longer sets the connection “%s”.") % connection_id)
+    return values.secrets
 
 
 def _is_number(text: str) -> bool:
@@ -193,7 +206,9 @@ def unreadable_text(name: str) -> str:
 
 def unreadable(connection: Connection) -> list[str]:
     """Return the names of the stored secret fields that no key in use opens."""
-    return [] if connection.id == ENVIRONMENT else unreadable_fields([int(connection.id)]).get(int(connection.id), [])
+    if connection.is_from_environment:
+        return []
+    return unreadable_fields([int(connection.id)]).get(int(connection.id), [])
 
 
 @sensitive_variables()

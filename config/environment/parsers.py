@@ -39,6 +39,15 @@ def host_list(raw: str) -> list[str]:
     return hosts
 
 
+def modules(raw: str) -> tuple[str, ...]:
+    """Return comma-separated names of Python modules. Raises ValueError for anything else."""
+    names = tuple(filter(None, (part.strip() for part in raw.split(","))))
+    if not all(part.isidentifier() for name in names for part in name.split(".")):
+        message = "must be names of Python modules, separated by commas"
+        raise ValueError(message)
+    return names
+
+
 def absolute_path(raw: str) -> Path:
     """Return the path of a file, there or not. Raises ValueError for one that depends on the current folder."""
     path = Path(raw)

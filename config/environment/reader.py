@@ -200,6 +200,7 @@ class MailEnvironment:
     """What the ``MAIL_*`` variables say. Empty text or None means: not set."""
 
     driver: str = ""
+    driver_variable: str = "MAIL_DRIVER"  # the variable that names the driver
     host: str = ""
     port: int | None = None
     username: str = ""
@@ -220,10 +221,13 @@ class MailEnvironment:
     locked: bool = False
 
 
-def read_mail(env: Environment, base: Path, drivers: tuple[str, ...]) -> MailEnvironment:
-    """Read every ``MAIL_*`` variable; problems are recorded in `env`. Relative paths start at `base`."""
-    driver = env.choice("MAIL_DRIVER", drivers)
-    alias = env.choice("MAIL_MAILER", drivers)
+def read_mail(env: Environment, base: Path) -> MailEnvironment:
+    """Read every ``MAIL_*`` variable; problems are recorded in `env`. Relative paths start at `base`.
+
+    Whether there is a driver of that name is known later: `mailadmin.configuration.variables` checks it.
+    """
+    driver = env.text("MAIL_DRIVER", max_length=100).lower()
+    alias = env.text("MAIL_MAILER", max_length=100).lower()
     if driver and alias and driver != alias:
         env.refuse("MAIL_MAILER", "is the older name of MAIL_DRIVER and says something else; keep one")
     port = env.number("MAIL_PORT", lowest=1, highest=65535)
@@ -241,6 +245,7 @@ def read_mail(env: Environment, base: Path, drivers: tuple[str, ...]) -> MailEnv
         env.refuse("MAIL_LOG_FILE", "is a folder, not a file")
     return MailEnvironment(
         driver=driver or alias,
+        driver_variable="MAIL_DRIVER" if driver or not alias else "MAIL_MAILER",
         host=env.parsed("MAIL_HOST", parsers.host, "").strip("[]"),
         port=int(port) if port else None,
         username=username,

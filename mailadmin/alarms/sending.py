@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from mailadmin import api
 from mailadmin.alarms import notice, webhook
 from mailadmin.configuration import effective
+from mailadmin.connections import selection
 from mailadmin.errors import MailadminError
 from mailadmin.message.mail import Mail
 from mailadmin.models import Alarm, AlarmRules, ConnectionState, SendMode
@@ -104,7 +105,7 @@ def usable_connections(rules: AlarmRules, current: effective.Configuration, *, e
     order = [rules.connection, *str(current.backup_connections).split(",")]
     usable = [
         one
-        for one in vault.connections()
+        for one in selection.connections()
         if one.id not in closed and one.id != except_id and vault.usable_by(one, None) and not vault.unreadable(one)
     ]
     return sorted(usable, key=lambda one: order.index(one.id) if one.id in order else len(order))

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.drivers import registry
+from mailadmin.drivers.missing import MissingDriver
 from mailadmin.errors import ConfigurationError
 from mailadmin.models import SendMode, SettingsRevision
 from maillog.sql.prepared import PreparedQuery
@@ -36,7 +37,6 @@ FIELDS = (
     "ask_before_resend",
 )
 NEWEST: PreparedQuery[SettingsRevision] = PreparedQuery(lambda: SettingsRevision.objects.all()[:1])
-DEFAULTS = {"driver": "smtp", "mode": SendMode.BACKGROUND.value}
 VARIABLES = {
     "driver": "MAIL_DRIVER",
     "mode": "MAIL_SEND_MODE",
@@ -55,7 +55,7 @@ class Source(models.TextChoices):
 
 
 class SettingsConflictError(ConfigurationError):
-    """Somebody else saved the settings in the meantime."""
+    """Another person saved the settings in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def current() -> Configuration:
     """Return the configuration in force now: one query."""
     revision = NEWEST.first()
     values = {field: resolve(field, getattr(revision, field, "")) for field in FIELDS}
-    if values["driver"].lock and not registry.driver(str(values["driver"])).needs_connection:
+    if values["driver"].lock and not find_driver(str(values["driver"])).needs_connection:
         lock = gettext("The driver “%s” uses no connection.") % values["driver"]
         values["primary_connection"] = resolve("primary_connection", "", lock=lock)
     return Configuration(**values, revision=revision.pk if revision else None)
@@ -108,7 +108,7 @@ def resolve(field: str, saved: str, *, lock: str = "") -> Value:
     """Return the setting `field`, of which the page holds `saved` ("" for nothing)."""
     variable = VARIABLES.get(field, "")
     outside = environment_value(field)
-    inherited = outside or DEFAULTS.get(field, "")
+    inherited = outside or default_value(field)
     inherited_source = Source.ENVIRONMENT if outside else Source.DEFAULT
     if outside and (field == "driver" or settings.MAIL.locked):
         lock = gettext("%s is set in the environment and cannot be changed here.") % variable
@@ -118,7 +118,7 @@ def resolve(field: str, saved: str, *, lock: str = "") -> Value:
 
 
 def environment_value(field: str) -> str:
-    """Return what the environment says of the setting `field`, or ""."""
+    """Return what the environment sets for `field`, or ""."""
     mail = settings.MAIL
     values = {
         "driver": mail.driver,
@@ -130,16 +130,23 @@ def environment_value(field: str) -> str:
     return values.get(field, "")
 
 
+def default_value(field: str) -> str:
+    """Return what holds for the setting `field` where neither the page nor the environment says anything."""
+    if field == "driver":
+        return registry.default_driver().key
+    return SendMode.BACKGROUND.value if field == "mode" else ""
+
+
 def save(values: Mapping[str, str], *, author: User, expected_revision: int | None) -> SettingsRevision | None:
     """Store `values` as a new revision and return it, or None if nothing changed.
 
-    A locked setting keeps what was saved before, whatever `values` say. Raises SettingsConflictError if the newest
+    A locked setting keeps what was saved before. Raises SettingsConflictError if the newest
     revision is not `expected_revision`.
     """
     with transaction.atomic():
         newest = SettingsRevision.objects.select_for_update().first()
         if (newest.pk if newest else None) != expected_revision:
-            message = gettext("Somebody else saved these settings in the meantime.")
+            message = gettext("Another person saved these settings in the meantime.")
             raise SettingsConflictError(message)
         before = {field: getattr(newest, field, "") for field in FIELDS}
         effective = current()
@@ -151,5 +158,13 @@ def save(values: Mapping[str, str], *, author: User, expected_revision: int | No
 
 
 def driver_of(current: Configuration) -> Driver:
-    """Return the driver in force."""
-    return registry.driver(str(current.driver))
+    """Return the driver in force; one that says so where it is not installed any more."""
+    return find_driver(str(current.driver))
+
+
+def find_driver(key: str) -> Driver:
+    """Return the driver of that key, or what stands in for one that is not installed."""
+    try:
+        return registry.find_driver(key)
+    except ConfigurationError:
+        return MissingDriver(key)

@@ -12,14 +12,12 @@ import hashlib
 import random
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin.connections import selection
-from mailadmin.drivers import event_loop
-from mailadmin.drivers.smtp import driver
+from mailadmin.connections import revealing, selection
+from mailadmin.drivers import event_loop, registry
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
 from mailadmin.incidents import detection
 from mailadmin.models import ConnectionState
@@ -49,8 +47,8 @@ def needs_repair(error: DeliveryError) -> bool:
 def fingerprint(connection: Connection) -> str:
     """Return a digest that changes with the connection's settings, so that fixing them ends its pause."""
     parts: list[object] = [connection.revision, sorted(connection.fields.items()), sorted(connection.has)]
-    if connection.id == vault.ENVIRONMENT:  # it has no revision number that a new password would change
-        parts.append(hashlib.sha256(settings.MAIL.password.encode()).hexdigest())
+    if connection.is_from_environment:  # it has no revision number that a new password would change
+        parts.append(revealing.secrets_digest(connection))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -148,12 +146,13 @@ def claim_due_probes(now: datetime | None = None) -> list[str]:
 
 def probe(connection_id: str) -> bool:
     """Connect and sign in; open the connection if that works. Returns whether it is open now."""
-    connection = next((one for one in vault.connections() if one.id == connection_id), None)
+    connection = next((one for one in selection.connections() if one.id == connection_id), None)
     if connection is None:
         ConnectionState.objects.filter(connection=connection_id).delete()
         return False
     try:
-        event_loop.run(driver.check(selection.server_for(connection)))
+        driver = registry.driver_for_kind(connection.kind)
+        event_loop.run(driver.probe(revealing.revealed(connection)))
     except DeliveryError as error:
         if needs_repair(error):
             record_failure(connection, error)

@@ -31,7 +31,7 @@ def problem_with(current: Configuration, connection: Connection | None) -> Probl
     """Return the same for a caller that has looked up the system's connection: no query."""
     if found := connection_problem(current, connection):
         return found
-    if not str(current.from_address) and not (connection and str(connection.fields["sender"])):
+    if not str(current.from_address) and not (connection and connection.sender):
         return Problem(
             gettext("Mail is not configured: there is no From address."),
             "mailadmin:settings",
@@ -43,7 +43,7 @@ def problem_with(current: Configuration, connection: Connection | None) -> Probl
 def connection_problem(current: Configuration, connection: Connection | None) -> Problem | None:
     """Return what is wrong with the driver, or with the connection of system messages if it needs one, or None."""
     driver = effective.driver_of(current)
-    if fault := driver.trouble():
+    if fault := driver.unavailable_reason():
         return Problem(fault, "mailadmin:settings", gettext("Open the mail settings"))
     if not driver.needs_connection:
         return None
@@ -64,4 +64,4 @@ def connection_problem(current: Configuration, connection: Connection | None) ->
 
 def system_connection(current: Configuration) -> Connection | None:
     """Return the connection for a message of the system without a hint, or None."""
-    return selection.choose(vault.connections(), primary=str(current.primary_connection))
+    return selection.choose(selection.connections(), current)

@@ -10,26 +10,26 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext
 
 from mailadmin.configuration import effective
-from mailadmin.connections import circuit_breaker, selection
-from mailadmin.drivers import registry
+from mailadmin.connections import circuit_breaker, revealing, selection
+from mailadmin.drivers.missing import MissingDriver
 from secrets_app import vault
 from secrets_app.vault import Connection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
-    from mailadmin.drivers.base import Driver
-    from mailadmin.drivers.smtp.smtp_server import SmtpServer
+    from mailadmin.drivers.base import Driver, RevealedConnection
     from mailadmin.errors import DeliveryError
     from mailadmin.models import ConnectionState
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The connection and server for a message; neither where the driver needs none."""
+    """The driver for a message, and the connection that it sends through, with and without its secrets, if any."""
 
-    connection: Connection | None
-    server: SmtpServer | None
+    driver: Driver
+    connection: Connection | None = None
+    revealed: RevealedConnection | None = None
 
 
 class Routable(Protocol):
@@ -48,17 +48,16 @@ class Router:
 
     def __init__(self, mails: Collection[Routable]) -> None:
         current = effective.current()
-        self.driver: Driver = registry.driver(str(current.driver))
-        self.primary = str(current.primary_connection)
-        self.backups = str(current.backup_connections).split(",")
+        self.current = current
+        self.driver: Driver = effective.driver_of(current)
         self.ask_before_resend = frozenset(str(current.ask_before_resend).split())  # keys of templates
         self.connections: list[Connection] = []
         self.unavailable: dict[str, ConnectionState] = {}
         self.actors: dict[int, User] = {}
         self.candidates_of: dict[tuple[str, int | None], list[Connection]] = {}
-        self.servers: dict[tuple[str, float], SmtpServer] = {}
+        self.revealed: dict[tuple[str, float], RevealedConnection] = {}
         if self.driver.needs_connection:
-            self.connections = vault.connections()
+            self.connections = selection.connections()
             self.unavailable = circuit_breaker.unavailable(self.connections)
             ids = {mail.actor_id for mail in mails if mail.connection_hint and mail.actor_id}
             self.actors = dict(get_user_model().objects.in_bulk(ids)) if ids else {}
@@ -67,10 +66,12 @@ class Router:
         """Return the route for `mail` that avoids the connections `tried`, or the reason why it has to wait.
 
         The chosen connection comes first, then the backups in their order; a connection that is not open is skipped.
-        `content_timeout`: see `selection.server_for`.
+        `content_timeout`: see `revealing.revealed`.
         """
+        if isinstance(self.driver, MissingDriver):
+            return self.driver.unavailable_reason()
         if not self.driver.needs_connection:
-            return Route(None, None)
+            return Route(self.driver)
         candidates = self.candidates(mail)
         if not candidates:
             return gettext("No connection is available to the system.")
@@ -81,7 +82,7 @@ class Router:
                 reasons.append(f"{connection.name}: {state.reason}")
             elif connection.id not in tried:
                 try:
-                    return Route(connection, self.server(connection, content_timeout))
+                    return self.route_through(connection, content_timeout)
                 except vault.VaultError as error:
                     reasons.append(str(error))
         return reasons[0] if reasons else gettext("No other connection is left to try.")
@@ -95,24 +96,19 @@ class Router:
 
     def _candidates(self, mail: Routable) -> list[Connection]:
         actor = self.actors.get(mail.actor_id) if mail.actor_id else None
-        first = selection.choose(self.connections, primary=self.primary, hint=mail.connection_hint, actor=actor)
-        if first is None:
-            return []
-        by_id = {connection.id: connection for connection in self.connections if vault.usable_by(connection, None)}
-        rest = [by_id[one] for one in self.backups if one in by_id and one != first.id]
-        return [first, *rest]
+        return selection.candidates(self.connections, self.current, hint=mail.connection_hint, actor=actor)
 
     def first_choice(self, mail: Routable) -> str:
         """Return the name of the connection that `mail` uses while all are open, or ""."""
         candidates = self.candidates(mail)
         return candidates[0].name if candidates else ""
 
-    def server(self, connection: Connection, content_timeout: float) -> SmtpServer:
-        """Return the server of `connection`, whose password is revealed once per batch. Raises VaultError."""
+    def route_through(self, connection: Connection, content_timeout: float) -> Route:
+        """Return the route through `connection`, whose secrets are revealed once per batch. Raises VaultError."""
         key = (connection.id, content_timeout)
-        if key not in self.servers:
-            self.servers[key] = selection.server_for(connection, content_timeout=content_timeout)
-        return self.servers[key]
+        if key not in self.revealed:
+            self.revealed[key] = revealing.revealed(connection, content_timeout=content_timeout)
+        return Route(selection.driver_for(connection, self.driver), connection, self.revealed[key])
 
     def record_failure(self, connection: Connection, error: DeliveryError) -> bool:
         """Skip `connection` from now on, here and in all workers. Returns whether its failure is new to this batch."""

@@ -1,78 +1,61 @@
-"""Chooses the connection for a message, and gives its server. The only place that reveals a password."""
+"""Which connections there are to send through, which one a message uses, and which driver sends through it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.conf import settings
-
-from mailadmin.drivers.smtp.smtp_server import SmtpServer
+from mailadmin.configuration import effective
+from mailadmin.drivers import registry
 from secrets_app import vault
-from secrets_app.vault import Connection, reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from django.contrib.auth.models import _User as User
 
+    from mailadmin.configuration.effective import Configuration
+    from mailadmin.drivers.base import Driver
+    from secrets_app.vault import Connection
+
+
+def connections() -> list[Connection]:
+    """Return every connection that an installed driver can send through, the environment's first, then oldest first."""
+    return vault.connections(registry.connection_kinds())
+
+
+def driver_for(connection: Connection, current: Driver) -> Driver:
+    """Return the driver for `connection`: `current` if it is for its kind, else the one that its kind names."""
+    return registry.driver_for_kind(connection.kind, preferred=current)
+
 
 def choose(
-    connections: Sequence[Connection], *, primary: str, hint: str = "", actor: User | None = None
+    known: Sequence[Connection], current: Configuration, *, hint: str = "", actor: User | None = None
 ) -> Connection | None:
-    """Return the connection for a message from `connections` (as ordered by `vault.connections()`), or None.
+    """Return the connection for a message from `known` (as ordered by `connections()`), or None.
 
-    The hint (an id or a name, in any case) comes first if `actor` may use that connection; then the primary connection,
-    then `environment`, then the oldest secret that is available to the system.
+    The hint (an id or a name, any case) comes first if `actor` may use it, whatever its kind. Then, of the kind of the
+    driver in force: the primary connection, the environment's, the oldest that is available to the system.
     """
     wanted = hint.casefold()
     if wanted:
-        for connection in connections:
+        for connection in known:
             if wanted in {connection.id, connection.name.casefold()} and vault.usable_by(connection, actor):
                 return connection
-    for_system = [connection for connection in connections if vault.usable_by(connection, None)]
-    by_id = {connection.id: connection for connection in for_system}
-    return by_id.get(primary) or by_id.get("environment") or next(iter(for_system), None)
+    kind, primary = effective.driver_of(current).kind, str(current.primary_connection)
+    own = [one for one in known if one.kind == kind and vault.usable_by(one, None)]
+    return next((one for one in own if one.id == primary), own[0] if own else None)
 
 
-def server_for(connection: Connection, *, content_timeout: float = 0.0) -> SmtpServer:
-    """Return the server of `connection` with its password.
+def candidates(
+    known: Sequence[Connection], current: Configuration, *, hint: str = "", actor: User | None = None
+) -> list[Connection]:
+    """Return the connections that a message may use, best first: the chosen one, then the backups in their order.
 
-    `content_timeout`: seconds to wait for the reply to the final dot, 0 for the connection's own timeout. Raises
-    VaultError if the password cannot be read.
+    A backup may be of another kind than the chosen connection: then another driver sends through it.
     """
-    password = reveal(connection.id).get("password", "")
-    return _server(connection.name, connection.fields, password, content_timeout=content_timeout)
-
-
-def server_for_unsaved(
-    fields: Mapping[str, Any], values: Mapping[str, str | None], *, stored: str | None = None
-) -> SmtpServer:
-    """Return the server that a valid form describes; nothing of it is stored.
-
-    `fields` and `values` are the form's `stored_fields` and `values`; a password that is to be kept is that of the
-    secret with the id `stored`. Raises VaultError if it cannot be read.
-    """
-    if "password" in values:
-        password = values["password"] or ""
-    else:
-        password = reveal(stored).get("password", "") if stored else ""
-    return _server("", fields, password)
-
-
-def _server(name: str, fields: Mapping[str, Any], password: str, *, content_timeout: float = 0.0) -> SmtpServer:
-    return SmtpServer(
-        name=name,
-        host=fields["host"],
-        port=fields["port"],
-        tls=fields["tls"],
-        username=fields["username"],
-        password=password,
-        ehlo_name=fields["ehlo_name"],
-        timeout=fields["timeout"],
-        content_timeout=content_timeout,
-        ca_pem=fields["ca_pem"],
-        verify=fields["verify"],
-        private_hosts=settings.MAIL.private_hosts,
-        max_connections=fields["max_connections"],
-        mails_per_connection=fields["mails_per_connection"],
-    )
+    first = choose(known, current, hint=hint, actor=actor)
+    if first is None:
+        return []
+    backups = str(current.backup_connections).split(",")
+    for_system = {one.id: one for one in known if vault.usable_by(one, None)}
+    return [first, *(for_system[one] for one in backups if one in for_system and one != first.id)]

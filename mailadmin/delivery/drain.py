@@ -190,7 +190,7 @@ class Drain:
 
     def submit(self, route: Route, deliveries: Sequence[InFlight], *, delay: float = 0.0) -> None:
         self.in_flight.update(deliveries)
-        self.submitter.submit(self.router.driver, route, deliveries, delay=delay)
+        self.submitter.submit(route, deliveries, delay=delay)
 
     # ------------------------------------------------------------ finishing
 

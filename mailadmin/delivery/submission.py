@@ -16,12 +16,11 @@ from django.utils.translation import gettext
 
 from mailadmin.delivery.in_flight import Completion, CompletionQueue, InFlight, envelope
 from mailadmin.drivers import event_loop, registry
-from mailadmin.drivers.smtp import pool
 from mailadmin.errors import Phase, Stopped
 
 if TYPE_CHECKING:
     from mailadmin.connections.routing import Route
-    from mailadmin.drivers.base import Driver, Envelope, Result
+    from mailadmin.drivers.base import Envelope, Result
 
 STOP_CHECK_SECONDS = 0.5  # how soon a request to stop is noticed while nothing comes back
 STOP_SECONDS = 12.0  # for transactions that are running when asked to stop; then their connections are closed
@@ -34,7 +33,7 @@ class Submitter:
         self.completions = CompletionQueue()
         self.stopping = threading.Event()  # once set, nothing more starts
 
-    def submit(self, driver: Driver, route: Route, deliveries: Sequence[InFlight], *, delay: float = 0.0) -> None:
+    def submit(self, route: Route, deliveries: Sequence[InFlight], *, delay: float = 0.0) -> None:
         """Start one driver call, after `delay` seconds."""
         by_id = {delivery.mail.id: delivery for delivery in deliveries}
         open_ids = set(by_id)
@@ -49,12 +48,12 @@ class Submitter:
                 self.completions.add(Completion(by_id[number], error or RuntimeError("the driver gave no result")))
 
         for delivery in deliveries:
-            delivery.driver = driver.key
+            delivery.driver = route.driver.key
         envelopes = [envelope(delivery.mail) for delivery in deliveries]
 
         async def call() -> list[Result]:
             await self.wait_to_start(delay)
-            return await driver.send(envelopes, route.server, on_result=on_result)
+            return await route.driver.send(envelopes, route.revealed, on_result=on_result)
 
         asyncio.run_coroutine_threadsafe(call(), event_loop.process_loop()).add_done_callback(on_end)
 
@@ -73,5 +72,4 @@ class Submitter:
         if not self.stopping.is_set():
             self.stopping.set()
             for driver in registry.drivers():
-                driver.call_back()
-            asyncio.run_coroutine_threadsafe(pool.close_all(STOP_SECONDS), event_loop.process_loop())
+                asyncio.run_coroutine_threadsafe(driver.stop(STOP_SECONDS), event_loop.process_loop())

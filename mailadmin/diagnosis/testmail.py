@@ -18,7 +18,6 @@ from mailadmin.errors import ConfigurationError
 from mailadmin.message.mail import Mail
 from mailadmin.outbox.accepting import TEST_TAG
 from maillog import lookup
-from secrets_app import vault
 from templates_app.library import sample_rendering
 
 if TYPE_CHECKING:
@@ -119,6 +118,5 @@ def connection_name(actor: User | None, hint: str) -> str:
     current = effective.current()
     if not effective.driver_of(current).needs_connection:
         return gettext("none, the driver is “%s”") % current.driver
-    primary = str(current.primary_connection)
-    connection = selection.choose(vault.connections(), primary=primary, hint=hint, actor=actor)
+    connection = selection.choose(selection.connections(), current, hint=hint, actor=actor)
     return connection.name if connection else gettext("none yet")

@@ -1,6 +1,6 @@
-"""The driver that writes mails to a file instead of sending them, and the reader of that file's end.
+"""The driver that writes messages to a file instead of sending them, and the reader of that file's end.
 
-Each mail is one record, written by a single `os.write` to a file opened with O_APPEND, so that the records of several
+Each message is one record, written by a single `os.write` to a file opened with O_APPEND, so that records of several
 processes do not interleave::
 
     === 2026-01-31T12:00:00.000000Z mail 17 <id@example.org>
@@ -20,26 +20,24 @@ import asyncio
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.drivers.base import Driver, Envelope, RecipientResult, Result
+from mailadmin.drivers.base import error_result, uniform_result
+from mailadmin.drivers.recording import RecordedMessage, RecordingDriver
+from mailadmin.drivers.registry import register_driver
 from mailadmin.errors import DeliveryError, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from django.utils.functional import _StrOrPromise
-
-    from mailadmin.drivers.smtp.smtp_server import SmtpServer
+    from mailadmin.drivers.base import Envelope, Result
 
 TAIL = 256 * 1024  # octets of the file's end that are read
 SHOWN = 64 * 1024  # octets shown of a record that is longer than the tail
@@ -48,80 +46,53 @@ _SEPARATOR_LIKE = re.compile(rb"(?m)^(>*=== )")
 _QUOTED_SEPARATOR = re.compile(r"(?m)^>(>*=== )")
 _HEAD = re.compile(rb"(?m)^=== (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})Z mail (\d+) (\S*)$")
 _END = re.compile(rb"(?m)^=== end of mail (\d+), (\d+) octets$")
-# All C0 but tab and line feed, and DEL: a mail must not steer the terminal in which the file is read.
+# All C0 but tab and line feed, and DEL: a message must not control the terminal in which the file is read.
 _CONTROLS = bytes(0x3F if (c < 0x20 and c not in b"\t\n") or c == 0x7F else c for c in range(256))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogEntry:
-    """One mail read back from the file. `text` is the MIME text, only its beginning if `is_cut`."""
+@register_driver
+class LogDriver(RecordingDriver):
+    """Writes every message to the file ``MAIL_LOG_FILE``."""
 
-    id: int
-    logged_at: datetime
-    message_id: str
-    sender: str
-    recipients: tuple[str, ...]
-    text: str
-    is_cut: bool = False
+    key = "log"
+    label = _("Log")
+    explanation = _("Every message is written to a file on the server; nobody receives anything.")
+    undelivered_notice = _("Mail is not delivered: the driver “log” writes it to a file.")
+    order = 80
+    has_events = True
 
+    async def record(self, envelope: Envelope) -> Result:
+        """Append the message to the file: outcome `logged`, or `deferred` if the file cannot be written."""
+        return await asyncio.to_thread(_write, Path(settings.MAIL.log_file), envelope)
 
-class LogDriver(Driver):
-    """Writes every mail to the file ``MAIL_LOG_FILE``."""
-
-    key: ClassVar[str] = "log"
-    label: ClassVar[_StrOrPromise] = _("Log")
-    explanation: ClassVar[_StrOrPromise] = _("Every mail is written to a file on the server; nobody receives anything.")
-    needs_connection: ClassVar[bool] = False
-
-    async def send(
-        self,
-        envelopes: Sequence[Envelope],
-        server: SmtpServer | None,
-        *,
-        on_result: Callable[[Envelope, Result], None] | None = None,
-    ) -> list[Result]:
-        """Append every envelope to the file: outcome `logged`, or `deferred` if the file cannot be written."""
-        path = Path(settings.MAIL.log_file)
-        results = []
-        for envelope in envelopes:
-            result = await asyncio.to_thread(_write, path, envelope)
-            results.append(result)
-            if on_result:
-                on_result(envelope, result)
-        return results
+    def recorded(self, count: int) -> list[RecordedMessage]:
+        """Return the last messages of the file."""
+        return read_tail(Path(settings.MAIL.log_file), count)
 
 
 def _write(path: Path, envelope: Envelope) -> Result:
     started_at, started = datetime.now(UTC), monotonic()
-    error = None
     try:
         _append(path, _record(envelope, started_at))
-    except OSError as trouble:
-        reply = gettext("The mail log file %(path)s cannot be written: %(why)s.") % {
+    except OSError as cause:
+        text = gettext("The mail log file %(path)s cannot be written: %(why)s.") % {
             "path": path,
-            "why": trouble.strerror or type(trouble).__name__,
+            "why": cause.strerror or type(cause).__name__,
         }
-        outcome, each = "deferred", RecipientResult(outcome="deferred", reply=reply)
-        error = DeliveryError(reply, permanent=False, phase=Phase.DATA)
-        error.__cause__ = trouble
+        error = DeliveryError(text, permanent=False, phase=Phase.DATA)
+        error.__cause__ = cause
+        result = error_result(envelope, error)
     else:
         reply = gettext("Written to %s.") % path
-        outcome, each = "logged", RecipientResult(outcome="skipped", reply=reply)
-    return Result(
-        outcome=outcome,
-        recipients=dict.fromkeys(envelope.recipients, each),
-        reply=reply,
-        started_at=started_at,
-        duration_ms=round((monotonic() - started) * 1000),
-        error=error,
-    )
+        result = uniform_result(envelope, outcome="logged", recipient_outcome="skipped", reply=reply)
+    return replace(result, started_at=started_at, duration_ms=round((monotonic() - started) * 1000))
 
 
 def _record(envelope: Envelope, now: datetime) -> bytes:
     text = envelope.content.replace(b"\r\n", b"\n")
     if envelope.is_sensitive:
         head, _blank, _body = text.partition(b"\n\n")
-        text = head + b"\n\n(The body is left out: this mail is marked as sensitive.)"
+        text = head + b"\n\n(The body is left out: this message is marked as sensitive.)"
     text = _SEPARATOR_LIKE.sub(rb">\1", text.translate(_CONTROLS)).rstrip(b"\n")
     people = [f"MAIL FROM: {envelope.sender}", *(f"RCPT TO: {address}" for address in envelope.recipients)]
     lines = [f"=== {now:%Y-%m-%dT%H:%M:%S.%f}Z mail {envelope.id} {envelope.message_id}", *people]
@@ -141,10 +112,10 @@ def _append(path: Path, record: bytes) -> None:
         os.close(handle)
 
 
-def read_tail(path: Path, count: int) -> list[LogEntry]:
-    """Return the last `count` mails of the file, newest first, as far as its last 256 kB hold them.
+def read_tail(path: Path, count: int) -> list[RecordedMessage]:
+    """Return the last `count` messages of the file, newest first, as far as its last 256 kB hold them.
 
-    A file that does not exist (yet) or is none (a terminal, a pipe) has no mails. Raises OSError if it cannot be read.
+    A file that does not exist (yet), and a terminal or pipe, has none. Raises OSError if it cannot be read.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -176,7 +147,7 @@ def _cut_off(tail: bytes, start: int) -> int | None:
     return position if position >= 0 else None
 
 
-def _entry(record: bytes) -> LogEntry:
+def _entry(record: bytes) -> RecordedMessage:
     head = _HEAD.match(record)
     if head is None:
         message = "a record begins with its separator"
@@ -191,9 +162,9 @@ def _entry(record: bytes) -> LogEntry:
             sender = value
         elif label == "RCPT TO":
             recipients.append(value)
-    return LogEntry(
+    return RecordedMessage(
         id=int(head[2]),
-        logged_at=datetime.strptime(head[1].decode(), "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC),
+        recorded_at=datetime.strptime(head[1].decode(), "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC),
         message_id=head[3].decode("utf-8", "replace"),
         sender=sender,
         recipients=tuple(recipients),

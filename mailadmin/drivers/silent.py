@@ -1,43 +1,31 @@
-"""The driver that swallows every mail: for load tests and for copies of a live system."""
+"""The driver that delivers nothing and counts every message as done: for load tests and copies of a live system."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.drivers.base import Driver, Envelope, Result, same_for_all
+from mailadmin.drivers.base import uniform_result
+from mailadmin.drivers.recording import RecordingDriver
+from mailadmin.drivers.registry import register_driver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from django.utils.functional import _StrOrPromise
-
-    from mailadmin.drivers.smtp.smtp_server import SmtpServer
+    from mailadmin.drivers.base import Envelope, Result
 
 
-class SilentDriver(Driver):
-    """Sends nothing and counts the mail as done."""
+@register_driver
+class SilentDriver(RecordingDriver):
+    """Sends nothing and counts the message as done."""
 
-    key: ClassVar[str] = "silent"
-    label: ClassVar[_StrOrPromise] = _("Silent")
-    explanation: ClassVar[_StrOrPromise] = _("Every mail is recorded in the log as silenced; nobody receives anything.")
-    needs_connection: ClassVar[bool] = False
+    key = "silent"
+    label = _("Silent")
+    explanation = _("Every message is recorded in the log as silenced; nobody receives anything.")
+    undelivered_notice = _("Mail is not delivered: the driver “silent” only records it.")
+    order = 85
 
-    async def send(
-        self,
-        envelopes: Sequence[Envelope],
-        server: SmtpServer | None,
-        *,
-        on_result: Callable[[Envelope, Result], None] | None = None,
-    ) -> list[Result]:
-        """Return the outcome `silenced` for every envelope."""
-        results = []
-        for envelope in envelopes:
-            reply = gettext("The driver is set to silent: nothing is sent.")
-            result = same_for_all(envelope, outcome="silenced", recipient_outcome="skipped", reply=reply)
-            results.append(result)
-            if on_result:
-                on_result(envelope, result)
-        return results
+    async def record(self, envelope: Envelope) -> Result:
+        """Return the outcome `silenced`."""
+        reply = gettext("The driver is set to silent: nothing is sent.")
+        return uniform_result(envelope, outcome="silenced", recipient_outcome="skipped", reply=reply)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
-from mailadmin.connections import circuit_breaker
+from mailadmin.connections import circuit_breaker, selection
 from mailadmin.delivery import deliver
 from mailadmin.delivery.wakeup import wake_worker
 from mailadmin.models import ConnectionState
@@ -18,7 +18,6 @@ from maillog.queue import actions
 from maillog.queue.actions import RetryResult, Selection
 from maillog.queue.waiting import held_by_connection
 from maillog.search.counts import Count
-from secrets_app import vault
 from secrets_app.vault import Connection
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def connection_statuses() -> list[ConnectionStatus]:
     """Return all connections in the order of the vault: seven queries, however many there are."""
     states = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
     held = held_by_connection() if states else {}
-    return [status_of(one, states.get(one.id), held.get(one.name)) for one in vault.connections()]
+    return [status_of(one, states.get(one.id), held.get(one.name)) for one in selection.connections()]
 
 
 def closed_connections() -> list[ConnectionStatus]:
@@ -83,7 +82,7 @@ def status_of(connection: Connection, row: ConnectionState | None, held: Count |
 
 def find_connection(id_or_name: str) -> Connection | None:
     """Return the connection with that id, or with that name in any case, or None."""
-    known = vault.connections()
+    known = selection.connections()
     wanted = id_or_name.casefold()
     by_id = next((one for one in known if one.id == wanted), None)
     return by_id or next((one for one in known if one.name.casefold() == wanted), None)

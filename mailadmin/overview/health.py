@@ -83,8 +83,9 @@ def verdict(now: Situation, summary: str, *, is_quiet: bool, has_failed: bool) -
         return problem
     if now.problem:
         return gettext("Mail can't be sent right now."), "warn", ""  # the banner on every page says why
-    if not effective.driver_of(now.current).delivers:
-        return without_delivery(now.current), "warn", ""
+    driver = effective.driver_of(now.current)
+    if not driver.delivers:
+        return str(driver.undelivered_notice) or gettext("Messages are not delivered."), "warn", ""
     if now.delivery.waiting.held_reason is not None:
         return summary, "warn", gettext("Some messages are held until their connection is open.")
     if is_quiet:
@@ -112,16 +113,6 @@ def worker_problem(now: DeliveryStatus) -> tuple[str, str, str] | None:
     return None
 
 
-def without_delivery(current: Configuration) -> str:
-    """Return the sentence for a driver that delivers nothing."""
-    sentences = {
-        "log": gettext("Messages are not delivered: the driver “log” writes them to a file."),
-        "silent": gettext("Messages are not delivered: the driver “silent” only records them."),
-        "disabled": gettext("Mail is switched off: the driver “disabled” sends nothing."),
-    }
-    return sentences.get(str(current.driver), gettext("The driver in use is “%s”.") % current.driver)
-
-
 def working_text(sent: int, failed: int, waiting: int, oldest_seconds: float | None) -> str:
     """Return a sentence such as “Mail is working: 1,204 sent in 24 h, 3 failed, none waiting.”."""
     parts = [gettext("%s sent in 24 h") % intcomma(sent), gettext("%s failed") % intcomma(failed)]
@@ -147,7 +138,7 @@ def checklist(now: Situation) -> list[Step]:
     """Return the steps of the set-up, in order."""
     current, connection = now.current, now.connection
     driver = effective.driver_of(current)
-    sender = str(current.from_address) or (str(connection.fields["sender"]) if connection else "")
+    sender = str(current.from_address) or (connection.sender if connection else "")
     tested = lookup.has_finished_test(undelivered_too=not driver.delivers)
     return [
         Step(gettext("Create the first administrator"), gettext("You are signed in."), done=True),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from mailadmin.alarms import booking, sending
 from mailadmin.alarms.forms import AlarmForm
 from mailadmin.configuration import effective
+from mailadmin.connections import selection
 from mailadmin.delivery.wakeup import enqueue_task
 from mailadmin.models import Alarm, AlarmRules
 from mailadmin.tasks import send_alarms
@@ -42,7 +43,7 @@ class AlarmRow:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: SignedInRequest) -> HttpResponse:
     rules = AlarmRules.current()
-    for_system = [one for one in vault.connections() if vault.usable_by(one, None)]
+    for_system = [one for one in selection.connections() if vault.usable_by(one, None)]
     form = AlarmForm(request.POST if request.method == "POST" else None, instance=rules, connections=for_system)
     if request.method == "POST" and form.is_valid():
         saved = form.save(commit=False)

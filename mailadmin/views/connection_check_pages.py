@@ -1,4 +1,4 @@
-"""The connection ladder on a page: on what somebody has typed, before it is stored, and on what is stored."""
+"""Connection checks on a page: of what was typed, before it is stored, and of what is stored."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from secrets_app.redaction import takes_secrets
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
 @takes_secrets
-def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """Climb with what was typed into the form of a new secret, or of the secret `pk`. Nothing is stored.
+def unsaved(request: HttpRequest, kind: str, pk: int | None = None) -> HttpResponse:
+    """Check what was typed into the form of a new secret of `kind`, or of the secret `pk`. Nothing is stored.
 
-    A stored password goes only where the form could be saved without typing it again: not to another server.
+    A stored password is sent only where the form could be saved without typing it again: not to another server.
     """
-    form = unsaved_check.form_for(request.POST, pk=pk, person=request.user)
+    form = unsaved_check.form_for(request.POST, kind=kind, pk=pk, person=request.user)
     if form is None:
         raise Http404
     if not form.is_valid():
@@ -42,10 +42,10 @@ def unsaved(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
-def stored(request: SignedInRequest, connection_id: str) -> HttpResponse:
-    """Climb with a stored connection, or the environment's, that the person may use."""
+def stored(request: SignedInRequest, kind: str, connection_id: str) -> HttpResponse:
+    """Check a stored connection, or one of the environment, that the person may use."""
     connection = control.find_connection(connection_id)
-    if connection is None or connection.id != connection_id:
+    if connection is None or connection.id != connection_id or connection.kind != kind:
         raise Http404
     if not vault.usable_by(connection, request.user):
         raise PermissionDenied
@@ -53,17 +53,17 @@ def stored(request: SignedInRequest, connection_id: str) -> HttpResponse:
 
 
 def result(request: HttpRequest, check: Callable[..., connection_check.ConnectionCheck]) -> HttpResponse:
-    """Climb, and show how it went; the person's own address is asked about as the recipient."""
+    """Run the check and show its result; the person's own address is the recipient that is asked about."""
     try:
         with connection_check.limited(request.user.pk or 0):
-            climbed = check(recipient=str(getattr(request.user, "email", "")))
+            done = check(recipient=str(getattr(request.user, "email", "")))
     except (vault.VaultError, connection_check.TooManyChecks) as error:
         return show(request, {"errors": [("", str(error))]}, status=422)
-    return show(request, {"ladder": climbed})
+    return show(request, {"check": done})
 
 
 def show(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """Show the part alone to a page that asks for it, else a page of its own."""
+    """Show the part alone to a page that asks for it, otherwise a page of its own."""
     is_part = bool(getattr(request, "htmx", False))
     name = "mailadmin/_connection_check.html" if is_part else "mailadmin/connection_check.html"
     return render(request, name, context, status=status)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 from mailadmin.configuration import effective
 from mailadmin.configuration.effective import SettingsConflictError
 from mailadmin.configuration.forms import SettingsForm
+from mailadmin.connections import selection
 from mailadmin.delivery import deliver
 from mailadmin.models import SettingsRevision
 from maillog.requests import SignedInRequest
@@ -20,7 +21,7 @@ from secrets_app import vault
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: SignedInRequest) -> HttpResponse:
     current = effective.current()
-    for_system = [connection for connection in vault.connections() if vault.usable_by(connection, None)]
+    for_system = [connection for connection in selection.connections() if vault.usable_by(connection, None)]
     form = SettingsForm(request.POST if request.method == "POST" else None, current=current, connections=for_system)
     if request.method == "POST" and form.is_valid():
         try:

@@ -18,7 +18,7 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailadmin.configuration import effective
-from mailadmin.connections import readiness
+from mailadmin.connections import readiness, selection
 from mailadmin.diagnosis import testmail
 from mailadmin.diagnosis.testmail_form import Selection, TestMailForm
 from mailadmin.errors import InvalidMail
@@ -58,7 +58,7 @@ def form(request: SignedInRequest) -> HttpResponse:
     driver = effective.driver_of(current)
     bound = TestMailForm(
         request.POST if sends and (picked.unknown or not picked.is_stale) else None,
-        connections=[one for one in vault.connections() if vault.usable_by(one, request.user)],
+        connections=[one for one in selection.connections() if vault.usable_by(one, request.user)],
         delivers=driver.delivers,
         picked=picked,
         initial={
@@ -83,7 +83,7 @@ def form(request: SignedInRequest) -> HttpResponse:
         "is_stale": sends and not bound.is_bound,
         "driver": driver,
         "connection": connection,
-        "sender": str(current.from_address) or (connection.fields["sender"] if connection else ""),
+        "sender": str(current.from_address) or (connection.sender if connection else ""),
         "mode": SendMode(str(current.mode)).label,
     }
     if request.htmx and not posted:
@@ -176,9 +176,9 @@ def connection_url(request: SignedInRequest, attempt: Attempt | None) -> str:
     """Return the page of the attempt's connection, or "" if it is deleted or this person may not see it."""
     if attempt is None or not request.user.has_perm("secrets_app.use_secrets"):
         return ""
-    for connection in vault.connections():
+    for connection in selection.connections():
         if connection.name == attempt.connection and vault.usable_by(connection, request.user):
-            if connection.id == vault.ENVIRONMENT:
+            if connection.is_from_environment:
                 return reverse("secrets_app:environment")
             return reverse("secrets_app:detail", args=[connection.id])
     return ""

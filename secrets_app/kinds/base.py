@@ -1,14 +1,13 @@
-"""What a kind of secret is, and the registry of kinds.
+"""What a kind of secret is: one subclass of `SecretForm`, registered in `secrets_app.kinds.kind_registry`.
 
-Registering one subclass of `SecretForm` yields the type, its page and its validation. Owns Keep / Replace / Remove, the
-rule that a password is typed again when its server changes, and that nothing secret goes back into a page. Never
-writes: what a valid form holds is handed to `secrets_app.vault`.
+Its form, its pages and its validation follow from it. Owns Keep / Replace / Remove, the rule that a password is typed
+again when its server changes, and that nothing secret goes back into a page. Never writes: `secrets_app.storing` does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -18,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from secrets_app.environment_values import EnvironmentValues, VariableRow, cleaned_variables, read_variable
 from secrets_app.fields import NameField, RevisionField
 from secrets_app.models import Secret, name_key
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 KEEP, REPLACE, REMOVE = "keep", "replace", "remove"
-RESERVED_NAMES = frozenset({"environment"})  # the connection made of the MAIL_* variables
+ENVIRONMENT = "environment"  # the id and name of a connection that variables make, or how they begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,22 @@ class Preset:
 class SecretForm(forms.Form):
     """The base of every kind. A subclass adds its fields and the class attributes below.
 
-    Every declared field is stored readable, except `secret_fields` (encrypted, write-only) and the base's own.
+    Every declared field is stored readable, except `secret_fields` (encrypted, write-only) and the base's own. A field
+    `sender` is the connection's sender address; `per_second`, `per_minute`, `per_hour` and `per_day` limit its rate.
     """
 
-    key: ClassVar[str] = ""
+    key: ClassVar[str] = ""  # at most 30 of a-z, 0-9, - and _
     label: ClassVar[StrOrPromise] = ""
     icon: ClassVar[str] = "key-round"
+    order: ClassVar[int] = 50  # where kinds are listed, lowest first
     secret_fields: ClassVar[tuple[str, ...]] = ()
-    reentry_on: ClassVar[tuple[str, ...]] = ()  # a change of one of these asks for every secret field again
+    # A change of one of these asks for every secret field again; None: of any field, so that no secret leaves for a
+    # server that it was not stored for.
+    reentry_on: ClassVar[tuple[str, ...] | None] = None
     presets: ClassVar[tuple[Preset, ...]] = ()
     sections: ClassVar[tuple[tuple[StrOrPromise, tuple[tuple[str, ...], ...]], ...]] = ()  # title, rows of field names
     defaults: ClassVar[Mapping[str, Any]] = {}  # stored fields of a secret that says nothing about them
+    environment_variables: ClassVar[Mapping[str, str]] = {}  # by field: together they make a connection
 
     name = NameField()
     available_to_system = forms.BooleanField(
@@ -62,8 +67,8 @@ class SecretForm(forms.Form):
         required=False,
         initial=True,
         help_text=_(
-            "Mail that the system sends itself, such as password resets, may go through it, and so may the mail of "
-            "everybody who is allowed to send. Otherwise only its owners and their groups can use it."
+            "Mail that the system sends, such as password resets, may go through it, and so may the mail of everyone "
+            "who is allowed to send. Otherwise only its owners and their groups can use it."
         ),
     )
     revision = RevisionField()
@@ -97,6 +102,49 @@ class SecretForm(forms.Form):
         return tuple(name for name in cls.base_fields if name not in {*SecretForm.base_fields, *cls.secret_fields})
 
     @classmethod
+    def reentry_fields(cls) -> tuple[str, ...]:
+        """Return the names of the fields whose change asks for every secret field again."""
+        return cls.stored_names() if cls.reentry_on is None else cls.reentry_on
+
+    @classmethod
+    def secret_label(cls) -> str:
+        """Return the labels of the secret fields, for lists and facts."""
+        return get_text_list([str(cls.field_label(name)) for name in cls.secret_fields], gettext("and"))
+
+    @classmethod
+    def environment_id(cls) -> str:
+        """Return the id of the connection that variables make, which is its name, too."""
+        return f"{ENVIRONMENT}-{cls.key}"
+
+    @classmethod
+    @sensitive_variables()
+    def from_environment(cls) -> EnvironmentValues | None:
+        """Return what the environment sets for a connection, None if it sets none that can be used."""
+        values, problems = cleaned_variables(cls.environment_variables, cls.base_fields)
+        if problems or not values:
+            return None
+        usual = {name: cls.base_fields[name].initial for name in cls.stored_names()} | dict(cls.defaults)
+        return EnvironmentValues(
+            fields={name: values.get(name, default) for name, default in usual.items()},
+            secrets={name: values[name] for name in cls.secret_fields if values.get(name)},
+        )
+
+    @classmethod
+    def environment_problems(cls) -> list[str]:
+        """Return what is wrong with the variables, each line naming its variable and repeating no value."""
+        return cleaned_variables(cls.environment_variables, cls.base_fields)[1]
+
+    @classmethod
+    def environment_rows(cls, fields: Mapping[str, Any] | None) -> list[VariableRow]:
+        """Return the variables for people. `fields`: of the connection that they make, None if they make none."""
+        rows = []
+        for name, variable in cls.environment_variables.items():
+            is_set = bool(read_variable(variable))
+            shown = gettext("set") if name in cls.secret_fields and is_set else str((fields or {}).get(name) or "")
+            rows.append(VariableRow(variable, shown, is_set))
+        return rows
+
+    @classmethod
     def initial_values(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the form's initial values for `stored` fields; overridden where the two differ."""
         return dict(stored)
@@ -120,8 +168,8 @@ class SecretForm(forms.Form):
     def clean_name(self) -> str:
         """Refuse a name that is taken, reserved, or could be mistaken for a secret's number."""
         name: str = self.cleaned_data["name"]
-        if name_key(name) in RESERVED_NAMES:
-            raise ValidationError(_("This name belongs to the connection from the environment. Choose another."))
+        if name_key(name).partition("-")[0] == ENVIRONMENT:
+            raise ValidationError(_("Names like this belong to connections from the environment. Choose another."))
         if name.isdigit():
             raise ValidationError(_("A name of digits only would be mistaken for a number. Add a word."))
         others = Secret.objects.filter(name_key=name_key(name))
@@ -155,7 +203,9 @@ class SecretForm(forms.Form):
         if self.secret is None:
             return []
         before, now = {**self.defaults, **self.secret.fields}, self.cleaned_data
-        return [self.field_label(name) for name in self.reentry_on if name in now and now[name] != before.get(name)]
+        return [
+            self.field_label(name) for name in self.reentry_fields() if name in now and now[name] != before.get(name)
+        ]
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
@@ -221,7 +271,7 @@ class SecretForm(forms.Form):
     def rows(self) -> list[tuple[StrOrPromise, list[tuple[str, list[BoundField]]]]]:
         """Return the sections with their rows, each a class and fields; a choice of action precedes its field."""
         result = []
-        for title, rows in self.sections:
+        for title, rows in self.sections or self._default_sections():
             shown = []
             for row in rows:
                 names = [n for name in row for n in (f"{name}_action", name) if n in self.fields]
@@ -230,32 +280,15 @@ class SecretForm(forms.Form):
             result.append((title, [entry for entry in shown if entry[1]]))
         return result
 
+    def _default_sections(self) -> tuple[tuple[StrOrPromise, tuple[tuple[str, ...], ...]], ...]:
+        names = ("name", *self.stored_names(), *self.secret_fields, "available_to_system")
+        return (("", tuple((name,) for name in names)),)
+
     @property
     def details_open(self) -> bool:
         """Whether the last section, folded away at first, has something in it that should be seen."""
+        if not self.sections:
+            return False
         names = [name for row in self.sections[-1][1] for name in row if name in self.fields]
         untouched = {name: {str(self.fields[name].initial or ""), "", "None", "False"} for name in names}
         return any(name in self.errors or str(self[name].value()) not in untouched[name] for name in names)
-
-
-Kind = TypeVar("Kind", bound=type[SecretForm])
-_kinds: dict[str, type[SecretForm]] = {}
-
-
-def register_kind(form_class: Kind) -> Kind:
-    """Make a kind known, by its `key`; used as a decorator. Raises ValueError if another class has taken the key."""
-    if not form_class.key or _kinds.get(form_class.key, form_class) is not form_class:
-        message = f"{form_class.__name__}: the key {form_class.key!r} is empty or taken"
-        raise ValueError(message)
-    _kinds[form_class.key] = form_class
-    return form_class
-
-
-def kinds() -> list[type[SecretForm]]:
-    """Return every registered kind, in the order of registration."""
-    return list(_kinds.values())
-
-
-def kind(key: str) -> type[SecretForm]:
-    """Return the kind of `key`. A row may outlive its kind: raises KeyError for one that is not registered."""
-    return _kinds[key]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.db.models import TextChoices
+from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from secrets_app.environment_values import EnvironmentValues, VariableRow
 from secrets_app.fields import (
     CertificatesField,
     CountField,
@@ -20,20 +21,14 @@ from secrets_app.fields import (
     TextField,
     read_certificates,
 )
-from secrets_app.kinds.base import KEEP, REMOVE, Preset, SecretForm, register_kind
+from secrets_app.kinds.base import ENVIRONMENT, KEEP, REMOVE, SecretForm
+from secrets_app.kinds.kind_registry import register_kind
+from secrets_app.kinds.smtp_presets import PRESETS, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django_stubs_ext import StrOrPromise
-
-
-class Tls(TextChoices):
-    """How the connection is secured: one choice, never two switches."""
-
-    NONE = "none", _("None")
-    STARTTLS = "starttls", _("STARTTLS (587)")
-    SSL = "ssl", _("TLS from the start (465)")
 
 
 TLS_WORDS = {Tls.NONE: _("no TLS"), Tls.STARTTLS: _("STARTTLS"), Tls.SSL: _("TLS from the start")}
@@ -42,66 +37,17 @@ TLS_FROM_THE_START_PORTS = frozenset({465, 2465})
 PLAIN_START_PORTS = frozenset({25, 587, 2587})
 
 
-def _submission(host: str, **more: Any) -> dict[str, Any]:
-    return {"host": host, "port": 587, "tls": Tls.STARTTLS, **more}
-
-
-PRESETS = (
-    Preset(
-        "gmail",
-        "Gmail",
-        _submission("smtp.gmail.com"),
-        _("User: the whole Gmail address. Password: an app password (needs 2-step verification), not your own."),
-    ),
-    Preset(
-        "microsoft365",
-        "Microsoft 365",
-        _submission("smtp.office365.com"),
-        _("User: the mailbox's address. “Authenticated SMTP” must be switched on for this mailbox."),
-    ),
-    Preset(
-        "ses",
-        "Amazon SES",
-        _submission("email-smtp.us-east-1.amazonaws.com"),
-        _("Put your own region into the host. User and password: SMTP credentials made in SES, not an access key."),
-    ),
-    Preset(
-        "mailgun",
-        "Mailgun",
-        _submission("smtp.mailgun.org"),
-        _("For a domain in the EU region the host is smtp.eu.mailgun.org. User and password: the domain's SMTP login."),
-    ),
-    Preset(
-        "postmark",
-        "Postmark",
-        _submission("smtp.postmarkapp.com"),
-        _("User and password: both the server's API token, or an SMTP token's access key and secret key."),
-    ),
-    Preset(
-        "brevo",
-        "Brevo",
-        _submission("smtp-relay.brevo.com"),
-        _("User: the SMTP login shown under “SMTP & API”. Password: an SMTP key, not the API key."),
-    ),
-    Preset(
-        "local",
-        _("Local relay"),
-        {"host": "localhost", "port": 25, "tls": Tls.NONE},
-        _("A mail server on this machine or in this network. It usually asks for no user and no password."),
-    ),
-)
-
-
 @register_kind
 class SmtpForm(SecretForm):
-    """The kind `smtp`. Stored: host, port (int), tls, username, sender, ehlo_name, timeout (s), ca_pem, verify."""
+    """The kind `smtp`. Stored: the fields of `defaults`; `timeout` is in seconds."""
 
     key: ClassVar[str] = "smtp"
     label: ClassVar[StrOrPromise] = _("SMTP server")
     icon: ClassVar[str] = "server"
+    order: ClassVar[int] = 0
     secret_fields: ClassVar[tuple[str, ...]] = ("password",)
-    reentry_on: ClassVar[tuple[str, ...]] = ("host", "port", "tls", "username")
-    presets: ClassVar[tuple[Preset, ...]] = PRESETS
+    reentry_on: ClassVar[tuple[str, ...] | None] = ("host", "port", "tls", "username")
+    presets = PRESETS
     defaults: ClassVar[Mapping[str, Any]] = {
         "host": "",
         "port": 587,
@@ -128,7 +74,7 @@ class SmtpForm(SecretForm):
             _("Limits"),
             (("max_connections", "mails_per_connection"), ("per_second", "per_minute"), ("per_hour", "per_day")),
         ),
-        (_("Details that are rarely needed"), (("ehlo_name", "timeout"), ("ca_pem",), ("skip_verification",))),
+        (_("Advanced"), (("ehlo_name", "timeout"), ("ca_pem",), ("skip_verification",))),
     )
 
     host = HostField(label=_("Host"), connects=True, help_text=_("Name or IP address, for example smtp.example.com."))
@@ -138,26 +84,26 @@ class SmtpForm(SecretForm):
         choices=Tls.choices,
         initial=Tls.STARTTLS,
         widget=forms.RadioSelect(attrs={"class": "cards"}),
-        help_text=_("With “None” everything, the password too, travels readable: for relays on this machine only."),
+        help_text=_("With “None” everything is sent unencrypted, the password too: only for relays on this machine."),
     )
     username = TextField(
         label=_("User"),
         required=False,
         max_length=255,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-        help_text=_("Leave user and password empty if the server asks for neither."),
+        help_text=_("Leave user and password empty if the server requires neither."),
     )
     password = SecretTextField(label=_("Password"), help_text=_("Stored encrypted, used exactly as typed."))
     sender = MailAddressField(
         label=_("Sender address"),
         required=False,
-        help_text=_("If the server accepts only one sender, type it here. Empty: the address of the mail settings."),
+        help_text=_("If the server accepts only one sender, enter it here. Empty: the address of the mail settings."),
     )
     ehlo_name = HostField(
         label=_("EHLO name"),
         connects=False,
         required=False,
-        help_text=_("What this side calls itself to the server. Empty: the name of this machine."),
+        help_text=_("The name this machine gives itself. Empty: its host name."),
     )
     timeout = forms.FloatField(
         label=_("Timeout"),
@@ -165,7 +111,7 @@ class SmtpForm(SecretForm):
         max_value=600,
         initial=20,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text=_("Seconds to wait for an answer, 1 to 600."),
+        help_text=_("Seconds to wait for a reply, 1 to 600."),
     )
     ca_pem = CertificatesField(
         label=_("Own certificate authority"),
@@ -175,19 +121,62 @@ class SmtpForm(SecretForm):
         label=_("Do not check the server's certificate"),
         required=False,
         help_text=_(
-            "Dangerous: whoever sits between this machine and the server can then read the password and every mail. "
-            "A certificate of your own authority is better pasted above."
+            "Dangerous: anyone between this machine and the server can then read the password and every message. "
+            "Add the certificate of your own authority above instead."
         ),
     )
 
-    max_connections = CountField(_("Connections at once"), 1, 50, 5, _("Of each worker, 1 to 50."))
+    max_connections = CountField(_("Open connections"), 1, 50, 5, _("Per worker, 1 to 50."))
     mails_per_connection = CountField(
-        _("Mails a connection"), 1, 10_000, 100, _("Then it is closed and another one opened.")
+        _("Messages per connection"), 1, 10_000, 100, _("Then it is closed and another one is opened.")
     )
-    per_second = CountField(_("Mails a second"), 0, 100_000, 0, _("Of all workers together; 0: no limit."))
-    per_minute = CountField(_("Mails a minute"), 0, 1_000_000, 0)
-    per_hour = CountField(_("Mails an hour"), 0, 10_000_000, 0)
-    per_day = CountField(_("Mails a day"), 0, 100_000_000, 0)
+    per_second = CountField(_("Messages per second"), 0, 100_000, 0, _("Of all workers together; 0: no limit."))
+    per_minute = CountField(_("Messages per minute"), 0, 1_000_000, 0)
+    per_hour = CountField(_("Messages per hour"), 0, 10_000_000, 0)
+    per_day = CountField(_("Messages per day"), 0, 100_000_000, 0)
+
+    @classmethod
+    def environment_id(cls) -> str:
+        """Return the name under which the MAIL_* variables have always been known."""
+        return ENVIRONMENT
+
+    @classmethod
+    @sensitive_variables()
+    def from_environment(cls) -> EnvironmentValues | None:
+        """Return what the MAIL_* variables set; they are read and checked with the other settings of mail."""
+        mail = settings.MAIL
+        if not mail.host:
+            return None
+        port = mail.port or (465 if mail.tls == Tls.SSL else 587)
+        fields = {
+            **cls.defaults,
+            "host": mail.host,
+            "port": port,
+            "tls": mail.tls or (Tls.SSL if port == 465 else Tls.STARTTLS).value,
+            "username": mail.username,
+            "sender": "",  # MAIL_FROM_ADDRESS is the sender of all mail, not of this connection
+            "ehlo_name": mail.ehlo_name,
+            "timeout": float(mail.timeout or cls.defaults["timeout"]),
+            "ca_pem": mail.ca_pem,
+        }
+        return EnvironmentValues(fields=fields, secrets={"password": mail.password} if mail.password else {})
+
+    @classmethod
+    def environment_rows(cls, fields: Mapping[str, Any] | None) -> list[VariableRow]:
+        """Return the MAIL_* variables of a server."""
+        mail, used = settings.MAIL, fields or {}
+        yes = _("set")
+        rows = (
+            ("MAIL_HOST", mail.host, ""),
+            ("MAIL_PORT", mail.port, used.get("port", "")),
+            ("MAIL_ENCRYPTION", mail.tls, used.get("tls", "")),
+            ("MAIL_USERNAME", mail.username, ""),
+            ("MAIL_PASSWORD", mail.password and yes, ""),
+            ("MAIL_EHLO_NAME", mail.ehlo_name, ""),
+            ("MAIL_TIMEOUT", mail.timeout and f"{mail.timeout:g} s", used and f"{used['timeout']:g} s"),
+            ("MAIL_CA_FILE", mail.ca_pem and yes, ""),
+        )
+        return [VariableRow(name, str(value or default or ""), bool(value)) for name, value, default in rows]
 
     @classmethod
     def stored_names(cls) -> tuple[str, ...]:
@@ -217,7 +206,7 @@ class SmtpForm(SecretForm):
 
     @classmethod
     def facts(cls, stored: Mapping[str, Any]) -> list[tuple[StrOrPromise, StrOrPromise]]:
-        """Return label and readable value of each stored field; of certificates whose they are and until when."""
+        """Return label and readable value of each stored field; of certificates their subjects and ends."""
         readable: dict[str, StrOrPromise] = {
             "tls": TLS_WORDS.get(stored["tls"], stored["tls"]),
             "timeout": _("%(seconds)g s") % {"seconds": float(stored["timeout"])},
@@ -233,15 +222,15 @@ class SmtpForm(SecretForm):
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Check what only several fields together can say: port with TLS, user with password."""
+        """Check combinations: port with TLS, user with password."""
         super().clean()
         data = self.cleaned_data
         port, tls = data.get("port"), data.get("tls")
         if port in TLS_FROM_THE_START_PORTS and tls in {Tls.NONE, Tls.STARTTLS}:
-            text = _("Port %(port)s speaks TLS from the start. Choose that, or take port 587 for STARTTLS.")
+            text = _("Port %(port)s expects TLS from the start. Choose that, or use port 587 for STARTTLS.")
             self.add_error("tls", text % {"port": port})
         if port in PLAIN_START_PORTS and tls == Tls.SSL:
-            text = _("Port %(port)s does not begin with TLS. Choose STARTTLS, or take port 465.")
+            text = _("Port %(port)s does not begin with TLS. Choose STARTTLS, or use port 465.")
             self.add_error("tls", text % {"port": port})
         if "username" in data and "password" in data:
             self._check_sign_in(data["username"], has_password=self._will_have_password())
@@ -253,22 +242,22 @@ class SmtpForm(SecretForm):
 
     def _check_sign_in(self, username: str, *, has_password: bool) -> None:
         if username and not has_password:
-            self.add_error("password", _("A user needs a password. Leave both empty if the server asks for neither."))
+            self.add_error("password", _("A user needs a password. Leave both empty if the server requires neither."))
         elif has_password and not username:
             self.add_error(
-                "username", _("A password needs a user. Remove the password if the server asks for neither.")
+                "username", _("A password needs a user. Remove the password if the server requires neither.")
             )
 
     @sensitive_variables()
     def full_clean(self) -> None:
-        """Drop a private key that was pasted by mistake, so that no page repeats it."""
+        """Drop a private key that was pasted by mistake, so that the page does not repeat it."""
         super().full_clean()
         if self.is_bound and self.has_error("ca_pem", code="private_key"):
             self._show_instead({"ca_pem": ""})
 
 
 def _certificates_in_words(pem: str) -> str:
-    """Return subject and last day of each certificate in stored `pem`."""
+    """Return subject and last day of each certificate in `pem`."""
     if not pem:
         return ""
     return "; ".join(

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from secrets_app import storing, vault
 from secrets_app.forms import SharingForm
-from secrets_app.kinds.base import kinds
+from secrets_app.kinds.kind_registry import find_kind, kinds
 from secrets_app.models import Secret
 from secrets_app.redaction import takes_secrets
 from secrets_app.secret_audit import lines
@@ -60,7 +60,7 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
 
 
 def _kind_or_404(key: str) -> type[SecretForm]:
-    found = next((form for form in kinds() if form.key == key), None)
+    found = find_kind(key)
     if found is None:
         raise Http404
     return found
@@ -116,7 +116,7 @@ def find(request: HttpRequest, pk: int, *, to_change: bool) -> Secret:
 
 def secret_form(request: HttpRequest, secret: Secret, *, bound: bool = True) -> SecretForm | None:
     """Return the secret's form, bound to what was posted; None for whoever may only look, or if its kind is gone."""
-    form_class = next((form for form in kinds() if form.key == secret.kind), None)
+    form_class = find_kind(secret.kind)
     if form_class is None or not secret.managed_by(request.user):
         return None
     data = request.POST if bound and request.method == "POST" else None
@@ -127,7 +127,7 @@ def secret_page(
     request: HttpRequest, secret: Secret, *, form: SecretForm | None, sharing: SharingForm | None = None
 ) -> HttpResponse:
     """Return the page of one secret with the given forms."""
-    form_class = next((known for known in kinds() if known.key == secret.kind), None)
+    form_class = find_kind(secret.kind)
     stored = {**(form_class.defaults if form_class else {}), **secret.fields}
     manages = secret.managed_by(request.user)
     context: dict[str, Any] = {
@@ -137,6 +137,7 @@ def secret_page(
         "manages": manages,
         "sharing": (sharing or SharingForm(secret=secret, actor=request.user)) if manages else None,
         "facts": form_class.facts(stored) if form_class else list(secret.fields.items()),
+        "secret_label": form_class.secret_label() if form_class else _("Password"),
         "has_values": secret.values.exists(),
         "unreadable": vault.unreadable_text(secret.name) if vault.unreadable_fields([secret.pk]) else "",
         "unverified": not stored.get("verify", True),

@@ -1,20 +1,18 @@
-"""The pages that only show: the list, the environment's connection, the trail."""
+"""The pages that only show: the list, the connections of the environment, the audit log."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from secrets_app import vault
 from secrets_app.filtersets import SecretEventFilter, SecretFilter
-from secrets_app.kinds.base import kinds
+from secrets_app.kinds.kind_registry import find_kind, kinds
 from secrets_app.models import Secret, SecretEvent
 from secrets_app.redaction import takes_secrets
 from secrets_app.secret_audit import lines
@@ -45,18 +43,16 @@ class Row:
 @require_safe
 @takes_secrets
 def secret_list(request: HttpRequest) -> HttpResponse:
-    """Show what this person may see, the environment's connection first."""
+    """Show what this person may see, the connections of the environment first."""
     filters = SecretFilter(request.GET, Secret.objects.visible_to(request.user))
     valid = filters.is_valid()
     visible = (filters.qs if valid else Secret.objects.none()).prefetch_related("owners", "groups", "values")
     broken = vault.unreadable_fields([secret.pk for secret in visible])
-    forms = {form.key: form for form in kinds()}
     context = {
-        "rows": [_row(secret, forms.get(secret.kind), unreadable=secret.pk in broken) for secret in visible],
+        "rows": [_row(secret, find_kind(secret.kind), unreadable=secret.pk in broken) for secret in visible],
         "unreadable": len(broken),
         "form": filters.form,
-        "environment": None if filters.form.changed_data else _environment_row(),
-        "environment_variables": ", ".join(name for name, value in _variables() if value),
+        "environment": [] if filters.form.changed_data else [row for row in map(_environment_row, kinds()) if row],
     }
     return render(request, "secrets_app/secret_list.html", context)
 
@@ -76,47 +72,33 @@ def _row(secret: Secret, form: type[SecretForm] | None, *, unreadable: bool) -> 
     )
 
 
-def _environment_row() -> dict[str, Any] | None:
-    connection = vault.environment_connection()
-    if connection is None:
+def _environment_row(form: type[SecretForm]) -> dict[str, Any] | None:
+    """Return the row of the connection of this kind that variables make, None if they make none."""
+    values = form.from_environment()
+    if values is None:
         return None
-    form = next(form for form in kinds() if form.key == connection.kind)
-    server, security = form.summary(connection.fields)
-    return {"server": server, "security": security, "kind": form.label, "has_password": bool(connection.has)}
-
-
-def _variables() -> list[tuple[str, str]]:
-    """Return the variables that make the environment's connection, with what they say; of the password only whether."""
-    mail = settings.MAIL
-    return [
-        ("MAIL_HOST", mail.host),
-        ("MAIL_PORT", str(mail.port or "")),
-        ("MAIL_ENCRYPTION", mail.tls),
-        ("MAIL_USERNAME", mail.username),
-        ("MAIL_PASSWORD", _("set") if mail.password else ""),
-        ("MAIL_EHLO_NAME", mail.ehlo_name),
-        ("MAIL_TIMEOUT", f"{mail.timeout:g} s" if mail.timeout else ""),
-        ("MAIL_CA_FILE", _("set") if mail.ca_pem else ""),
-    ]
+    server, security = form.summary(values.fields)
+    return {
+        "name": form.environment_id(),
+        "variables": ", ".join(row.name for row in form.environment_rows(values.fields) if row.is_set),
+        "server": server,
+        "security": security,
+        "has_password": bool(values.secrets),
+    }
 
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_safe
 def environment(request: HttpRequest) -> HttpResponse:
-    """Show the connection that the MAIL_* variables make, or how to make it."""
-    connection = vault.environment_connection()
-    in_force = (
-        {
-            "MAIL_PORT": str(connection.fields["port"]),
-            "MAIL_ENCRYPTION": connection.fields["tls"],
-            "MAIL_TIMEOUT": f"{connection.fields['timeout']:g} s",
-        }
-        if connection
-        else {}
-    )
-    rows = [(name, value or in_force.get(name, ""), bool(value)) for name, value in _variables()]
-    context = {"connection": connection, "rows": rows}
-    return render(request, "secrets_app/environment_detail.html", context)
+    """Show the connections that variables make, and which variables would make the others."""
+    made = {one.kind: one for one in vault.environment_connections([form.key for form in kinds()])}
+    sections = []
+    for form in kinds():
+        connection = made.get(form.key)
+        rows = form.environment_rows(connection.fields if connection else None)
+        if rows:
+            sections.append({"kind": form, "connection": connection, "rows": rows})
+    return render(request, "secrets_app/environment_detail.html", {"sections": sections})
 
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)

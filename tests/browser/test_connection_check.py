@@ -21,9 +21,9 @@ def test_a_newcomer_sees_what_is_wrong_and_when_it_is_right(visitor, admin, smtp
     visitor.sign_in(admin)
     page = visitor.page
     visitor.go("/secrets/new/smtp/")
-    check, ladder = page.get_by_role("button", name="Check the connection"), page.locator("#ladder")
+    check, ladder = page.get_by_role("button", name="Check the connection"), page.locator("#connection-check")
     check.click()
-    expect(ladder).to_contain_text("Nothing was tried yet")
+    expect(ladder).to_contain_text("Nothing was checked yet")
     visitor.look()
     fill_in(page, smtp_server, password="wrong-password")
     check.click()
@@ -39,7 +39,7 @@ def test_a_newcomer_sees_what_is_wrong_and_when_it_is_right(visitor, admin, smtp
     page.get_by_role("button", name="Store").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Relay")
     page.get_by_role("button", name="Check the connection").click()
-    expect(page.locator("#ladder")).to_contain_text("is ready for mail.")
+    expect(page.locator("#connection-check")).to_contain_text("is ready for mail.")
     visitor.look()
     assert smtp_server.mails == []
 

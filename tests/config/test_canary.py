@@ -21,9 +21,9 @@ from django.views.debug import ExceptionReporter
 
 from config import urls as project_urls
 from mailadmin.configuration.effective import current
-from mailadmin.connections import selection
+from mailadmin.connections import revealing
 from mailadmin.delivery import retry, submission
-from mailadmin.drivers.smtp import connecting
+from mailadmin.drivers.smtp import connecting, driver
 from maillog.content.storage import unpack
 from maillog.models import Attempt, Content, Message
 from maillog.queue import settling
@@ -190,12 +190,14 @@ def test_no_table_holds_them(trouble):
 
 def test_no_representation_holds_them(trouble, settings):
     known = vault.connections()
-    servers = [selection.server_for(one) for one in known]
+    revealed = [revealing.revealed(one) for one in known]
+    servers = [driver.server_of(one) for one in revealed]
     assert {server.password for server in servers} == {TYPED, SET}
     for thing in [
         settings.MAIL,
         current(),
         *known,
+        *revealed,
         *servers,
         trouble.secret,
         *SecretValue.objects.all(),
@@ -226,7 +228,7 @@ async def fail_at_the_sign_in(client, *words, send=SMTPProtocol.execute_command,
 
 
 PLACES = [
-    (selection, "SmtpServer", fail),
+    (driver, "SmtpServer", fail),
     (submission, "envelope", fail),
     (retry, "settlement", fail),
     (settling, "settle", fail),
@@ -261,7 +263,7 @@ def test_no_report_of_a_failure_while_sending_holds_them(
 
 
 def crash(request):
-    sending = [selection.server_for(one) for one in vault.connections()]
+    sending = [driver.server_of(revealing.revealed(one)) for one in vault.connections()]
     raise RuntimeError(f"something broke in here, with {len(sending)} servers")
 
 

@@ -15,7 +15,7 @@ import time_machine
 from django.utils import timezone
 
 from mailadmin.api import Mail, send_many
-from mailadmin.connections import circuit_breaker, selection
+from mailadmin.connections import circuit_breaker, revealing
 from mailadmin.delivery import maintenance
 from mailadmin.delivery.deliver import deliver_due
 from mailadmin.drivers import event_loop
@@ -66,8 +66,8 @@ def test_the_table_is_complete():
 @pytest.fixture
 def start(mail_settings, monkeypatch):
     """Start a server with STARTTLS and sign-in and these faults: the connection "environment". The last one ends."""
-    usual = selection.server_for  # which would wait ten minutes for the answer to the final dot
-    monkeypatch.setattr(selection, "server_for", lambda connection, content_timeout=0.0: usual(connection))
+    usual = revealing.revealed  # which would wait ten minutes for the answer to the final dot
+    monkeypatch.setattr(revealing, "revealed", lambda connection, content_timeout=0.0: usual(connection))
 
     with contextlib.ExitStack() as running:
 

@@ -31,7 +31,7 @@ def test_connections_take_four_queries_however_many_there_are(make_secret, team,
 
 
 def test_connections_of_a_kind_that_nobody_registered_are_none(secret):
-    assert vault.connections("carrier-pigeon") == []
+    assert vault.connections(["carrier-pigeon"]) == []
 
 
 def test_an_older_row_gets_the_defaults_of_what_it_does_not_say(owner):
@@ -56,8 +56,7 @@ def test_environment_connection_fills_in_port_and_tls(mail_settings):
     ]:
         with case(port, tls, expected_port, expected_tls):
             mail_settings(host="relay.example.com", port=port, tls=tls)
-            connection = vault.environment_connection()
-            assert connection is not None
+            (connection,) = vault.environment_connections(["smtp"])
             assert (connection.fields["port"], connection.fields["tls"]) == (expected_port, expected_tls)
             assert connection.fields["timeout"] == 20.0
             assert connection.available_to_system
@@ -65,7 +64,7 @@ def test_environment_connection_fills_in_port_and_tls(mail_settings):
 
 def test_without_a_host_the_environment_makes_no_connection(mail_settings):
     mail_settings(from_address="a@example.com")
-    assert vault.environment_connection() is None
+    assert vault.environment_connections(["smtp"]) == []
     assert vault.connections() == []
     with pytest.raises(vault.SecretGone):
         vault.reveal("environment")

@@ -1,127 +1,107 @@
-"""Climbs to a server rung by rung, as far as a mail would get before its content, and sends nothing.
+"""Checks a server step by step, as far as a message would get before its content, and sends nothing.
 
-Name, connection, TLS, greeting, EHLO, sign-in, then MAIL FROM and RCPT TO, which are taken back by RSET. Each rung has
-its time; what was said is kept with the credentials struck out.
+Name, connection, TLS, greeting, EHLO, sign-in, then MAIL FROM and RCPT TO, which RSET takes back. Each step is timed;
+what was said is kept with the credentials redacted.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from mailadmin.drivers.certificates import read_certificate
+from mailadmin.drivers.check_report import CheckReport, CheckStep
 from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.drivers.smtp.connecting import connect
 from mailadmin.errors import ConversationBroken, DeliveryError, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from django.utils.functional import _StrPromise
 
     from mailadmin.drivers.smtp.session import Session
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from mailadmin.drivers.transcript import Line
 
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What a server's certificate says, each a harmless line. `expires_at` is aware, in UTC."""
-
-    names: str  # it is for, the first three
-    issuer: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Climb:
-    """How far it went. `passed`: rungs with their milliseconds, in order; `error`: why the one after them broke.
-
-    `missing`: rungs that nobody came to, the broken one first. `extensions`: what the server offered after EHLO.
-    """
-
-    endpoint: str
-    passed: tuple[tuple[Phase, int], ...]
-    missing: tuple[Phase, ...]
-    lines: tuple[Line, ...]
-    tls: str = ""
-    certificate: Certificate | None = None
-    extensions: tuple[str, ...] = ()
-    error: DeliveryError | None = None
+LABELS: dict[Phase, _StrPromise] = {
+    Phase.RESOLVE: _("Find the host"),
+    Phase.CONNECT: _("Connect"),
+    Phase.TLS: _("Encrypt (TLS)"),
+    Phase.GREETING: _("Greeting"),
+    Phase.EHLO: _("EHLO"),
+    Phase.AUTH: _("Sign in"),
+    Phase.MAIL: _("Sender accepted (MAIL FROM)"),
+    Phase.RCPT: _("Recipient accepted (RCPT TO)"),
+}
 
 
-def rungs(server: SmtpServer, *, sender: str, recipient: str) -> list[Phase]:
-    """Return what there is to climb, in order."""
+def phases_of(server: SmtpServer, *, sender: str, recipient: str) -> list[Phase]:
+    """Return the phases that a check goes through, in order."""
     first = {
         "ssl": [Phase.TLS, Phase.EHLO],
         "starttls": [Phase.GREETING, Phase.EHLO, Phase.TLS],
         "none": [Phase.GREETING, Phase.EHLO],
     }[server.tls]
-    asked = [Phase.MAIL, *([Phase.RCPT] if recipient else [])] if sender else []
-    return [Phase.RESOLVE, Phase.CONNECT, *first, *([Phase.AUTH] if server.username else []), *asked]
+    envelope = [Phase.MAIL, *([Phase.RCPT] if recipient else [])] if sender else []
+    return [Phase.RESOLVE, Phase.CONNECT, *first, *([Phase.AUTH] if server.username else []), *envelope]
 
 
-async def climb(server: SmtpServer, *, sender: str = "", recipient: str = "") -> Climb:
-    """Climb to `server` and leave again. `sender` and `recipient` are ASCII addresses that it is asked about, or empty.
+async def check(server: SmtpServer, *, sender: str = "", recipient: str = "") -> CheckReport:
+    """Check `server`. `sender` and `recipient` are ASCII addresses that it is asked about, or empty.
 
-    Takes up to four timeouts to sign in, and one each for the other commands. Raises nothing but programming errors.
+    Takes up to four timeouts to sign in, and one for each other command. Raises nothing but programming errors.
     """
-    wanted = rungs(server, sender=sender, recipient=recipient)
+    phases = phases_of(server, sender=sender, recipient=recipient)
     try:
         session = await connect(server)
     except DeliveryError as error:
-        said = error.transcript
+        transcript = error.transcript
         times = Counter[Phase]()
-        for phase, milliseconds in said.phases if said else ():
+        for phase, milliseconds in transcript.phases if transcript else ():
             times[Phase(phase)] += milliseconds
-        begun = [wanted.index(Phase(phase)) for phase, _took in said.phases if phase in wanted] if said else []
-        # The furthest that it got: EHLO is said once more after STARTTLS, and what is wrong may be known early.
-        at = max(begun, default=0)
-        return Climb(
-            endpoint=server.endpoint,
-            passed=tuple((phase, times[phase]) for phase in wanted[:at]),
-            missing=tuple(wanted[at:]),
-            lines=said.lines if said else (),
-            error=error,
+        begun = (
+            [phases.index(Phase(phase)) for phase, _took in transcript.phases if phase in phases] if transcript else []
         )
-    return await _ask(session, server, wanted, sender=sender, recipient=recipient)
+        # The furthest that it got: EHLO is sent once more after STARTTLS, and a mistake may be found early.
+        failed = phases[max(begun, default=0)]
+        return _report(server, phases, times, failed=failed, lines=transcript.lines if transcript else (), error=error)
+    return await _check_envelope(session, server, phases, sender=sender, recipient=recipient)
 
 
-async def _ask(session: Session, server: SmtpServer, wanted: Sequence[Phase], *, sender: str, recipient: str) -> Climb:
-    """Ask about sender and recipient, and leave."""
-    opening = session.handshake
-    lines = list(opening.lines) if opening else []
+async def _check_envelope(
+    session: Session, server: SmtpServer, phases: Sequence[Phase], *, sender: str, recipient: str
+) -> CheckReport:
+    """Ask about sender and recipient, and quit."""
+    handshake = session.handshake
+    lines = list(handshake.lines) if handshake else []
     seconds = defaultdict[Phase, float](float)
-    for phase, took in opening.phases if opening else ():
-        seconds[Phase(phase)] += took
+    for name, took in handshake.phases if handshake else ():
+        seconds[Phase(name)] += took
     error: DeliveryError | None = None
     for phase, command in ((Phase.MAIL, f"MAIL FROM:<{sender}>"), (Phase.RCPT, f"RCPT TO:<{recipient}>")):
-        if phase in wanted and error is None:
+        if phase in phases and error is None:
             began = monotonic()
-            error = await _say(session, phase, command, lines, server.timeout)
+            error = await _send(session, phase, command, lines, server.timeout)
             seconds[phase] = monotonic() - began
-    encrypted, extensions = session.conversation.certificate, tuple(name.upper() for name in session.extensions)
+    notes = _notes(session, server, sender=sender, recipient=recipient)
     if error is None and sender:
-        await _say(session, Phase.RCPT, "RSET", lines, server.timeout)
+        await _send(session, Phase.RCPT, "RSET", lines, server.timeout)
     await session.close()
-    at = wanted.index(error.phase) if error else len(wanted)
-    return Climb(
-        endpoint=server.endpoint,
-        passed=tuple((phase, round(seconds[phase] * 1000)) for phase in wanted[:at]),
-        missing=tuple(wanted[at:]),
-        lines=tuple(lines),
-        tls=session.tls,
-        certificate=read(encrypted) if encrypted else None,
-        extensions=extensions,
-        error=error,
-    )
+    times = {phase: round(seconds[phase] * 1000) for phase in phases}
+    failed = error.phase if error else None
+    return _report(server, phases, times, failed=failed, lines=tuple(lines), error=error, notes=notes)
 
 
-async def _say(session: Session, phase: Phase, command: str, lines: list[Line], timeout: float) -> DeliveryError | None:
-    """Say one command and note it with its answer; return why it was refused, None if it was not."""
+async def _send(
+    session: Session, phase: Phase, command: str, lines: list[Line], timeout: float
+) -> DeliveryError | None:
+    """Send one command and add it to `lines` with its reply; return why it was refused, None if it was not."""
     lines.append(("C", command))
     session.conversation.send(f"{command}\r\n".encode())
     try:
@@ -142,24 +122,40 @@ async def _say(session: Session, phase: Phase, command: str, lines: list[Line], 
     )
 
 
-def read(der: bytes) -> Certificate | None:
-    """Return what a certificate says, None if it cannot be read."""
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        try:
-            found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            addresses = [str(one) for one in found.get_values_for_type(x509.IPAddress)]
-            names = [*found.get_values_for_type(x509.DNSName), *addresses]
-        except x509.ExtensionNotFound:
-            names = []
-        issuer = certificate.issuer
-        who = issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME) or issuer.get_attributes_for_oid(
-            NameOID.COMMON_NAME
-        )
-        return Certificate(
-            names=sanitize(", ".join(names[:3]), limit=200),
-            issuer=sanitize(str(who[0].value) if who else issuer.rfc4514_string(), limit=200),
-            expires_at=certificate.not_valid_after_utc.astimezone(UTC),
-        )
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion):
-        return None
+def _notes(session: Session, server: SmtpServer, *, sender: str, recipient: str) -> dict[Phase, str]:
+    """Return what the steps found out."""
+    der = session.conversation.certificate
+    certificate = read_certificate(der) if der else None
+    extensions = sanitize(", ".join(name.upper() for name in session.extensions), limit=200)
+    tls = [session.tls, certificate.text(timezone.now()) if certificate else ""]
+    return {
+        Phase.EHLO: gettext("offers %s") % extensions if extensions else "",
+        Phase.TLS: ". ".join(filter(None, tls)),
+        Phase.AUTH: gettext("as %s") % server.username,
+        Phase.MAIL: sender,
+        Phase.RCPT: recipient,
+    }
+
+
+def _report(
+    server: SmtpServer,
+    phases: Sequence[Phase],
+    times: Mapping[Phase, int],
+    *,
+    failed: Phase | None,
+    lines: tuple[Line, ...],
+    error: DeliveryError | None,
+    notes: Mapping[Phase, str] | None = None,
+) -> CheckReport:
+    """Return the report of a check that failed in the phase `failed`, or that passed."""
+    at = phases.index(failed) if failed else len(phases)
+    notes = notes or {}
+    return CheckReport(
+        endpoint=server.endpoint,
+        passed=tuple(
+            CheckStep(phase.value, LABELS[phase], times.get(phase, 0), notes.get(phase, "")) for phase in phases[:at]
+        ),
+        missing=tuple(CheckStep(phase.value, LABELS[phase]) for phase in phases[at:]),
+        lines=lines,
+        error=error,
+    )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.session import Session
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
+IDLE_SECONDS = 15.0  # how long a connection without work stays open
+
 
 class ConnectionOwner(Protocol):
     """What a connection needs of its pool."""
@@ -129,7 +131,7 @@ class PooledConnection:
         """Wait until there is work, and return whether to go on."""
         loop = asyncio.get_running_loop()
         self._wakeup = loop.create_future()
-        timer = loop.call_later(self._pool.server.idle_seconds, self._idle_too_long)
+        timer = loop.call_later(IDLE_SECONDS, self._idle_too_long)
         self._pool.idle.append(self)
         try:
             return await self._wakeup

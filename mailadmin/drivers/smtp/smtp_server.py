@@ -12,7 +12,7 @@ class SmtpServer:
     `ca_pem` is trusted instead of the system's authorities; `verify=False` checks no certificate at all.
     `private_hosts`: whether `host` may lead to a private or loopback address. `content_timeout`: for the reply to the
     final dot, 0 for `timeout` (RFC 5321 4.5.3.2.6 asks for 600 where no person is waiting). At most `max_connections`
-    are open per process; each is closed after `mails_per_connection` messages or `idle_seconds` without one.
+    are open per process; each is closed after `mails_per_connection` messages.
     """
 
     name: str
@@ -29,7 +29,6 @@ class SmtpServer:
     private_hosts: bool = True
     max_connections: int = 5
     mails_per_connection: int = 100
-    idle_seconds: float = 15.0
 
     @property
     def endpoint(self) -> str:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from mailadmin.configuration import effective
-from mailadmin.connections import readiness
+from mailadmin.connections import readiness, selection
 from secrets_app import vault
 
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                     for name, value in values.items()
                 },
                 "staging": staging,
-                "connections": [self.facts(connection) for connection in vault.connections()],
+                "connections": [self.facts(connection) for connection in selection.connections()],
                 "problem": problem.text if problem else "",
             }
             self.stdout.write(json.dumps(facts, indent=2))
@@ -48,20 +48,21 @@ class Command(BaseCommand):
             for name, text in staging.items():
                 if text:
                     self.stdout.write(f"{name}: {text}")
-            for connection in vault.connections():
-                self.stdout.write(
-                    "connection {name}: {server} ({tls}), for the system: {system}".format_map(self.facts(connection))
-                )
+            for connection in selection.connections():
+                line = "connection {name}: {kind}, {server} ({security}), for the system: {system}"
+                self.stdout.write(line.format_map(self.facts(connection)))
             self.stdout.write(problem.text if problem else "Messages can leave.")
         if options["check"] and problem:
             raise CommandError(problem.text)
 
     @staticmethod
     def facts(connection: vault.Connection) -> dict[str, Any]:
+        where, how = connection.summary
         return {
             "id": connection.id,
             "name": connection.name,
-            "server": f"{connection.fields['host']}:{connection.fields['port']}",
-            "tls": connection.fields["tls"],
+            "kind": connection.kind,
+            "server": where,
+            "security": how,
             "system": "yes" if vault.usable_by(connection, None) else "no",
         }

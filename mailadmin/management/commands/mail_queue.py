@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import ngettext
 
+from mailadmin.connections import selection
 from mailadmin.delivery.status import delivery_status
 from mailadmin.management.typed import parse_number, usage_error
 from mailadmin.operations import control
@@ -16,7 +17,6 @@ from maillog.models import Status
 from maillog.queue.actions import CANCELLABLE, RETRIABLE, RETRIED_BY_DEFAULT, RetryResult, Selection
 from maillog.queue.waiting import connection_names, waiting_counts
 from maillog.search.counts import newest_id
-from secrets_app import vault
 from secrets_app.vault import Connection
 
 ACTIONS = ("status", "retry", "cancel", "pause", "resume")
@@ -116,7 +116,7 @@ class Command(BaseCommand):
             usage_error("Give one connection, by name or id.")
         found = control.find_connection(which[0])
         if found is None:
-            names = ", ".join(one.name for one in vault.connections()) or "none"
+            names = ", ".join(one.name for one in selection.connections()) or "none"
             usage_error(f"There is no connection {which[0]!r}; known: {names}.")
         return found
 

@@ -42,15 +42,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         current = effective.current()
-        known = vault.connections()
+        known = selection.connections()
         name = options["connection"].casefold()
         if name and not any(name in {one.id, one.name.casefold()} for one in known):
             names = ", ".join(one.name for one in known) or "none"
             message = f"--connection: there is no connection {options['connection']!r}; known: {names}."
             raise CommandError(message, returncode=2)
         if options["check"]:
-            primary = str(current.primary_connection)
-            connection = selection.choose(known, primary=primary, hint=options["connection"])
+            connection = selection.choose(known, current, hint=options["connection"])
             self.check_connection(connection, options["address"], as_json=options["json"])
             return
         template = self.template(options["template"], options["language"], options["sample"])
@@ -98,34 +97,34 @@ class Command(BaseCommand):
             raise CommandError(f"Not queued: {error}", returncode=2 if error.field == "to" else 1) from error
 
     def check_connection(self, connection: vault.Connection | None, recipient: str, *, as_json: bool) -> None:
-        """Climb the ladder and print each rung. Raises CommandError with the server's words where it breaks."""
+        """Check the connection and print each step. Raises CommandError with the server's words where it fails."""
         if connection is None:
             message = "There is no connection that the system may use."
             raise CommandError(message)
         try:
-            climbed = connection_check.check_connection(connection, recipient=recipient)
+            done = connection_check.check_connection(connection, recipient=recipient)
         except VaultError as error:
             message = f"{connection.name}: {error}"
             raise CommandError(message) from error
         if as_json:
             facts = {
                 "connection": connection.name,
-                "reached": climbed.reached,
-                "sentence": climbed.sentence,
-                "words": climbed.words,
-                "steps": climbed.steps,
-                "rungs": [asdict(rung) for rung in climbed.rungs],
+                "passed": done.is_passed,
+                "sentence": done.sentence,
+                "reason": done.reason,
+                "advice": done.advice,
+                "steps": [asdict(step) for step in done.steps],
             }
             self.stdout.write(json.dumps(facts))
         else:
-            for rung in climbed.rungs:
-                took = f"{rung.milliseconds} ms" if rung.milliseconds is not None else rung.state
-                self.stdout.write(f"{took:>9}  {rung.label}  {rung.note}".rstrip())
-        if not climbed.reached:
-            lines = [f"{connection.name}: {climbed.sentence}", climbed.words, *climbed.steps]
+            for step in done.steps:
+                took = f"{step.milliseconds} ms" if step.milliseconds is not None else step.state
+                self.stdout.write(f"{took:>9}  {step.label}  {step.note}".rstrip())
+        if not done.is_passed:
+            lines = [f"{connection.name}: {done.sentence}", done.reason, *done.advice]
             raise CommandError("\n".join(filter(None, lines)))
         if not as_json:
-            self.stdout.write(f"{connection.name}: {climbed.sentence}")
+            self.stdout.write(f"{connection.name}: {done.sentence}")
 
     def report(self, number: int, *, as_json: bool) -> None:
         """Print the result. Raises CommandError unless the message was accepted."""

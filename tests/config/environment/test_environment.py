@@ -1,11 +1,17 @@
+import os
+import subprocess
+import sys
 import traceback
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.environment import parsers
+from mailadmin.configuration.variables import check_variables
+from tests.cases import case
 from tests.config.starting import BASE_DIR, DEFAULTS, SECRETS_KEYS, start
 
 CANARY = "canary-7f3a"
@@ -39,8 +45,6 @@ GOOD = {
     "MAIL_LOCKED": "true",
 }
 WRONG = {
-    "MAIL_DRIVER": ["carrier-pigeon", "smtp,log"],
-    "MAIL_MAILER": ["sendmail2"],
     "MAIL_HOST": [
         "relay example.com",
         "http://relay",
@@ -164,6 +168,41 @@ def test_all_mail_variables_together(monkeypatch, tmp_path):
 @pytest.mark.parametrize(("port", "tls"), [("465", "ssl"), ("587", "starttls"), ("", "starttls")])
 def test_the_word_tls_means_what_laravel_means(monkeypatch, tmp_path, port, tls):
     assert start(monkeypatch, tmp_path, MAIL_HOST="h", MAIL_ENCRYPTION="tls", MAIL_PORT=port)["MAIL"].tls == tls
+
+
+def test_an_unknown_driver_stops_the_start_and_names_the_variable(monkeypatch, tmp_path):
+    for variable, value in [
+        ("MAIL_DRIVER", "carrier-pigeon"),
+        ("MAIL_DRIVER", "smtp,log"),
+        ("MAIL_MAILER", "sendmail2"),
+    ]:
+        with case(variable, value):
+            monkeypatch.setattr(django_settings, "MAIL", start(monkeypatch, tmp_path, **{variable: value})["MAIL"])
+            with pytest.raises(ImproperlyConfigured) as caught:
+                check_variables()
+            assert f"  {variable}: must be one of smtp, " in str(caught.value)
+            assert f"not {value!r}" in str(caught.value)
+
+
+def test_an_unknown_driver_ends_a_command_with_2_and_stops_the_web_server():
+    environment = {**os.environ, "MAIL_DRIVER": "carrier-pigeon", "DJANGO_SETTINGS_MODULE": "config.settings_test"}
+    # The settings of the tests unset what .env.example lists, so the driver is set after they are read.
+    code = (
+        "import sys; from django.conf import settings; from dataclasses import replace;"
+        "settings.MAIL = replace(settings.MAIL, driver='carrier-pigeon');"
+    )
+    for call in ("sys.argv = ['manage.py', 'mail_config']; import manage; manage.main()", "import config.wsgi"):
+        done = subprocess.run(
+            [sys.executable, "-c", code + call],
+            cwd=BASE_DIR,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        with case(call):
+            assert done.returncode == (2 if "manage" in call else 1)
+            assert "MAIL_DRIVER: must be one of" in done.stderr
 
 
 def test_the_two_names_of_the_driver_must_agree(monkeypatch, tmp_path):

@@ -19,7 +19,9 @@ from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, FaultyServer, premature,
 
 pytestmark = pytest.mark.django_db
 
-NEW = "/mail/connection-check/unsaved/"
+NEW = "/mail/connection-check/new/smtp/"
+CHANGED = "/mail/connection-check/changed/smtp/"
+STORED = "/mail/connection-check/stored/smtp/"
 RUNGS = {
     "starttls": ["resolve", "connect", "greeting", "ehlo", "tls", "auth", "mail", "rcpt"],
     "ssl": ["resolve", "connect", "tls", "ehlo", "auth", "mail", "rcpt"],
@@ -99,7 +101,7 @@ def test_what_is_wrong_in_the_form_is_said_before_anything_is_tried(admin_client
     response = admin_client.post(NEW, typed(server, host="", port="0"))
     assert response.status_code == 422
     words = text_of(response)
-    assert "Nothing was tried yet" in words
+    assert "Nothing was checked yet" in words
     assert "Host: This field is required." in words
     assert "Port: " in words
     assert server.connections == 0
@@ -208,7 +210,7 @@ def test_a_conversation_that_ends_is_not_blamed_on_the_addresses(admin_client):
 def test_a_stored_password_is_used_where_the_server_is_the_same(admin_client, start_smtp, secret):
     server = start_smtp()
     kept = secret("Relay", server)
-    place = f"{NEW}{kept.pk}/"
+    place = f"{CHANGED}{kept.pk}/"
     data = typed(server, password="", password_action="keep", revision=99)
     assert set(states(admin_client.post(place, data))) == {"done"}
     assert server.sign_ins == [("PLAIN", "mailer")]
@@ -221,7 +223,7 @@ def test_a_stored_password_goes_to_no_other_server(admin_client, start_smtp, sec
     server, other = start_smtp(), start_smtp()
     kept = secret("Relay", server)
     data = typed(other, password="", password_action="keep")
-    response = admin_client.post(f"{NEW}{kept.pk}/", data)
+    response = admin_client.post(f"{CHANGED}{kept.pk}/", data)
     assert response.status_code == 422
     assert "Type the password again, because the server changed (Port)" in text_of(response)
     assert other.connections == 0
@@ -231,21 +233,21 @@ def test_who_may_only_use_a_secret_checks_it_as_it_is(start_smtp, secret):
     server = start_smtp()
     kept = secret("Relay", server)
     client = signed_in(make_user("bob@example.com", "secrets_app.use_secrets"))
-    assert client.post(f"{NEW}{kept.pk}/", typed(server)).status_code == 403
-    response = client.post(f"/mail/connection-check/{kept.pk}/")
+    assert client.post(f"{CHANGED}{kept.pk}/", typed(server)).status_code == 403
+    response = client.post(f"{STORED}{kept.pk}/")
     assert set(states(response)) == {"done"}
     assert "RCPT TO:<bob@example.com>" in text_of(response)
     kept.available_to_system = False
     kept.save()
-    assert client.post(f"/mail/connection-check/{kept.pk}/").status_code == 403
-    assert client.post("/mail/connection-check/999/").status_code == 404
-    assert client.post(f"{NEW}999/").status_code == 404
+    assert client.post(f"{STORED}{kept.pk}/").status_code == 403
+    assert client.post(f"{STORED}999/").status_code == 404
+    assert client.post(f"{CHANGED}999/").status_code == 404
 
 
 def test_the_connection_of_the_environment_is_checked(admin_client, start_smtp, mail_settings):
     server = start_smtp()
     mail_settings(**server.fields, from_address="shop@example.com")
-    response = admin_client.post("/mail/connection-check/environment/")
+    response = admin_client.post(f"{STORED}environment/")
     assert set(states(response)) == {"done"}
     assert_no_password(response.content.decode())
 
@@ -260,9 +262,9 @@ def test_a_secret_that_was_saved_meanwhile_is_not_tried(admin_client, start_smtp
         Secret.objects.filter(pk=kept.pk).update(revision=2)
         return reveal(number)
 
-    monkeypatch.setattr("mailadmin.connections.selection.reveal", saved_meanwhile)
+    monkeypatch.setattr("mailadmin.connections.revealing.reveal", saved_meanwhile)
     data = typed(server, password="", password_action="keep")
-    response = admin_client.post(f"{NEW}{kept.pk}/", data)
+    response = admin_client.post(f"{CHANGED}{kept.pk}/", data)
     assert response.status_code == 422
     assert "saved this secret in the meantime" in text_of(response)
     assert server.connections == 0
@@ -296,9 +298,9 @@ def test_the_button_stands_where_a_connection_is_typed_or_shown(admin_client, st
     mail_settings(**server.fields)
     for page, place in (
         ("/secrets/new/smtp/", NEW),
-        (f"/secrets/{kept.pk}/", f"{NEW}{kept.pk}/"),
-        ("/secrets/environment/", "/mail/connection-check/environment/"),
+        (f"/secrets/{kept.pk}/", f"{CHANGED}{kept.pk}/"),
+        ("/secrets/environment/", f"{STORED}environment/"),
     ):
         assert f'formaction="{place}"' in admin_client.get(page).content.decode(), page
     client = signed_in(make_user("bob@example.com", "secrets_app.use_secrets"))
-    assert f'formaction="/mail/connection-check/{kept.pk}/"' in client.get(f"/secrets/{kept.pk}/").content.decode()
+    assert f'formaction="{STORED}{kept.pk}/"' in client.get(f"/secrets/{kept.pk}/").content.decode()

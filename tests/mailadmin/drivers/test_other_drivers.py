@@ -57,12 +57,12 @@ def test_the_drivers_are_known_by_their_keys():
         ("disabled", False, False),
     ]
     assert all(str(driver.label) and str(driver.explanation) for driver in registry.drivers())
-    assert isinstance(registry.driver("log"), LogDriver)
+    assert isinstance(registry.find_driver("log"), LogDriver)
 
 
 def test_an_unknown_driver_is_a_configuration_error_that_names_it():
     with pytest.raises(ConfigurationError, match="'pigeon'"):
-        registry.driver("pigeon")
+        registry.find_driver("pigeon")
 
 
 def test_two_drivers_cannot_share_a_key():
@@ -71,7 +71,7 @@ def test_two_drivers_cannot_share_a_key():
 
     with pytest.raises(ValueError, match="silent"):
         registry.register_driver(Second)
-    assert type(registry.driver("silent")) is SilentDriver
+    assert type(registry.find_driver("silent")) is SilentDriver
 
 
 # ---------------------------------------------------------------- silent and disabled
@@ -118,7 +118,7 @@ def test_mails_are_read_back_newest_first(log_file):
     newest = entries[0]
     assert newest.text == "Subject: Hello\nFrom: shop@example.org\n\nMail 5"
     assert (newest.sender, newest.recipients, newest.message_id) == ("shop@example.org", (ANN, BEN), "<5@example.org>")
-    assert before <= newest.logged_at <= datetime.now(UTC)
+    assert before <= newest.recorded_at <= datetime.now(UTC)
     assert not newest.is_cut
     assert read_tail(log_file, 0) == []
 

@@ -160,7 +160,7 @@ def test_a_program_that_cannot_be_run_defers_the_mail_and_says_so(program, spoil
     assert (result.outcome, result.error.permanent) == ("deferred", False)
     assert f"The program {program.path} cannot be run:" in result.reply
     if spoil != "no program":
-        assert "MAIL_SENDMAIL_PATH" in SendmailDriver().trouble()
+        assert "MAIL_SENDMAIL_PATH" in SendmailDriver().unavailable_reason()
 
 
 def test_many_mails_are_told_one_by_one(program):
@@ -186,16 +186,16 @@ def test_trouble_over_one_mail_is_not_that_of_the_others(program, monkeypatch):
     assert len(program.told) == 5
 
 
-def test_called_back_it_begins_no_other_program(program):
+def test_stopped_it_starts_no_other_program(program):
     program.then("time.sleep(0.5)")
     driver = SendmailDriver()
 
-    def call_back_once_it_runs():
+    def stop_once_it_runs():
         while not program.told:
             time.sleep(0.01)
-        driver.call_back()
+        asyncio.run(driver.stop(1.0))
 
-    caller = threading.Thread(target=call_back_once_it_runs)
+    caller = threading.Thread(target=stop_once_it_runs)
     caller.start()
     results = asyncio.run(driver.send(list(map(envelope, range(12))), None))
     caller.join()

@@ -201,7 +201,7 @@ def test_somebody_elses_test_result_is_not_shown(admin_client, mail_settings, cl
 @pytest.mark.django_db(transaction=True)
 def test_the_events_page_shows_what_the_log_driver_wrote(admin_client, mail_settings):
     mail_settings(driver="log", from_address="shop@example.com", send_mode="instant")
-    assert "Nothing was written yet" in admin_client.get(reverse("mailadmin:events")).content.decode()
+    assert "Nothing was recorded yet" in admin_client.get(reverse("mailadmin:events")).content.decode()
     admin_client.post(reverse("mailadmin:test"), {"to": "ann@example.com"})
     body = admin_client.get(reverse("mailadmin:events")).content.decode()
     assert "ann@example.com" in body

@@ -6,8 +6,9 @@ import pytest
 
 from secrets_app import vault
 from secrets_app.fields import SecretTextField, TextField
-from secrets_app.kinds import base
-from secrets_app.kinds.base import SecretForm, kind, kinds, register_kind
+from secrets_app.kinds import kind_registry
+from secrets_app.kinds.base import SecretForm
+from secrets_app.kinds.kind_registry import find_kind, kind_of, kinds, register_kind
 from secrets_app.models import Secret
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def pigeon(monkeypatch):
-    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+    monkeypatch.setattr(kind_registry, "_kinds", dict(kind_registry._kinds))
 
     @register_kind
     class PigeonForm(SecretForm):
@@ -43,8 +44,8 @@ def test_the_new_kind_has_type_page_and_validation(pigeon, owner_client):
     secret = Secret.objects.get()
     assert (secret.kind, secret.fields) == ("pigeon", {"loft": "north"})
     assert vault.reveal(str(secret.pk)) == {"whistle": "w"}
-    assert vault.connections("pigeon")[0].has == {"whistle"}
-    assert vault.connections() == []
+    assert vault.connections(["pigeon"])[0].has == {"whistle"}
+    assert vault.connections(["smtp"]) == []
     assert owner_client.get("/secrets/").status_code == 200
 
 
@@ -74,6 +75,7 @@ def test_a_key_is_taken_once(pigeon):
 
     with pytest.raises(ValueError, match="taken"):
         register_kind(Other)
-    assert kind("pigeon") is pigeon
+    assert kind_of("pigeon") is find_kind("pigeon") is pigeon
+    assert find_kind("unknown") is None
     with pytest.raises(KeyError):
-        kind("unknown")
+        kind_of("unknown")

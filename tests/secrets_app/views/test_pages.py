@@ -78,7 +78,9 @@ def test_the_environments_connection_is_listed_first_and_cannot_be_changed(owner
 
 
 def test_the_environments_page_says_how_to_make_the_connection(owner_client):
-    assert "Set MAIL_HOST" in text(owner_client.get("/secrets/environment/"))
+    body = text(owner_client.get("/secrets/environment/"))
+    assert "Set these variables" in body
+    assert "MAIL_HOST" in body
 
 
 def test_a_lost_key_is_told_on_list_and_page_and_typing_again_heals_it(owner_client, secret, edited, other_key):

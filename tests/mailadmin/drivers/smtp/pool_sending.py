@@ -5,15 +5,15 @@ import time
 
 from mailadmin.drivers.smtp import pool
 from mailadmin.drivers.smtp.driver import SmtpDriver
-from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from tests import patience
-from tests.mailadmin.drivers.smtp.smtp_sending import envelope
+from tests.mailadmin.drivers.smtp.smtp_sending import connection_to, envelope
 
 DRIVER = SmtpDriver()
 
 
 def server_of(server, **changes):
-    return SmtpServer(name="test", **{"timeout": 30.0, **server.fields, **changes})
+    """Return the connection to one of the tests' servers."""
+    return connection_to(**{"timeout": 30.0, **server.fields, **changes})
 
 
 def mails(count, first=1):

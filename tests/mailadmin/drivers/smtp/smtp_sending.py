@@ -4,9 +4,9 @@ import asyncio
 import base64
 import traceback
 
-from mailadmin.drivers.base import Envelope
+from mailadmin.drivers.base import Envelope, RevealedConnection
 from mailadmin.drivers.smtp.driver import SmtpDriver
-from mailadmin.drivers.smtp.smtp_server import SmtpServer
+from secrets_app.kinds.smtp import SmtpForm
 from tests import patience
 
 MESSAGE = b"Subject: Hello\r\nFrom: shop@example.org\r\n\r\nGood day\r\n"
@@ -27,6 +27,19 @@ def envelope(*recipients, number=1, content=MESSAGE, sender="shop@example.org", 
     )
 
 
+def connection_to(*, password="", content_timeout=0.0, **fields):
+    """Return a connection with these fields, as the driver gets it."""
+    assert fields.keys() <= SmtpForm.defaults.keys()
+    return RevealedConnection(
+        id="1",
+        name="test",
+        kind="smtp",
+        fields={**SmtpForm.defaults, **fields},
+        secrets={"password": password} if password else {},
+        content_timeout=content_timeout,
+    )
+
+
 def timed(server, *envelopes, **changes):
     """Send through `server` (one of the tests' servers); return the results and how many seconds that took.
 
@@ -37,7 +50,7 @@ def timed(server, *envelopes, **changes):
     async def go():
         loop = asyncio.get_running_loop()
         began = loop.time()
-        results = await SmtpDriver().send(envelopes or (envelope(),), SmtpServer(name="test", **fields))
+        results = await SmtpDriver().send(envelopes or (envelope(),), connection_to(**fields))
         return results, loop.time() - began
 
     return patience.run(go())

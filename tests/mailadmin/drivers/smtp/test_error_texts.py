@@ -10,11 +10,21 @@ from mailadmin.drivers.smtp.driver import SmtpDriver
 from mailadmin.drivers.smtp.envelopes import dot_stuffed
 from mailadmin.drivers.smtp.protocol import Conversation
 from mailadmin.drivers.smtp.redactor import Redactor
-from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, SignInRefused, TLSFailed
 from tests import patience
 from tests.cases import case
-from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, TIMEOUT, envelope, outcomes, send, send_one, timed
+from tests.mailadmin.drivers.smtp.smtp_sending import (
+    ANN,
+    BEN,
+    CY,
+    TIMEOUT,
+    connection_to,
+    envelope,
+    outcomes,
+    send,
+    send_one,
+    timed,
+)
 from tests.smtp_faults import DRIP, DROP, EOF, GARBAGE, HANG, HELD, FaultyServer, raw, reply, slow
 
 # ---------------------------------------------------------------- every fault at every phase
@@ -52,7 +62,7 @@ def test_trouble_before_the_first_mail_defers_all_mails():
 
 def test_the_time_until_nobody_answered_is_recorded(start_faulty_smtp):
     server = start_faulty_smtp(faults={"greeting": HANG})
-    to = SmtpServer(name="test", timeout=0.3, **server.fields)
+    to = connection_to(timeout=0.3, **server.fields)
     first, second = asyncio.run(SmtpDriver().send([envelope(ANN, number=1), envelope(BEN, number=2)], to))
     assert first.duration_ms >= 270
     assert second.duration_ms < first.duration_ms, "it was known by then"
@@ -185,7 +195,7 @@ def test_a_mail_given_up_while_it_is_sent_is_never_completed(start_faulty_smtp):
     content = b"Subject: big\r\n\r\n" + (b"y" * 76 + b"\r\n") * 300_000
 
     async def cancelled():
-        to = SmtpServer(name="test", timeout=TIMEOUT, **server.fields)
+        to = connection_to(timeout=TIMEOUT, **server.fields)
         task = asyncio.create_task(SmtpDriver().send([envelope(content=content)], to))
         await asyncio.sleep(2.0)  # by a clock that goes on when nothing more can be written
         assert not task.done()
@@ -216,7 +226,7 @@ def test_a_mail_has_a_deadline_beside_the_time_of_each_step(start_faulty_smtp, c
 
 
 def test_without_a_server_the_caller_is_at_fault():
-    with pytest.raises(ValueError, match="server"):
+    with pytest.raises(ValueError, match="connection"):
         asyncio.run(SmtpDriver().send([envelope()], None))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mailadmin import errors
 from mailadmin.drivers import event_loop
-from mailadmin.drivers.smtp import pool
+from mailadmin.drivers.smtp import pool, pool_connection
 from mailadmin.errors import SignInRefused
 from tests.mailadmin.drivers.smtp.pool_sending import DRIVER, mails, outcomes_of, run, server_of, until
 from tests.mailadmin.drivers.smtp.smtp_sending import ANN, envelope
@@ -20,11 +20,12 @@ pytestmark = pytest.mark.usefixtures("client_clock")
 # ---------------------------------------------------------------- between calls
 
 
-def test_a_connection_stays_open_between_calls_and_says_goodbye_when_it_has_rested(start_faulty_smtp):
+def test_a_connection_stays_open_between_calls_and_says_goodbye_when_it_has_rested(start_faulty_smtp, monkeypatch):
+    monkeypatch.setattr(pool_connection, "IDLE_SECONDS", 0.3)
     server = start_faulty_smtp(pipelining=True)
 
     async def go():
-        to = server_of(server, idle_seconds=0.3)
+        to = server_of(server)
         for number in range(3):
             assert outcomes_of(await DRIVER.send(mails(1, first=number), to)) == {"sent"}
             await asyncio.sleep(0.05)

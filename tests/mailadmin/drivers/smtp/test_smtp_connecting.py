@@ -229,9 +229,10 @@ def test_a_host_that_does_not_exist_or_is_not_allowed_is_said(smtp_server):
             assert smtp_server.connections == 0
 
 
-def test_private_hosts_are_not_connected_to_where_they_are_forbidden(smtp_server):
+def test_private_hosts_are_not_connected_to_where_they_are_forbidden(smtp_server, mail_settings):
+    mail_settings(private_hosts=False)
     for host in ("localhost", "127.0.0.1", "0x7f.1", "::ffff:127.0.0.1"):
-        result = send_one(smtp_server, host=host, private_hosts=False)
+        result = send_one(smtp_server, host=host)
         assert (result.outcome, result.phase, result.error.permanent) == ("deferred", "resolve", True)
     assert smtp_server.connections == 0
 

@@ -5,10 +5,19 @@ import asyncio
 import pytest
 
 from mailadmin.drivers.smtp.driver import SmtpDriver
-from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from mailadmin.errors import ConnectFailed, DeliveryError
 from tests.cases import case
-from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, MESSAGE, envelope, outcomes, send, send_one
+from tests.mailadmin.drivers.smtp.smtp_sending import (
+    ANN,
+    BEN,
+    CY,
+    MESSAGE,
+    connection_to,
+    envelope,
+    outcomes,
+    send,
+    send_one,
+)
 from tests.smtp_faults import FaultyServer, reply
 
 # ---------------------------------------------------------------- what arrives
@@ -92,7 +101,7 @@ def test_an_empty_sender_is_sent_as_the_null_path(start_faulty_smtp):
 def test_results_come_in_order_over_one_connection_and_are_told_one_by_one(smtp_server):
     told = []
     mails = [envelope(f"person{number}@example.org", number=number) for number in range(20)]
-    to = SmtpServer(name="test", max_connections=1, **smtp_server.fields)
+    to = connection_to(max_connections=1, **smtp_server.fields)
     results = asyncio.run(SmtpDriver().send(mails, to, on_result=lambda mail, result: told.append((mail.id, result))))
     assert [result.outcome for result in results] == ["sent"] * 20
     assert told == list(enumerate(results))

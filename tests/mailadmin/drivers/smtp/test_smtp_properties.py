@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from mailadmin.drivers.smtp import pool
 from mailadmin.drivers.smtp.driver import SmtpDriver
-from mailadmin.drivers.smtp.smtp_server import SmtpServer
 from tests import patience
-from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, TIMEOUT, envelope
+from tests.mailadmin.drivers.smtp.smtp_sending import ANN, BEN, CY, TIMEOUT, connection_to, envelope
 from tests.smtp_faults import DRIP, DROP, EOF, FLUSH, GARBAGE, HANG, FaultyServer, reply, slow, stray
 
 REFUSALS = [reply("421 4.3.2 Bye"), reply("451 4.3.0 Later"), reply("550 5.7.1 No"), reply("552 Too many")]
@@ -75,7 +74,7 @@ def test_every_mail_has_one_result_and_it_is_true(script, calls, limits, options
     told = []
 
     async def go(server):
-        to = SmtpServer(name="test", timeout=TIMEOUT, **server.fields, **limits)
+        to = connection_to(timeout=TIMEOUT, **server.fields, **limits)
         calls = (SmtpDriver().send(mails, to, on_result=lambda *one: told.append(one)) for mails in batches)
         try:
             return await asyncio.wait_for(asyncio.gather(*calls), 100 * TIMEOUT)

@@ -1,0 +1,36 @@
+"""The result of checking a connection step by step, as a driver reports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+    from mailadmin.drivers.transcript import Line
+    from mailadmin.errors import DeliveryError
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStep:
+    """One step. `milliseconds`: None if it was not passed; `note`: details, where there are some."""
+
+    key: str
+    label: _StrOrPromise
+    milliseconds: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """How far a check got. `missing`: the steps that were not passed, the failed one first; `error`: why it failed.
+
+    `endpoint`: what was connected to, for people; `lines`: what was said, with credentials redacted.
+    """
+
+    endpoint: str
+    passed: tuple[CheckStep, ...]
+    missing: tuple[CheckStep, ...] = ()
+    lines: tuple[Line, ...] = ()
+    error: DeliveryError | None = None

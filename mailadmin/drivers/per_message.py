@@ -1,0 +1,85 @@
+"""The base of drivers that send each message on its own: one call of a program, or one request to a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from abc import abstractmethod
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext
+
+from mailadmin.drivers.base import Driver, error_result
+from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, Stopped, TLSFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailadmin.drivers.base import Envelope, Result, RevealedConnection
+
+
+class PerMessageDriver(Driver):
+    """Sends the messages of a batch a few at a time, the first one alone.
+
+    A failure to connect or to sign in is the result of the rest of the batch as well, so that a wrong password is tried
+    once.
+    """
+
+    max_concurrent: int = 4  # messages of one batch that are sent at a time
+
+    def __init__(self) -> None:
+        self._stop_requests: set[threading.Event] = set()  # one per `send` under way
+
+    @abstractmethod
+    async def send_one(self, envelope: Envelope, connection: RevealedConnection | None) -> Result:
+        """Send one message and return its result. Raises DeliveryError; its start and duration are added."""
+
+    async def send(
+        self,
+        envelopes: Sequence[Envelope],
+        connection: RevealedConnection | None,
+        *,
+        on_result: Callable[[Envelope, Result], None] | None = None,
+    ) -> list[Result]:
+        """Send each envelope by `send_one`."""
+        free, stop_request = asyncio.Semaphore(self.max_concurrent), threading.Event()
+        common_error: DeliveryError | None = None
+        self._stop_requests.add(stop_request)
+
+        async def deliver(envelope: Envelope) -> Result:
+            nonlocal common_error
+            async with free:
+                if stop_request.is_set():
+                    stopped = Stopped(gettext("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
+                    result = error_result(envelope, stopped)
+                elif common_error:
+                    result = error_result(envelope, common_error)
+                else:
+                    result = await self._timed(envelope, connection)
+                    if connection and isinstance(result.error, ConnectFailed | SignInRefused | TLSFailed):
+                        common_error = result.error
+            if on_result:
+                on_result(envelope, result)
+            return result
+
+        try:
+            first = [await deliver(envelope) for envelope in envelopes[:1]]
+            return first + list(await asyncio.gather(*map(deliver, envelopes[1:])))
+        finally:
+            self._stop_requests.discard(stop_request)
+
+    async def _timed(self, envelope: Envelope, connection: RevealedConnection | None) -> Result:
+        started_at, started = datetime.now(UTC), monotonic()
+        try:
+            result = await self.send_one(envelope, connection)
+        except DeliveryError as error:
+            result = error_result(envelope, error)
+        return replace(result, started_at=started_at, duration_ms=round((monotonic() - started) * 1000))
+
+    async def stop(self, seconds: float) -> None:
+        """Let what has been started end in its own time, and start nothing else."""
+        for request in list(self._stop_requests):
+            request.set()
