@@ -116,7 +116,7 @@ def record_settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datet
     )
     failed = [(row.id, fit(one.reason, 500)) for row, one in ended if one.status == Status.FAILED]
     errors = _error_kinds(failed) if failed else {}
-    hour, end = hour_of(now), now.timestamp()
+    hour = hour_of(now)
     _insert_deltas(
         Counter(
             DeltaKey(
@@ -126,9 +126,7 @@ def record_settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datet
                 row.template_id or 0,
                 known.get(fit(one.connection, 254), row.connection_id) or 0,
                 errors.get(row.id, ""),
-                bisect_left(BUCKET_BOUNDS, end - row.created_at.timestamp())
-                if one.status == Status.SENT
-                else NO_BUCKET,
+                bucket_of((now - row.created_at).total_seconds()) if one.status == Status.SENT else NO_BUCKET,
             )
             for row, one in ended
         )
