@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from templates_app.content.content import Texts, Variable
 from templates_app.library import publishing, samples
-from templates_app.models import Document, Sample
+from templates_app.models import Sample
 from tests.browser.test_pages import WORD
 from tests.factories import make_user
 from tests.templates_app.makers import make_builtin, make_part, make_project, make_template, saying
@@ -99,38 +99,6 @@ def test_a_search_replaces_the_list_while_typing(visitor, admin):
     expect(page.get_by_role("link", name="Hello")).to_be_visible()
     expect(page).to_have_url(re.compile(r"q=shop%2Fhe"))
     visitor.look()
-
-
-def test_what_is_new_in_a_builtin_is_taken_over_and_published(visitor, admin, edited):
-    publishing.discard_draft(edited, admin)
-    visitor.sign_in(admin)
-    page = visitor.page
-    visitor.go(BASE)
-    page.get_by_role("link", name="Compare the three").click()
-    expect(page.get_by_text("one place was changed by both")).to_be_visible()
-    page.get_by_role("button", name="Take over what is new").click()
-    page.get_by_label("What changed").fill("What is new in the program")
-    page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("Version 5 is published.")).to_be_visible()
-    visitor.look()
-    said = Document.objects.get(pk=edited.pk).published.read().languages["en"].html
-    assert "Line drei" in said, "a place that both changed stays as it was"
-    assert "<p>New</p>" in said
-
-
-def test_publishing_over_another_version_needs_a_tick_also_without_javascript(
-    visitor_without_javascript, admin, edited
-):
-    visitor = visitor_without_javascript
-    visitor.sign_in(admin)
-    page = visitor.page
-    visitor.go(f"{BASE}publication/")
-    expect(page.get_by_text("Bob published version 3 after you began.")).to_be_visible()
-    page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("Your draft is kept; nothing was published.")).to_be_visible()
-    page.get_by_label("Publish mine although").check()
-    page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("Version 5 is published.")).to_be_visible()
 
 
 def test_the_preview_is_shown_in_a_frame_that_runs_nothing(visitor, admin):

@@ -362,6 +362,9 @@ def test_publishing_over_somebody_elses_version_is_told_and_done_only_knowingly(
     sent = {"over": hidden(page, "over"), "revision": "1", "note": "kept"}
     response = client.post(BASE + "publication/", sent)
     assert response.status_code == 422
+    assert "Your draft is kept; nothing was published." in seen(response)
+    assert "Publish mine although" in seen(response)
+    assert 'type="checkbox" name="knowingly"' in response.content.decode()
     assert 'value="kept"' in response.content.decode()
     assert client.post(BASE + "publication/", {**sent, "knowingly": "on"}).status_code == 302
     assert [one.number for one in template.versions.all()] == [3, 2, 1]
@@ -413,6 +416,17 @@ def test_what_is_new_is_taken_over_into_a_draft_and_published(client, ann, outda
     assert client.post(BASE + "publication/", {"revision": "1"}).status_code == 302
     assert "There is nothing newer" in seen(client.get(BASE + "upgrade/"))
     assert "Newer built-in" not in seen(client.get("/templates/?q=shop"))
+
+
+def test_a_place_that_both_changed_stays_as_it_was_when_what_is_new_is_taken_over(client, outdated):
+    make_builtin(outdated, saying(LINES.replace("one", "ONE").replace("four", "4")))
+    assert re.search(rf'href="{BASE}upgrade/">\s*Compare the three', client.get(BASE).content.decode())
+    assert "one place was changed by both" in seen(client.get(BASE + "upgrade/"))
+    page = client.post(BASE + "upgrade/", {"choice": "merge"}, follow=True)
+    sent = {"over": hidden(page, "over"), "revision": hidden(page, "revision"), "note": "What is new in the program"}
+    assert "Version 5 is published." in seen(client.post(BASE + "publication/", sent, follow=True))
+    outdated.refresh_from_db()
+    assert outdated.published.read() == saying(LINES.replace("one", "ONE").replace("four", "vier"))
 
 
 def test_a_draft_is_not_overwritten_by_what_is_new(client, ann, outdated):
