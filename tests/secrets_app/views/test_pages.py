@@ -395,6 +395,7 @@ NASTY = [
 
 @pytest.mark.both_databases
 def test_hostile_input_is_refused_or_stored_whole_and_never_breaks_the_page(owner_client, typed):
+    seen: list[tuple[str, dict[str, object], bool]] = []
     for field in [*typed, "revision", "password_action", "skip_verification"]:
         for nasty in NASTY:
             with rolled_back(field, nasty):
@@ -404,9 +405,12 @@ def test_hostile_input_is_refused_or_stored_whole_and_never_breaks_the_page(owne
                 assert stored == (response.status_code == 302)
                 assert SecretEvent.objects.filter(action="created").count() == stored
                 assert SecretValue.objects.count() == stored
-                if stored:
-                    assert owner_client.get(LIST).status_code == 200
-                    assert owner_client.get(page(Secret.objects.get())).status_code == 200
+                for secret in Secret.objects.all():
+                    shown = (secret.name, secret.fields, secret.available_to_system)
+                    if shown not in seen:  # pages of the same values are the same
+                        seen.append(shown)
+                        assert owner_client.get(LIST).status_code == 200
+                        assert owner_client.get(page(secret)).status_code == 200
 
 
 def test_lists_files_and_other_bodies_in_place_of_text_are_no_500(owner_client, typed, tmp_path):
