@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 
 from mailadmin.configuration import effective
 from mailadmin.connections import selection
+from mailadmin.connections.limitations import StoreCheck
 from mailadmin.errors import InvalidMail
 from mailadmin.message.mail import Attachment, Mail
 from mailadmin.outbox import accepting, composing
@@ -123,17 +124,14 @@ def store(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
     senders: dict[str, str] = {}  # by connection hint
     now = timezone.localtime()
     messages: list[NewMessage] = []
+    limitations = StoreCheck(current)
     for position, mail in enumerate(mails):
         hint = mail.connection_hint
         if hint not in senders:
             senders[hint] = default_sender(current, hint=hint, actor=actor)
         try:
             composed = composing.compose(mail, configuration=current, default_sender=senders[hint], now=now)
-        except InvalidMail as error:
-            error.position = position
-            raise
-        messages.append(
-            accepting.new_message(
+            message = accepting.new_message(
                 composed,
                 configuration=current,
                 actor=actor,
@@ -146,7 +144,11 @@ def store(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
                 sensitive=mail.sensitive,
                 idempotency_key=mail.idempotency_key,
             )
-        )
+            limitations.check(message)
+        except InvalidMail as error:
+            error.position = position
+            raise
+        messages.append(message)
     return accepting.store(messages)
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from mailadmin.api import default_sender
 from mailadmin.configuration import effective
+from mailadmin.connections.limitations import StoreCheck
 from mailadmin.errors import InvalidMail
 from mailadmin.outbox import accepting
 from mailadmin.outbox.django_email import compose_django
@@ -40,6 +41,9 @@ class OutboxBackend(BaseEmailBackend):
                 for message in email_messages
                 if message.recipients()
             ]
+            limitations = StoreCheck(current)
+            for entry in entries:
+                limitations.check(entry)
         except InvalidMail:
             if self.fail_silently:
                 return 0

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -77,7 +78,7 @@ class Connection:
     @property
     def is_from_environment(self) -> bool:
         """Whether variables make it."""
-        return self.id.partition("-")[0] == ENVIRONMENT
+        return is_environment_id(self.id)
 
     @property
     def sender(self) -> str:
@@ -151,6 +152,18 @@ def _from_environment(form: type[SecretForm], values: EnvironmentValues) -> Conn
     )
 
 
+def is_environment_id(connection_id: str) -> bool:
+    """Whether the id is that of a connection that variables make."""
+    return connection_id.partition("-")[0] == ENVIRONMENT
+
+
+def page_url(connection_id: str) -> str:
+    """Return the address of the page that shows the connection, "" for a malformed id."""
+    if is_environment_id(connection_id):
+        return reverse("secrets_app:environment")
+    return reverse("secrets_app:detail", args=[int(connection_id)]) if _is_number(connection_id) else ""
+
+
 def usable_by(connection: Connection, user: Person | None) -> bool:
     """Whether mail of `user` may go through it; None is the system itself. One query at most."""
     if connection.available_to_system:
@@ -168,7 +181,7 @@ def reveal(connection_id: str) -> Mapping[str, str]:
 
     Raises SecretUnreadable (lost or wrong key, moved ciphertext) and SecretGone.
     """
-    if connection_id.partition("-")[0] == ENVIRONMENT:
+    if is_environment_id(connection_id):
         return _environment_secrets(connection_id)
     secret = Secret.objects.filter(pk=int(connection_id)).first() if _is_number(connection_id) else None
     if secret is None:

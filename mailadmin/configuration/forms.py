@@ -10,13 +10,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.configuration.effective import FIELDS, Configuration, Value
+from mailadmin.configuration.effective import FIELDS, Configuration, Value, find_driver
 from mailadmin.drivers import registry
 from mailadmin.form_fields import AddressField, HeaderTextField
 from mailadmin.models import SendMode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailadmin.drivers.base import Driver
     from secrets_app.vault import Connection
@@ -60,11 +60,12 @@ class SettingsForm(forms.Form):
 
     def __init__(self, data: Any = None, *, current: Configuration, connections: Sequence[Connection]) -> None:
         super().__init__(data, initial={**initial_values(current), "revision": current.revision})
-        self.current = current
+        self.current, self.connections = current, connections
+        names = connection_names(connections)
         self.set_choices("driver", [(driver.key, driver_choice(driver)) for driver in registry.drivers()])
         self.set_choices("mode", SendMode.choices)
-        self.set_choices("primary_connection", connection_choices(current, connections))
-        self.set_choices("backup_connections", [(connection.id, connection.name) for connection in connections])
+        self.set_choices("primary_connection", connection_choices(current, names))
+        self.set_choices("backup_connections", list(names.items()))
         for name in FIELDS:
             value, field = current[name], self.fields[name]
             if value.lock:
@@ -78,6 +79,17 @@ class SettingsForm(forms.Form):
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
             field.choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        """Check that the primary connection is one of the chosen driver; a backup may be one of another driver."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        primary = next((one for one in self.connections if one.id == data.get("primary_connection")), None)
+        driver = find_driver(data.get("driver", ""))
+        if primary and driver.needs_connection and primary.kind != driver.kind:
+            other = registry.driver_for_kind(primary.kind)
+            text = gettext("The driver “%(other)s” uses this connection. Choose that driver, or another connection.")
+            self.add_error("primary_connection", text % {"other": other.label})
+        return data
 
     def values(self) -> dict[str, str]:
         """Return what to save: "" for a driver or mode that is what would be in force without this page anyway."""
@@ -98,7 +110,7 @@ def text_of(value: str | list[str]) -> str:
 
 
 def initial_values(current: Configuration) -> dict[str, str | list[str]]:
-    """Return what the fields show: the choices in force, and of the texts only what was typed here or is locked."""
+    """Return what the fields show: the choices in force, but only texts that were saved here or are locked."""
     shown: dict[str, str | list[str]] = {}
     for name in FIELDS:
         value = current[name]
@@ -108,14 +120,19 @@ def initial_values(current: Configuration) -> dict[str, str | list[str]]:
     return shown
 
 
-def driver_choice(driver: type[Driver] | Driver) -> SafeString:
+def driver_choice(driver: Driver) -> SafeString:
     """Return a driver's label with its sentence."""
     return format_html("<span>{} <small>{}</small></span>", driver.label, driver.explanation)
 
 
-def connection_choices(current: Configuration, connections: Sequence[Connection]) -> list[tuple[str, str]]:
-    """Return what can be the primary connection; one that was chosen and is gone stays visible as such."""
-    offered = {connection.id: connection.name for connection in connections}
+def connection_names(connections: Sequence[Connection]) -> dict[str, str]:
+    """Return the names of the connections by id, with their drivers if there are several."""
+    drivers = {one.kind: registry.driver_for_kind(one.kind).label for one in connections}
+    return {one.id: f"{one.name} ({drivers[one.kind]})" if len(drivers) > 1 else one.name for one in connections}
+
+
+def connection_choices(current: Configuration, offered: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the choices for the primary connection; a chosen one that is gone stays visible as such."""
     chosen = current.primary_connection.value
     gone = [(chosen, gettext("(no longer available)"))] if chosen and chosen not in offered else []
     return [("", gettext("Automatic: the environment's, else the oldest")), *gone, *offered.items()]

@@ -10,8 +10,9 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext
 
 from mailadmin.configuration import effective
-from mailadmin.connections import circuit_breaker, revealing, selection
+from mailadmin.connections import circuit_breaker, limitations, revealing, selection
 from mailadmin.drivers.missing import MissingDriver
+from maillog.queue.claiming import ClaimedMessage
 from secrets_app import vault
 from secrets_app.vault import Connection
 
@@ -71,7 +72,7 @@ class Router:
         if isinstance(self.driver, MissingDriver):
             return self.driver.unavailable_reason()
         if not self.driver.needs_connection:
-            return Route(self.driver)
+            return self.refusal(self.driver, mail) or Route(self.driver)
         candidates = self.candidates(mail)
         if not candidates:
             return gettext("No connection is available to the system.")
@@ -80,12 +81,19 @@ class Router:
             state = self.unavailable.get(connection.id)
             if state and not mail.is_test:  # a test message shows whether the connection works again
                 reasons.append(f"{connection.name}: {state.reason}")
+            elif refusal := self.refusal(selection.driver_for(connection, self.driver), mail):
+                reasons.append(f"{connection.name}: {refusal}")
             elif connection.id not in tried:
                 try:
                     return self.route_through(connection, content_timeout)
                 except vault.VaultError as error:
                     reasons.append(str(error))
         return reasons[0] if reasons else gettext("No other connection is left to try.")
+
+    @staticmethod
+    def refusal(driver: Driver, mail: Routable) -> str:
+        """Return the sentence that `driver` cannot carry `mail`, "" if it can or if the content is not at hand."""
+        return limitations.claimed_refusal(driver, mail) if isinstance(mail, ClaimedMessage) else ""
 
     def candidates(self, mail: Routable) -> list[Connection]:
         """Return the connections that `mail` may use, best first. Without a hint they are the same for all messages."""

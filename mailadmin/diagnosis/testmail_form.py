@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.configuration.forms import connection_names
 from mailadmin.diagnosis.testmail import TEMPLATE as PLAIN
 from mailadmin.form_fields import AddressField
 from maillog.content.template_link import language_name
@@ -101,7 +102,7 @@ class TestMailForm(forms.Form):
             if delivers
             else _("The driver delivers nothing, so nobody receives it.")
         )
-        self.offer("connection", [("", gettext("Default")), *((one.id, one.name) for one in connections)])
+        self.offer("connection", [("", gettext("Default")), *connection_names(connections).items()])
         self.offer("template", [("", gettext("Plain test email")), *sample_rendering.published_names().items()])
         self.offer("language", [(one, language_label(one)) for one in picked.languages])
         self.offer("sample", [(one, one or gettext("Sample values of the variables")) for one in picked.samples])

@@ -119,6 +119,11 @@ class Driver(ABC):
         """Whether it sends through connections."""
         return bool(self.kind)
 
+    @property
+    def has_limitations(self) -> bool:
+        """Whether there are messages that it cannot carry."""
+        return bool(self.cannot_carry) or self.max_size is not None
+
     def unavailable_reason(self) -> str:
         """Return why nothing can be sent, whatever the message and the connection, or ""."""
         return ""

@@ -58,9 +58,9 @@ class MailAnswer(Stored):
     language: str
     """In which the template was rendered."""
     driver: str
-    """What sent it, or tried to: `smtp`, `sendmail`, `log`, `silent` or `disabled`."""
+    """The key of the driver of its last attempt; empty before the first."""
     connection: str
-    """The name of the SMTP secret that it took."""
+    """The name of the connection of its last attempt."""
     sent_by: str
     """Who sent it; empty: the system."""
     tags: list[str]

@@ -22,7 +22,7 @@ class AlarmRules(models.Model):
     )
     addresses = models.TextField(_("email recipients"), blank=True)  # one per line
     connection = models.CharField(
-        _("connection for alarm emails"), max_length=20, blank=True
+        _("connection for alarm emails"), max_length=50, blank=True
     )  # empty: the first that works
     webhook_url = models.CharField(_("webhook"), max_length=500, blank=True)
     remind_hours = models.PositiveSmallIntegerField(

@@ -16,7 +16,7 @@ class ConnectionState(models.Model):
         PAUSED = "paused", _("Paused")
         UNREACHABLE = "unreachable", _("Unreachable")
 
-    connection = models.CharField(max_length=20, unique=True)  # the id of a secret, or "environment"
+    connection = models.CharField(max_length=50, unique=True)  # the id of a connection
     name = models.CharField(max_length=100)
     state = models.CharField(max_length=12, choices=State, default=State.OPEN)
     reason = models.CharField(max_length=500, blank=True)
@@ -37,7 +37,7 @@ class ConnectionState(models.Model):
 class ConnectionRate(models.Model):
     """Where a connection stands in each of its rate limits: when the next message would leave at an even pace."""
 
-    connection = models.CharField(max_length=20, unique=True)
+    connection = models.CharField(max_length=50, unique=True)
     per_second = models.DateTimeField(null=True)
     per_minute = models.DateTimeField(null=True)
     per_hour = models.DateTimeField(null=True)

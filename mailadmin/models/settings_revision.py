@@ -24,10 +24,10 @@ class SettingsRevision(models.Model):
     from_name = models.CharField(_("From name"), max_length=200, blank=True)
     from_address = models.CharField(_("From address"), max_length=254, blank=True)
     reply_to = models.CharField(_("Reply-to address"), max_length=254, blank=True)
-    # the id of a secret, or "environment"
-    primary_connection = models.CharField(_("primary connection"), max_length=20, blank=True)
+    # the id of a connection
+    primary_connection = models.CharField(_("primary connection"), max_length=50, blank=True)
     # ids of connections, in order, separated by commas
-    backup_connections = models.CharField(_("backup connections"), max_length=200, blank=True)
+    backup_connections = models.CharField(_("backup connections"), max_length=500, blank=True)
     # keys of templates, separated by spaces: a message that may have arrived is not resent without a decision
     ask_before_resend = models.CharField(_("ask before resending"), max_length=1000, blank=True)
     changed = models.JSONField(default=list)  # names of the fields that differ from the revision before

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
 from mailadmin.configuration import effective
+from mailadmin.connections.limitations import StoreCheck
 from mailadmin.errors import InvalidMail
 from mailadmin.message.addresses import Address, AddressError, parse_address
 from mailadmin.message.headers import HeaderError, check_block, encode_addresses, make_message_id
@@ -99,10 +100,11 @@ def _resend(
     contents = {one.pk: one for one in Content.objects.filter(message_id__in=ids)}
     entries: dict[int, NewMessage] = {}
     refused: dict[str, list[int]] = {}
+    limitations = StoreCheck(current)
     # Locked, so that no other transaction deletes or changes them until the copies are stored.
     for mail in mails.select_for_update(of=("self",)).order_by("id"):
         try:
-            entries[mail.pk] = _new_message(
+            copy = _new_message(
                 mail,
                 contents.get(mail.pk),
                 configuration=current,
@@ -112,6 +114,8 @@ def _resend(
                 mode=mode or composing.mode(None, current),
                 now=now,
             )
+            _check_limitations(limitations, copy)
+            entries[mail.pk] = copy
         except NotResendable as error:
             refused.setdefault(error.reason, []).append(mail.pk)
         except (InvalidMail, AddressError, HeaderError):
@@ -119,6 +123,14 @@ def _resend(
     made = dict(zip(entries, accepting.store(list(entries.values())), strict=True)) if entries else {}
     audit_log.record(audit_log.Action.RESENT, made, actor=actor, others=made)
     return Resent(made, refused)
+
+
+def _check_limitations(limitations: StoreCheck, copy: NewMessage) -> None:
+    """Raise NotResendable if the driver for the copy cannot carry it."""
+    try:
+        limitations.check(copy)
+    except InvalidMail as error:
+        raise NotResendable(error.reason) from error
 
 
 def _refusal(mail: Message) -> str:

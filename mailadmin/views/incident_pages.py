@@ -24,6 +24,7 @@ from maillog.requests import SignedInRequest
 from maillog.search import counts
 from maillog.search.counts import Count
 from maillog.search.paging import PAGE_SIZE, PositionForm
+from secrets_app import vault
 
 COUNT_LIMIT = 10_000
 LOG, MANAGE = "maillog.view_log", "mailadmin.manage_queue"
@@ -103,9 +104,7 @@ def secret_url(request: SignedInRequest, incident: Incident) -> str:
     """Return the page of the connection's secret, if this person may see it."""
     if not incident.connection_key or not request.user.has_perm("secrets_app.use_secrets"):
         return ""
-    if incident.connection_key.isdigit():
-        return reverse("secrets_app:detail", args=[int(incident.connection_key)])
-    return reverse("secrets_app:environment") if incident.connection_key == "environment" else ""
+    return vault.page_url(incident.connection_key)
 
 
 def existing(pk: int) -> Incident:

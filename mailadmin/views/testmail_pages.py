@@ -13,7 +13,6 @@ from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -178,7 +177,5 @@ def connection_url(request: SignedInRequest, attempt: Attempt | None) -> str:
         return ""
     for connection in selection.connections():
         if connection.name == attempt.connection and vault.usable_by(connection, request.user):
-            if connection.is_from_environment:
-                return reverse("secrets_app:environment")
-            return reverse("secrets_app:detail", args=[connection.id])
+            return vault.page_url(connection.id)
     return ""

@@ -156,17 +156,13 @@ def uncertain(case: Case) -> tuple[str, str]:
 
 
 def logged(case: Case) -> tuple[str, str]:
-    """Say that a file got it."""
-    return gettext("Written to the mail log file and not sent: that is what the driver “log” does."), as_sentence(
-        case.mail.reason
-    )
+    """Say that it was only recorded."""
+    return gettext("Recorded and not sent: the driver in force delivers nothing."), as_sentence(case.mail.reason)
 
 
 def silenced(case: Case) -> tuple[str, str]:
-    """Say that nobody got it."""
-    return gettext("Everything was done but the delivery: that is what the driver “silent” does."), as_sentence(
-        case.mail.reason
-    )
+    """Say that nobody received it."""
+    return gettext("Everything was done except the delivery."), as_sentence(case.mail.reason)
 
 
 def skipped(case: Case) -> tuple[str, str]:

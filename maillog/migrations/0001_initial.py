@@ -276,7 +276,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('connection', models.CharField(blank=True, max_length=100)),
-                ('connection_key', models.CharField(blank=True, max_length=20)),
+                ('connection_key', models.CharField(blank=True, max_length=50)),
                 ('kind', models.CharField(max_length=30)),
                 ('phase', models.CharField(blank=True, max_length=10)),
                 ('is_about_connection', models.BooleanField(default=False)),

@@ -31,7 +31,7 @@ class Incident(models.Model):
         PERSON = "person", _("ended by a person")
 
     connection = models.CharField(max_length=100, blank=True)  # its name; empty: of no connection
-    connection_key = models.CharField(max_length=20, blank=True)  # the id of a secret, "environment", or not known
+    connection_key = models.CharField(max_length=50, blank=True)  # the id of a connection, "" if it is not known
     kind = models.CharField(max_length=30)  # a key of mailadmin.incidents.kinds
     phase = models.CharField(max_length=10, blank=True)  # of the SMTP conversation in which it ended
     is_about_connection = models.BooleanField(default=False)  # it meets any mail: it came before the mail itself

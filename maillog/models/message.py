@@ -41,7 +41,7 @@ class Message(models.Model):
     """One mail. Its id is in time order; lists sort by it and by nothing else.
 
     Labels are never deleted, so the database need not look for them at each write: on PostgreSQL that look locks the
-    one row of "smtp" for every mail of every worker.
+    one row of a driver for every message of every worker.
     """
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)

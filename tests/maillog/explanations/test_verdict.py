@@ -148,8 +148,8 @@ def test_uncertain_says_that_nobody_knows():
 
 def test_mails_that_were_not_meant_to_leave_say_so():
     for status, words in [
-        ("logged", "Written to the mail log file and not sent"),
-        ("silenced", "Everything was done but the delivery"),
+        ("logged", "Recorded and not sent"),
+        ("silenced", "Everything was done except the delivery"),
         ("cancelled", "Cancelled before it was sent."),
     ]:
         assert words in sentence(finished(status, settled={"attempt": None})), (status, words)
