@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -72,7 +73,7 @@ class FaultyServer:
     def __init__(
         self,
         *,
-        faults: dict[str, Fault | list[Fault | None]] | None = None,
+        faults: Mapping[str, Fault | Sequence[Fault | None]] | None = None,
         tls: str = "none",
         username: str = "",
         password: str = "correct horse battery",
@@ -83,7 +84,7 @@ class FaultyServer:
         data_without_recipients: str = "554 5.5.1 No valid recipients",
         context: ssl.SSLContext | None = None,
     ):
-        self.faults = {phase: list(one) if isinstance(one, list) else one for phase, one in (faults or {}).items()}
+        self.faults = {phase: one if isinstance(one, Fault) else list(one) for phase, one in (faults or {}).items()}
         self.tls, self.username, self.password, self.mechanisms = tls, username, password, mechanisms
         self.offers, self.offers_starttls = (*offers, *(["PIPELINING"] if pipelining else [])), offers_starttls
         self.data_without_recipients = data_without_recipients  # may be a 354 (RFC 2920 3.1)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -77,7 +78,7 @@ def test_a_queue_that_does_not_answer_loses_no_mail(jobs, monkeypatch, django_ca
 
 @pytest.mark.both_databases
 def test_bad_input_names_the_field_and_stores_nothing():
-    for fields, named in [
+    table: list[tuple[dict[str, Any], str]] = [
         ({"to": []}, "to"),
         ({"to": ["ann@example.com, bob@example.com"]}, "to"),
         ({"to": ["not an address"]}, "to"),
@@ -111,7 +112,8 @@ def test_bad_input_names_the_field_and_stores_nothing():
         ({"idempotency_key": "a\x00"}, "idempotency_key"),
         ({"send_at": datetime(2200, 1, 1, tzinfo=UTC)}, "send_at"),
         ({"attachments": [Attachment(filename="a.bin", content=b"x" * 20_000_000)]}, "attachments"),
-    ]:
+    ]
+    for fields, named in table:
         with case(named, fields):
             with pytest.raises(InvalidMail) as caught:
                 send(mail(**fields))

@@ -1,5 +1,7 @@
 """Writing to the vault: all or nothing, by owners only, with a trail."""
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import PermissionDenied
 
@@ -63,7 +65,8 @@ def test_saving_without_a_change_writes_nothing(secret, owner):
 
 
 def test_a_changed_server_does_not_get_the_old_password(secret, owner):
-    for server in [{"host": "evil.example.com"}, {"port": 2525}, {"tls": "none"}, {"username": "other"}]:
+    servers: list[dict[str, Any]] = [{"host": "evil.example.com"}, {"port": 2525}, {"tls": "none"}, {"username": "x"}]
+    for server in servers:
         with rolled_back(server):
             with pytest.raises(vault.ReentryNeeded):
                 change(secret, actor=owner, **server)

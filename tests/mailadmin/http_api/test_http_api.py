@@ -4,6 +4,7 @@ import base64
 import json
 from datetime import timedelta
 from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -92,7 +93,7 @@ def test_a_template_is_rendered_in_the_language_that_was_asked_for(shop):
 
 @pytest.mark.both_databases
 def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
-    for change, field, detail in [
+    table: list[tuple[dict[str, Any], str, str]] = [
         ({"to": []}, "to", "names no recipient"),
         ({"to": "ann@example.com"}, "to", "must be a list"),
         ({"to": [5]}, "to[0]", "must be text"),
@@ -125,7 +126,8 @@ def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
         ({"template": "account/welcome"}, "subject", "comes from the template; leave it out"),
         ({"idempotency_key": "k" * 151}, "idempotency_key", "is longer than 150 characters"),
         ({"tags": ["two words"]}, "tags", ""),
-    ]:
+    ]
+    for change, field, detail in table:
         with case(change):
             found = fields(shop.post("/mails", {**MAIL, **change}))
             assert found[0][0] == field
@@ -203,7 +205,7 @@ def test_a_batch_is_stored_in_its_order(shop):
 
 
 def test_one_wrong_mail_stores_none_of_the_batch(shop):
-    for wrong, field in [
+    table: list[tuple[dict[str, Any], str]] = [
         ({"to": ["ann"]}, "mails[1].to"),
         ({"to": [1]}, "mails[1].to[0]"),
         ({"text": ""}, "mails[1].text"),
@@ -211,7 +213,8 @@ def test_one_wrong_mail_stores_none_of_the_batch(shop):
         ({"template": "shop/none", "subject": "", "text": ""}, "mails[1].template"),
         ({"attachments": [{"filename": "a", "content": "?"}]}, "mails[1].attachments[0].content"),
         ({"idempotency_key": "a"}, "mails[1].idempotency_key"),
-    ]:
+    ]
+    for wrong, field in table:
         with case(wrong):
             mails = [{**MAIL, "subject": "First", "idempotency_key": "a"}, {**MAIL, **wrong}, MAIL]
             assert fields(shop.post("/mails/batch", {"mails": mails}))[0][0] == field

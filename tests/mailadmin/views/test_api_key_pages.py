@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -49,14 +50,15 @@ def test_loading_the_answer_again_makes_no_second_key(admin_client):
 
 
 def test_what_is_wrong_is_said_at_the_field(admin_client):
-    for change, words in [
+    table: list[tuple[dict[str, Any], str]] = [
         ({"name": ""}, "This field is required."),
         ({"name": "a" * 101}, "at most 100 characters"),
         ({"name": "a\u0085b"}, "control characters"),
         ({"scopes": []}, "Choose at least one."),
         ({"scopes": ["mails:all"]}, "mails:all is not one of the available choices"),
         ({"days": "9999"}, "9999 is not one of the available choices"),
-    ]:
+    ]
+    for change, words in table:
         with case(change):
             response = admin_client.post(NEW, {**FORM, **change})
             assert response.status_code == 422

@@ -1,5 +1,7 @@
 """What the log says of the template that a mail was made from."""
 
+from typing import Any
+
 import pytest
 
 from mailadmin.api import send_many, send_template, template_mail
@@ -75,7 +77,7 @@ def test_the_link_is_for_people_who_may_open_it():
 
 
 def test_what_is_not_known_is_left_out(reader):
-    for fields, words in [
+    table: list[tuple[dict[str, Any], str]] = [
         ({"template": "old/one"}, ""),
         ({"template": "old/one", "template_version": 0}, "as delivered"),
         ({"template": "old/one", "language": "pt-BR"}, "Portuguese (Brazil)"),
@@ -85,7 +87,8 @@ def test_what_is_not_known_is_left_out(reader):
         ({"template": "old/one", "template_version": 40_000}, ""),
         ({"template": "old/one", "template_version": -1}, ""),
         ({"template_version": 3}, ""),
-    ]:
+    ]
+    for fields, words in table:
         with case(fields):
             mail = Message.objects.get(pk=queued(**fields))
             assert template_link.version_label(mail) == words

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from secrets_app.kinds.smtp import PRESETS, SmtpForm
+from secrets_app.kinds.smtp import SmtpForm
+from secrets_app.kinds.smtp_presets import PRESETS
 from secrets_app.models import Secret
 from tests.cases import case
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_a_refused_mail_does_not_touch_the_one_behind_it():
 def test_a_354_after_all_recipients_were_refused_is_answered_by_a_lone_dot_at_nobodys_expense():
     for fault in FAULTS:
         faults = {"rcpt": [None, REPLIES["550"], REPLIES["451"]], "dot": FAULTS[fault]}
-        options = {"data_without_recipients": "354 Go ahead", "faults": faults}
+        options: dict[str, Any] = {"data_without_recipients": "354 Go ahead", "faults": faults}
         with case(fault), FaultyServer(pipelining=True, **options) as server:
             first, second, third = send_pipelined(server, mail(1), mail(2, BEN, CY), mail(3))
             assert (first.outcome, third.outcome) == ("sent", "sent")
@@ -139,9 +140,10 @@ def test_a_refusal_that_was_heard_stands_although_the_connection_ends():
     """`rcpt` is refused, and then the rest of the replies do not come."""
     for phase in ["rset", "data-reply"]:
         for fault in BREAKS:
-            options = {"faults": {"rcpt": [REPLIES["550"]], "rset": [BREAKS[fault]]}}
+            options: dict[str, Any] = {"faults": {"rcpt": [REPLIES["550"]], "rset": [BREAKS[fault]]}}
             if phase == "data-reply":
-                options = {"faults": {**options["faults"], "dot": BREAKS[fault]}, "data_without_recipients": "354 x"}
+                options["faults"]["dot"] = BREAKS[fault]
+                options["data_without_recipients"] = "354 x"
             with case(phase, fault), FaultyServer(pipelining=True, **options) as server:
                 first, second = send_pipelined(server, mail(1), mail(2))
                 assert (first.outcome, first.code, first.phase) == ("failed", 550, "rcpt")
@@ -213,7 +215,10 @@ def test_a_reply_too_many_is_not_charged_to_the_mail_behind():
     """Ben does not exist. Every reply after the stray one seems to answer the command before its own."""
     for recipients in [(ANN,), (ANN, BEN), (BEN, ANN), (BEN,)]:
         for stray in ["250 2.0.0 stray", "354 stray", "451 4.0.0 stray", "550 5.0.0 stray", "220 stray"]:
-            faults = {"content": [raw(f"250 2.0.0 Taken\r\n{stray}\r\n")], f"rcpt:{BEN}": REPLIES["550"]}
+            faults: dict[str, Any] = {
+                "content": [raw(f"250 2.0.0 Taken\r\n{stray}\r\n")],
+                f"rcpt:{BEN}": REPLIES["550"],
+            }
             with case(recipients, stray), FaultyServer(pipelining=True, faults=faults) as server:
                 first, second, third = send_pipelined(server, mail(1, CY), mail(2, *recipients), mail(3, CY))
                 assert (first.outcome, first.reply, third.outcome) == ("sent", "Taken", "sent")

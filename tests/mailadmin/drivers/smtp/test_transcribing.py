@@ -105,8 +105,10 @@ def test_nothing_of_a_sign_in_is_taken_down_even_if_the_server_repeats_it():
     for echo in ["{line}", "no: {line}", "bad\r\n535 5.7.8 {line}"]:
         for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"]:
             text = "535-5.7.8 bad\r\n535 5.7.8 {line}" if "\r\n" in echo else f"535 5.7.8 {echo}"
-            options = {"username": "mailer", "password": PASSWORD, "mechanisms": mechanism}
-            with case(echo, mechanism), FaultyServer(faults={"auth": reply(text)}, **options) as server:
+            server = FaultyServer(
+                username="mailer", password=PASSWORD, mechanisms=mechanism, faults={"auth": reply(text)}
+            )
+            with case(echo, mechanism), server:
                 said = send_one(server).transcript
                 told = "\n".join(dialog(said.lines))
                 assert_no_password(told)
