@@ -34,7 +34,7 @@ def test_an_empty_chart_says_what_will_be_there(visitor, admin):
     visitor.sign_in(admin)
     for path in ("/", "/?range=30d"):
         visitor.go(path)
-        expect(visitor.page.get_by_text("will be a bar")).to_be_visible()
+        expect(visitor.page.get_by_text("becomes a bar")).to_be_visible()
     visitor.look()
 
 

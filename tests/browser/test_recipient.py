@@ -34,7 +34,7 @@ def test_somebody_got_nothing_and_the_page_says_why(visitor, log, admin):
     page = visitor.page
     visitor.sign_in(admin)
     visitor.look_at("/")
-    page.get_by_label("Address, or words of the mail").fill("Ann <ANN@example.com>")
+    page.get_by_label("Address, or words in the message").fill("Ann <ANN@example.com>")
     page.get_by_role("button", name="Find out").click()
     expect(page.get_by_role("heading", name="ann@example.com", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name=re.compile("The last 3 mails were refused by mx"))).to_be_visible()
@@ -50,7 +50,7 @@ def test_somebody_got_nothing_and_the_page_says_why(visitor, log, admin):
     page.get_by_role("link", name="Suppressed addresses").click()
     expect(page.get_by_text("left the company")).to_be_visible()
     visitor.look()
-    page.get_by_role("button", name="Let ann@example.com get mail again").click()
+    page.get_by_role("button", name="Stop suppressing ann@example.com").click()
     expect(page.get_by_text("ann@example.com can receive email again.")).to_be_visible()
     visitor.look()
     assert suppressions.in_force("ann@example.com") is None

@@ -80,7 +80,7 @@ def test_the_same_without_javascript(visitor_without_javascript, relay, admin, j
     visitor.go("/mail/test/")
     page.get_by_label("Template").select_option("account/welcome")
     page.get_by_role("button", name="Send test mail").click()
-    expect(page.get_by_text("Nothing was sent yet.")).to_be_visible()
+    expect(page.get_by_text("Nothing has been sent yet.")).to_be_visible()
     assert relay.mails == []
     assert typed(page)["name"] == "Ann Example"
     page.get_by_label("Sample").select_option("Without a name and help")

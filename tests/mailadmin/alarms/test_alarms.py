@@ -171,7 +171,7 @@ def test_where_there_is_no_other_connection_the_alarm_says_so(start_smtp, secret
     assert "No other working connection" in alarm.result
     assert Message.objects.count() == len(ids), "no mail was made that could not leave"
     html = admin_client.get("/mail/incidents/alarms/").content.decode()
-    assert "No alarm mail can leave now." in html
+    assert "No alarm email can be sent right now." in html
     assert (
         "No other working connection" in admin_client.get(f"/mail/incidents/{alarm.incident_number}/").content.decode()
     )
@@ -343,7 +343,7 @@ def test_a_test_alarm_tells_the_truth_about_each_channel(admin_client, start_smt
     secret("relay A", server)
     rules(addresses="ops@example.com", webhook_url=receiver(status=403).url)
     html = admin_client.get("/mail/incidents/alarms/").content.decode()
-    assert "There is only one connection that works." in html
+    assert "There is only one working connection." in html
     html = admin_client.post("/mail/incidents/alarms/test/", follow=True).content.decode()
     assert "2 test alarms are queued" in html
     assert server.mails == []

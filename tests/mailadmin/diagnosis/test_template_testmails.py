@@ -124,7 +124,7 @@ def test_choosing_without_javascript_sends_nothing_and_keeps_what_was_typed(clie
 def test_values_that_nobody_has_seen_are_shown_before_they_are_sent(client, template, changed):
     page = client.post(PAGE, chosen() | changed)
     assert page.status_code == 422
-    assert "Nothing was sent yet." in page.text
+    assert "Nothing has been sent yet." in page.text
     assert not Message.objects.exists()
 
 

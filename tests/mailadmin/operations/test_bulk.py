@@ -1,4 +1,4 @@
-"""Orders for many mails: done batch by batch, each mail once, by one worker at a time, as long as they are allowed."""
+"""Bulk actions: done batch by batch, each mail once, by one worker at a time, as long as they are allowed."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode

@@ -183,7 +183,7 @@ def test_kinds_of_errors_have_words():
 @pytest.mark.parametrize("range_", ["24h", "30d"])
 def test_an_empty_log_shows_what_will_be_there(admin_client, range_):
     body = page(admin_client, range_)
-    assert "will be a bar" in body
+    assert "becomes a bar" in body
     assert "<svg role" in body
     assert "What is behind it" not in body
 
@@ -254,7 +254,7 @@ def test_the_chart_is_in_the_time_zone_of_the_person(admin, admin_client):
 @pytest.mark.django_db
 def test_an_unknown_range_is_said(admin_client):
     body = page(admin_client, "7d<script>")
-    assert "There is no range “7d&lt;script&gt;”" in body
+    assert "There is no period “7d&lt;script&gt;”" in body
     assert "Messages per hour" in body
 
 

@@ -73,7 +73,7 @@ def test_only_what_the_person_may_do_is_offered(db):
     refused = signed_in(person).post(NEW, FORM)
     assert "mails:send is not one of the available choices" in html_of(refused)
     nothing = make_user("cat@example.com", "mailadmin.use_api")
-    assert "A key of yours could do nothing" in html_of(signed_in(nothing).get(NEW))
+    assert "Your key could not do anything" in html_of(signed_in(nothing).get(NEW))
 
 
 def test_a_person_sees_and_revokes_only_keys_of_their_own(admin, admin_client):
@@ -108,7 +108,7 @@ def test_who_looks_after_keys_needs_none_of_their_own(admin):
 def test_revoking_asks_first_says_what_it_did_and_frees_the_name(admin, admin_client):
     admin_client.post(NEW, FORM)
     place = f"{KEYS}{ApiKey.objects.get().pk}/revocation/"
-    assert "refused from the next request on" in html_of(admin_client.get(place))
+    assert "refused from their next request on" in html_of(admin_client.get(place))
     assert ApiKey.objects.get().revoked_at is None
     done = admin_client.post(place, follow=True)
     assert "“Web shop” is revoked" in html_of(done)

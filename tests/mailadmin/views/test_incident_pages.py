@@ -56,7 +56,7 @@ def test_open_incidents_come_first_and_ended_ones_by_pages(admin_client):
     second = page(admin_client, f"/mail/incidents/?before={older}")
     assert "old 9:" in second
     assert "old 10:" not in second
-    assert "is no number" in page(admin_client, "/mail/incidents/?before=x")
+    assert "is not a number" in page(admin_client, "/mail/incidents/?before=x")
 
 
 def test_one_incident_says_what_happens_what_to_do_and_what_was_changed(admin_client):
@@ -69,7 +69,7 @@ def test_one_incident_says_what_happens_what_to_do_and_what_was_changed(admin_cl
     assert "Type user and password again" in html
     assert "535 5.7.8 Authentication failed" in html
     assert "Revision 17 of the mail settings" in html
-    assert "Retry all 2 mails" in html
+    assert "Retry all 2 messages" in html
     assert f"/log/?q=incident%3A{incident.pk}" in html
 
 

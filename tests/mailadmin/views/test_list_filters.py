@@ -69,7 +69,7 @@ def test_a_filter_that_matches_nothing_says_so_with_a_way_back(client):
         page = client.get(address)
         assert page.status_code == 200, address
         assert any(
-            words in page.content.decode() for words in ("Nothing matches", "Nothing waits", "No mail matches")
+            words in page.content.decode() for words in ("Nothing matches", "Nothing waits", "No message matches")
         ), address
 
 

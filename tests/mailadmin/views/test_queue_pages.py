@@ -214,7 +214,7 @@ def test_a_retry_wakes_the_worker_and_a_cancellation_does_not(manager, jobs):
 def test_all_are_retried_after_the_page_has_said_how_many(manager):
     ids = [held(), in_state("deferred"), in_state("uncertain"), in_state("queued")]
     page = body(manager.get(RETRY_ALL))
-    assert "Make 2 mails due now?" in page
+    assert "Retry 2 messages?" in page
     assert "Deferred, Held" in page
     (up_to,) = re.findall(r'name="up_to" value="(\d+)"', page)
     late = held()
@@ -228,7 +228,7 @@ def test_all_of_one_state_and_connection_are_cancelled(manager):
     ids = [held(), held(connection="Relay B"), in_state("deferred"), in_state("sending")]
     query = {"status": "held", "connection": "Relay A"}
     page = body(manager.get(CANCEL_ALL, query))
-    assert "Cancel 1 mail?" in page
+    assert "Cancel 1 message?" in page
     answer = manager.post(CANCEL_ALL, {**query, "up_to": newest_id()}, follow=True)
     assert said(answer) == ["1 message was cancelled."]
     assert answer.redirect_chain == [("/mail/queue/?status=held&connection=Relay+A", 302)]
@@ -239,13 +239,13 @@ def test_the_page_that_asks_warns_of_what_may_surprise(manager):
     in_state("uncertain")
     assert "may get them twice" in body(manager.get(RETRY_ALL, {"status": "uncertain"}))
     in_state("queued")
-    assert "scheduled for later leave now, too" in body(manager.get(RETRY_ALL, {"status": "queued"}))
+    assert "Scheduled messages are sent now, too" in body(manager.get(RETRY_ALL, {"status": "queued"}))
     assert "cannot be undone" in body(manager.get(CANCEL_ALL))
 
 
 def test_where_nothing_matches_any_more_the_page_says_so(manager):
-    assert "No mail matches any more" in body(manager.get(CANCEL_ALL))
-    assert "No mail matches any more" in body(manager.get(RETRY_ALL, {"status": "sending"}))
+    assert "No message matches any more" in body(manager.get(CANCEL_ALL))
+    assert "No message matches any more" in body(manager.get(RETRY_ALL, {"status": "sending"}))
 
 
 def test_more_than_a_request_can_do_are_done_in_portions(manager, monkeypatch):
@@ -338,7 +338,7 @@ def test_the_list_says_what_waits_why_for_what_and_until_when(viewer, relay):
     )
     finished("deferred", settled={"reason": "451 try later", "next_attempt_at": timezone.now() + timedelta(seconds=95)})
     page = body(viewer.get(QUEUE))
-    for words in ("Relay A: 535 &lt;no&gt;", "when the connection is open", "Scheduled.", "in 5 h", "asked for Relay B",
+    for words in ("Relay A: 535 &lt;no&gt;", "when the connection is open", "Scheduled.", "in 5 h", "requested: Relay B",
                   "451 try later", "in 94 s", "bob@example.com", f"/log/{pk}/"):  # fmt: skip
         assert words in page, words
     assert [row.status for row in viewer.get(QUEUE).context["rows"]] == ["held", "queued", "deferred"], "oldest first"
@@ -375,7 +375,7 @@ def test_pages_lead_from_the_oldest_to_the_newest_and_back(viewer):
     first = viewer.get(f"{QUEUE}{back.context['older']}")
     assert [row.pk for row in first.context["rows"]] == ids[:50]
     assert first.context["page"].older is None
-    assert "There are no newer mails" in body(viewer.get(f"{QUEUE}?after={ids[-1]}"))
+    assert "There are no newer messages" in body(viewer.get(f"{QUEUE}?after={ids[-1]}"))
 
 
 def test_the_filter_takes_a_state_and_a_connection(viewer):

@@ -1,4 +1,4 @@
-"""All about one address: ways in, what the page says, and the list of suppressed addresses."""
+"""One address: ways in, what the page says, and the list of suppressed addresses."""
 
 from typing import Any
 from urllib.parse import quote
@@ -131,7 +131,7 @@ def test_long_lists_are_paged(reader):
     second = page(reader, ANN, before=older)
     assert [row.subject for row in second.context["rows"]] == ["Mail 1", "Mail 0"]
     assert "is not a number" in text(page(reader, ANN, before="x"))
-    assert "There are no older mails" in text(page(reader, ANN, before="1"))
+    assert "There are no older messages" in text(page(reader, ANN, before="1"))
 
 
 def test_duplicates_say_which_and_why(reader):
@@ -278,7 +278,7 @@ def test_the_list_shows_searches_and_pages(keeper, reader):
     shown = text(keeper.get("/log/suppressions/"))
     assert "person50@example.com" in shown
     assert "person0@example.com" not in shown
-    assert "Let person50@example.com get mail again" in shown
+    assert "Stop suppressing person50@example.com" in shown
     assert "get mail again" not in text(reader.get("/log/suppressions/"))
     older = keeper.get("/log/suppressions/").context["page"].older
     assert "person0@example.com" in text(keeper.get("/log/suppressions/", {"before": older}))

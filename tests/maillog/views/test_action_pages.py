@@ -151,7 +151,7 @@ def test_it_says_how_many_before_and_does_that_many_after(admin_client, jobs, dj
         finished("failed")
     kept = finished()
     page = text(admin_client.get("/log/actions/new/?all=1&status=failed&do=delete"))
-    assert "Delete 3 mails?" in page
+    assert "Delete 3 messages?" in page
     typed = {"all": "1", "status": "failed", "do": "delete", "up_to": kept.pk}
     with django_capture_on_commit_callbacks(execute=True):
         response = admin_client.post("/log/actions/new/", typed)
@@ -216,7 +216,7 @@ def test_somebody_who_may_only_look_gets_neither_ticks_nor_actions():
     page = text(client.get("/log/"))
     assert 'name="ids"' not in page
     assert "export.csv" in page
-    assert "not do anything with them" in text(client.get("/log/actions/new/?all=1"))
+    assert "not change anything" in text(client.get("/log/actions/new/?all=1"))
 
 
 def test_an_order_of_somebody_else_may_be_stopped_by_whoever_may_give_such_orders(admin):
@@ -230,7 +230,7 @@ def test_an_order_of_somebody_else_may_be_stopped_by_whoever_may_give_such_order
 def test_mails_that_left_the_selection_meanwhile_end_with_nothing_to_do(admin_client, admin):
     pk = queued()
     address = f"/log/actions/new/?ids={pk}&do=cancel"
-    assert "Cancel 1 mail?" in text(admin_client.get(address))
+    assert "Cancel 1 message?" in text(admin_client.get(address))
     cancel([pk])
     response = admin_client.post("/log/actions/new/", {"ids": pk, "do": "cancel", "up_to": pk})
     assert response.status_code == 422

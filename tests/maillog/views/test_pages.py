@@ -309,7 +309,7 @@ def test_the_preview_can_reach_nothing(admin_client):
     frame = found(r"(<iframe[^>]*>)", page)
     assert " sandbox " in frame
     assert "allow-" not in frame
-    assert "Pictures and styles from elsewhere are not loaded" in page
+    assert "External images and styles are not loaded" in page
 
 
 def test_a_mail_without_html_has_no_frame(admin_client):

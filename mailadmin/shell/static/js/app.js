@@ -19,7 +19,7 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(text);
     label.textContent = button.dataset.copied || "Copied";
   } catch {
-    label.textContent = button.dataset.copyFailed || "Copying was refused";
+    label.textContent = button.dataset.copyFailed || "Copying failed";
   }
   setTimeout(() => (label.textContent = before), 2000);
 });
