@@ -338,7 +338,7 @@ def test_the_list_says_what_waits_why_for_what_and_until_when(viewer, relay):
     )
     finished("deferred", settled={"reason": "451 try later", "next_attempt_at": timezone.now() + timedelta(seconds=95)})
     page = body(viewer.get(QUEUE))
-    for words in ("Relay A: 535 &lt;no&gt;", "when the connection is open", "Scheduled.", "in 5 h", "requested: Relay B",
+    for words in ("Relay A: 535 &lt;no&gt;", "when the connection is open", "Scheduled.", "in 5 h", "Relay B",
                   "451 try later", "in 94 s", "bob@example.com", f"/log/{pk}/"):  # fmt: skip
         assert words in page, words
     assert [row.status for row in viewer.get(QUEUE).context["rows"]] == ["held", "queued", "deferred"], "oldest first"

@@ -140,8 +140,8 @@ def test_duplicates_say_which_and_why(reader):
     finished("sent", ANN, subject="Again", resent_from=first.pk)
     Message.objects.filter(pk=second.pk).update(possibly_duplicate=True)
     shown = text(page(reader, ANN))
-    assert f'The same subject and template as <a href="/log/{first.pk}/">mail {first.pk}</a>' in shown
-    assert f'Somebody sent <a href="/log/{first.pk}/">mail {first.pk}</a> again.' in shown
+    assert f'The same subject and template as <a href="/log/{first.pk}/">message {first.pk}</a>' in shown
+    assert f'Someone resent <a href="/log/{first.pk}/">message {first.pk}</a>.' in shown
     assert "It was sent again after an answer was lost" in shown
 
 

@@ -90,7 +90,7 @@ def test_a_mail_whose_content_went_while_the_form_was_open_is_refused(admin_clie
 
 def test_deleting_is_asked_first_done_once_and_noted(admin_client, admin):
     old = finished()
-    assert f"Delete mail {old.pk}?" in text(admin_client.get(f"/log/{old.pk}/deletion/"))
+    assert f"Delete message {old.pk}?" in text(admin_client.get(f"/log/{old.pk}/deletion/"))
     assert admin_client.post(f"/log/{old.pk}/deletion/")["Location"] == "/log/"
     assert admin_client.post(f"/log/{old.pk}/deletion/").status_code == 404
     assert list(AuditEvent.objects.values_list("mail_number", "action", "actor_id")) == [(old.pk, "deleted", admin.pk)]
