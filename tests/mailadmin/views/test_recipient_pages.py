@@ -142,7 +142,7 @@ def test_duplicates_say_which_and_why(reader):
     shown = text(page(reader, ANN))
     assert f'The same subject and template as <a href="/log/{first.pk}/">message {first.pk}</a>' in shown
     assert f'Someone resent <a href="/log/{first.pk}/">message {first.pk}</a>.' in shown
-    assert "It was sent again after an answer was lost" in shown
+    assert "It was sent again after a reply was lost" in shown
 
 
 def test_a_wrong_letter_is_noticed(reader):
