@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailadmin.drivers.transcript import Transcript
+    from mailadmin.transcript import Transcript
 
 
 class Phase(StrEnum):

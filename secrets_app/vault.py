@@ -1,7 +1,7 @@
 """The vault: which connections there are, who may use them, and their secret values.
 
-Owns every read; `secrets_app.storing` does the writes. A value leaves only through `reveal`, which
-`mailadmin.connections.revealing` alone imports.
+Owns every read; `secrets_app.storing` does the writes. A value leaves only through
+`secrets_app.reveal`, which `mailadmin.connections.revealing` alone imports.
 
     VaultError
     ├── SecretUnreadable   no key in use opens the value, or it was moved
@@ -161,7 +161,7 @@ def page_url(connection_id: str) -> str:
     """Return the address of the page that shows the connection, "" for a malformed id."""
     if is_environment_id(connection_id):
         return reverse("secrets_app:environment")
-    return reverse("secrets_app:detail", args=[int(connection_id)]) if _is_number(connection_id) else ""
+    return reverse("secrets_app:detail", args=[int(connection_id)]) if is_number(connection_id) else ""
 
 
 def usable_by(connection: Connection, user: Person | None) -> bool:
@@ -175,36 +175,7 @@ def usable_by(connection: Connection, user: Person | None) -> bool:
     return bool(connection.group_ids) and user.groups.filter(pk__in=connection.group_ids).exists()
 
 
-@sensitive_variables()
-def reveal(connection_id: str) -> Mapping[str, str]:
-    """Return the secret fields of a connection, such as ``{"password": "..."}``; fields without a value are absent.
-
-    Raises SecretUnreadable (lost or wrong key, moved ciphertext) and SecretGone.
-    """
-    if is_environment_id(connection_id):
-        return _environment_secrets(connection_id)
-    secret = Secret.objects.filter(pk=int(connection_id)).first() if _is_number(connection_id) else None
-    if secret is None:
-        raise SecretGone(_("There is no secret number %(id)s any more.") % {"id": connection_id[:20]})
-    found = {}
-    for value in secret.values.all():
-        try:
-            found[value.field] = unseal(secret.pk, value.field, value.ciphertext)
-        except SealBroken:
-            raise SecretUnreadable(unreadable_text(secret.name)) from None
-    return found
-
-
-@sensitive_variables()
-def _environment_secrets(connection_id: str) -> Mapping[str, str]:
-    form = next((form for form in kinds() if form.environment_id() == connection_id), None)
-    values = form.from_environment() if form else None
-    if values is None:
-        raise SecretGone(_("The environment no longer sets the connection “%s”.") % connection_id)
-    return values.secrets
-
-
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 18
 
 

@@ -19,7 +19,6 @@ from mailadmin.drivers import registry
 from mailadmin.drivers.missing import MissingDriver
 from mailadmin.errors import ConfigurationError
 from mailadmin.models import SendMode, SettingsRevision
-from maillog.sql.prepared import PreparedQuery
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -36,7 +35,6 @@ FIELDS = (
     "backup_connections",
     "ask_before_resend",
 )
-NEWEST: PreparedQuery[SettingsRevision] = PreparedQuery(lambda: SettingsRevision.objects.all()[:1])
 VARIABLES = {
     "driver": "MAIL_DRIVER",
     "mode": "MAIL_SEND_MODE",
@@ -96,7 +94,7 @@ class Configuration:
 
 def current() -> Configuration:
     """Return the configuration in force now: one query."""
-    revision = NEWEST.first()
+    revision = SettingsRevision.objects.first()
     values = {field: resolve(field, getattr(revision, field, "")) for field in FIELDS}
     if values["driver"].lock and not find_driver(str(values["driver"])).needs_connection:
         lock = gettext("The driver “%s” uses no connection.") % values["driver"]

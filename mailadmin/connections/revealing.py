@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.views.decorators.debug import sensitive_variables
 
 from mailadmin.drivers.base import RevealedConnection
-from secrets_app.vault import reveal
+from secrets_app.reveal import reveal
 
 if TYPE_CHECKING:
     from secrets_app.kinds.base import SecretForm

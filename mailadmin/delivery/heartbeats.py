@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.utils import timezone
 
 from mailadmin.models import WorkerHeartbeat
-from maillog.sql.prepared import PreparedQuery
 
 ALIVE_WITHIN = timedelta(seconds=20)  # five heartbeats
 KEEP_FOR = timedelta(days=1)
-LAST_SEEN: PreparedQuery[datetime] = PreparedQuery(
-    lambda: WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:1000]
-)
+MAX_WORKERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,6 @@ def remove(name: str) -> None:
 def workers() -> Workers:
     """Return what is known of the workers: one query."""
     now = timezone.now()
-    seen = LAST_SEEN.all()
+    seen = list(WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:MAX_WORKERS])
     alive = sum(now - at <= ALIVE_WITHIN for at in seen)
     return Workers(alive, (now - seen[0]).total_seconds() if seen else None)

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from mailadmin.drivers.base import Envelope, RecipientResult, Result
-from mailadmin.drivers.transcript import Transcript
 from mailadmin.errors import DeliveryError, Phase
 from mailadmin.message.addresses import parse_address
 from mailadmin.models import SendMode
+from mailadmin.transcript import Transcript
 from maillog.content import transcripts
 from maillog.outcomes import AttemptRecord
 from maillog.queue.claiming import ClaimedMessage

@@ -24,7 +24,7 @@ from secrets_app.vault import EditedMeanwhile
 if TYPE_CHECKING:
     from mailadmin.drivers.base import RevealedConnection
     from mailadmin.drivers.check_report import CheckReport
-    from mailadmin.drivers.transcript import Line
+    from mailadmin.transcript import Line
     from secrets_app.kinds.base import SecretForm
     from secrets_app.vault import Connection
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
     from mailadmin.drivers.capabilities import Requirements
-    from mailadmin.drivers.transcript import Transcript
+    from mailadmin.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
-    from mailadmin.drivers.transcript import Line
     from mailadmin.errors import DeliveryError
+    from mailadmin.transcript import Line
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
 from mailadmin.models.api_key import ApiKey, Scope
-from maillog.sql.prepared import PreparedQuery
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -38,8 +37,6 @@ NEEDS: dict[Scope, tuple[str, ...]] = {
 PREFIX = "mk_"
 KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 SHOWN = len(PREFIX) + 4  # characters of a key that stay visible
-BY_DIGEST: PreparedQuery[ApiKey] = PreparedQuery(lambda digest: ApiKey.objects.filter(digest=digest).order_by())
-OWNERS: PreparedQuery[User] = PreparedQuery(lambda pk: get_user_model().objects.filter(pk=pk))
 USED_WITHIN = timedelta(minutes=1)  # so that a busy key does not write at each request
 
 
@@ -81,8 +78,8 @@ def digest_of(key: str) -> str:
 @sensitive_variables()
 def opened_by(key: str) -> ApiKey:
     """Return the stored key with its owner, and note that it was used. Raises KeyRefused."""
-    stored = BY_DIGEST.first(digest_of(key)) if KEY.fullmatch(key) else None
-    owner = OWNERS.first(stored.owner_id) if stored else None
+    stored = ApiKey.objects.filter(digest=digest_of(key)).first() if KEY.fullmatch(key) else None
+    owner = owner_of(stored) if stored else None
     if stored is None or owner is None:
         raise KeyRefused(gettext("There is no such key."))
     stored.owner = owner
@@ -96,6 +93,11 @@ def opened_by(key: str) -> ApiKey:
     if stored.used_at is None or stored.used_at <= now - USED_WITHIN:
         ApiKey.objects.filter(pk=stored.pk).update(used_at=now)
     return stored
+
+
+def owner_of(key: ApiKey) -> User | None:
+    """Return the account of the key's owner; deleted owners take their keys with them."""
+    return get_user_model().objects.filter(pk=key.owner_id).first()
 
 
 def offered_to(person: User) -> list[Scope]:

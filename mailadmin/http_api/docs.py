@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from mailadmin.http_api.site import description
+from mailadmin.http_api.ninja_api import description
 
 CODE = re.compile(r"`([^`]+)`")
 

@@ -25,7 +25,6 @@ from maillog import lookup
 from maillog.models import Message
 from maillog.search.filters import MessageFilter
 from maillog.search.paging import LARGEST_ID
-from maillog.sql.prepared import PreparedQuery
 
 router = Router(tags=["Mails"])
 
@@ -36,8 +35,6 @@ RequestKey = Annotated[
     str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="A word of your own for this mail.")
 ]
 
-
-STATE: PreparedQuery[str] = PreparedQuery(lambda pk: Message.objects.filter(pk=pk).values_list("status", flat=True))
 
 # ---------------------------------------------------------------- sending
 
@@ -103,7 +100,7 @@ def stored(numbers: list[int]) -> list[Stored]:
 
 def stored_one(number: int) -> Stored:
     """Return the mail with its state of now."""
-    return Stored(id=number, status=STATE.first(number) or "")
+    return Stored(id=number, status=Message.objects.filter(pk=number).values_list("status", flat=True).first() or "")
 
 
 def address_of(number: int) -> str:

@@ -13,8 +13,8 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 
+from mailadmin.http_api.ninja_api import api
 from mailadmin.http_api.problems import Problem
-from mailadmin.http_api.site import api
 from mailadmin.http_api.views import docs, openapi
 
 app_name = "http_api"

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 
 from mailadmin.http_api import ROOT, auth
 from mailadmin.http_api.docs import groups
+from mailadmin.http_api.ninja_api import description
 from mailadmin.http_api.problems import Problem
-from mailadmin.http_api.site import description
 
 
 @require_safe

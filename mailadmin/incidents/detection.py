@@ -13,7 +13,7 @@ from time import monotonic
 
 from django.utils import timezone
 
-from mailadmin.connections import selection
+from mailadmin.drivers import registry
 from mailadmin.errors import DeliveryError
 from mailadmin.incidents import kinds, recent_changes
 from mailadmin.models import Alarm, AlarmRules, ConnectionState
@@ -22,6 +22,7 @@ from maillog.incident_store import FailureGroup
 from maillog.models import Attempt, Incident, Recipient, Status
 from maillog.outcomes import AttemptRecord, Settlement
 from maillog.text import fit
+from secrets_app import vault
 from secrets_app.vault import Connection
 
 FAILURE_STATUSES = frozenset({Status.FAILED, Status.DEFERRED, Status.UNCERTAIN})
@@ -164,7 +165,7 @@ def end_finished(now: datetime | None = None) -> int:
         return 0
     rules = AlarmRules.current()
     closed = set(ConnectionState.objects.exclude(state=ConnectionState.State.OPEN).values_list("connection", flat=True))
-    existing = {one.id: one.name for one in selection.connections()}
+    existing = {one.id: one.name for one in vault.connections(registry.connection_kinds())}
     ended = 0
     for incident in unfinished:
         ending = ending_of(incident, rules, now, closed=closed, existing=existing) if incident.is_open else None

@@ -10,12 +10,8 @@ from django.utils import timezone
 
 from mailadmin.incidents import texts
 from maillog.models import Incident
-from maillog.sql.prepared import PreparedQuery
 
 MAX_OPEN = 200
-OPEN: PreparedQuery[Incident] = PreparedQuery(
-    lambda: Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MAX_OPEN]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ class Row:
 
 def open_incidents() -> list[Incident]:
     """Return the open incidents, newest first; there is at most one per kind and connection."""
-    return OPEN.all()
+    return list(Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MAX_OPEN])
 
 
 def rows(found: Iterable[Incident]) -> list[Row]:

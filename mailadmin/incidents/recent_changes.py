@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext
 
-from mailadmin.connections import selection
+from mailadmin.drivers import registry
 from mailadmin.models import SettingsRevision
 from secrets_app import vault
 
@@ -63,7 +63,7 @@ def changes_before(finding: FailureGroup) -> list[dict[str, Any]]:
 
 def connection_id_of(name: str) -> str:
     """Return the id of the connection with that name, or ""."""
-    return next((one.id for one in selection.connections() if one.name == name), "")
+    return next((one.id for one in vault.connections(registry.connection_kinds()) if one.name == name), "")
 
 
 def changes(kept: Iterable[dict[str, Any]]) -> list[Change]:

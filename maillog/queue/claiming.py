@@ -1,8 +1,7 @@
 """Claims: which worker may send a message, for the length of a lease and with the attempt already booked.
 
 A claim is written before anybody dials. If the worker dies, its lease runs out and the message becomes due again; if
-the worker was only slow, its late result is rejected (see `maillog.queue.settling`), because the message has another
-claim by then.
+the worker was only slow, its late result is rejected (`maillog.queue.settling`): the message has another claim by then.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from secrets_app import encryption, storing, vault
+from secrets_app import encryption, reveal, storing, vault
 from secrets_app.kinds.smtp import SmtpForm
 from secrets_app.models import Secret, SecretEvent, SecretValue
 from tests.cases import case
@@ -30,7 +30,7 @@ def stored(owner_client, typed):
     """The canary, stored through the form as people do it."""
     assert owner_client.post(NEW, typed).status_code == 302
     secret = Secret.objects.get()
-    assert vault.reveal(str(secret.pk)) == {"password": CANARY}
+    assert reveal.reveal(str(secret.pk)) == {"password": CANARY}
     return secret
 
 
@@ -83,11 +83,11 @@ def test_no_log_line_holds_it(owner_client, typed, caplog, settings, other_key):
         owner_client.post(NEW, {**typed, "port": "22"})
         owner_client.post(NEW, typed)
         secret = Secret.objects.get()
-        vault.reveal(str(secret.pk))
+        reveal.reveal(str(secret.pk))
         other_key()
         owner_client.get(f"/secrets/{secret.pk}/")
         with pytest.raises(vault.SecretUnreadable):
-            vault.reveal(str(secret.pk))
+            reveal.reveal(str(secret.pk))
     assert caplog.records
     assert CANARY not in caplog.text
     assert not [record for record in caplog.records if CANARY in str(record.__dict__)]
@@ -144,7 +144,7 @@ def test_no_error_page_shows_it_when_the_page_itself_fails(owner, typed, monkeyp
 def test_no_traceback_of_a_lost_key_holds_it(stored, other_key):
     other_key()
     with pytest.raises(vault.SecretUnreadable) as caught:
-        vault.reveal(str(stored.pk))
+        reveal.reveal(str(stored.pk))
     lines = "".join(traceback.TracebackException.from_exception(caught.value).format())
     assert CANARY not in lines
     assert "InvalidToken" not in lines

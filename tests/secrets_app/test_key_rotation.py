@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command, execute_from_command_line
 
-from secrets_app import key_rotation, vault
+from secrets_app import key_rotation, reveal
 from secrets_app.encryption import seal, unseal
 from secrets_app.models import SecretEvent, SecretValue
 
@@ -33,7 +33,7 @@ def test_afterwards_the_new_key_alone_is_enough(make_secret, settings):
     run()
     settings.SECRETS_KEYS = (new,)
     for number, secret in enumerate(secrets):
-        assert vault.reveal(str(secret.pk)) == {"password": f"password {number}"}
+        assert reveal.reveal(str(secret.pk)) == {"password": f"password {number}"}
 
 
 def test_it_counts_and_a_second_run_does_nothing(secret, make_secret, new_key):
@@ -84,7 +84,7 @@ def test_a_password_replaced_meanwhile_is_not_overwritten(secret, new_key, monke
 
     monkeypatch.setattr(key_rotation, "unseal", replaced_meanwhile)
     assert key_rotation.rotate() == key_rotation.Rotation(rotated=0, current=1)
-    assert vault.reveal(str(secret.pk)) == {"password": "newer"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "newer"}
     assert not SecretEvent.objects.filter(action="rotated").exists()
 
 

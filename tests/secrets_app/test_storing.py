@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from secrets_app import storing, vault
+from secrets_app import reveal, storing, vault
 from secrets_app.models import Secret, SecretEvent, SecretValue
 from tests.cases import case, rolled_back
 from tests.factories import make_user
@@ -49,11 +49,11 @@ def test_nothing_is_stored_if_the_trail_cannot_be_written(owner, monkeypatch):
 
 def test_an_absent_value_is_kept_a_text_replaces_and_none_removes(secret, owner):
     change(secret, actor=owner, sender="a@example.com")
-    assert vault.reveal(str(secret.pk)) == {"password": "first-password"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
     change(secret, actor=owner, revision=2, sender="a@example.com", values={"password": "second"})
-    assert vault.reveal(str(secret.pk)) == {"password": "second"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "second"}
     change(secret, actor=owner, revision=3, sender="a@example.com", values={"password": None})
-    assert vault.reveal(str(secret.pk)) == {}
+    assert reveal.reveal(str(secret.pk)) == {}
     assert actions() == ["created", "changed", "value_replaced", "value_removed"]
 
 
@@ -73,7 +73,7 @@ def test_a_changed_server_does_not_get_the_old_password(secret, owner):
             secret.refresh_from_db()
             assert secret.fields == FIELDS
             change(secret, actor=owner, values={"password": "typed again"}, **server)
-            assert vault.reveal(str(secret.pk)) == {"password": "typed again"}
+            assert reveal.reveal(str(secret.pk)) == {"password": "typed again"}
 
 
 def test_a_changed_server_without_a_stored_password_asks_for_none(make_secret, owner):

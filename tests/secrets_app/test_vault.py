@@ -5,7 +5,7 @@ import json
 import pytest
 from cryptography.fernet import Fernet
 
-from secrets_app import encryption, vault
+from secrets_app import encryption, reveal, vault
 from secrets_app.models import Secret, SecretValue
 from tests.cases import case
 from tests.factories import make_user
@@ -67,15 +67,15 @@ def test_without_a_host_the_environment_makes_no_connection(mail_settings):
     assert vault.environment_connections(["smtp"]) == []
     assert vault.connections() == []
     with pytest.raises(vault.SecretGone):
-        vault.reveal("environment")
+        reveal.reveal("environment")
 
 
 def test_environment_password_is_revealed_and_absent_where_there_is_none(mail_settings):
     mail_settings(host="relay.example.com", username="u", password="env-password")
-    assert vault.reveal("environment") == {"password": "env-password"}
+    assert reveal.reveal("environment") == {"password": "env-password"}
     assert vault.connections()[0].has == {"password"}
     mail_settings(host="relay.example.com")
-    assert vault.reveal("environment") == {}
+    assert reveal.reveal("environment") == {}
     assert vault.connections()[0].has == frozenset()
 
 
@@ -110,13 +110,13 @@ def test_somebody_who_may_not_sign_in_any_more_uses_nothing_of_his_own(make_secr
 def test_a_stored_password_is_revealed_as_it_was_typed(make_secret):
     for number, password in enumerate(["plain", " spaces around ", "Grüße 🔑", "ö" * 1000, '"quoted"\\']):
         secret = make_secret(f"Relay {number}", password=password)
-        assert vault.reveal(str(secret.pk)) == {"password": password}
+        assert reveal.reveal(str(secret.pk)) == {"password": password}
 
 
 def test_a_secret_that_is_not_there_is_gone(db):
     for wrong in ["", "0", "999999", "-1", "1.5", "abc", "9" * 40, "²", "1 OR 1=1"]:
         with case(wrong), pytest.raises(vault.SecretGone):
-            vault.reveal(wrong)
+            reveal.reveal(wrong)
 
 
 def test_the_database_holds_no_readable_password(secret):
@@ -128,12 +128,12 @@ def test_the_database_holds_no_readable_password(secret):
 def test_a_lost_key_is_told_by_name_and_the_right_one_brings_the_password_back(secret, other_key, settings):
     before = other_key()
     with pytest.raises(vault.SecretUnreadable) as caught:
-        vault.reveal(str(secret.pk))
+        reveal.reveal(str(secret.pk))
     assert "“Relay” cannot be read with the keys in use" in str(caught.value)
     assert "SECRETS_KEYS" in str(caught.value)
     assert vault.unreadable(vault.connections()[0]) == ["password"]
     settings.SECRETS_KEYS = (*settings.SECRETS_KEYS, *before)
-    assert vault.reveal(str(secret.pk)) == {"password": "first-password"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
     assert vault.unreadable(vault.connections()[0]) == []
 
 
@@ -142,13 +142,13 @@ def test_a_ciphertext_moved_to_another_secret_is_refused(make_secret):
     stolen = SecretValue.objects.get(secret=victim).ciphertext
     SecretValue.objects.filter(secret=thief).update(ciphertext=stolen)
     with pytest.raises(vault.SecretUnreadable):
-        vault.reveal(str(thief.pk))
+        reveal.reveal(str(thief.pk))
 
 
 def test_a_ciphertext_moved_to_another_field_is_refused(secret):
     SecretValue.objects.update(field="token")
     with pytest.raises(vault.SecretUnreadable):
-        vault.reveal(str(secret.pk))
+        reveal.reveal(str(secret.pk))
 
 
 def test_a_column_that_holds_no_token_is_unreadable(secret):
@@ -172,7 +172,7 @@ def test_a_token_with_another_content_is_unreadable(settings):
 def test_an_unreadable_secret_names_no_key_and_no_cause(secret, other_key):
     other_key()
     with pytest.raises(vault.SecretUnreadable) as caught:
-        vault.reveal(str(secret.pk))
+        reveal.reveal(str(secret.pk))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mailadmin.drivers.smtp.session import Session
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
-    from mailadmin.drivers.transcript import Line
+    from mailadmin.transcript import Line
 
 LABELS: dict[Phase, _StrPromise] = {
     Phase.RESOLVE: _("Find the host"),

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.drivers.smtp.envelopes import mail_from
 from mailadmin.drivers.smtp.redactor import REDACTED
-from mailadmin.drivers.transcript import build_transcript
 from mailadmin.errors import Phase
+from mailadmin.transcript import build_transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.redactor import Redactor
     from mailadmin.drivers.smtp.replies import Reply
     from mailadmin.drivers.smtp.transaction import Transaction
-    from mailadmin.drivers.transcript import Line, Transcript
+    from mailadmin.transcript import Line, Transcript
 
 MAX_LINE = 300  # characters kept of a line
 RESET = "rset"  # the step between two messages, or after one that was refused

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from mailadmin.diagnosis import connection_check
 from mailadmin.diagnosis.connection_check import DONE, FAILED, NOT_REACHED
 from maillog.models import Message
-from secrets_app import vault
+from secrets_app import reveal as vault_reveal
 from secrets_app.models import Secret, SecretEvent
 from tests.cases import case, rolled_back
 from tests.conftest import signed_in
@@ -256,7 +256,7 @@ def test_a_secret_that_was_saved_meanwhile_is_not_tried(admin_client, start_smtp
     """Its new password belongs to a new server, and would go to the one that was typed."""
     server = start_smtp()
     kept = secret("Relay", server)
-    reveal = vault.reveal
+    reveal = vault_reveal.reveal
 
     def saved_meanwhile(number):
         Secret.objects.filter(pk=kept.pk).update(revision=2)

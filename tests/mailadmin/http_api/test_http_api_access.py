@@ -2,14 +2,13 @@
 
 import base64
 import json
-from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from mailadmin.http_api import api_keys
-from mailadmin.http_api.site import description
+from mailadmin.http_api.ninja_api import description
 from mailadmin.models.api_key import ApiKey, Scope
 from maillog.models import Message
 from tests.cases import case, rolled_back
@@ -221,7 +220,7 @@ def test_a_key_stands_in_no_error_page(shop, monkeypatch, settings):
 
     settings.DEBUG = True
     shop.client.raise_request_exception = False
-    monkeypatch.setattr("mailadmin.http_api.api_keys.OWNERS", SimpleNamespace(first=crash))
+    monkeypatch.setattr("mailadmin.http_api.api_keys.owner_of", crash)
     page = shop.get("/mails").content.decode()
     assert "on purpose" in page
     assert shop.key[7:] not in page

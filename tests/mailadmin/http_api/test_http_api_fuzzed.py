@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from mailadmin.http_api.site import description
+from mailadmin.http_api.ninja_api import description
 from tests.factories import make_admin
 from tests.mailadmin.http_api.programs import program
 from tests.maillog.makers import finished, queued

@@ -4,7 +4,7 @@ import html
 
 import pytest
 
-from secrets_app import vault
+from secrets_app import reveal, vault
 from secrets_app.fields import SecretTextField, TextField
 from secrets_app.kinds import kind_registry
 from secrets_app.kinds.base import SecretForm
@@ -43,7 +43,7 @@ def test_the_new_kind_has_type_page_and_validation(pigeon, owner_client):
     assert owner_client.post("/secrets/new/pigeon/", {"name": "P", "loft": "north", "whistle": "w"}).status_code == 302
     secret = Secret.objects.get()
     assert (secret.kind, secret.fields) == ("pigeon", {"loft": "north"})
-    assert vault.reveal(str(secret.pk)) == {"whistle": "w"}
+    assert reveal.reveal(str(secret.pk)) == {"whistle": "w"}
     assert vault.connections(["pigeon"])[0].has == {"whistle"}
     assert vault.connections(["smtp"]) == []
     assert owner_client.get("/secrets/").status_code == 200
@@ -62,11 +62,11 @@ def test_each_of_its_secret_fields_is_kept_replaced_or_removed_alone(pigeon, own
         "grain_action": "keep",
     }
     assert owner_client.post(page, data).status_code == 302
-    assert vault.reveal(str(secret.pk)) == {"whistle": "w2", "grain": "g"}
+    assert reveal.reveal(str(secret.pk)) == {"whistle": "w2", "grain": "g"}
     moved = {**data, "loft": "south", "revision": "2"}
     assert owner_client.post(page, moved).status_code == 422
     assert owner_client.post(page, {**moved, "grain_action": "remove"}).status_code == 302
-    assert vault.reveal(str(secret.pk)) == {"whistle": "w2"}
+    assert reveal.reveal(str(secret.pk)) == {"whistle": "w2"}
 
 
 def test_a_key_is_taken_once(pigeon):

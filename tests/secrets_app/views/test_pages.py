@@ -5,7 +5,7 @@ import html
 import pytest
 from django.urls import reverse
 
-from secrets_app import storing, vault
+from secrets_app import reveal, storing
 from secrets_app.kinds.smtp import SmtpForm
 from secrets_app.models import Secret, SecretEvent, SecretValue
 from tests.cases import case, rolled_back
@@ -92,7 +92,7 @@ def test_a_lost_key_is_told_on_list_and_page_and_typing_again_heals_it(owner_cli
     assert said in text(owner_client.get(page(secret)))
     data = {**edited, "password_action": "replace", "password": "typed again"}
     assert owner_client.post(page(secret), data).status_code == 302
-    assert vault.reveal(str(secret.pk)) == {"password": "typed again"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "typed again"}
     assert said not in text(owner_client.get(page(secret)))
 
 
@@ -100,7 +100,7 @@ def test_a_lost_key_does_not_keep_anybody_from_changing_the_rest(owner_client, s
     before = other_key()
     assert owner_client.post(page(secret), {**edited, "sender": "new@example.com"}).status_code == 302
     settings.SECRETS_KEYS = before
-    assert vault.reveal(str(secret.pk)) == {"password": "first-password"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
 
 
 def test_a_secret_of_a_kind_that_is_gone_still_has_a_page(owner_client, owner):
@@ -130,7 +130,7 @@ def test_what_is_typed_is_stored_and_shown_without_its_password(owner_client, ow
     assert secret.fields == {**SmtpForm.defaults, **FIELDS}
     assert secret.available_to_system
     assert list(secret.owners.all()) == [owner]
-    assert vault.reveal(str(secret.pk)) == {"password": "first-password"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
 
 
 def test_a_preset_fills_in_the_form_without_javascript(owner_client):
@@ -178,11 +178,11 @@ def test_two_browsers_that_take_the_same_name_get_one_secret(owner_client, typed
 
 def test_keep_replace_and_remove(owner_client, secret, edited):
     owner_client.post(page(secret), {**edited, "sender": "a@example.com"})
-    assert vault.reveal(str(secret.pk)) == {"password": "first-password"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
     owner_client.post(page(secret), {**edited, "revision": "2", "password_action": "replace", "password": "second"})
-    assert vault.reveal(str(secret.pk)) == {"password": "second"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "second"}
     owner_client.post(page(secret), {**edited, "revision": "3", "password_action": "remove", "username": ""})
-    assert vault.reveal(str(secret.pk)) == {}
+    assert reveal.reveal(str(secret.pk)) == {}
     body = text(owner_client.get(page(secret)))
     assert "Password removed" in body
     assert "password_action" not in body
@@ -223,7 +223,7 @@ def test_the_second_of_two_editors_is_told_and_loses_nothing_but_the_password(
     assert '<input type="hidden" name="revision" value="2"' in body
     secret.refresh_from_db()
     assert secret.fields["sender"] == "first@example.com"
-    assert vault.reveal(str(secret.pk)) == {"password": "first-password"}
+    assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
     assert owner_client.post(page(secret), {**mine, "revision": "2"}).status_code == 302
 
 

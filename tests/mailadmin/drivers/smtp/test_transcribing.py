@@ -8,7 +8,7 @@ import pytest
 from mailadmin.api import Mail, send_many
 from mailadmin.delivery import deliver
 from mailadmin.drivers.base import Envelope
-from mailadmin.drivers.transcript import FIRST_LINES, LAST_LINES
+from mailadmin.transcript import FIRST_LINES, LAST_LINES
 from maillog.content import transcripts
 from maillog.models import Attempt, Message, Transcript
 from tests.cases import case
