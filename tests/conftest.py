@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import time_machine
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from huey.storage import MemoryStorage
@@ -47,6 +47,23 @@ def django_db_setup(django_db_setup, django_db_blocker):
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture(scope="module")
+def module_db(django_db_setup, django_db_blocker):
+    """Keep rows for all tests of a module: ``with module_db.unblock(): ...`` in a fixture of the module stores them.
+
+    What a test changes is undone after it, as ever; these rows after the last one. No transactional test may be among
+    them: it empties the tables.
+    """
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]  # as in TestCase: durable blocks may stand inside
+    with django_db_blocker.unblock():
+        block.__enter__()
+    yield django_db_blocker
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        block.__exit__(None, None, None)
 
 
 # ---------------------------------------------------------------- services

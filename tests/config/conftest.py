@@ -5,8 +5,14 @@ import pytest
 from tests.config.site import Site
 
 
+@pytest.fixture(scope="module")
+def module_site(module_db):
+    with module_db.unblock():
+        return Site()
+
+
 @pytest.fixture
-def site(db, mail_settings):
-    """An installation in use; the worker sends, into nothing."""
+def site(module_site, db, mail_settings):
+    """An installation in use, made once per module; the worker sends, into nothing."""
     mail_settings(driver="silent", from_address="shop@example.com")
-    return Site()
+    return module_site

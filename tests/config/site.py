@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
@@ -16,11 +19,12 @@ from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from allauth.usersessions.models import UserSession
 from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from mailadmin.http_api import api_keys
-from mailadmin.models import ApiKey
 from mailadmin.operations import bulk
 from maillog import suppressions
 from maillog.audit_log import VIEWS
@@ -28,6 +32,7 @@ from maillog.models import AuditEvent, SavedSearch
 from secrets_app import storing
 from templates_app.content.content import Variable
 from templates_app.models import Document, Draft, Project, Sample, SharedValue, Version
+from tests.cases import rolled_back
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_admin, make_user
 from tests.maillog.makers import finished, make_incident
@@ -88,6 +93,11 @@ class Page:
     reads: bool = True
     acts: bool = False
     or_with: str = ""  # this permission alone opens it, too
+
+    def filled(self, **rows: object) -> str:
+        """Return the path with these rows; any other is number 1."""
+        known = {"key": "1-abc", **rows}
+        return re.sub(r"{(\w+)}", lambda name: str(known.get(name[1], 1)), self.path)
 
 
 DOCUMENT = "templates/<slug:project>/<kind:kind>/<slug:key>/"
@@ -338,6 +348,7 @@ class Site:
         self.shared = SharedValue.objects.create(name="support", value="help@example.com")
         self.template = edited_template()
         self.sample = Sample.objects.create(document=self.template, name="Usual", values={"name": "Ann"})
+        self.rows: dict[User, dict[str, int]] = {}  # those that are somebody's own, as they stand in addresses
         self.belongings_of(self.admin)
         self.order = bulk.create("resend", actor=self.admin, total=1, up_to=self.mail.pk, ids=[self.mail.pk])
         self.suppression = suppressions.suppress("gone@example.com", by=self.admin)[0]
@@ -353,8 +364,9 @@ class Site:
 
     def belongings_of(self, user: User) -> None:
         """Store an API key, a search, and a draft of the template, which differs from what is published."""
-        api_keys.make(user, name="Shop", scopes=["mails:send"], lifetime=timedelta(days=30))
-        SavedSearch.objects.create(user=user, name="Failed", query="status:failed")
+        key, _token = api_keys.make(user, name="Shop", scopes=["mails:send"], lifetime=timedelta(days=30))
+        search = SavedSearch.objects.create(user=user, name="Failed", query="status:failed")
+        self.rows[user] = {"api_key": key.pk, "search": search.pk}
         content = saying("<p>A draft for {{ name }}</p>", variables=[Variable("name", sample="Ann")])
         Draft.objects.create(
             document=self.template, user=user, content=content.as_json(), based_on=self.template.published
@@ -362,14 +374,13 @@ class Site:
 
     def path(self, page: Page, user: User | None = None) -> str:
         """Return the address of `page` with rows that exist filled in; the session is one of `user`'s."""
+        owner = user or self.admin
         session = 0
         if "{session}" in page.path:
-            owner = user or self.admin
             key = f"elsewhere-{UserSession.objects.count()}"
             session = UserSession.objects.create(user=owner, ip="192.0.2.1", session_key=key).pk
-        return page.path.format(
-            search=SavedSearch.objects.get(user=user or self.admin).pk,
-            api_key=ApiKey.objects.get(owner=user or self.admin).pk,
+        return page.filled(
+            **self.rows[owner],
             mail=self.mail.pk,
             secret=self.secret.pk,
             session=session,
@@ -391,7 +402,20 @@ def freshly_signed_in(user: User, **options: Any) -> Client:
     return client
 
 
-SESSIONS = {"Session", "UserSession"}
+@contextmanager
+def undone(client: Client, *what: object) -> Iterator[None]:
+    """Name the case, and undo what requests of this browser stored, also in it."""
+    cookies = copy(client.cookies)
+    with rolled_back(*what):
+        yield
+    client.cookies = cookies
+
+
+SESSIONS = (Session, UserSession)
+HARMLESS = (  # how statements begin that change none of the rows compared
+    *("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK"),
+    *(f'{verb} "{model._meta.db_table}"' for model in SESSIONS for verb in ("INSERT INTO", "UPDATE", "DELETE FROM")),
+)
 
 
 def stored() -> dict[str, list[tuple[Any, ...]]]:
@@ -406,5 +430,40 @@ def stored() -> dict[str, list[tuple[Any, ...]]]:
             .values_list(*(field.attname for field in model._meta.concrete_fields if field.name != "last_login"))
         )
         for model in apps.get_models(include_auto_created=True)
-        if model.__name__ not in SESSIONS
+        if model not in SESSIONS
     }
+
+
+class Rows:
+    """The rows as they were (`before`) and as they are. They are read again only after a statement that may write."""
+
+    def __init__(self) -> None:
+        self.before = self.now = stored()
+        self.may_differ = False
+
+    def note_statement(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        self.may_differ |= not sql.startswith(HARMLESS)
+        return execute(sql, params, many, context)
+
+    def changes(self) -> list[str]:
+        """Return the rows that are new, gone or different, each with its table."""
+        if self.may_differ:
+            self.now, self.may_differ = stored(), False
+        return [
+            f"{table} {sign} {row}"
+            for table in self.before
+            if self.now[table] != self.before[table]
+            for sign, rows, others in (("-", self.before, self.now), ("+", self.now, self.before))
+            for row in rows[table]
+            if row not in others[table]
+        ]
+
+
+@contextmanager
+def watched_rows() -> Iterator[Rows]:
+    """Yield the rows. Those of the end must be those of the start: whoever changes some has to undo that."""
+    rows = Rows()
+    with connection.execute_wrapper(rows.note_statement):
+        yield rows
+    rows.may_differ = True
+    assert not rows.changes()

@@ -4,6 +4,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from tests.cases import case
+from tests.config.site import PAGES
 from tests.conftest import signed_in
 from tests.factories import make_user
 from users.middleware import PreferencesMiddleware
@@ -16,6 +17,21 @@ def test_every_page_leads_to_the_set_up_while_there_is_no_account(client):
         with case(path):
             assert client.get(path)["Location"] == "/setup/"
             assert client.post(path)["Location"] == "/setup/"
+
+
+@pytest.mark.django_db
+def test_before_the_set_up_no_page_of_the_site_shows_anything_else(client):
+    for page in PAGES:
+        with case(page.path):
+            response = client.get(page.filled())
+            if page.path in {"/healthz", "/setup/"}:
+                assert response.status_code == 200
+            elif page.path == "/api/v1/openapi.json":
+                assert response.status_code == 401
+            elif page.path == "/api/v1/docs":
+                assert response["Location"].startswith("/account/login/")
+            else:
+                assert (response.status_code, response["Location"]) == (302, "/setup/")
 
 
 @pytest.mark.django_db
