@@ -448,7 +448,8 @@ class Rows:
     def changes(self) -> list[str]:
         """Return the rows that are new, gone or different, each with its table."""
         if self.may_differ:
-            self.now, self.may_differ = stored(), False
+            self.now = stored()
+            self.may_differ = self.now != self.before  # until that is undone, too
         return [
             f"{table} {sign} {row}"
             for table in self.before

@@ -12,7 +12,7 @@ from tests.config.site import PAGES, PERMISSIONS, PROGRAMS, Page, freshly_signed
 from tests.conftest import signed_in
 from users.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete", "trace")
 PUBLIC = [page for page in PAGES if page.public]
@@ -29,12 +29,6 @@ NOT_THERE = {  # closed here, or only there with a second factor
     "/account/2fa/recovery-codes/download/",
 }
 REFUSED = {401, 403, 404, 405}
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog):
-    """Thousands of refusals need not be written out."""
-    caplog.set_level("CRITICAL", logger="django")
 
 
 @pytest.fixture
