@@ -411,6 +411,7 @@ def undone(client: Client, *what: object) -> Iterator[None]:
     client.cookies = cookies
 
 
+Stored = dict[str, list[tuple[Any, ...]]]  # the rows of each table
 SESSIONS = (Session, UserSession)
 HARMLESS = (  # how statements begin that change none of the rows compared
     *("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK"),
@@ -418,7 +419,7 @@ HARMLESS = (  # how statements begin that change none of the rows compared
 )
 
 
-def stored() -> dict[str, list[tuple[Any, ...]]]:
+def stored() -> Stored:
     """Return every row of every table, without what a sign-in writes; it is compared before and after a request.
 
     Without the looks at what mails say, either: reading a page writes those.
@@ -451,13 +452,20 @@ class Rows:
             self.now = stored()
             self.may_differ = self.now != self.before  # until that is undone, too
         return [
-            f"{table} {sign} {row}"
-            for table in self.before
-            if self.now[table] != self.before[table]
-            for sign, rows, others in (("-", self.before, self.now), ("+", self.now, self.before))
-            for row in rows[table]
-            if row not in others[table]
+            *(f"{table} - {row}" for table, row in difference(self.before, self.now)),
+            *(f"{table} + {row}" for table, row in difference(self.now, self.before)),
         ]
+
+    def new(self) -> list[tuple[Any, ...]]:
+        """Return the rows that are new or different, as `changes` found them."""
+        return [row for _, row in difference(self.now, self.before)]
+
+
+def difference(some: Stored, others: Stored) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield table and row of `some` that are not among `others`."""
+    for table, rows in some.items():
+        if rows != others[table]:
+            yield from ((table, row) for row in rows if row not in others[table])
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from tests.cases import case
+from tests.cases import case, rolled_back
+from tests.config.hostile import CONTROL, FORM, HOSTILE, encoded, forms_of
 from tests.factories import PASSWORD, make_admin, make_user
 from users.models import FirstSetup, User
 from users.setup import AlreadySetUp, create_first_admin
@@ -92,6 +93,21 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_is_stored(client):
             assert any(text.startswith(error) for text in response.context["form"].errors[field])
             assert not User.objects.exists()
             assert not FirstSetup.objects.exists()
+
+
+@pytest.mark.django_db
+def test_no_value_of_a_field_breaks_the_set_up():
+    (action, fields), *_ = forms_of(Client().get("/setup/"), "/setup/")
+    assert FIELDS.keys() <= fields.keys()
+    for name in FIELDS:
+        for kind, value in HOSTILE.items():
+            with rolled_back(name, kind):
+                response = Client().post(action, encoded({**FIELDS, name: value}), content_type=FORM)
+                users = list(User.objects.all())
+                assert response.status_code in {302, 422}
+                assert len(users) == (response.status_code == 302)
+                assert not [user for user in users if CONTROL.search(user.name + user.email)]
+    assert Client().post(action, encoded(FIELDS), content_type=FORM).status_code == 302
 
 
 @pytest.mark.django_db
