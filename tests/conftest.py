@@ -11,6 +11,8 @@ import time_machine
 from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test import Client
+from django.test import client as client_module
+from django.test.client import store_rendered_templates
 from django.utils import timezone
 from huey.storage import MemoryStorage
 from playwright.sync_api import expect
@@ -118,6 +120,23 @@ def pytest_collection_modifyitems(items):
 def own_backend(django_test_environment):
     """Mail takes Mailadmin's backend, which Django's test environment replaces."""
     django_settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_context_per_response():
+    """Keep the context of a page's own template for ``response.context``.
+
+    Django copies it for each template inside, too: for each option of a list of time zones. That doubled the time that
+    a page takes.
+    """
+
+    def store_first(store, signal, sender, template, context, **kwargs):
+        if not store:
+            store_rendered_templates(store, signal, sender, template, context, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client_module, "store_rendered_templates", store_first)
+        yield
 
 
 @pytest.fixture(autouse=True)

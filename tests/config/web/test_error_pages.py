@@ -12,6 +12,7 @@ from django.urls import path
 
 from config import urls as project_urls
 from config.web import error_views
+from tests.cases import case
 
 
 def refuse(request: HttpRequest) -> HttpResponse:
@@ -94,31 +95,30 @@ def test_an_unknown_host_name_gets_400_and_the_hint_to_allowed_hosts(client):
     assert "elsewhere.example" not in text_of(response)
 
 
-@pytest.mark.parametrize(
-    ("page", "status"),
-    [
+def test_pages_for_our_own_faults_need_neither_database_nor_static_manifest(rf, no_static_manifest):
+    with pytest.raises(ValueError, match="manifest"):
+        static("css/main.css")
+    for page, status in [
         (lambda request: error_views.bad_request(request, ValueError()), 400),
         (error_views.server_error, 500),
         (error_views.database_unavailable, 503),
-    ],
-)
-def test_pages_for_our_own_faults_need_neither_database_nor_static_manifest(page, status, rf, no_static_manifest):
-    with pytest.raises(ValueError, match="manifest"):
-        static("css/main.css")
-    response = page(rf.get("/"))  # without the django_db mark, any query would raise
-    assert response.status_code == status
-    assert 'href="/static/css/main.css"' in text_of(response)
+    ]:
+        with case(status):
+            response = page(rf.get("/"))  # without the django_db mark, any query would raise
+            assert response.status_code == status
+            assert 'href="/static/css/main.css"' in text_of(response)
 
 
 def test_a_lost_database_says_when_to_try_again(rf):
     assert error_views.database_unavailable(rf.get("/")).headers["Retry-After"] == "10"
 
 
-@pytest.mark.parametrize("answer", [error_views.page_not_found, error_views.permission_denied])
-def test_a_database_lost_while_drawing_an_error_page_is_answered_503(answer, rf):
-    request = rf.get("/nowhere/")
-    request.user = VisitorOfALostDatabase()
-    assert answer(request, Http404()).status_code == 503
+def test_a_database_lost_while_drawing_an_error_page_is_answered_503(rf):
+    for answer in (error_views.page_not_found, error_views.permission_denied):
+        with case(answer.__name__):
+            request = rf.get("/nowhere/")
+            request.user = VisitorOfALostDatabase()
+            assert answer(request, Http404()).status_code == 503
 
 
 @pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_a_form_without_its_token_is_refused_in_plain_words(client, admin):
     assert "This form was not accepted" in text_of(response)
 
 
-@pytest.mark.parametrize("page", [error_views.server_error, error_views.database_unavailable])
-def test_error_pages_obey_the_content_security_policy(page, rf):
-    html = text_of(page(rf.get("/")))
-    assert not re.search(r"<style|<script|\sstyle=|\son\w+=", html)
+def test_error_pages_obey_the_content_security_policy(rf):
+    for page in (error_views.server_error, error_views.database_unavailable):
+        with case(page.__name__):
+            assert not re.search(r"<style|<script|\sstyle=|\son\w+=", text_of(page(rf.get("/"))))
