@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -413,44 +413,46 @@ def undone(client: Client, *what: object) -> Iterator[None]:
 
 Stored = dict[str, list[tuple[Any, ...]]]  # the rows of each table
 SESSIONS = (Session, UserSession)
-HARMLESS = (  # how statements begin that change none of the rows compared
-    *("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK"),
-    *(f'{verb} "{model._meta.db_table}"' for model in SESSIONS for verb in ("INSERT INTO", "UPDATE", "DELETE FROM")),
-)
+COMPARED = {
+    model._meta.db_table: model
+    for model in apps.get_models(include_auto_created=True)
+    if model not in SESSIONS and not model._meta.proxy
+}
+READING = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK")
+WRITING = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM) "(\w+)"')
 
 
-def stored() -> Stored:
-    """Return every row of every table, without what a sign-in writes; it is compared before and after a request.
+def stored(tables: Iterable[str] = COMPARED) -> Stored:
+    """Return every row of the tables, without what a sign-in writes; it is compared before and after a request.
 
     Without the looks at what mails say, either: reading a page writes those.
     """
-    return {
-        model.__name__: list(
-            (AuditEvent.objects.exclude(action__in=VIEWS) if model is AuditEvent else model._base_manager)
-            .order_by("pk")
-            .values_list(*(field.attname for field in model._meta.concrete_fields if field.name != "last_login"))
-        )
-        for model in apps.get_models(include_auto_created=True)
-        if model not in SESSIONS
-    }
+    found = {}
+    for table in tables:
+        model = COMPARED[table]
+        rows = AuditEvent.objects.exclude(action__in=VIEWS) if model is AuditEvent else model._base_manager
+        names = [field.attname for field in model._meta.concrete_fields if field.name != "last_login"]
+        found[table] = list(rows.order_by("pk").values_list(*names))
+    return found
 
 
 class Rows:
-    """The rows as they were (`before`) and as they are. They are read again only after a statement that may write."""
+    """The rows as they were (`before`) and as they are. A table is read again only after a statement that may write."""
 
     def __init__(self) -> None:
         self.before = self.now = stored()
-        self.may_differ = False
+        self.touched: set[str] = set()
 
     def note_statement(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        self.may_differ |= not sql.startswith(HARMLESS)
+        if not sql.startswith(READING):
+            written = WRITING.match(sql)
+            self.touched |= {written[1]} & COMPARED.keys() if written else COMPARED.keys()
         return execute(sql, params, many, context)
 
     def changes(self) -> list[str]:
         """Return the rows that are new, gone or different, each with its table."""
-        if self.may_differ:
-            self.now = stored()
-            self.may_differ = self.now != self.before  # until that is undone, too
+        self.now = {**self.now, **stored(self.touched)}
+        self.touched = {table for table in self.touched if self.now[table] != self.before[table]}  # until it is undone
         return [
             *(f"{table} - {row}" for table, row in difference(self.before, self.now)),
             *(f"{table} + {row}" for table, row in difference(self.now, self.before)),
@@ -474,5 +476,5 @@ def watched_rows() -> Iterator[Rows]:
     rows = Rows()
     with connection.execute_wrapper(rows.note_statement):
         yield rows
-    rows.may_differ = True
+    rows.touched = set(COMPARED)
     assert not rows.changes()
