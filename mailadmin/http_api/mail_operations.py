@@ -174,7 +174,7 @@ def found(mail_id: int) -> Message:
     **needs(Scope.RESEND),
     response={202: Stored},
     operation_id="resendMail",
-    summary="Send it again",
+    summary="Resend it",
 )
 def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: ResendBody | None = None) -> Stored:
     """Send a mail again, to its own recipients or to one other address, as a new mail.

@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
             name='BulkAction',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(choices=[('resend', 'Send again'), ('retry', 'Retry'), ('cancel', 'Cancel'), ('delete', 'Delete')], max_length=10)),
+                ('action', models.CharField(choices=[('resend', 'Resend'), ('retry', 'Retry'), ('cancel', 'Cancel'), ('delete', 'Delete')], max_length=10)),
                 ('query', models.TextField(blank=True)),
                 ('ids', models.JSONField(default=list)),
                 ('up_to', models.BigIntegerField()),

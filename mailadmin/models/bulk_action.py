@@ -13,7 +13,7 @@ class BulkAction(models.Model):
     """An action on selected messages (`ids`) or on all that match `query`, none newer than `up_to`."""
 
     class Action(models.TextChoices):
-        RESEND = "resend", _("Send again")
+        RESEND = "resend", _("Resend")
         RETRY = "retry", _("Retry")
         CANCEL = "cancel", _("Cancel")
         DELETE = "delete", _("Delete")

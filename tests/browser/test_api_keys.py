@@ -16,7 +16,7 @@ def make_key(visitor, admin) -> Program:
     """Make a key through the form, and return a program that has it."""
     page = visitor.page
     visitor.go("/mail/api-keys/")
-    page.get_by_role("link", name="Make a key").click()
+    page.get_by_role("link", name="Create a key").click()
     page.get_by_label("Name").fill("Web shop")
     page.get_by_label("Read the mail log").check()
     page.get_by_role("button", name="Make the key").click()

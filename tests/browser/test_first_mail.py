@@ -23,7 +23,7 @@ def make_administrator(page):
 
 def store_secret(page, server):
     page.get_by_role("link", name="Add a connection").first.click()
-    page.get_by_role("link", name="Store a server").click()
+    page.get_by_role("link", name="Add a connection").click()
     page.locator("input[name=name]").fill("Relay")
     page.locator("input[name=host]").fill("localhost")
     page.locator("input[name=port]").fill(str(server.port))

@@ -112,7 +112,7 @@ def test_other_mails_with_a_code_stay_refused_with_the_reason(operator, ann):
     pk = send(Mail(to=[ann.email], subject="Your code", text="123456", sensitive=True))
     deliver.deliver_due()
     mail = Message.objects.get(pk=pk)
-    assert "Send again…" in operator.get(f"/log/{pk}/").text
+    assert "Resend…" in operator.get(f"/log/{pk}/").text
     response = operator.post(address_of(mail), {"whom": "same"})
     assert response.status_code == 422
     assert "This message contains a link or a code" in response.text

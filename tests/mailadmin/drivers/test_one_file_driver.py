@@ -140,8 +140,8 @@ def test_the_primary_connection_must_be_one_of_the_chosen_driver(admin_client, s
     response = admin_client.post("/mail/settings/", data)
     assert response.status_code == 422
     assert "The driver “Pickup” uses this connection." in text_of(response)
-    data |= {"primary_connection": str(relay.pk), "backup_connections": [str(gateway.pk)]}
-    assert admin_client.post("/mail/settings/", data).status_code == 302
+    backed_up = {**data, "primary_connection": str(relay.pk), "backup_connections": [str(gateway.pk)]}
+    assert admin_client.post("/mail/settings/", backed_up).status_code == 302
 
 
 def test_a_driver_that_is_not_installed_any_more_holds_the_queue(admin, admin_client, monkeypatch):
@@ -195,7 +195,7 @@ def test_mail_driver_names_it_and_an_unknown_key_is_refused_by_name(tmp_path):
 def test_its_variables_make_a_connection_that_is_shown_checked_and_used(settings, in_force, folder, admin_client):
     settings.READ_VARIABLE = {"PICKUP_FOLDER": str(folder), "PICKUP_TOKEN": TOKEN}.get
     (connection,) = selection.connections()
-    assert (connection.id, connection.has) == ("environment-pickup", {"token"})
+    assert (connection.id, connection.has) == ("environment-pickup", frozenset({"token"}))
     for page in ("/secrets/", "/secrets/environment/"):
         body = text_of(admin_client.get(page))
         assert "environment-pickup" in body or page != "/secrets/"

@@ -177,7 +177,7 @@ def test_buttons_are_for_those_who_may_press_them(reader, keeper):
     newest = refused_twice()
     shown = text(page(reader, ANN))
     assert "Suppress…" not in shown
-    assert "Send it again…" not in shown
+    assert "Resend…" not in shown
     shown = text(page(keeper, ANN))
     assert f"/log/suppressions/new/?address=ann%40example.com&amp;mail={newest}" in shown
     assert f"/log/{newest}/resending/" in shown
