@@ -22,8 +22,8 @@ def make_administrator(page):
 
 
 def store_secret(page, server):
-    page.get_by_role("link", name="Add a connection").first.click()
-    page.get_by_role("link", name="Add a connection").click()
+    page.locator("#content").get_by_role("link", name="Add a connection").first.click()
+    page.locator("#content").get_by_role("link", name="Add a connection").click()
     page.locator("input[name=name]").fill("Relay")
     page.locator("input[name=host]").fill("localhost")
     page.locator("input[name=port]").fill(str(server.port))

@@ -61,7 +61,7 @@ def test_the_search_of_the_log_leads_to_the_person(visitor, log, admin):
     visitor.sign_in(admin)
     visitor.go("/log/")
     page.get_by_label("Search", exact=True).fill("ben@example.com")
-    page.get_by_role("link", name="All about ben@example.com").click()
+    page.get_by_role("link", name="Everything about ben@example.com").click()
     expect(page.get_by_text("Possibly twice")).to_be_visible()
     visitor.look()
     page.get_by_role("link", name="Twice").first.click()
