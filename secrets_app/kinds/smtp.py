@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 TLS_WORDS = {Tls.NONE: _("no TLS"), Tls.STARTTLS: _("STARTTLS"), Tls.SSL: _("TLS from the start")}
+MECHANISMS = {"": _("Automatic"), "plain": "PLAIN", "login": "LOGIN", "cram-md5": "CRAM-MD5"}  # RFC 4954
 # RFC 8314 section 3.3 for 465; 2465 and 2587 are what Amazon SES offers beside 465 and 587.
 TLS_FROM_THE_START_PORTS = frozenset({465, 2465})
 PLAIN_START_PORTS = frozenset({25, 587, 2587})
@@ -54,6 +55,7 @@ class SmtpForm(SecretForm):
         "tls": Tls.STARTTLS.value,
         "username": "",
         "sender": "",
+        "mechanism": "",
         "ehlo_name": "",
         "timeout": 20.0,
         "ca_pem": "",
@@ -74,7 +76,7 @@ class SmtpForm(SecretForm):
             _("Limits"),
             (("max_connections", "mails_per_connection"), ("per_second", "per_minute"), ("per_hour", "per_day")),
         ),
-        (_("Advanced"), (("ehlo_name", "timeout"), ("ca_pem",), ("skip_verification",))),
+        (_("Advanced"), (("mechanism",), ("ehlo_name", "timeout"), ("ca_pem",), ("skip_verification",))),
     )
 
     host = HostField(label=_("Host"), connects=True, help_text=_("Name or IP address, for example smtp.example.com."))
@@ -98,6 +100,12 @@ class SmtpForm(SecretForm):
         label=_("Sender address"),
         required=False,
         help_text=_("If the server accepts only one sender, enter it here. Empty: the address of the mail settings."),
+    )
+    mechanism = forms.ChoiceField(
+        label=_("Sign-in method"),
+        choices=list(MECHANISMS.items()),
+        required=False,
+        help_text=_("Automatic: what the server offers, PLAIN before LOGIN before CRAM-MD5."),
     )
     ehlo_name = HostField(
         label=_("EHLO name"),
@@ -209,6 +217,7 @@ class SmtpForm(SecretForm):
         """Return label and readable value of each stored field; of certificates their subjects and ends."""
         readable: dict[str, StrOrPromise] = {
             "tls": TLS_WORDS.get(stored["tls"], stored["tls"]),
+            "mechanism": MECHANISMS.get(stored["mechanism"], stored["mechanism"]),
             "timeout": _("%(seconds)g s") % {"seconds": float(stored["timeout"])},
             "verify": _("On") if stored["verify"] else _("Off"),
             "ca_pem": _certificates_in_words(stored["ca_pem"]),

@@ -3,8 +3,9 @@
 aiosmtplib carries it out, one stage at a time, because its own shortcuts were measured to be unsafe: left alone it
 falls back to HELO, sends the password without TLS where STARTTLS is missing, and tries a wrong password with two
 mechanisms. Here the name is resolved and checked once (`secrets_app.egress_rules`), that address is connected to, and
-the *name* is what the certificate is checked against. A password is sent once, in one mechanism, and without TLS only
-where the connection says `tls="none"`.
+the *name* is what the certificate is checked against. A password is refused once: another mechanism is tried only after
+a reply that says nothing about the password (`says_nothing_of_password`). It is sent without TLS only where the
+connection says `tls="none"`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ import idna
 from django.utils.translation import gettext as _
 
 from mailadmin.drivers.smtp import tls
-from mailadmin.drivers.smtp.error_texts import as_delivery_error
+from mailadmin.drivers.smtp.error_texts import as_delivery_error, no_mechanism, says_nothing_of_password
 from mailadmin.drivers.smtp.protocol import Conversation
 from mailadmin.drivers.smtp.redactor import Redactor
 from mailadmin.drivers.smtp.session import Session
 from mailadmin.drivers.smtp.smtp_transcripts import HandshakeTranscript
-from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
+from mailadmin.errors import ConnectFailed, DeliveryError, Phase, TLSFailed
 from secrets_app import egress_rules
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from secrets_app.egress_rules import Target
 
 DEADLINE_FACTOR = 4  # connecting, with everything up to the sign-in, may take this many timeouts in all
-MECHANISMS = ("plain", "login", "cram-md5")  # the first one offered is used, once
+MECHANISMS = ("plain", "login", "cram-md5")  # in the order in which those offered are tried, each at most once
 
 _EHLO_NAME = re.compile(r"[!-~]{1,255}")
 
@@ -191,15 +192,21 @@ class _Handshake:
 
     async def _sign_in(self, client: _Client) -> None:
         self.transcript.enter(Phase.AUTH)
+        chosen = self._server.mechanism
+        offered = [chosen] if chosen else [known for known in MECHANISMS if known in client.server_auth_methods]
+        if not offered:
+            raise no_mechanism(self._server, client.server_auth_methods, self.redact)
+        for mechanism in offered:
+            try:
+                await self._sign_in_by(mechanism, client)
+            except aiosmtplib.SMTPAuthenticationError as refusal:
+                if mechanism == offered[-1] or not says_nothing_of_password(refusal.code):
+                    raise
+            else:
+                return
+
+    async def _sign_in_by(self, mechanism: str, client: _Client) -> None:
         username, password = self._server.username, self._server.password
-        mechanism = next((known for known in MECHANISMS if known in client.server_auth_methods), None)
-        if mechanism is None:
-            offered = " ".join(client.server_auth_methods).upper()[:100]
-            message = _("%(host)s offers no sign-in method that is supported here (it offers: %(offered)s).") % {
-                "host": self._server.endpoint,
-                "offered": self.redact(offered) or _("none"),
-            }
-            raise SignInRefused(message, permanent=True, phase=Phase.AUTH)
         if mechanism == "plain":
             await client.auth_plain(username, password, timeout=self._seconds())
         elif mechanism == "login":

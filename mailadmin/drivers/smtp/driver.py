@@ -83,6 +83,7 @@ def server_of(connection: RevealedConnection) -> SmtpServer:
         tls=fields["tls"],
         username=fields["username"],
         password=connection.secrets.get("password", ""),
+        mechanism=fields["mechanism"],
         ehlo_name=fields["ehlo_name"],
         timeout=fields["timeout"],
         content_timeout=connection.content_timeout,

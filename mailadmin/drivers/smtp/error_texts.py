@@ -15,6 +15,8 @@ from mailadmin.drivers.smtp.replies import Reply, reply_from
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from secrets_app.egress_rules import Target
 
@@ -44,6 +46,27 @@ async def as_delivery_error(
     if phase in (Phase.RESOLVE, Phase.CONNECT):
         return ConnectFailed(_unreachable(error, phase, server), permanent=False, phase=phase)
     return await _no_reply(error, phase, server, target)
+
+
+def says_nothing_of_password(code: int) -> bool:
+    """Return whether the refusal of an AUTH command with this code is about the mechanism, not the credentials.
+
+    504 says that the mechanism is not supported (RFC 4954 section 4), 500 and 502 that the command is not (RFC 5321
+    section 4.2.4). 534 is not among them: Gmail asks for an app password by it.
+    """
+    return code in (500, 502, 504)
+
+
+def no_mechanism(server: SmtpServer, offered: Sequence[str], redact: Redactor) -> SignInRefused:
+    """Return the error for a server that offers no mechanism which is supported here."""
+    shown = sanitize(redact(" ".join(offered).upper()), limit=100)
+    if not offered:
+        message = _("%(host)s offers no sign-in; leave user and password empty, or choose another encryption.")
+    elif {"xoauth2", "oauthbearer"} & set(offered):
+        message = _("%(host)s accepts no passwords: it offers only sign-in by token (%(offered)s).")
+    else:
+        message = _("%(host)s offers no sign-in method that is supported here (it offers: %(offered)s).")
+    return SignInRefused(message % {"host": server.endpoint, "offered": shown}, permanent=True, phase=Phase.AUTH)
 
 
 def _had_tls(error: Exception) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 class SmtpServer:
     """Times in seconds. `tls`: "none", "starttls" or "ssl". `timeout`: for each step.
 
+    `mechanism`: the only one to sign in by (plain, login, cram-md5), "" for those offered, in that order.
     `ca_pem` is trusted instead of the system's authorities; `verify=False` checks no certificate at all.
     `private_hosts`: whether `host` may lead to a private or loopback address. `content_timeout`: for the reply to the
     final dot, 0 for `timeout` (RFC 5321 4.5.3.2.6 asks for 600 where no person is waiting). At most `max_connections`
@@ -21,6 +22,7 @@ class SmtpServer:
     tls: str
     username: str = ""
     password: str = field(default="", repr=False)
+    mechanism: str = ""
     ehlo_name: str = ""
     timeout: float = 20.0
     content_timeout: float = 0.0

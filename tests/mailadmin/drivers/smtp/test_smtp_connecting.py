@@ -103,6 +103,40 @@ def test_without_a_known_mechanism_nothing_is_tried(start_faulty_smtp):
             assert server.count("AUTH") == 0
 
 
+def test_a_reply_about_the_mechanism_is_followed_by_the_next_one_with_the_same_password(start_faulty_smtp):
+    for text in ["504 5.7.4 Unrecognized authentication type", "502 5.5.1 Not implemented", "500 5.5.2 What?"]:
+        with case(text):
+            server = start_faulty_smtp(username="mailer", faults={"auth": [reply(text)]})
+            assert send_one(server).outcome == "sent"
+            assert [line.split()[1] for line in server.lines if line.startswith("AUTH")] == ["PLAIN", "LOGIN"]
+
+
+def test_each_mechanism_is_tried_once_and_a_refused_password_ends_it(start_faulty_smtp):
+    unknown, wrong = reply("504 5.7.4 Unrecognized authentication type"), reply("535 5.7.8 Wrong")
+    for faults, tried, code in [([unknown, wrong], 2, 535), ([unknown, unknown], 2, 504), ([wrong], 1, 535)]:
+        with case(code, tried):
+            server = start_faulty_smtp(username="mailer", faults={"auth": faults})
+            result = send_one(server)
+            assert (type(result.error), result.code, server.count("AUTH")) == (SignInRefused, code, tried)
+
+
+def test_a_chosen_mechanism_is_the_only_one_even_where_it_is_not_offered(start_faulty_smtp):
+    for chosen in ["plain", "login", "cram-md5"]:
+        with case(chosen):
+            server = start_faulty_smtp(username="mailer", mechanisms="XOAUTH2")
+            assert send_one(server, mechanism=chosen).outcome == "sent"
+            assert server.lines[1].split()[:2] == ["AUTH", chosen.upper()]
+    server = start_faulty_smtp(username="mailer", faults={"auth": reply("504 5.7.4 Unrecognized")})
+    assert send_one(server, mechanism="login").code == 504
+    assert server.count("AUTH") == 1
+
+
+def test_a_server_for_tokens_only_is_said_to_accept_no_passwords(start_faulty_smtp):
+    result = send_one(start_faulty_smtp(username="mailer", mechanisms="XOAUTH2 OAUTHBEARER"))
+    assert "accepts no passwords" in result.reply
+    assert "XOAUTH2 OAUTHBEARER" in result.reply
+
+
 def test_a_server_that_asks_for_sign_in_later_defers_the_mail_and_blames_the_connection(start_faulty_smtp):
     result = send_one(start_faulty_smtp(faults={"mail": reply("530 5.7.0 Authentication required")}))
     assert (result.outcome, type(result.error), outcomes(result)) == ("deferred", SignInRefused, {ANN: "deferred"})
