@@ -1,7 +1,7 @@
 """The editor's preview: how long the server takes from a key stroke's POST to its answer, and for the frame after it.
 
 ``python -m benchmarks.bench_editor [--count N]``; one JSON line a figure. The template is the built-in password reset
-with its layout and parts; each request changes a word, saves the draft, tries it out in the workshop and inspects it.
+with its layout and parts; each request changes a word, saves the draft, tries it out in the sandbox and inspects it.
 """
 
 from __future__ import annotations

@@ -82,10 +82,10 @@ def timed(work: Any, count: int) -> dict[str, Any]:
 
 
 def previews(count: int) -> None:
-    """A draft put together with its parts and tried out in the workshop, as the editor's preview does it."""
+    """A draft put together with its parts and tried out in the sandbox, as the editor's preview does it."""
     from templates_app.bundles import bundle_of
     from templates_app.models import Document
-    from templates_app.sandbox import client as workshop
+    from templates_app.sandbox import client as sandbox
 
     document = Document.objects.select_related("project", "published").get(
         kind="template", project__key="account", key="password_reset"
@@ -94,7 +94,7 @@ def previews(count: int) -> None:
     content = document.published.read()
 
     def one(number: int) -> None:
-        outcome = workshop.render_one(bundle_of(document, content), values(number), "de")
+        outcome = sandbox.render_one(bundle_of(document, content), values(number), "de")
         assert outcome.rendered, outcome.problems
 
     start = time.perf_counter()
@@ -108,7 +108,7 @@ def previews(count: int) -> None:
 
 def hostile_ones() -> None:
     """Every hostile template, two at a time, while other pages are asked for in the same process."""
-    from templates_app.sandbox import client as workshop
+    from templates_app.sandbox import client as sandbox
     from tests.templates_app import hostile
     from tests.templates_app.transfer.bundles import bundle_of
 
@@ -126,7 +126,7 @@ def hostile_ones() -> None:
     def one(source: str) -> tuple[float, bool]:
         bundle = bundle_of(source, variables="name", declared=[{"name": "things", "type": "list"}], parts=hostile.PARTS)
         start = time.perf_counter()
-        outcome = workshop.render_one(bundle, hostile.VALUES)
+        outcome = sandbox.render_one(bundle, hostile.VALUES)
         return time.perf_counter() - start, bool(outcome.problems) and outcome.rendered is None
 
     one("x")

@@ -1,4 +1,4 @@
-"""What every test starts from: no mail settings, an empty queue, Mailadmin's own e-mail backend, people to sign in."""
+"""What every test starts from: no mail settings, an empty queue, Mailadmin's own email backend, people to sign in."""
 
 import os
 import shutil

@@ -125,11 +125,11 @@ def sqlite_path(raw: str, base: Path) -> Path:
 
 
 def address(raw: str) -> str:
-    """Return a bare e-mail address. Raises ValueError."""
+    """Return a bare email address. Raises ValueError."""
     try:
         return parse_address(raw).addr_spec
     except AddressError as error:
-        message = f"must be one e-mail address ({error})"
+        message = f"must be one email address ({error})"
         raise ValueError(message) from error
 
 

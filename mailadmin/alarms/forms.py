@@ -28,19 +28,21 @@ class AlarmForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no gen
 
     class Meta:
         model = AlarmRules
-        fields = ("addresses", "connection", "webhook_url", "remind_hours", "mails", "minutes")
+        fields = ("addresses", "connection", "webhook_url", "remind_hours", "threshold", "minutes")
         labels = {
             "addresses": _("Notify by email"),
             "webhook_url": _("Webhook"),
             "remind_hours": _("Reminder after hours"),
-            "mails": _("Failed messages that open an incident"),
+            "threshold": _("Failed messages that open an incident"),
             "minutes": _("Within minutes"),
         }
         help_texts = {
             "addresses": _("One address per line; leave empty to notify nobody by email."),
             "webhook_url": _("Receives a JSON POST for each alarm. Use https, or http within your own network."),
             "remind_hours": _("Sent once if an incident is still open; 0: never."),
-            "mails": _("With the same failure on one connection. A failure of a connection itself opens one at once."),
+            "threshold": _(
+                "With the same failure on one connection. A failure of a connection itself opens one at once."
+            ),
             "minutes": _("An incident ends automatically after this time without such a failure."),
         }
         widgets = {

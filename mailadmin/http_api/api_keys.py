@@ -58,7 +58,7 @@ def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) 
             stored = ApiKey.objects.create(
                 owner=owner,
                 name=name,
-                hint=key[:SHOWN],
+                prefix=key[:SHOWN],
                 digest=digest_of(key),
                 scopes=" ".join(scopes),
                 created_at=now,

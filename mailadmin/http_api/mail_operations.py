@@ -163,7 +163,7 @@ def found(mail_id: int) -> Message:
     try:
         return lookup.mail_by_id(mail_id)
     except Message.DoesNotExist as error:
-        raise Problem(HTTPStatus.NOT_FOUND, gettext("There is no mail with this number.")) from error
+        raise Problem(HTTPStatus.NOT_FOUND, gettext("There is no message with this number.")) from error
 
 
 # ---------------------------------------------------------------- acting
@@ -186,7 +186,7 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     old, owner = found(mail_id), request.auth.owner
     other = body.to if body else ""
     if other and not owner.has_perm("maillog.view_body"):
-        raise Problem(HTTPStatus.FORBIDDEN, gettext("The owner of this key may not see what mails say."))
+        raise Problem(HTTPStatus.FORBIDDEN, gettext("The owner of this key may not view the content of messages."))
     try:
         to = parse_address(other) if other else None
     except AddressError as error:
@@ -216,5 +216,5 @@ def cancel(request: ApiRequest, mail_id: int, body: Body | None = None) -> Store
     only(request)
     one, owner = found(mail_id), request.auth.owner
     if not control.cancel([one.pk], by=str(owner), actor=owner):
-        raise Problem(HTTPStatus.CONFLICT, gettext("This mail is being sent, or has ended."))
+        raise Problem(HTTPStatus.CONFLICT, gettext("This message is being sent or has ended."))
     return stored_one(one.pk)

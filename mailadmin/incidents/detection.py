@@ -108,7 +108,7 @@ def record(groups: Iterable[FailureGroup], held: dict[str, set[int]]) -> None:
         one.mails -= alarms
         if not only_alarms:
             incident_store.record_failures(
-                one, now=now, threshold=rules.mails, window=rules.window, find_changes=recent_changes.changes_before
+                one, now=now, threshold=rules.threshold, window=rules.window, find_changes=recent_changes.changes_before
             )
     for connection, mails in sorted(held.items()):
         if mails - alarms:

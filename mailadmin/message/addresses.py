@@ -62,7 +62,7 @@ class Address:
             raise AddressError("contains a control character")
         spec = self.local + self.domain
         if not self.local or not self.domain or "=?" in spec or _SPECIALS.search(spec):
-            raise AddressError("is not an e-mail address")
+            raise AddressError("is not an email address")
 
     @property
     def addr_spec(self) -> str:
@@ -233,7 +233,7 @@ def _validate(local: str, domain: str, checked_domain: str) -> tuple[str, str]:
     try:
         valid = validate_email(f"{local}@{domain}", check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise AddressError("is not an e-mail address") from error
+        raise AddressError("is not an email address") from error
     return unicodedata.normalize("NFC", local), checked_domain or valid.domain
 
 
@@ -246,7 +246,7 @@ def _why_not_one(text: str) -> str:
         return "contains a comment in parentheses; remove it"
     if '"' in bare:
         return "contains a stray quotation mark"
-    return "is not an e-mail address"
+    return "is not an email address"
 
 
 def _shown(text: object) -> str:

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='AlarmRules',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mails', models.PositiveSmallIntegerField(default=10, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000)], verbose_name='failed messages')),
+                ('threshold', models.PositiveSmallIntegerField(default=10, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000)], verbose_name='failed messages')),
                 ('minutes', models.PositiveSmallIntegerField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1440)], verbose_name='minutes')),
                 ('addresses', models.TextField(blank=True, verbose_name='email recipients')),
                 ('connection', models.CharField(blank=True, max_length=50, verbose_name='connection for alarm emails')),
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100)),
-                ('hint', models.CharField(max_length=10)),
+                ('prefix', models.CharField(max_length=10)),
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('scopes', models.CharField(max_length=200)),
                 ('created_at', models.DateTimeField()),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 class AlarmRules(models.Model):
     """The single row of rules; without it the defaults apply."""
 
-    mails = models.PositiveSmallIntegerField(
+    threshold = models.PositiveSmallIntegerField(
         _("failed messages"), default=10, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
     )
     minutes = models.PositiveSmallIntegerField(
@@ -44,7 +44,7 @@ class AlarmRules(models.Model):
 
     @property
     def window(self) -> timedelta:
-        """Within this time `mails` failures open an incident; after this time without a failure it ends."""
+        """Within this time `threshold` failures open an incident; after this time without a failure it ends."""
         return timedelta(minutes=self.minutes)
 
     @property

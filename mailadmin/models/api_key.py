@@ -25,7 +25,7 @@ class ApiKey(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=100)
-    hint = models.CharField(max_length=10)  # its first characters, by which its owner recognizes it
+    prefix = models.CharField(max_length=10)  # its first characters, by which its owner recognizes it
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 in hex; the key is random, so no salt is needed
     scopes = models.CharField(max_length=200)  # separated by spaces
     created_at = models.DateTimeField()
@@ -48,7 +48,7 @@ class ApiKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.hint}…)"
+        return f"{self.name} ({self.prefix}…)"
 
     @property
     def scope_list(self) -> list[str]:

@@ -26,7 +26,7 @@ SAME, ME, OTHER = "same", "me", "other"
 class ResendForm(forms.Form):
     """To whom the copy goes. Another address requires permission to see the content, as it would reveal it."""
 
-    whom = forms.ChoiceField(label=_("To whom"), widget=forms.RadioSelect)
+    whom = forms.ChoiceField(label=_("Send to"), widget=forms.RadioSelect)
     address = AddressField(
         label=_("Another address"),
         required=False,

@@ -157,7 +157,7 @@ def result(request: SignedInRequest, mail_id: int) -> HttpResponse:
         "reply": reply_beyond(said.sentence, attempt),
         "steps": next_steps(mail),
         "connection_url": connection_url(request, attempt),
-        "mends_connection": mail.status == Status.FAILED and attempt and attempt.phase in CONNECTION_PHASES,
+        "concerns_connection": mail.status == Status.FAILED and attempt and attempt.phase in CONNECTION_PHASES,
         "waiting": mail.status in {Status.QUEUED, Status.SENDING},
     }
     return render(request, template, context)

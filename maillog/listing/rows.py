@@ -41,7 +41,7 @@ def rows(
         texts = {**texts, **dict(senders)}
     labels = {status.value: escape(str(status.label)) for status in Status}
     log, moments = reverse("maillog:list"), TimeLabels()
-    choose, no_subject = escape(gettext("Choose mail %s")), escape(gettext("(no subject)"))
+    choose, no_subject = escape(gettext("Select message %s")), escape(gettext("(no subject)"))
     columns = cell_renderers(chosen)
     counts_attempts = not chosen.has("attempts")
     before, swap, after = ("<template>", ' hx-swap-oob="true"', "</template>") if apart else ("", "", "")
@@ -130,7 +130,7 @@ def _day(day: date, pattern: str, language: str | None) -> str:
 
 def count_label(count: int, *, more: bool) -> str:
     """Return how many new mails there are."""
-    return ngettext("%s new mail", "%s new mails", count) % f"{count}{'+' if more else ''}"
+    return ngettext("%s new message", "%s new messages", count) % f"{count}{'+' if more else ''}"
 
 
 def texts_by_id(label_ids: Iterable[tuple[tuple[str, str], int]]) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""Whether mail reaches an address, in a few sentences. Pure: it only reads what it is given."""
+"""Whether email reaches an address, in a few sentences. Runs no queries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TONES = {
 
 @dataclass(frozen=True, slots=True)
 class RecipientCase:
-    """What a verdict is about. `newest`: of the mails that have ended; `next_waiting`: of those that wait."""
+    """What a verdict is about. `newest`: of the finished messages; `next_waiting`: the first of the waiting ones."""
 
     history: History
     newest: Delivery | None
@@ -40,29 +40,31 @@ class RecipientCase:
 
     @property
     def length(self) -> int:
-        """Return how many mails, one after the other, ended like the newest."""
+        """Return how many of the newest messages in a row have the same outcome."""
         return len(self.history.streak)
 
     @property
     def counted(self) -> str:
-        """Return that number in words, "1,000+" if there may be more."""
+        """Return `length` as text, "1,000+" if there may be more."""
         return str(Count(self.length, more=self.history.more and self.length == len(self.history.decided)))
 
     @property
     def host(self) -> str:
-        """Return the server that had the newest mail."""
+        """Return the server that the newest message was sent to."""
         attempt = self.newest.attempt if self.newest else None
         return attempt.host if attempt and attempt.host else gettext("the server")
 
 
 def recipient_verdict(case: RecipientCase) -> Verdict:
-    """Return the verdict: suppressed, what waits, how the newest mails ended, in this order."""
+    """Return the verdict: suppression, waiting messages, outcome of the newest messages, in this order."""
     parts: list[str] = []
     tone = "muted"
     if not case.history.entries:
-        parts.append(gettext("No mail in the log was ever addressed to it."))
+        parts.append(gettext("No message in the log is addressed to it."))
     if case.newest:
-        if not (case.suppression and case.newest.outcome == DeliveryOutcome.LEFT_OUT):  # it would say the same again
+        if not (
+            case.suppression and case.newest.outcome == DeliveryOutcome.LEFT_OUT
+        ):  # it would repeat the suppression
             parts.append(SENTENCES[case.newest.outcome](case))
         tone = TONES.get(case.newest.outcome, "muted")
     if case.history.waiting:
@@ -76,14 +78,13 @@ def recipient_verdict(case: RecipientCase) -> Verdict:
 
 
 def suppressed(row: Suppression, now: datetime) -> str:
-    """Say that it gets nothing."""
     values = {"since": moment(row.since, now), "by": row.actor_name or gettext("the system")}
     values["why"] = after_colon(row.reason)
-    return gettext("This address is suppressed since %(since)s by %(by)s%(why)s. It gets no mail.") % values
+    return gettext("This address has been suppressed since %(since)s by %(by)s%(why)s. It gets no email.") % values
 
 
 def waiting(case: RecipientCase) -> str:
-    """Say how many wait, what for and until when."""
+    """Return how many messages wait, what for and until when."""
     number = len(case.history.waiting)
     first = case.next_waiting
     why, until = "", ""
@@ -93,8 +94,8 @@ def waiting(case: RecipientCase) -> str:
         )
         due = first.mail.next_attempt_at
         if due and due > case.now:
-            until = gettext("The next try is at %s.") % moment(due, case.now)
-    said = ngettext("%(count)s mail waits%(why)s.", "%(count)s mails wait%(why)s.", number) % {
+            until = gettext("The next attempt is at %s.") % moment(due, case.now)
+    said = ngettext("%(count)s message is waiting%(why)s.", "%(count)s messages are waiting%(why)s.", number) % {
         "count": Count(number),
         "why": after_colon(" ".join(why.split())),
     }
@@ -102,7 +103,6 @@ def waiting(case: RecipientCase) -> str:
 
 
 def accepted(case: RecipientCase) -> str:
-    """Say who has got it, and when."""
     newest = case.newest
     attempt = newest.attempt if newest else None
     values = {
@@ -112,11 +112,11 @@ def accepted(case: RecipientCase) -> str:
         "words": in_parentheses(reply_line(attempt.code, attempt.enhanced_code, attempt.reply)) if attempt else "",
     }
     if case.length < len(case.history.decided):
-        return gettext("The newest mail got through: accepted %(ago)s by %(host)s%(words)s.") % values
+        return gettext("The newest message got through: accepted %(ago)s by %(host)s%(words)s.") % values
     return (
         ngettext(
-            "Everything got through: %(count)s mail accepted %(ago)s by %(host)s%(words)s.",
-            "Everything got through: %(count)s mails accepted, the newest %(ago)s by %(host)s%(words)s.",
+            "Everything got through: %(count)s message accepted %(ago)s by %(host)s%(words)s.",
+            "Everything got through: %(count)s messages accepted, the newest %(ago)s by %(host)s%(words)s.",
             case.length,
         )
         % values
@@ -124,7 +124,7 @@ def accepted(case: RecipientCase) -> str:
 
 
 def refused(case: RecipientCase) -> str:
-    """Say who refused it, what that means, and the server's words."""
+    """Return which server refused it, what that means, and the server's reply."""
     one = case.newest.recipient if case.newest else Recipient()
     values = {
         "count": case.counted,
@@ -134,8 +134,8 @@ def refused(case: RecipientCase) -> str:
     }
     return (
         ngettext(
-            "The last mail was refused by %(host)s%(meaning)s%(words)s.",
-            "The last %(count)s mails were refused by %(host)s%(meaning)s%(words)s.",
+            "The last message was refused by %(host)s%(meaning)s%(words)s.",
+            "The last %(count)s messages were refused by %(host)s%(meaning)s%(words)s.",
             case.length,
         )
         % values
@@ -143,41 +143,38 @@ def refused(case: RecipientCase) -> str:
 
 
 def given_up(case: RecipientCase) -> str:
-    """Say what stopped it at last."""
     return ngettext(
-        "The last mail was given up%(words)s.", "The last %(count)s mails were given up%(words)s.", case.length
+        "The last message failed%(words)s.", "The last %(count)s messages failed%(words)s.", case.length
     ) % newest_reply(case)
 
 
 def uncertain(case: RecipientCase) -> str:
-    """Say that nobody knows."""
-    sentence = gettext("The newest mail was handed to %s, but its answer was lost: it may have arrived or not.")
+    sentence = gettext(
+        "The newest message was sent to %s, but its final reply was lost: it may or may not have arrived."
+    )
     return sentence % case.host
 
 
 def left_out(case: RecipientCase) -> str:
-    """Say why nobody tried."""
     return ngettext(
-        "The last mail was not sent to it%(words)s.",
-        "The last %(count)s mails were not sent to it%(words)s.",
+        "The last message was not sent to it%(words)s.",
+        "The last %(count)s messages were not sent to it%(words)s.",
         case.length,
     ) % newest_reply(case)
 
 
 def unsent(case: RecipientCase) -> str:
-    """Say that the driver sends nothing."""
     return ngettext(
-        "The last mail was recorded, but sent to nobody%(words)s.",
-        "The last %(count)s mails were recorded, but sent to nobody%(words)s.",
+        "The last message was recorded but not delivered%(words)s.",
+        "The last %(count)s messages were recorded but not delivered%(words)s.",
         case.length,
     ) % newest_reply(case)
 
 
 def cancelled(case: RecipientCase) -> str:
-    """Say that somebody stopped it."""
     sentence = ngettext(
-        "The last mail was cancelled before it was accepted.",
-        "The last %(count)s mails were cancelled before they were accepted.",
+        "The last message was cancelled before it was accepted.",
+        "The last %(count)s messages were cancelled before they were accepted.",
         case.length,
     )
     return sentence % {"count": case.counted}
@@ -195,7 +192,7 @@ SENTENCES: dict[DeliveryOutcome, Callable[[RecipientCase], str]] = {
 
 
 def newest_reply(case: RecipientCase) -> dict[str, str]:
-    """Return the count, and the words about this recipient, else about the newest mail as a whole."""
+    """Return the count, and the reply for this recipient, else the reason of the whole newest message."""
     newest = case.newest
     one = newest.recipient if newest else Recipient()
     words = reply_line(one.code, one.enhanced_code, one.reply) or (newest.mail.reason if newest else "")
@@ -203,14 +200,14 @@ def newest_reply(case: RecipientCase) -> dict[str, str]:
 
 
 def earlier_messages(case: RecipientCase) -> str:
-    """Say how many of the earlier mails did not get through, where the newest ended otherwise."""
+    """Return how many earlier messages had another outcome than the newest, as a sentence, or ""."""
     before = case.history.decided[case.length :]
     missed = sum(one.outcome in MISSED for one in before)
     got = sum(one.outcome == DeliveryOutcome.ACCEPTED for one in before)
     if case.newest and case.newest.outcome != DeliveryOutcome.ACCEPTED and got:
-        return ngettext("Before that, %s mail was accepted.", "Before that, %s mails were accepted.", got) % Count(
-            got, more=case.history.more
-        )
+        return ngettext(
+            "Before that, %s message was accepted.", "Before that, %s messages were accepted.", got
+        ) % Count(got, more=case.history.more)
     if missed:
         return ngettext(
             "Of the earlier ones, %s did not get through.", "Of the earlier ones, %s did not get through.", missed

@@ -27,16 +27,16 @@ from maillog.search.saved import searches_of
 from maillog.search.suggestions import suggestions
 
 EXAMPLES = (
-    ("ann@example.com", _("mails to, from or about this address; the beginning is enough: ann@, example.c")),
-    ('"your invoice"', _("these words, one after the other")),
-    ("to:ann@ -status:sent", _("to Ann, and not sent; the minus turns a condition round")),
-    ("status:failed,deferred after:2h", _("failed or deferred within two hours")),
-    ("error:greylisted", _("what a server said")),
+    ("ann@example.com", _("messages to, from or mentioning this address; its beginning is enough: ann@, example.c")),
+    ('"your invoice"', _("these words in this order")),
+    ("to:ann@ -status:sent", _("to Ann, but not sent; a minus negates a condition")),
+    ("status:failed,deferred after:2h", _("failed or deferred, created in the last two hours")),
+    ("error:greylisted", _("words in a server's reply")),
     ("subject:welcome before:2026-01-01", _("by subject, before a day")),
     ("from:shop@ has:attachment", _("by sender, with attachments")),
-    ("template:mail/test is:test", _("by template; test mails alone")),
-    ("actor:system tag:bulk", _("sent by nobody in person, with a tag")),
-    ("incident:12", _("what met this incident, whatever became of it")),
+    ("template:mail/test is:test", _("by template; only test emails")),
+    ("actor:system tag:bulk", _("sent by the system, with a tag")),
+    ("incident:12", _("affected by this incident, whatever the outcome")),
 )
 ACTION_PERMISSIONS = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
 ANY_LABELS = {"template": _("Any template"), "driver": _("Any driver"), "connection": _("Any connection")}

@@ -28,23 +28,21 @@ from maillog.retention import deletion
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-    from maillog.views.retention_pages import PersonRequest
+    from maillog.requests import SignedInRequest
 
 TABS = {"preview": _("Preview"), "text": _("Text"), "headers": _("Headers"), "source": _("Source")}
 UNREMARKABLE = frozenset({Recipient.Outcome.ACCEPTED, Recipient.Outcome.OPEN})
 FOLD_RECIPIENTS_ABOVE = 20  # recipients that are listed without being asked for
 
-CONTENT_NOT_ALLOWED = _(
-    "You may see what became of mails, but not what they say: your account lacks the permission for it."
-)
-SENSITIVE = _("This mail holds a link or a code that is its recipient's alone. It is never shown here.")
+CONTENT_NOT_ALLOWED = _("You can see what became of messages, but your account may not view their content.")
+SENSITIVE = _("This message contains a link or a code that is only for its recipient. Its content is never shown.")
 SENSITIVE_GONE = _(
-    "This mail held a link or a code that is its recipient's alone. It was deleted when the mail was done."
+    "This message contained a link or a code that was only for its recipient. Its content was deleted when it ended."
 )
-CONTENT_DELETED = _("What this mail said is not kept any more.")
+CONTENT_DELETED = _("The content of this message is no longer stored.")
 NO_RECIPIENT_LEFT = _("It cannot be retried: each recipient has accepted or refused it.")
-NO_CONTENT_LEFT = _("It cannot be retried: what it said is not kept any more.")
-CONTENT_DAMAGED = _("What this mail said cannot be read back: its row in the database is damaged.")
+NO_CONTENT_LEFT = _("It cannot be retried: its content is no longer stored.")
+CONTENT_DAMAGED = _("The content of this message cannot be read: its row in the database is damaged.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Body:
 
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
-def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
+def detail(request: SignedInRequest, mail_id: int) -> HttpResponse:
     """Show one mail and one tab of its content."""
     mail = message_or_404(mail_id)
     tab = request.GET.get("tab", "")
@@ -85,12 +83,12 @@ def detail(request: PersonRequest, mail_id: int) -> HttpResponse:
         "edition": template_link.version_label(mail),
         "revision": (revision := hooks.revision(mail)),
         "revision_url": revision.url if revision and request.user.has_perm(revision.permission) else "",
-        "repeated_as": resends.resent_as(mail.pk),
+        "resent_as": resends.resent_as(mail.pk),
         "version_url": template_link.version_url(mail) if request.user.has_perm(template_link.PERMISSION) else "",
         "tabs": [(key, label, key == tab) for key, label in TABS.items()],
         "tab": tab,
         "refusal": body.refusal,
-        "trail": audit_log.events_of(mail.pk, include_views=request.user.has_perm("maillog.view_body")),
+        "audit_events": audit_log.events_of(mail.pk, include_views=request.user.has_perm("maillog.view_body")),
         **actions(request, mail),
     }
     if body.mime is not None:
@@ -106,7 +104,7 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     ended = mail.status in deletion.DELETABLE and mail.next_attempt_at is None
     buttons = {
         "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
-        "issues_anew": hooks.can_reissue(mail),
+        "sends_new_link": hooks.can_reissue(mail),
         "can_delete": ended and request.user.has_perm("maillog.delete_mail"),
     }
     if not request.user.has_perm("mailadmin.manage_queue"):
@@ -125,7 +123,7 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
 
 @permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
 @require_safe
-def preview(request: PersonRequest, mail_id: int) -> HttpResponse:
+def preview(request: SignedInRequest, mail_id: int) -> HttpResponse:
     """Show the HTML part alone, for the sandboxed frame of the detail page."""
     mime = body_of(message_or_404(mail_id)).mime
     view = read_mail(mime) if mime is not None else None
@@ -147,7 +145,7 @@ def preview(request: PersonRequest, mail_id: int) -> HttpResponse:
 
 @permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
 @require_safe
-def source(request: PersonRequest, mail_id: int) -> HttpResponse:
+def source(request: SignedInRequest, mail_id: int) -> HttpResponse:
     """Give the mail as a file, as it was handed to the server."""
     mime = body_of(message_or_404(mail_id)).mime
     if mime is None:

@@ -18,12 +18,7 @@ from maillog.retention.forms import RetentionForm
 from maillog.search.counts import status_counts
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import _User as User
-
-    class PersonRequest(HttpRequest):
-        """A request of somebody who is signed in."""
-
-        user: User
+    from maillog.requests import SignedInRequest
 
 
 @permission_required("maillog.view_log", raise_exception=True)
@@ -41,8 +36,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "forecast": figures,
         "amounts": [
             (gettext("Now"), figures.now),
-            (gettext("New each day"), figures.per_day),
-            *([(gettext("In the end"), figures.limit)] if figures.limit else []),
+            (gettext("New per day"), figures.per_day),
+            *([(gettext("Eventually"), figures.limit)] if figures.limit else []),
         ],
         "table_bytes": forecast.table_bytes(),
         "last_run": pruning.last_run(),
@@ -53,11 +48,11 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 @permission_required(["maillog.view_log", "mailadmin.configure_mail"], raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
-def edit(request: PersonRequest) -> HttpResponse:
+def edit(request: SignedInRequest) -> HttpResponse:
     """Change the rules."""
     form = RetentionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         retention.save_rules(form.cleaned_data, by=str(request.user))
-        messages.success(request, gettext("The rules were saved. They hold from the next run on."))
+        messages.success(request, gettext("The rules were saved. They apply from the next run."))
         return redirect("maillog:retention")
     return render(request, "maillog/retention_form.html", {"form": form}, status=422 if form.errors else 200)

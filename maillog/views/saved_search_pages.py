@@ -24,7 +24,7 @@ def searches(request: SignedInRequest) -> HttpResponse:
     posted = request.method == "POST"
     form = SavedSearchForm(request.POST if posted else None, search=SavedSearch(user_id=request.user.pk))
     if posted and form.is_valid() and form.save():
-        messages.success(request, gettext("“%s” is saved.") % form.search.name)
+        messages.success(request, gettext("“%s” was saved.") % form.search.name)
         return redirect(reverse("maillog:list") + query_string(form.search.query))
     return page(request, form)
 
@@ -36,7 +36,7 @@ def rename(request: SignedInRequest, pk: int) -> HttpResponse:
     search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
     form = SearchNameForm(request.POST, search=search, auto_id=f"id_{pk}_%s")
     if form.is_valid() and form.save():
-        messages.success(request, gettext("It is called “%s” now.") % search.name)
+        messages.success(request, gettext("It is now called “%s”.") % search.name)
         return redirect("maillog:searches")
     return page(request, SavedSearchForm(search=SavedSearch(user_id=request.user.pk)), wrong=form)
 
@@ -47,7 +47,7 @@ def delete(request: SignedInRequest, pk: int) -> HttpResponse:
     """Delete one of one's searches. The mails that it finds stay."""
     search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
     search.delete()
-    messages.success(request, gettext("“%s” is deleted.") % search.name)
+    messages.success(request, gettext("“%s” was deleted.") % search.name)
     return redirect("maillog:searches")
 
 

@@ -19,7 +19,7 @@ def make_key(visitor, admin) -> Program:
     page.get_by_role("link", name="Create a key").click()
     page.get_by_label("Name").fill("Web shop")
     page.get_by_label("Read the mail log").check()
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Copy the key now")
     return Program(admin, ApiKey.objects.get(), page.get_by_label("The key").input_value())
 

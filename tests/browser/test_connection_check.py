@@ -1,4 +1,4 @@
-"""The connection ladder in a browser: beside the form that is being filled in, which loses nothing."""
+"""The connection check in a browser: beside the form that is being filled in, which loses nothing."""
 
 import pytest
 from playwright.sync_api import expect
@@ -21,19 +21,19 @@ def test_a_newcomer_sees_what_is_wrong_and_when_it_is_right(visitor, admin, smtp
     visitor.sign_in(admin)
     page = visitor.page
     visitor.go("/secrets/new/smtp/")
-    check, ladder = page.get_by_role("button", name="Check the connection"), page.locator("#connection-check")
+    check, steps = page.get_by_role("button", name="Check the connection"), page.locator("#connection-check")
     check.click()
-    expect(ladder).to_contain_text("Nothing was checked yet")
+    expect(steps).to_contain_text("Nothing was checked yet")
     visitor.look()
     fill_in(page, smtp_server, password="wrong-password")
     check.click()
-    expect(ladder).to_contain_text("stops at “Sign in”")
+    expect(steps).to_contain_text("stops at “Sign in”")
     visitor.look()
     assert page.get_by_label("Password", exact=True).input_value() == "wrong-password"
     page.get_by_label("Password", exact=True).fill(smtp_server.password)
     check.click()
-    expect(ladder).to_contain_text("is ready for mail.")
-    ladder.get_by_text("What was said").first.click()
+    expect(steps).to_contain_text("is ready for mail.")
+    steps.get_by_text("What was said").first.click()
     visitor.look()
     page.locator("input[name=name]").fill("Relay")
     page.get_by_role("button", name="Store").click()
@@ -44,7 +44,7 @@ def test_a_newcomer_sees_what_is_wrong_and_when_it_is_right(visitor, admin, smtp
     assert smtp_server.mails == []
 
 
-def test_without_javascript_the_ladder_opens_beside_the_form(visitor_without_javascript, admin, smtp_server):
+def test_without_javascript_the_steps_open_beside_the_form(visitor_without_javascript, admin, smtp_server):
     visitor, page = visitor_without_javascript, visitor_without_javascript.page
     visitor.sign_in(admin)
     visitor.go("/secrets/new/smtp/")

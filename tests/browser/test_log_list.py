@@ -86,7 +86,7 @@ def test_the_fields_work_without_javascript(visitor_without_javascript, admin, m
     expect(page.get_by_role("button", name="Live")).to_be_hidden()
     page.get_by_role("button", name="Columns").click()
     page.get_by_label("Size").check()
-    page.get_by_role("button", name="Show these").click()
+    page.get_by_role("button", name="Apply").click()
     expect(page.get_by_label("Search", exact=True)).to_have_value("second driver:log")
     expect(row(page, "Second").locator("td[data-label=Size]")).to_be_visible()
     page.get_by_role("button", name="Save search").click()
@@ -119,7 +119,7 @@ def test_new_mails_wait_in_a_bar_while_rows_are_ticked_and_the_ticks_stay(visito
     queued(subject="Fourth")
     queued(subject="Fifth")
     ask_now(page)
-    bar = page.locator("#new-messages").get_by_role("link", name="2 new mails")
+    bar = page.locator("#new-messages").get_by_role("link", name="2 new messages")
     expect(bar).to_be_visible()
     expect(row(page, "Fourth")).to_have_count(0)
     visitor.look()
@@ -139,7 +139,7 @@ def test_new_mails_appear_by_themselves_where_nobody_is_busy(visitor, mails):
     page.clock.fast_forward(10_000)
     expect(row(page, "Fourth")).to_have_count(1)
     expect(page.locator("#message-list tbody tr").first).to_contain_text("Fourth")
-    expect(page.locator("#new-messages")).to_contain_text("1 new mail")
+    expect(page.locator("#new-messages")).to_contain_text("1 new message")
 
 
 def test_live_updates_can_be_switched_off_and_stay_off(visitor, mails):
@@ -167,14 +167,14 @@ def test_columns_are_chosen_and_shown_in_every_view(visitor, mails):
     for box in page.locator("input[name=columns]").all():
         box.check()
     visitor.look()
-    page.get_by_role("button", name="Show these").click()
+    page.get_by_role("button", name="Apply").click()
     expect(page.get_by_label("Search", exact=True)).to_have_value("second")
     expect(page.get_by_role("columnheader")).to_have_count(13)
     visitor.look()
     page.set_viewport_size({"width": 390, "height": 844})
     expect(row(page, "Second").locator("td[data-label=Connection]")).to_be_visible()
     page.get_by_role("button", name="Columns").click()
-    page.get_by_role("button", name="As usual").click()
+    page.get_by_role("button", name="Restore the defaults").click()
     expect(row(page, "Second").locator("td[data-label]")).to_have_count(0)
 
 

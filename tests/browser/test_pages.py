@@ -113,7 +113,7 @@ def test_events_with_long_words(visitor, admin, mail_settings):
     visitor.sign_in(admin)
     visitor.go("/mail/test/")
     visitor.page.get_by_label("To", exact=False).first.fill(LONG_ADDRESS)
-    visitor.page.get_by_role("button", name="Send test mail").click()
+    visitor.page.get_by_role("button", name="Send test email").click()
     expect(visitor.page.get_by_text("Logged").first).to_be_visible()
     visitor.look()
     visitor.page.get_by_role("link", name="See it on the page Events").click()

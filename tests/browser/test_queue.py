@@ -51,7 +51,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     expect(page.get_by_text("535 5.7.8 credentials invalid").first).to_be_visible()
     expect(page.get_by_text("when the connection is open").first).to_be_visible()
 
-    retry = page.get_by_role("button", name=re.compile("Retry ticked"))
+    retry = page.get_by_role("button", name=re.compile("Retry selected"))
     expect(retry).to_be_disabled()
     boxes = page.locator("input[name=ids]:not(:disabled)")
     boxes.nth(0).check()
@@ -71,7 +71,7 @@ def test_an_administrator_works_through_the_queue(visitor, waiting, admin):
     assert statuses() == {"held": 2, "queued": 3, "deferred": 1, "uncertain": 1, "sending": 1}
 
     page.get_by_label("All on this page").check()
-    expect(page.get_by_role("button", name=re.compile("Cancel ticked"))).to_have_text(re.compile("7"))
+    expect(page.get_by_role("button", name=re.compile("Cancel selected"))).to_have_text(re.compile("7"))
     page.get_by_label("All on this page").uncheck()
 
     page.get_by_role("link", name=re.compile("Held")).first.click()
@@ -130,12 +130,12 @@ def test_everything_works_without_javascript(visitor_without_javascript, waiting
     boxes = page.locator("input[name=ids]")
     boxes.nth(0).check()
     boxes.nth(2).check()
-    page.get_by_role("button", name="Cancel ticked").click()
+    page.get_by_role("button", name="Cancel selected").click()
     expect(page.get_by_text("2 messages were cancelled.")).to_be_visible()
     page.get_by_role("button", name=re.compile(r"Retry message \d+ now")).first.click()
     expect(page.get_by_text("1 message is due now.")).to_be_visible()
     page.get_by_role("link", name=re.compile("Retry 1 message")).click()
-    page.get_by_role("button", name="Make them due now").click()
+    page.get_by_role("button", name="Retry them").click()
     expect(page.get_by_text("1 message is due now.")).to_be_visible()
     page.get_by_role("button", name=re.compile("Resume")).click()
     expect(page.get_by_text("is open again", exact=False)).to_be_visible()

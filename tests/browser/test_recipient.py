@@ -37,14 +37,14 @@ def test_somebody_got_nothing_and_the_page_says_why(visitor, log, admin):
     page.get_by_label("Address, or words in the message").fill("Ann <ANN@example.com>")
     page.get_by_role("button", name="Find out").click()
     expect(page.get_by_role("heading", name="ann@example.com", exact=True)).to_be_visible()
-    expect(page.get_by_role("heading", name=re.compile("The last 3 mails were refused by mx"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("The last 3 messages were refused by mx"))).to_be_visible()
     visitor.look()
     page.get_by_role("link", name="Suppress…").click()
     expect(page.get_by_role("heading", name="Suppress an address")).to_be_visible()
     visitor.look()
     page.get_by_label("Reason").fill("left the company")
     page.get_by_role("button", name="Suppress", exact=True).click()
-    expect(page.get_by_role("heading", name=re.compile("This address is suppressed since"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("This address has been suppressed since"))).to_be_visible()
     visitor.look()
     assert Message.objects.get(pk=queued("ann@example.com")).status == "skipped"
     page.get_by_role("link", name="Suppressed addresses").click()
@@ -66,7 +66,7 @@ def test_the_search_of_the_log_leads_to_the_person(visitor, log, admin):
     visitor.look()
     page.get_by_role("link", name="Twice").first.click()
     page.get_by_role("link", name="ben@example.com").first.click()
-    expect(page.get_by_role("heading", name=re.compile("Everything got through: 3 mails"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("Everything got through: 3 messages"))).to_be_visible()
 
 
 def test_it_works_without_javascript(visitor_without_javascript, log, admin):
@@ -76,7 +76,7 @@ def test_it_works_without_javascript(visitor_without_javascript, log, admin):
     visitor.go("/log/recipients/")
     page.get_by_label("Address", exact=True).fill("nobody")
     page.get_by_role("button", name="Show").click()
-    expect(page.get_by_text("This is not an e-mail address.")).to_be_visible()
+    expect(page.get_by_text("This is not an email address.")).to_be_visible()
     page.get_by_label("Address", exact=True).fill("anna@example.com")
     page.get_by_role("button", name="Show").click()
     page.get_by_role("link", name="ann@example.com").click()

@@ -58,7 +58,7 @@ def test_a_template_is_picked_tried_in_german_and_found_in_the_log(visitor, rela
 
     values = {"name": "Zoë", "email": "zoe@example.com", "sign_in_url": "https://mail.example.com/"}
     page.get_by_label("Values").fill(json.dumps(values))
-    page.get_by_role("button", name="Send test mail").click()
+    page.get_by_role("button", name="Send test email").click()
     expect(page.get_by_text("account/welcome", exact=True)).to_be_visible()
     jobs.run()
     expect(page.get_by_text(re.compile(r"Accepted by localhost:\d+"))).to_be_visible()
@@ -79,7 +79,7 @@ def test_the_same_without_javascript(visitor_without_javascript, relay, admin, j
     visitor.sign_in(admin)
     visitor.go("/mail/test/")
     page.get_by_label("Template").select_option("account/welcome")
-    page.get_by_role("button", name="Send test mail").click()
+    page.get_by_role("button", name="Send test email").click()
     expect(page.get_by_text("Nothing has been sent yet.")).to_be_visible()
     assert relay.mails == []
     assert typed(page)["name"] == "Ann Example"
@@ -87,7 +87,7 @@ def test_the_same_without_javascript(visitor_without_javascript, relay, admin, j
     page.get_by_role("button", name="Choose").click()
     assert typed(page)["name"] is None
     expect(page.get_by_label("Language")).to_have_value("de")
-    page.get_by_role("button", name="Send test mail").click()
+    page.get_by_role("button", name="Send test email").click()
     expect(page.get_by_text("version 1, German")).to_be_visible()
     jobs.run()
     page.get_by_role("link", name="Look again").click()

@@ -1,4 +1,4 @@
-"""Django's own mails, through the e-mail backend."""
+"""Django's own mails, through the email backend."""
 
 from email import message_from_bytes, policy
 from email.mime.base import MIMEBase

@@ -182,7 +182,7 @@ def test_an_alarm_mail_that_fails_opens_no_incident_and_is_told_to_nobody(start_
     other = start_smtp()
     secret("relay B", other)
     other.mailbox.refused = {"ops@example.com": "550 5.1.1 No such user"}
-    rules(addresses="ops@example.com", mails=1)
+    rules(addresses="ops@example.com", threshold=1)
     put(3, "relay A")
     deliver.deliver_due()
     for _ in range(3):
@@ -241,7 +241,7 @@ def test_addresses_that_must_not_be_called_are_refused(admin_client):
         with case(url):
             with pytest.raises(webhook.WebhookRefused):
                 webhook.post(url, {})
-            fields = {"webhook_url": url, "remind_hours": 4, "mails": 10, "minutes": 15}
+            fields = {"webhook_url": url, "remind_hours": 4, "threshold": 10, "minutes": 15}
             response = admin_client.post("/mail/incidents/alarms/", fields)
             assert response.status_code == 422
             assert not AlarmRules.objects.exists()
@@ -305,27 +305,27 @@ def test_the_page_saves_the_rules_and_says_who_did(admin_client):
         "addresses": "ops@example.com, Ann@Example.com",
         "webhook_url": "https://chat.example.com/hook",
         "remind_hours": "0",
-        "mails": "5",
+        "threshold": "5",
         "minutes": "30",
     }
     html = admin_client.post("/mail/incidents/alarms/", fields, follow=True).content.decode()
     stored = AlarmRules.objects.get()
     assert stored.recipients == ["ops@example.com", "Ann@example.com"]
-    assert (stored.mails, stored.minutes, stored.remind_hours) == (5, 30, 0)
+    assert (stored.threshold, stored.minutes, stored.remind_hours) == (5, 30, 0)
     assert "Saved by admin@example.com" in html
 
 
 @pytest.mark.both_databases
 def test_bad_input_is_said_at_its_field(admin_client):
-    fields = {"addresses": "", "webhook_url": "", "remind_hours": "4", "mails": "10", "minutes": "15"}
+    fields = {"addresses": "", "webhook_url": "", "remind_hours": "4", "threshold": "10", "minutes": "15"}
     for field, value in [
         ("addresses", "nobody"),
         ("addresses", "a@b\r\nBcc: c@d"),
         ("addresses", " ".join(f"p{n}@example.com" for n in range(21))),
         ("addresses", "\0"),
         ("connection", "77"),
-        ("mails", "0"),
-        ("mails", "99999999999"),
+        ("threshold", "0"),
+        ("threshold", "99999999999"),
         ("minutes", "x"),
         ("remind_hours", "-1"),
         ("webhook_url", "x" * 600),

@@ -1,4 +1,4 @@
-"""The connection ladder: on what is typed and on what is stored, through real servers; nothing is sent or stored."""
+"""The connection check: on what is typed and on what is stored, through real servers; nothing is sent or stored."""
 
 import html as html_module
 import re

@@ -13,7 +13,7 @@ from maillog.models import Message
 from templates_app.content.content import Content, Texts, Variable
 from templates_app.library import publishing, samples
 from templates_app.models import Document, Version
-from templates_app.sandbox import client as workshop
+from templates_app.sandbox import client as sandbox
 from tests.cases import rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
@@ -260,7 +260,7 @@ def test_a_template_that_takes_for_ever_with_these_values_is_stopped(client, tem
     answer = client.post(PAGE, chosen("shop/heavy", sample="", values=values, language="en"))
     assert problems(answer) == (
         "Nothing was sent, because the template does not render.",
-        f"shop/heavy, html: {workshop.SLOW}",
+        f"shop/heavy, html: {sandbox.SLOW}",
     )
 
 

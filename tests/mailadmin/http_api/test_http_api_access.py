@@ -127,8 +127,8 @@ def test_what_is_no_key_opens_nothing():
 
 def test_the_key_itself_is_stored_nowhere(shop):
     row = ApiKey.objects.get()
-    assert len(row.hint) == 7
-    assert shop.key.startswith(row.hint)
+    assert len(row.prefix) == 7
+    assert shop.key.startswith(row.prefix)
     stored = " ".join(str(value) for value in ApiKey.objects.values_list().get())
     assert shop.key[7:] not in stored
 

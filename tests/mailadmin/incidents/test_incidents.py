@@ -235,7 +235,7 @@ def test_what_gathered_and_went_no_further_is_forgotten(start_smtp, secret):
 
 
 def test_the_threshold_is_a_rule_that_can_be_changed(start_smtp, secret):
-    AlarmRules.objects.create(pk=1, mails=2, minutes=5)
+    AlarmRules.objects.create(pk=1, threshold=2, minutes=5)
     secret("relay A", refusing(start_smtp, ["p0@example.com", "p1@example.com"]))
     put(3)
     deliver.deliver_due()

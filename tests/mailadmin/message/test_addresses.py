@@ -212,7 +212,7 @@ class TestManyMailboxes:
         assert [str(one) for one in found] == ["b@x.org", "Ann <a@x.org>"]
 
     def test_the_refused_item_is_named_and_shortened(self) -> None:
-        with pytest.raises(AddressError, match=r"^“nobody” is not an e-mail address$"):
+        with pytest.raises(AddressError, match=r"^“nobody” is not an email address$"):
             parse_addresses(["a@x.org", "nobody"])
         with pytest.raises(AddressError) as refusal:
             parse_addresses(["x" * 10_000])

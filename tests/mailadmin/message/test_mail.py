@@ -96,7 +96,7 @@ class TestMail:
 
 class TestErrors:
     def test_bad_input_says_field_and_reason(self) -> None:
-        assert str(InvalidMail("to", "is not an e-mail address")) == "to: is not an e-mail address"
+        assert str(InvalidMail("to", "is not an email address")) == "to: is not an email address"
 
     def test_survive_the_way_between_processes(self) -> None:
         for kind in (DeliveryError, ConnectFailed, SignInRefused):

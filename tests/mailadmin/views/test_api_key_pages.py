@@ -35,7 +35,7 @@ def test_a_new_key_is_shown_once_and_works(admin, admin_client):
     assert Program(admin, stored, key).get("/mails").status_code == 200
     listed = html_of(admin_client.get(KEYS))
     assert "Web shop" in listed
-    assert stored.hint in listed
+    assert stored.prefix in listed
     assert key not in listed
 
 

@@ -87,7 +87,7 @@ def test_what_is_no_address_is_said_at_the_field(reader):
 
 def test_without_an_address_the_page_asks_for_one(reader):
     response = reader.get("/log/recipients/")
-    assert "Who got no mail?" in text(response)
+    assert "Who is missing an email?" in text(response)
     assert not response.context["form"].errors
 
 
@@ -233,7 +233,7 @@ def test_an_address_is_suppressed_from_its_page_and_gets_mail_again(keeper):
     row = Suppression.objects.get()
     assert (row.address, row.reason, row.mail_number, row.actor_name) == (ANN, "gone", newest, "keeper@example.com")
     shown = text(keeper.get(response["Location"]))
-    assert "This address is suppressed since" in shown
+    assert "This address has been suppressed since" in shown
     assert "Suppress…" not in shown
     response = keeper.post(f"/log/suppressions/{row.pk}/removal/")
     shown = text(keeper.get(response["Location"]))

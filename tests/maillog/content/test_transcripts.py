@@ -145,8 +145,8 @@ def test_repetitions_are_linked_both_ways(admin_client):
     old = finished("sent")
     new = queued(resent_from=old.pk)
     assert resends.resent_as(old.pk) == [new]
-    assert f'<a href="/log/{new}/">mail {new}</a>' in page_of(admin_client, old)
-    assert f'<a href="/log/{old.pk}/">mail {old.pk}</a>' in page_of(admin_client, Message.objects.get(pk=new))
+    assert f'<a href="/log/{new}/">message {new}</a>' in page_of(admin_client, old)
+    assert f'<a href="/log/{old.pk}/">message {old.pk}</a>' in page_of(admin_client, Message.objects.get(pk=new))
 
 
 @pytest.mark.django_db

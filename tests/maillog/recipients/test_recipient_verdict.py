@@ -53,7 +53,7 @@ def refused(*addresses, **answer):
 
 def test_no_mail_at_all():
     verdict = said()
-    assert (verdict.sentence, verdict.tone) == ("No mail in the log was ever addressed to it.", "muted")
+    assert (verdict.sentence, verdict.tone) == ("No message in the log is addressed to it.", "muted")
     assert len(recipient_steps(case())) == 2
 
 
@@ -64,7 +64,7 @@ def test_everything_got_through():
     verdict = said()
     ago = "4\N{NO-BREAK SPACE}minutes ago"
     assert verdict.sentence == (
-        f"Everything got through: 12 mails accepted, the newest {ago} by mx.example.com (250 2.0.0 ok)."
+        f"Everything got through: 12 messages accepted, the newest {ago} by mx.example.com (250 2.0.0 ok)."
     )
     assert (verdict.tone, verdict.advice) == ("good", "")
     assert "spam folder" in recipient_steps(case())[0]
@@ -72,7 +72,7 @@ def test_everything_got_through():
 
 def test_one_mail_got_through():
     finished("sent", settled={"attempt": attempt(host="mx.example.com", reply="250 2.0.0 ok")})
-    assert said().sentence.startswith("Everything got through: 1 mail accepted ")
+    assert said().sentence.startswith("Everything got through: 1 message accepted ")
 
 
 def test_the_last_mails_were_refused_and_what_that_means():
@@ -81,21 +81,21 @@ def test_the_last_mails_were_refused_and_what_that_means():
         refused()
     verdict = said()
     assert verdict.sentence == (
-        "The last 3 mails were refused by mx.example.com: the mailbox does not exist (550 5.1.1 no such user)."
+        "The last 3 messages were refused by mx.example.com: the mailbox does not exist (550 5.1.1 no such user)."
     )
-    assert (verdict.tone, verdict.advice) == ("bad", "Before that, 1 mail was accepted.")
+    assert (verdict.tone, verdict.advice) == ("bad", "Before that, 1 message was accepted.")
 
 
 def test_an_answer_that_nobody_can_read_is_given_as_it_is():
     refused(code=599, enhanced_code="", reply="599 %s {odd} <b>")
-    assert said().sentence == "The last mail was refused by mx.example.com (599 %s {odd} <b>)."
+    assert said().sentence == "The last message was refused by mx.example.com (599 %s {odd} <b>)."
 
 
 def test_the_newest_got_through_after_some_did_not():
     refused()
     finished("sent", settled={"attempt": attempt(host="mx.example.com")})
     verdict = said()
-    assert verdict.sentence.startswith("The newest mail got through: accepted ")
+    assert verdict.sentence.startswith("The newest message got through: accepted ")
     assert verdict.advice == "Of the earlier ones, 1 did not get through."
 
 
@@ -106,49 +106,49 @@ def test_mails_wait_and_until_when():
     Message.objects.filter(status="queued").update(next_attempt_at=now + timedelta(hours=30))
     Message.objects.filter(status="deferred").update(next_attempt_at=now + timedelta(minutes=1))
     verdict = said()
-    assert verdict.sentence.startswith("2 mails wait: 451 4.7.1 later. The next try is at ")
+    assert verdict.sentence.startswith("2 messages are waiting: 451 4.7.1 later. The next attempt is at ")
     assert verdict.tone == "warn"
-    assert recipient_steps(case()) == ["Nothing has to be done: it is tried again by itself."]
+    assert recipient_steps(case()) == ["Nothing needs to be done: it is retried automatically."]
 
 
 def test_a_held_mail_says_what_it_waits_for():
     settle([settlement(claimed(queued()), "held", attempt=None, reason="The sign-in is refused.")])
-    assert said().sentence == "1 mail waits: The sign-in is refused."
+    assert said().sentence == "1 message is waiting: The sign-in is refused."
     assert "the queue names the connection" in recipient_steps(case())[0]
 
 
 def test_what_waits_is_said_before_what_has_ended():
     refused()
     queued()
-    assert said().sentence.startswith("1 mail waits. The last mail was refused by")
+    assert said().sentence.startswith("1 message is waiting. The last message was refused by")
     assert said().tone == "bad"
 
 
 def test_suppressed_is_said_first_and_but_once():
     refused()
     suppressions.suppress(ANN, by=None, by_name="Eve", reason="moved away")
-    assert said().sentence.startswith("This address is suppressed since ")
-    assert " by Eve: moved away. It gets no mail. The last mail was refused" in said().sentence
+    assert said().sentence.startswith("This address has been suppressed since ")
+    assert " by Eve: moved away. It gets no email. The last message was refused" in said().sentence
     queued()
-    assert said().sentence.endswith("It gets no mail.")
+    assert said().sentence.endswith("It gets no email.")
     assert said().tone == "warn"
-    assert "get mail again" in recipient_steps(case())[0]
+    assert "want email again" in recipient_steps(case())[0]
 
 
 def test_left_out_by_a_suppression_that_is_lifted():
     row, _ = suppressions.suppress(ANN, by=None, by_name="Eve")
     queued()
     suppressions.lift(row.pk, by_name="Eve")
-    assert said().sentence.startswith("The last mail was not sent to it: Suppressed since ")
-    assert recipient_steps(case()) == ["If the person should have it, send the mail again from its page."]
+    assert said().sentence.startswith("The last message was not sent to it: Suppressed since ")
+    assert recipient_steps(case()) == ["If the person should get it, resend the message from its page."]
 
 
 def test_other_ends():
     for status, begins, tone in [
-        ("uncertain", "The newest mail was handed to smtp.example.com:587, but its answer was lost", "warn"),
-        ("cancelled", "The last mail was cancelled", "muted"),
-        ("logged", "The last mail was recorded, but sent to nobody", "info"),
-        ("failed", "The last mail was given up: 451 busy.", "bad"),
+        ("uncertain", "The newest message was sent to smtp.example.com:587, but its final reply was lost", "warn"),
+        ("cancelled", "The last message was cancelled", "muted"),
+        ("logged", "The last message was recorded but not delivered", "info"),
+        ("failed", "The last message failed: 451 busy.", "bad"),
     ]:
         with rolled_back(status):
             mail = claimed(queued())
@@ -178,7 +178,7 @@ def test_more_than_is_looked_at_is_said(monkeypatch):
     monkeypatch.setattr(people, "MOST_EXAMINED", 2)
     for _ in range(3):
         finished("sent")
-    assert "2+ mails accepted" in said().sentence
+    assert "2+ messages accepted" in said().sentence
 
 
 # ---------------------------------------------------------------- suppressing is advised, never done

@@ -94,7 +94,7 @@ def test_deleting_is_asked_first_done_once_and_noted(admin_client, admin):
     assert admin_client.post(f"/log/{old.pk}/deletion/")["Location"] == "/log/"
     assert admin_client.post(f"/log/{old.pk}/deletion/").status_code == 404
     assert list(AuditEvent.objects.values_list("mail_number", "action", "actor_id")) == [(old.pk, "deleted", admin.pk)]
-    assert f"Mail {old.pk}" in text(admin_client.get("/log/audit/"))
+    assert f"Message {old.pk}" in text(admin_client.get("/log/audit/"))
 
 
 def test_a_mail_that_waits_again_is_not_deleted(admin_client):

@@ -53,7 +53,7 @@ def test_only_rows_that_changed_are_sent_each_to_take_its_place(admin_client):
     assert f"message-{second}" not in text
     assert 'id="chips"' in text
     assert answer["HX-Reswap"] == "none", "the bar is not read out again"
-    assert "new mail" not in text
+    assert "new message" not in text
 
 
 def test_a_row_stays_though_its_mail_has_left_what_is_searched_for(admin_client):
@@ -76,7 +76,7 @@ def test_new_mails_are_counted_where_somebody_is_busy_and_only_those_that_match(
     for subject in ("parcel", "parcel", "other"):
         queued(subject=subject)
     answer = admin_client.get(LIVE, page)
-    assert "2 new mails" in answer.content.decode()
+    assert "2 new messages" in answer.content.decode()
     assert 'href="/log/?q=subject%3Aparcel"' in answer.content.decode()
     assert "HX-Reswap" not in answer
     newest = Message.objects.order_by("-id").values_list("id", flat=True)[0]
@@ -92,7 +92,7 @@ def test_more_than_a_page_of_new_mails_is_said_to_be_more(admin_client):
     page = shown()
     for _ in range(51):
         queued()
-    assert "50+ new mails" in admin_client.get(LIVE, page).content.decode()
+    assert "50+ new messages" in admin_client.get(LIVE, page).content.decode()
 
 
 def test_new_mails_are_put_in_where_nobody_is_busy(admin_client):
@@ -103,7 +103,7 @@ def test_new_mails_are_put_in_where_nobody_is_busy(admin_client):
     text = answer.content.decode()
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#message-list", "outerHTML")
     assert text.index("Brand new") < text.index("Old")
-    assert "1 new mail" in text
+    assert "1 new message" in text
 
 
 def test_the_rows_have_the_columns_of_the_page_that_they_are_for(admin_client):
@@ -136,7 +136,7 @@ def test_a_text_that_is_not_understood_still_shows_changed_rows(admin_client):
     queued()
     answer = admin_client.get(LIVE, page)
     assert f'id="message-{pk}"' in answer.content.decode()
-    assert "new mail" not in answer.content.decode()
+    assert "new message" not in answer.content.decode()
 
 
 def test_whoever_may_do_nothing_gets_no_boxes_to_tick(db):

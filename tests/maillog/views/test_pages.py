@@ -83,7 +83,7 @@ def test_who_may_see_the_log_but_no_bodies_is_told_so(viewer_client):
         page = body(viewer_client.get(f"/log/{pk}/?tab={tab}"))
         assert SECRET not in page
         assert "offer.pdf" not in page
-        assert "your account lacks the permission" in page
+        assert "your account may not view their content" in page
     assert viewer_client.get(f"/log/{pk}/preview/").status_code == 403
     assert viewer_client.get(f"/log/{pk}/source/").status_code == 403
 
@@ -131,7 +131,7 @@ def test_the_list_shows_state_subject_recipient_reason_and_a_link(admin_client):
 
 def test_an_empty_log_says_what_will_appear_and_leads_to_the_test_mail(admin_client, viewer_client):
     page = body(admin_client.get(LIST))
-    assert "No mails yet" in page
+    assert "No messages yet" in page
     assert 'href="/mail/test/"' in page
     assert "Send a test email" not in body(viewer_client.get(LIST))
 
@@ -140,7 +140,7 @@ def test_nothing_matches_is_another_sentence_and_clears_the_filters(admin_client
     queued()
     page = body(admin_client.get(LIST + "?q=zeppelin"))
     assert "Nothing matches" in page
-    assert "No mails yet" not in page
+    assert "No messages yet" not in page
     assert "Clear the filters" in page
 
 
@@ -289,7 +289,7 @@ def test_the_facts_are_there(admin, admin_client):
     page = body(admin_client.get(f"/log/{pk}/"))
     for words in ("shop@example.com", "a@example.com", "c@example.com", "b@example.com", str(admin), "mail/test", "de"):
         assert words in page
-    for words in ("Relay Z", "revision 17", "test mail", "&lt;1@example.com&gt;", "Bcc"):
+    for words in ("Relay Z", "revision 17", "test email", "&lt;1@example.com&gt;", "Bcc"):
         assert words in page
 
 
@@ -338,12 +338,12 @@ def test_a_sensitive_mail_is_never_shown_to_anybody(admin_client):
             for tab in ("preview", "text", "headers", "source"):
                 page = body(admin_client.get(f"/log/{pk}/?tab={tab}"))
                 assert SECRET not in page
-                assert "its recipient&#x27;s alone" in page
+                assert "only for its recipient" in page
             assert admin_client.get(f"/log/{pk}/preview/").status_code == 404
             assert admin_client.get(f"/log/{pk}/source/").status_code == 404
 
 
-@pytest.mark.parametrize(("damage", "words"), [("gone", "not kept any more"), ("broken", "cannot be read back")])
+@pytest.mark.parametrize(("damage", "words"), [("gone", "no longer stored"), ("broken", "cannot be read:")])
 def test_a_body_that_is_gone_or_damaged_is_a_sentence(admin_client, damage, words):
     pk = finished("sent").pk
     rows = Content.objects.filter(pk=pk)
