@@ -24,8 +24,10 @@ MAX_NAME = 200  # characters
 MAX_RATIO = 200  # unpacked to packed, of a file larger than FREE_OF_RATIO
 RATIO_EXEMPT = 1_000_000
 END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE.TXT 4.3.16
+ENTRY = struct.Struct("<4s6H3L5H2L")  # entry of the central directory, 4.3.12
 LOCAL = struct.Struct("<4s5H3L2H")  # local file header, 4.3.7
-ENCRYPTED = 0x1 | 0x40 | 0x2000
+ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags, 4.4.4
+UTF_8 = 0x800
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 ARCHIVE_ENDINGS = (".zip", ".jar", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst")
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the same projects always give the same bytes
@@ -57,6 +59,9 @@ def pack(projects: Iterable[ProjectFiles]) -> bytes:
 def unpack(data: bytes) -> list[ProjectFiles]:
     """Return the projects in a zip file, by key. Raises FilesError with all that is wrong."""
     layout = read_central_directory(data)
+    problems = undecodable_names(data, layout)
+    if problems:
+        raise FilesError(problems[:MAX_PROBLEMS])
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
@@ -108,6 +113,24 @@ def read_central_directory(data: bytes) -> CentralDirectory:
     return CentralDirectory(start=start, entries=entries)
 
 
+def undecodable_names(data: bytes, layout: CentralDirectory) -> list[FileProblem]:
+    """Return the entries whose name is marked as UTF-8 and is not. `zipfile` would raise at the first one."""
+    problems, at = [], layout.start
+    for _ in range(layout.entries):
+        if data[at : at + 4] != b"PK\x01\x02" or at + ENTRY.size > len(data):
+            break  # zipfile says what is wrong
+        fields = ENTRY.unpack_from(data, at)
+        flags, name, extra, comment = fields[3], *fields[10:13]
+        given = data[at + ENTRY.size : at + ENTRY.size + name]
+        try:
+            given.decode("utf-8" if flags & UTF_8 else "cp437")
+        except UnicodeDecodeError:
+            shown = printable(given.decode("utf-8", "backslashreplace"))
+            problems.append(FileProblem(shown, 0, "has a name that is marked as UTF-8 but is not valid UTF-8"))
+        at += ENTRY.size + name + extra + comment
+    return problems
+
+
 def entry_problems(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralDirectory) -> list[FileProblem]:
     """Return what is wrong with the entries, judged by their headers alone."""
     if len(entries) != layout.entries:
@@ -129,7 +152,7 @@ def name_problem(name: str) -> str:
     if len(name) > MAX_NAME:
         return f"has a name longer than {MAX_NAME} characters"
     if not name.isascii() or not name.isprintable():
-        return "has a name with other characters than letters, digits and signs"
+        return "has a name with characters other than ASCII letters, digits and punctuation"
     if "\\" in name or ":" in name:
         return "has a name with a backslash or a colon"
     if name.startswith("/"):
@@ -194,8 +217,9 @@ def overlaps(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralDirecto
 
 
 def printable(name: str) -> str:
-    """Return a name that can be printed."""
-    return name[:MAX_NAME].encode("ascii", "backslashreplace").decode().replace("\x00", "\\0").strip() or "(no name)"
+    """Return a name to show: at most MAX_NAME characters, those that do not print or change direction escaped."""
+    shown = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in name[:MAX_NAME])
+    return "".join(shown).strip() or "(no name)"
 
 
 # ---------------------------------------------------------------- unpacking
@@ -206,7 +230,7 @@ def files_by_project(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -
     projects: dict[str, dict[str, bytes]] = {}
     problems = []
     for entry in entries:
-        name = entry.filename
+        name = entry.orig_filename  # the one that was checked; an extra field may give zipfile another
         if name.endswith("/") or name.startswith(MACOS_METADATA) or is_ignored(name):
             continue
         key, slash, path = name.partition("/")

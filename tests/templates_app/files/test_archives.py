@@ -55,6 +55,20 @@ def flagged(flag: int) -> bytes:
     return bytes(data)
 
 
+def misnamed(name: bytes) -> bytes:
+    """Return an archive with a file ``shop/NAME.md``, NAME being three bytes that are marked as UTF-8."""
+    data = bytearray(renamed(zipped(("shop/aXb.md", b"")), b"aXb", name))
+    struct.pack_into("<H", data, data.rindex(b"PK\x01\x02") + 8, 0x800)
+    struct.pack_into("<H", data, data.rindex(b"PK\x03\x04") + 6, 0x800)
+    return bytes(data)
+
+
+def renamed_in_extra_field(name: str, other: str) -> bytes:
+    """Return an archive with a file whose Info-ZIP Unicode path, APPNOTE.TXT 4.6.9, differs from its name."""
+    fields = struct.pack("<BL", 1, zlib.crc32(name.encode())) + other.encode()
+    return zipped((name, b""), extra=struct.pack("<HH", 0x7075, len(fields)) + fields)
+
+
 def patched(where: bytes, offset: int, form: str, value: int) -> bytes:
     """Return an archive of two files with a number changed behind the last `where`."""
     data = bytearray(zipped(("shop/en.txt", b"x" * 50)))
@@ -116,11 +130,20 @@ HOSTILE: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "a device": (zipped(("shop/a.md", b"", stat.S_IFCHR | 0o666)), "is a link or a device"),
     "a pipe": (zipped(("shop/a.md", b"", stat.S_IFIFO)), "is a link or a device"),
     "a folder that is called a file": (zipped(("shop/a.md", b"", stat.S_IFDIR)), "is a link or a device"),
-    "a NUL in a name": (renamed(zipped(("shop/aXb.md", b"")), b"aXb", b"a\0b"), "other characters"),
-    "a name that is not UTF-8": (renamed(zipped(("shop/aXb.md", b"")), b"aXb", b"a\xffb"), "other characters"),
-    "a name beyond ASCII": (zipped(("shop/größe.md", b"")), "other characters"),
-    "a name that turns its direction": (zipped(("shop/\u202ea.md", b"")), "other characters"),
-    "a line break in a name": (zipped(("shop/a\nb.md", b"")), "other characters"),
+    "a NUL in a name": (renamed(zipped(("shop/aXb.md", b"")), b"aXb", b"a\0b"), "characters other than"),
+    "a name in an older encoding": (
+        renamed(zipped(("shop/aXb.md", b"")), b"aXb", b"a\x94b"),
+        "shop/aöb.md: has a name",
+    ),
+    "a name that is not UTF-8": (misnamed(b"a\xffb"), "shop/a\\xffb.md: has a name that is marked as UTF-8"),
+    "a name cut off within a character": (misnamed("aö".encode()[:2] + b"b"), "shop/a\\xc3b.md: has a name that is"),
+    "a name beyond ASCII": (zipped(("shop/größe.md", b"")), "shop/größe.md: has a name with characters other"),
+    "a name that turns its direction": (zipped(("shop/\u202ea.md", b"")), "shop/\\u202ea.md: has a name"),
+    "a second name in an extra field": (
+        renamed_in_extra_field("shop/evil.exe", "shop/a.md"),
+        "shop/evil.exe: is not a",
+    ),
+    "a line break in a name": (zipped(("shop/a\nb.md", b"")), "characters other than"),
     "a name without end": (zipped(("shop/" + "a" * 300, b"")), "longer than 200"),
     "no name": (zipped(("", b"")), "leads elsewhere"),
     "a file twice": (
@@ -184,6 +207,7 @@ READ_FIRST = {
     "is damaged",
     "does not lie in a folder",
     "is not a file of a project",
+    "shop/evil.exe: is not a",
     "small letters",
     "holds no project",
 }

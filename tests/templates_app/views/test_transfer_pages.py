@@ -13,6 +13,7 @@ from templates_app.transfer.project_transfer import export_projects
 from tests.cases import case
 from tests.conftest import signed_in
 from tests.factories import make_user
+from tests.templates_app.files.test_archives import misnamed
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +102,12 @@ def test_what_is_no_zip_file_is_said(as_editor):
             assert response.status_code == 422
             text = response.content.decode()
             assert text.index("The zip file</span>") < text.index("<p>is ")  # the words go on where the name ends
+
+
+def test_a_file_whose_name_is_not_utf_8_is_named(as_editor):
+    text = upload(as_editor, misnamed(b"a\xffb")).content.decode()
+    assert "shop/a\\xffb.md" in text
+    assert "not valid UTF-8" in text
 
 
 def test_a_missing_an_empty_and_a_huge_file_are_said_at_the_field(as_editor):
