@@ -15,7 +15,7 @@ from templates_app.library.catalogue import EditConflict, Invalid
 from templates_app.library.publishing import NOTE_LENGTH, LibraryError
 from templates_app.models import Project
 
-SALT = "templates_app.was"
+SALT = "templates_app.original"
 
 
 class LibraryForm(forms.Form):
@@ -30,21 +30,20 @@ class LibraryForm(forms.Form):
 class ConflictForm(LibraryForm):
     """A form that knows what was stored when its page was opened, so that two people do not overwrite each other."""
 
-    was = forms.CharField(widget=forms.HiddenInput, required=False)
+    original = forms.CharField(widget=forms.HiddenInput, required=False)
 
     data: QueryDict
 
     def __init__(self, data: QueryDict | None = None, *, now: dict[str, Any], **options: Any) -> None:
         super().__init__(data, **options)
-        self.now = now
         self.meanwhile: list[tuple[str, str]] = []
-        self.initial["was"] = signing.dumps(now, salt=SALT, compress=True)
+        self.initial["original"] = signing.dumps(now, salt=SALT, compress=True)
 
     @property
     def stored_before(self) -> dict[str, Any]:
         """What was stored when the page was opened; nothing, which never matches, if the field was tampered with."""
         try:
-            found = signing.loads(self.cleaned_data.get("was", ""), salt=SALT)
+            found = signing.loads(self.cleaned_data.get("original", ""), salt=SALT)
         except signing.BadSignature:
             return {}
         return found if isinstance(found, dict) else {}
@@ -56,7 +55,7 @@ class ConflictForm(LibraryForm):
         ]
         self.add_error(None, str(error))
         self.data = self.data.copy()
-        self.data[self.add_prefix("was")] = signing.dumps(error.now, salt=SALT, compress=True)
+        self.data[self.add_prefix("original")] = signing.dumps(error.now, salt=SALT, compress=True)
 
 
 def format_stored(value: Any) -> str:
@@ -137,11 +136,11 @@ class NewDocumentForm(LibraryForm):
 class PublishForm(LibraryForm):
     """What a version is for.
 
-    `over` is the number of the published version that the page showed, `revision` that of the draft; `knowingly` says
-    that a version is replaced on which the draft is not based.
+    `replaces` is the number of the published version that the page showed, `revision` that of the draft; `overwrite`
+    confirms replacing a version that the draft is not based on.
     """
 
-    over = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
+    replaces = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
     revision = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
     note = forms.CharField(
         label=_("What changed"),
@@ -149,7 +148,7 @@ class PublishForm(LibraryForm):
         required=False,
         help_text=_("A sentence for those who look at the versions later."),
     )
-    knowingly = forms.BooleanField(label=_("Publish mine although it does not contain these changes"), required=False)
+    overwrite = forms.BooleanField(label=_("Publish mine although it does not contain these changes"), required=False)
 
 
 class SampleForm(ConflictForm):

@@ -121,7 +121,7 @@ class Draft(models.Model):
     based_on = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")
     revision = models.PositiveIntegerField(default=1)
     saved_at = models.DateTimeField(auto_now=True)
-    trial = models.JSONField(default=dict, blank=True)  # by a sample's name: {values, was}, typed and not kept in it
+    sample_values = models.JSONField(default=dict, blank=True)  # typed, not stored; by sample name: {values, original}
 
     class Meta:
         default_permissions = ()

@@ -114,17 +114,19 @@ class EditingSession:
     def choice(self) -> draft_preview.SampleChoice:
         """The values that it is looked at with, as this person last typed them."""
         found = next((one for one in self.choices if one.key == self.wanted_choice), self.choices[0])
-        return replace(found, values=self.trial[found.key]["values"]) if found.key in self.trial else found
+        return (
+            replace(found, values=self.sample_values[found.key]["values"]) if found.key in self.sample_values else found
+        )
 
     @property
-    def trial(self) -> dict[str, Any]:
-        """Values that were typed and not kept in a sample, beside what they were typed over, by the choice's key."""
-        return self.draft.trial if self.draft else {}
+    def sample_values(self) -> dict[str, Any]:
+        """Values typed but not stored in a sample, with the original ones, by the choice's key."""
+        return self.draft.sample_values if self.draft else {}
 
     @property
-    def is_trial(self) -> bool:
+    def is_sample_changed(self) -> bool:
         """Whether the values shown differ from the stored sample's."""
-        return self.choice.key in self.trial
+        return self.choice.key in self.sample_values
 
     def form(self, data: Mapping[str, Any] | None = None, **base: int) -> EditorForm:
         """Return the form over what is being edited; `base` replaces the revision and version that it is based on."""
@@ -161,23 +163,23 @@ class EditingSession:
         if stored is None or typed is None or not typed.changed:
             return
         values = typed.values
-        trial = {one: kept for one, kept in self.trial.items() if one != key}
+        changed = {one: kept for one, kept in self.sample_values.items() if one != key}
         if dict(values) != dict(stored):
-            was = self.trial[key]["was"] if key in self.trial else dict(stored)
-            trial[key] = {"values": dict(values), "was": was}
-        self._keep_trial(trial)
+            original = self.sample_values[key]["original"] if key in self.sample_values else dict(stored)
+            changed[key] = {"values": dict(values), "original": original}
+        self._store_sample_values(changed)
 
     def forget_values(self, key: str) -> None:
         """Drop what was typed over the choice `key`: it is kept in a sample now."""
-        self._keep_trial({one: kept for one, kept in self.trial.items() if one != key})
+        self._store_sample_values({one: kept for one, kept in self.sample_values.items() if one != key})
 
-    def _keep_trial(self, trial: dict[str, Any]) -> None:
-        if trial == self.trial:
+    def _store_sample_values(self, changed: dict[str, Any]) -> None:
+        if changed == self.sample_values:
             return
         if self.draft is None:
             self.draft = publishing.save_draft(self.document, self.user, self.content, 0)
-        Draft.objects.filter(pk=self.draft.pk).update(trial=trial)
-        self.draft.trial = trial
+        Draft.objects.filter(pk=self.draft.pk).update(sample_values=changed)
+        self.draft.sample_values = changed
 
     def look(self, *, inspected: bool = False) -> draft_preview.DraftPreview:
         """Try out what is being edited, in this language, with these values."""

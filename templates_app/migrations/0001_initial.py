@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ('content', models.JSONField()),
                 ('revision', models.PositiveIntegerField(default=1)),
                 ('saved_at', models.DateTimeField(auto_now=True)),
-                ('trial', models.JSONField(blank=True, default=dict)),
+                ('sample_values', models.JSONField(blank=True, default=dict)),
                 ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='drafts', to='templates_app.document')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('based_on', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='templates_app.version')),

@@ -92,9 +92,9 @@ def update_sample(desk: EditingSession) -> str:
     sample = desk.document.samples.filter(name=choice.key).first()
     if sample is None:
         raise LibraryError(_("There is no sample of this name any more. Keep the values as a new one."))
-    typed_over = desk.trial[choice.key]["was"] if desk.is_trial else sample.values
+    original = desk.sample_values[choice.key]["original"] if desk.is_sample_changed else sample.values
     samples.change_sample(
-        sample, {"name": sample.name, "values": typed_over}, name=sample.name, values=dict(choice.values)
+        sample, {"name": sample.name, "values": original}, name=sample.name, values=dict(choice.values)
     )
     desk.forget_values(choice.key)
     return sample.name

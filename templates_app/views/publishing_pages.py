@@ -55,7 +55,7 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
         found = check_publishing(one, draft.read())
         context |= {"problems": found.failures, "warnings": _grouped_warnings(found.warnings)}
     published = one.published
-    form.initial.update(over=published.number if published else 0, revision=draft.revision)
+    form.initial.update(replaces=published.number if published else 0, revision=draft.revision)
     before = published.read() if published else Content()
     context |= {"form": form, "published": published, "places": compare(before, draft.read())}
     if published != draft.based_on:
@@ -67,8 +67,8 @@ def _publish(request: HttpRequest, document: Document, draft: Draft, values: dic
     """Publish the draft that the page showed, over the version that it is based on or that the person has seen."""
     if values["revision"] != draft.revision:
         raise Conflict(draft.read(), draft=draft)
-    over = posted_version(document, values["over"]) if values["knowingly"] else draft.based_on
-    return publishing.publish(document, current_user(request), draft.read(), values["note"], over)
+    replaces = posted_version(document, values["replaces"]) if values["overwrite"] else draft.based_on
+    return publishing.publish(document, current_user(request), draft.read(), values["note"], replaces)
 
 
 def _grouped_warnings(findings: list[Finding]) -> list[tuple[Finding, list[str]]]:

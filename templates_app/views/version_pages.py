@@ -143,7 +143,7 @@ def _republish(
     form = PublishForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = publish(posted_version(one, form.cleaned_data["over"]), form.cleaned_data["note"])
+            made = publish(posted_version(one, form.cleaned_data["replaces"]), form.cleaned_data["note"])
         except PublishRefused as error:
             context |= {"refusal": str(error), "problems": error.problems}
         except Conflict as error:
@@ -156,7 +156,7 @@ def _republish(
             return redirect(one)
         form = PublishForm(initial={"note": form.cleaned_data["note"]})
     published = one.published
-    form.initial["over"] = published.number if published else 0
+    form.initial["replaces"] = published.number if published else 0
     context |= {
         "document": one,
         "form": form,

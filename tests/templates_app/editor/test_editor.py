@@ -276,7 +276,7 @@ def test_values_that_go_back_to_the_samples_own_are_not_tried_any_more(client, a
     for shown, name in (("Ann", "Berta"), ("Berta", "Ann")):
         json = f'{{"name": "{shown}"}}'
         client.post(path(template, "draft"), typed(template, ann) | values(template, json, json, "Ann", name=name))
-    assert publishing.draft_of(template, ann).trial == {}
+    assert publishing.draft_of(template, ann).sample_values == {}
 
 
 def test_a_new_variable_brings_its_sample_value_along(client, ann, template):
@@ -285,7 +285,7 @@ def test_a_new_variable_brings_its_sample_value_along(client, ann, template):
     data = typed(template, ann, html="<p>{{ amount }}</p>") | variable_rows(HELLO.variables, new)
     response = client.post(path(template, "draft"), data | values(template, shown, shown, name="Ann"))
     assert 'data-renders="yes"' in response.content.decode()
-    assert publishing.draft_of(template, ann).trial == {}
+    assert publishing.draft_of(template, ann).sample_values == {}
 
 
 def test_the_json_counts_where_it_was_edited(client, ann, template):
@@ -325,7 +325,7 @@ def test_values_are_kept_in_the_sample_or_as_a_new_one(client, ann, template):
     )
     assert response.status_code == 302
     assert {one.name: one.values for one in template.samples.all()} == {"Ann": {"name": "Anna"}, "B": {"name": "Berta"}}
-    assert publishing.draft_of(template, ann).trial == {}
+    assert publishing.draft_of(template, ann).sample_values == {}
 
 
 def test_a_sample_that_somebody_else_changed_is_not_overwritten(client, ann, template):
@@ -379,8 +379,8 @@ def test_publishing_over_somebody_elses_version_is_refused_with_both_texts(clien
     assert "Publish over version 2" in words(response)
     template.refresh_from_db()
     assert template.published.number == 2
-    knowingly = mine | {"revision": 1, "based_on": 2}
-    assert client.post(path(template, "edit_publication"), knowingly).status_code == 302
+    overwriting = mine | {"revision": 1, "based_on": 2}
+    assert client.post(path(template, "edit_publication"), overwriting).status_code == 302
     template.refresh_from_db()
     assert template.published.number == 3
 

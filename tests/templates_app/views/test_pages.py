@@ -154,21 +154,21 @@ def test_a_key_is_given_once_in_a_project(client, template):
 def test_settings_changed_by_two_people_are_not_lost(client, template):
     page = client.get(BASE + "settings/")
     Document.objects.filter(pk=template.pk).update(name="Theirs")
-    values = {"name": "Mine", "description": "", "tags": "", "was": hidden(page, "was")}
+    values = {"name": "Mine", "description": "", "tags": "", "original": hidden(page, "original")}
     response = client.post(BASE + "settings/", values)
     assert response.status_code == 422
     assert "Somebody else changed this meanwhile." in seen(response)
     assert "Theirs" in seen(response)
     assert 'value="Mine"' in response.content.decode()
-    values["was"] = hidden(response, "was")
+    values["original"] = hidden(response, "original")
     assert client.post(BASE + "settings/", values).status_code == 302
     assert Document.objects.get(pk=template.pk).name == "Mine"
 
 
 def test_a_form_whose_memory_was_tampered_with_overwrites_nothing(client, template):
-    values = {"name": "Mine", "was": signing.dumps(["x"], salt=SALT)}
+    values = {"name": "Mine", "original": signing.dumps(["x"], salt=SALT)}
     assert client.post(BASE + "settings/", values).status_code == 422
-    assert client.post(BASE + "settings/", {"name": "Mine", "was": "garbage"}).status_code == 422
+    assert client.post(BASE + "settings/", {"name": "Mine", "original": "garbage"}).status_code == 422
     assert Document.objects.get(pk=template.pk).name == "Hello"
 
 
@@ -295,7 +295,7 @@ def test_an_old_version_is_restored_after_asking(client, ann, template):
     publishing.publish(template, ann, saying("<p>New</p>"), "", template.published)
     page = client.get(BASE + "versions/1/restoration/")
     assert "What changes" in seen(page)
-    done = client.post(BASE + "versions/1/restoration/", {"over": hidden(page, "over"), "note": "Better"})
+    done = client.post(BASE + "versions/1/restoration/", {"replaces": hidden(page, "replaces"), "note": "Better"})
     assert done.headers["Location"] == BASE
     template.refresh_from_db()
     assert (template.published.number, template.published.note) == (3, "Better")
@@ -305,11 +305,11 @@ def test_restoring_over_a_version_that_was_not_shown_changes_nothing(client, ann
     publishing.publish(template, ann, saying("<p>New</p>"), "", template.published)
     page = client.get(BASE + "versions/1/restoration/")
     publishing.publish(template, None, saying("<p>Newer</p>"), "", template.published)
-    response = client.post(BASE + "versions/1/restoration/", {"over": hidden(page, "over")})
+    response = client.post(BASE + "versions/1/restoration/", {"replaces": hidden(page, "replaces")})
     assert response.status_code == 422
     assert "Version 3 was published meanwhile. Nothing was changed." in seen(response)
-    assert hidden(response, "over") == "3"
-    assert client.post(BASE + "versions/1/restoration/", {"over": "x"}).status_code == 422
+    assert hidden(response, "replaces") == "3"
+    assert client.post(BASE + "versions/1/restoration/", {"replaces": "x"}).status_code == 422
 
 
 def test_an_edited_builtin_is_reset(client, ann):
@@ -317,7 +317,7 @@ def test_an_edited_builtin_is_reset(client, ann):
     make_builtin(template, saying("<p>from the program</p>"))
     publishing.publish(template, ann, saying("<p>edited</p>"), "", template.published)
     page = client.get(BASE + "reset/")
-    assert client.post(BASE + "reset/", {"over": hidden(page, "over")}).status_code == 302
+    assert client.post(BASE + "reset/", {"replaces": hidden(page, "replaces")}).status_code == 302
     template.refresh_from_db()
     assert template.published.is_builtin
     assert "says exactly this already" in seen(client.get(BASE + "reset/"))
@@ -330,7 +330,7 @@ def test_a_draft_is_published_from_its_page(client, ann, template):
     publishing.save_draft(template, ann, saying("<p>New</p>"), 0)
     page = client.get(BASE + "publication/")
     assert "What changes" in seen(page)
-    sent = {"over": hidden(page, "over"), "revision": hidden(page, "revision"), "note": "Shorter"}
+    sent = {"replaces": hidden(page, "replaces"), "revision": hidden(page, "revision"), "note": "Shorter"}
     assert client.post(BASE + "publication/", sent).headers["Location"] == BASE
     template.refresh_from_db()
     assert (template.published.number, template.published.note) == (2, "Shorter")
@@ -359,14 +359,14 @@ def test_publishing_over_somebody_elses_version_is_told_and_done_only_knowingly(
     page = client.get(BASE + "publication/")
     assert "Bob published version 2 after you began." in seen(page)
     assert "What was published meanwhile" in seen(page)
-    sent = {"over": hidden(page, "over"), "revision": "1", "note": "kept"}
+    sent = {"replaces": hidden(page, "replaces"), "revision": "1", "note": "kept"}
     response = client.post(BASE + "publication/", sent)
     assert response.status_code == 422
     assert "Your draft is kept; nothing was published." in seen(response)
     assert "Publish mine although" in seen(response)
-    assert 'type="checkbox" name="knowingly"' in response.content.decode()
+    assert 'type="checkbox" name="overwrite"' in response.content.decode()
     assert 'value="kept"' in response.content.decode()
-    assert client.post(BASE + "publication/", {**sent, "knowingly": "on"}).status_code == 302
+    assert client.post(BASE + "publication/", {**sent, "overwrite": "on"}).status_code == 302
     assert [one.number for one in template.versions.all()] == [3, 2, 1]
 
 
@@ -423,7 +423,11 @@ def test_a_place_that_both_changed_stays_as_it_was_when_what_is_new_is_taken_ove
     assert re.search(rf'href="{BASE}upgrade/">\s*Compare the three', client.get(BASE).content.decode())
     assert "one place was changed by both" in seen(client.get(BASE + "upgrade/"))
     page = client.post(BASE + "upgrade/", {"choice": "merge"}, follow=True)
-    sent = {"over": hidden(page, "over"), "revision": hidden(page, "revision"), "note": "What is new in the program"}
+    sent = {
+        "replaces": hidden(page, "replaces"),
+        "revision": hidden(page, "revision"),
+        "note": "What is new in the program",
+    }
     assert "Version 5 is published." in seen(client.post(BASE + "publication/", sent, follow=True))
     outdated.refresh_from_db()
     assert outdated.published.read() == saying(LINES.replace("one", "ONE").replace("four", "vier"))
@@ -454,7 +458,7 @@ def test_a_sample_is_made_changed_and_deleted(client, template):
     sample = Sample.objects.get(document=template)
     path = f"{BASE}samples/{sample.pk}/"
     page = client.get(path)
-    sent = {"name": "Nobody", "values": "{}", "was": hidden(page, "was")}
+    sent = {"name": "Nobody", "values": "{}", "original": hidden(page, "original")}
     assert client.post(path, sent).status_code == 302
     assert "Fails Nobody" in seen(client.get(BASE + "samples/"))
     assert client.post(path, {**sent, "name": "Late"}).status_code == 422
@@ -502,10 +506,13 @@ def test_a_shared_value_is_made_changed_and_deleted(client, template):
     sent = {"name": "support", "value": "help@example.com", "description": "Who helps"}
     assert client.post("/templates/shared/", sent).status_code == 302
     shared = SharedValue.objects.get(name="support")
-    was = hidden(client.get("/templates/shared/"), f"v{shared.pk}-was")
+    original = hidden(client.get("/templates/shared/"), f"v{shared.pk}-original")
     path = f"/templates/shared/{shared.pk}/"
-    assert client.post(path, {f"v{shared.pk}-value": "new@example.com", f"v{shared.pk}-was": was}).status_code == 302
-    late = client.post(path, {f"v{shared.pk}-value": "late@example.com", f"v{shared.pk}-was": was})
+    assert (
+        client.post(path, {f"v{shared.pk}-value": "new@example.com", f"v{shared.pk}-original": original}).status_code
+        == 302
+    )
+    late = client.post(path, {f"v{shared.pk}-value": "late@example.com", f"v{shared.pk}-original": original})
     assert late.status_code == 422
     assert "new@example.com" in seen(late)
     assert 'value="late@example.com"' in late.content.decode()
