@@ -175,10 +175,10 @@ def resident_megabytes() -> float:
 
 def publishing(count: int) -> None:
     """How long after the commit of a publish another process renders the new version."""
-    from tests.templates_app.makers import publish_untried
+    from tests.templates_app.makers import publish_unchecked
     from tests.templates_app.transfer.bundles import content_of
 
-    publish_untried("bench/seen", content_of(text="0", subject="x"))
+    publish_unchecked("bench/seen", content_of(text="0", subject="x"))
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.templates.watcher", "bench/seen"], stdout=subprocess.PIPE, text=True
     ) as watcher:
@@ -187,7 +187,7 @@ def publishing(count: int) -> None:
         found = []
         for number in range(1, count + 1):
             time.sleep(0.1 + number * 0.073 % 1)
-            publish_untried("bench/seen", content_of(text=f"{number}", subject="x"))
+            publish_unchecked("bench/seen", content_of(text=f"{number}", subject="x"))
             committed = time.time()
             found.append((float(watcher.stdout.readline().split()[1]) - committed) * 1000)
         watcher.kill()

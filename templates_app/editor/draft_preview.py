@@ -1,6 +1,6 @@
 """What the editor shows of a draft: what it renders to with one sample in one language, and what is wrong with it.
 
-Everything is rendered in the killable process of `workshop`. A part is looked at through a template that uses it.
+Everything is rendered in the sandbox. A part is looked at through a template that uses it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Moves the CSS of rendered HTML into its elements, because many mail clients ignore style sheets."""
+"""Inlines the CSS of rendered HTML, because many mail clients ignore style sheets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=Fal
 
 
 class StyleError(ValueError):
-    """CSS cannot be inlined; the text is a plain sentence."""
+    """CSS cannot be inlined; the message is a sentence for people."""
 
 
 def inline(html: str) -> str:
     """Return `html` with its CSS inlined; at-rules (@media, dark mode) stay in the head. Raises StyleError.
 
-    Nothing is loaded, neither from addresses nor from files.
+    Nothing is loaded from URLs or files.
     """
     try:
         check_depth(html)

@@ -1,11 +1,11 @@
-"""Turns a template's texts and values into a subject, HTML and plain text. Pure, without Django.
+"""Renders a template's texts with values into a subject, HTML and plain text. Without Django.
 
-What goes in is a `Bundle`: everything that one mail needs, as plain data, so that it can also be handed to a process
-that knows nothing else. What goes wrong is a `Problem` with the template, the part, the line and a plain sentence.
+The input is a `Bundle`: all that one message needs, as plain data that can also be sent to another process. Everything
+wrong is a `Problem` with the template, the part, the line and a sentence for people.
 
-Templates are Jinja2's, in its immutable sandbox: they see values and shared values, call harmless filters, use the
-bundle's parts, and reach nothing else. Time and memory are *not* limited here: see `workshop`, which tries out in a
-process of its own whatever has not been published.
+Templates run in Jinja's immutable sandbox: they see values and shared values, call harmless filters, use the bundle's
+parts, and reach nothing else. Time and memory are *not* limited here: what is not published is rendered through
+`sandbox.client`, in a process of its own.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ MAX_SUBJECT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that one template needs: its content, the parts that it uses by ``project/key``, values for every template.
+    """A template's content, the parts that it uses by ``project/key``, and the shared values.
 
-    `is_part` says that `content` is a part's, rendered alone to look at it: it has no subject. `version` is the number
-    of the published version, 0 for what has none.
+    `is_part`: `content` is a part's, rendered alone for a preview, and has no subject. `version` is the number of the
+    published version, 0 if there is none.
     """
 
     key: str
@@ -67,7 +67,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a template became. `subject` is one line, `language` the one of the texts; `html` or `text` may be empty."""
+    """A rendered template. `subject` is one line, `language` that of the body; `html` or `text` may be empty."""
 
     subject: str
     html: str
@@ -76,7 +76,7 @@ class Rendered:
 
 
 def render_bundle(bundle: Bundle, given: Mapping[str, object], language: str = "") -> Rendered:
-    """Render in `language`, or the nearest one there is. Raises TemplateError with all that is found wrong at once."""
+    """Render in `language` or the nearest one. Raises TemplateError with every problem of template and values."""
     problems: list[Problem] = []
     try:
         compiled = CompiledTemplate(bundle, language)
@@ -90,7 +90,6 @@ def render_bundle(bundle: Bundle, given: Mapping[str, object], language: str = "
 
 
 def value_problems(bundle: Bundle, given: Mapping[str, object]) -> list[Problem]:
-    """Return what is wrong with the values."""
     return [value_problem(bundle, sentence) for _, sentence in values.check(bundle.content.variables, given)[1]]
 
 
@@ -99,7 +98,7 @@ def value_problem(bundle: Bundle, sentence: str) -> Problem:
 
 
 class CompiledTemplate:
-    """A bundle compiled for one language; may be rendered by several threads. Raises TemplateError when made."""
+    """A bundle compiled for one language; thread-safe. Creating one raises TemplateError."""
 
     def __init__(self, bundle: Bundle, language: str = "") -> None:
         content = bundle.content
@@ -119,7 +118,7 @@ class CompiledTemplate:
             )
             try:
                 return environment.compiled(source, bundle.key)
-            except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
+            except Exception as error:  # noqa: BLE001  # a template can raise anything
                 problems.append(template_errors.explain(error, bundle.key, part))
                 return None
 
@@ -134,7 +133,7 @@ class CompiledTemplate:
             raise TemplateError(problems)
 
     def render(self, given: Mapping[str, object]) -> Rendered:
-        """Fill in values of any plain kind. Raises TemplateError."""
+        """Render with values that `values.check` accepts. Raises TemplateError."""
         plain, faults = values.check(self.bundle.content.variables, given)
         if faults:
             raise TemplateError([value_problem(self.bundle, sentence) for _, sentence in faults])
@@ -148,7 +147,7 @@ class CompiledTemplate:
             except TooLongError:
                 message = f"The result is longer than {most:,} characters."
                 problems.append(Problem(self.bundle.key, part, 0, message))
-            except Exception as error:  # noqa: BLE001  # whatever a template provokes is a problem of the template
+            except Exception as error:  # noqa: BLE001  # a template can raise anything
                 problems.append(template_errors.explain(error, self.bundle.key, part))
             return ""
 
@@ -172,11 +171,11 @@ class CompiledTemplate:
 
 
 class TooLongError(Exception):
-    """A result is longer than it may be."""
+    """The output is too long."""
 
 
 def output_of(template: jinja2.Template, plain: dict[str, Any], most: int) -> str:
-    """Return the result. Raises TooLongError, and whatever the template provokes."""
+    """Return at most `most` characters of output. Raises TooLongError, and anything that the template raises."""
     pieces: list[str] = []
     left = most
     for piece in template.root_render_func(template.new_context(plain)):

@@ -1,6 +1,6 @@
-"""The filters that write dates, numbers and money as a language does. Pure, without Django; the words are Babel's.
+"""The filters that format dates, numbers and money for a language, with Babel. Without Django.
 
-A value that is None becomes nothing. One of a wrong type raises FilterArgumentError with a plain sentence.
+None becomes empty text. A value of the wrong type raises FilterArgumentError with a sentence for people.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CACHE_SIZE = 2_000  # results of each filter
 
 @lru_cache(maxsize=256)
 def locale_of(language: str) -> Locale:
-    """Return Babel's locale for a language code, or for the nearest one that it knows; English for none."""
+    """Return Babel's locale for a language code or the nearest one that it knows, else English."""
     parts = language.split("-")
     while parts:
         try:
@@ -37,7 +37,7 @@ def locale_of(language: str) -> Locale:
 
 
 def warm_up(language: str) -> None:
-    """Read the data of a language, which Babel does on first use, before files can no longer be opened."""
+    """Load a language's data, which Babel reads from files on first use: the sandbox cannot open any later."""
     for length in LENGTHS:
         datetime_filter(language, "2026-03-01T12:30:00+01:00", length)
     money_filter(language, 1, "EUR")
@@ -55,12 +55,12 @@ def date_filter(language: str, given: object, length: str = "medium") -> str:
 
 
 def time_filter(language: str, given: object, length: str = "short") -> str:
-    """``{{ start|time }}``: 12:30. In the value's own time zone."""
+    """``{{ start|time }}``: 12:30, in the value's own time zone."""
     return "" if given is None else time_text(language, text_argument(given), length_argument(length))
 
 
 def datetime_filter(language: str, given: object, length: str = "medium") -> str:
-    """``{{ start|datetime("short") }}``: 01/03/2026, 12:30. In the value's own time zone."""
+    """``{{ start|datetime("short") }}``: 01/03/2026, 12:30, in the value's own time zone."""
     return "" if given is None else datetime_text(language, text_argument(given), length_argument(length))
 
 
@@ -75,7 +75,7 @@ def percent_filter(language: str, given: object, decimals: int | None = None) ->
 
 
 def money_filter(language: str, given: object, currency: str) -> str:
-    """``{{ 19.9|money("EUR") }}``: €19.90. The currency is a code of ISO 4217."""
+    """``{{ 19.9|money("EUR") }}``: €19.90. The currency is an ISO 4217 code."""
     return "" if given is None else money_text(language, number_argument(given), text_argument(currency))
 
 
@@ -89,7 +89,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
 }
 
 
-# ---------------------------------------------------------------- what the arguments may be
+# ---------------------------------------------------------------- arguments
 
 
 def text_argument(given: object) -> str:
@@ -102,38 +102,34 @@ def text_argument(given: object) -> str:
 
 
 def length_argument(given: object) -> Length:
-    """Return one of Babel's lengths. Raises FilterArgumentError."""
     if given not in LENGTHS:
-        raise FilterArgumentError(f"“{str(given)[:40]}” is none of {', '.join(LENGTHS)}")
+        raise FilterArgumentError(f"“{str(given)[:40]}” is not one of {', '.join(LENGTHS)}")
     return cast("Length", given)
 
 
 def number_argument(given: object) -> int | float:
-    """Return a number. Raises FilterArgumentError."""
     if isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= MAX_NUMBER:
         return given
-    raise FilterArgumentError(f"“{str(given)[:40]}” is not a number that can be written")
+    raise FilterArgumentError(f"“{str(given)[:40]}” is not a number that can be formatted")
 
 
 def decimals_argument(given: object) -> int | None:
-    """Return how many decimals to write; None: as many as there are. Raises FilterArgumentError."""
+    """Return the number of decimals; None means as many as there are. Raises FilterArgumentError."""
     if given is None or (isinstance(given, int) and 0 <= given <= MAX_DECIMALS):
         return given
-    raise FilterArgumentError(f"A number is written with 0 to {MAX_DECIMALS} decimals")
+    raise FilterArgumentError(f"A number can have 0 to {MAX_DECIMALS} decimals")
 
 
-# ---------------------------------------------------------------- the words, kept because Babel takes its time
+# ---------------------------------------------------------------- formatting, cached because Babel is slow
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def date_text(language: str, given: str, length: Length) -> str:
-    """Return a date. Raises FilterArgumentError."""
     return format_date(parse_datetime(given, "a date such as 2026-03-01").date(), length, locale=locale_of(language))
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def time_text(language: str, given: str, length: Length) -> str:
-    """Return a time of day. Raises FilterArgumentError."""
     try:
         found: time | datetime = time.fromisoformat(given)
     except ValueError:
@@ -143,13 +139,11 @@ def time_text(language: str, given: str, length: Length) -> str:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def datetime_text(language: str, given: str, length: Length) -> str:
-    """Return a date with its time. Raises FilterArgumentError."""
     found = parse_datetime(given, "a date and time such as 2026-03-01T12:30:00")
     return format_datetime(found, length, tzinfo=found.tzinfo, locale=locale_of(language))
 
 
 def parse_datetime(given: str, wanted: str) -> datetime:
-    """Return ISO text as a datetime. Raises FilterArgumentError."""
     try:
         return datetime.fromisoformat(given)
     except ValueError as error:
@@ -158,21 +152,18 @@ def parse_datetime(given: str, wanted: str) -> datetime:
 
 @lru_cache(maxsize=CACHE_SIZE, typed=True)
 def number_text(language: str, given: int | float, decimals: int | None) -> str:
-    """Return a number."""
     locale = locale_of(language)
     return str(with_decimals(locale.decimal_formats[None], decimals).apply(given, locale))
 
 
 @lru_cache(maxsize=CACHE_SIZE, typed=True)
 def percent_text(language: str, given: int | float, decimals: int | None) -> str:
-    """Return a share of one as a percentage."""
     locale = locale_of(language)
     return str(with_decimals(locale.percent_formats[None], decimals).apply(given, locale))
 
 
 @lru_cache(maxsize=CACHE_SIZE, typed=True)
 def money_text(language: str, given: int | float, currency: str) -> str:
-    """Return an amount of money. Raises FilterArgumentError."""
     try:
         validate_currency(currency)
     except UnknownCurrencyError as error:
@@ -181,7 +172,7 @@ def money_text(language: str, given: int | float, currency: str) -> str:
 
 
 def with_decimals(pattern: Any, decimals: int | None) -> Any:
-    """Return Babel's number pattern with exactly so many decimals, or as it is."""
+    """Return Babel's number pattern with exactly `decimals` decimals; None leaves it as it is."""
     if decimals is None:
         return pattern
     changed = copy(pattern)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-ALWAYS_SAFE = 1_500  # tags, nested in any way; about 8,000 overflow the stack of a thread
+ALWAYS_SAFE = 1_500  # tags, however nested; about 8,000 overflow the stack of a thread
 MAX_DEPTH = 100  # in larger HTML, not counting the elements in UNCOUNTED
 UNCLEAN = f"HTML with more than {ALWAYS_SAFE} tags must be free of markup errors."
 
@@ -28,7 +28,7 @@ SPECIAL = frozenset(
     | {"svg", "template", "textarea", "xmp"}
 )
 RAW_TEXT = frozenset({"style", "title"})  # everything up to the same end tag is text
-# Void elements, and those that the next of their kind closes: without a counted element in between they do not nest.
+# Void elements, and those that the next of their kind closes: they nest only with a counted element in between.
 UNCOUNTED = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "option", "param", "source"}
     | {"tbody", "td", "tfoot", "th", "thead", "tr", "track", "wbr"}
@@ -40,7 +40,7 @@ BLOCKS = frozenset({"blockquote", "center", "dd", "div", "dl", "dt", "li", "ol",
 
 
 class TooDeepError(ValueError):
-    """HTML may be nested too deeply; the text is a sentence for people."""
+    """HTML may be nested too deeply; the message is a sentence for people."""
 
 
 def check_depth(html: str) -> None:
@@ -66,7 +66,7 @@ def check_depth(html: str) -> None:
 
 
 def tags(html: str) -> Iterator[tuple[bool, str]]:
-    """Yield whether it is a start tag, and the name in lower case. Raises TooDeepError for HTML not written cleanly."""
+    """Yield each tag as (is it a start tag, name in lower case). Raises TooDeepError for HTML with markup errors."""
     lowered, at = html.lower(), 0
     while at < len(html):
         token = TOKEN.match(html, at)

@@ -1,4 +1,4 @@
-"""Finds the parts that a template uses. They are named outright, never computed, so that all are known beforehand."""
+"""Finds the parts that a template uses, which is possible because their names are never computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from templates_app.content.content import Content
 
-# The same places that Jinja reads, and a few more (in comments), which does no harm.
+# Where Jinja reads part names, and in comments too, which does no harm.
 PART_TAG = re.compile(r"""\{%[-+]?\s*(?:extends|include|import|from)\s*(?:"([^"\\]{1,200})"|'([^'\\]{1,200})')""")
 
 
@@ -17,11 +17,11 @@ def full_key(name: str, parent: str) -> str:
 
 
 def parts_used_in(content: Content, key: str) -> set[str]:
-    """Return the whole keys of the parts that a content, which belongs to `key`, uses itself."""
+    """Return the full keys of the parts that `content`, that of `key`, uses directly."""
     texts = (text for one in content.languages.values() for text in (one.subject, one.html, one.text))
     return parts_used_in_texts(texts, key)
 
 
 def parts_used_in_texts(texts: Iterable[str], key: str) -> set[str]:
-    """Return the whole keys of the parts that these texts of `key` use."""
+    """Return the full keys of the parts that these texts of `key` use directly."""
     return {full_key(double or single, key) for text in texts for double, single in PART_TAG.findall(text)}

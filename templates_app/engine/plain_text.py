@@ -1,4 +1,4 @@
-"""Makes a mail's plain text from its HTML, where the template has none of its own. Links keep their address."""
+"""Makes a message's plain text from its HTML, where the template has none. Links keep their address."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _config = ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_
 
 
 class UnreadableError(ValueError):
-    """HTML that no plain text can be made from; the text is a plain sentence."""
+    """No plain text can be made from some HTML; the message is a sentence for people."""
 
 
 def plain_text_of(html: str) -> str:
-    """Return the plain text of `html`, ending in one line break; empty if nothing in it can be read.
+    """Return the plain text of `html`, ending in one line break; empty if it has no text.
 
     Raises UnreadableError.
     """
@@ -27,14 +27,14 @@ def plain_text_of(html: str) -> str:
     try:
         text = tree_text(lxml.html.document_fromstring(html, parser=lxml.html.HTMLParser(huge_tree=True)))
     except (LxmlError, ValueError, RecursionError) as error:
-        raise UnreadableError("No plain text can be made from this HTML: write one.") from error
+        raise UnreadableError("No plain text can be made from this HTML. Write it yourself.") from error
     lines = [line.strip() for line in text.splitlines()]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
     return f"{text}\n" if text else ""
 
 
 def tree_text(tree: lxml.html.HtmlElement) -> str:
-    """Return the text of a document, with each link's address behind its words."""
+    """Return the text of a document, with each link's address after its label."""
     for link in tree.iter("a"):
         address = (link.get("href") or "").strip()
         words = " ".join(link.text_content().split())
@@ -46,7 +46,7 @@ def tree_text(tree: lxml.html.HtmlElement) -> str:
 
 
 def append_text(element: lxml.html.HtmlElement, text: str) -> None:
-    """Add `text` at the end of what `element` holds."""
+    """Add `text` at the end of `element`."""
     children = list(element)
     if children:
         children[-1].tail = (children[-1].tail or "") + text

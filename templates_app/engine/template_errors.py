@@ -1,4 +1,4 @@
-"""Says in a plain sentence what is wrong with a template, and in which line of which one. Pure, without Django."""
+"""Explains in a sentence for people what is wrong with a template, and on which line. Without Django."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from jinja2.exceptions import SecurityError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong: in the subject, HTML or plain text of a template or part (``project/key``), or with the values.
+    """Something wrong with a template or part (``project/key``).
 
-    `line` counts from 1; 0 means the whole. `message` is a plain sentence.
+    `part` is ``subject``, ``html``, ``text`` or ``values``. `line` counts from 1; 0 means all of it. `message` is a
+    sentence for people.
     """
 
     template: str
@@ -22,13 +23,13 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Return one line: ``account/welcome, html, line 3: ...``."""
+        """Return ``account/welcome, html, line 3: ...``."""
         where = [self.template, self.part if self.part != "values" else "", f"line {self.line}" if self.line else ""]
         return f"{', '.join(filter(None, where))}: {self.message}"
 
 
 class TemplateError(ValueError):
-    """A template cannot be rendered with these values; `problems` says where and why, at least one."""
+    """A template cannot be rendered with these values; `problems`, at least one, say where and why."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -59,7 +60,7 @@ def explain(error: BaseException, template: str, part: str) -> Problem:
 
 
 def locations_of(error: BaseException) -> list[tuple[str, int]]:
-    """Return the templates and parts that were at work and their lines, the innermost last."""
+    """Return the templates and parts that the traceback passes through, with their lines, the innermost last."""
     places = []
     trace = error.__traceback__
     while trace is not None:
@@ -73,7 +74,6 @@ def locations_of(error: BaseException) -> list[tuple[str, int]]:
 
 
 def message_for(error: BaseException) -> str:
-    """Return what is wrong, in plain words."""
     if isinstance(error, jinja2.TemplateSyntaxError):
         return syntax_message(error)
     if isinstance(error, jinja2.TemplateNotFound):
@@ -83,30 +83,29 @@ def message_for(error: BaseException) -> str:
     if isinstance(error, jinja2.UndefinedError):
         return undefined_message(error.message or "")
     if isinstance(error, RecursionError):
-        return "Something here uses itself without end, or is nested too deeply."
+        return "Something here uses itself endlessly, or is nested too deeply."
     if isinstance(error, MemoryError):
         return "This needs too much memory."
     if isinstance(error, ZeroDivisionError):
         return "This divides by zero."
     if isinstance(error, OSError | ImportError | LookupError) and not isinstance(error, KeyError | IndexError):
-        return "This needs something that templates may not use."  # files: their names are nobody's business
+        return "This needs something that templates may not use."  # the original message may name files of the server
     if isinstance(error, jinja2.TemplateRuntimeError):
         return with_full_stop(str(error)[:1].upper() + str(error)[1:300])
     if isinstance(error, OverflowError | NameError) or str(error).startswith("Exceeds the limit"):
-        return "A number or a range here is too large."  # infinity is a name that Python does not know
+        return "A number or a range here is too large."  # Jinja compiles 1e999 to inf, which is no Python name
     if isinstance(error, SyntaxError):
-        return "Too many loops or conditions are inside one another."  # Jinja took it, Python does not
+        return "Too many loops or conditions are nested."  # valid for Jinja, not for Python
     return f"This does not work: {original_message(error)}"
 
 
 def original_message(error: BaseException) -> str:
-    """Return the error's own words, cut short, as the end of a sentence."""
+    """Return the error's own message, shortened, as the end of a sentence."""
     words = " ".join(str(error).split())[:300]
     return with_full_stop(words or type(error).__name__)
 
 
 def with_full_stop(words: str) -> str:
-    """Return `words` with a full stop."""
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
@@ -128,7 +127,7 @@ SYNTAX_MESSAGES = (
 
 
 def syntax_message(error: jinja2.TemplateSyntaxError) -> str:
-    """Return Jinja's words about a template that cannot be read, in plainer ones where they are known."""
+    """Return Jinja's message about a syntax error, in plainer words where it is in SYNTAX_MESSAGES."""
     message = " ".join((error.message or "").split())
     for pattern, words in SYNTAX_MESSAGES:
         if match := re.fullmatch(pattern, message, re.IGNORECASE):
@@ -137,7 +136,6 @@ def syntax_message(error: jinja2.TemplateSyntaxError) -> str:
 
 
 def undefined_message(message: str) -> str:
-    """Return what is not known, in plain words."""
     if match := re.fullmatch(r"'(.+?)' is undefined", message):
         return f"“{match[1]}” is not known here: declare it as a variable, or correct the name."
     if match := re.fullmatch(r"'(.+?)' has no attribute '(.+?)'", message):

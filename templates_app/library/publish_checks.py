@@ -1,6 +1,6 @@
 """Tries out what is about to be published: every sample of every template that it touches, in every language.
 
-Rendering happens in the killable process of `workshop`; nothing is stored here.
+Rendering happens in the sandbox; nothing is stored here.
 """
 
 from __future__ import annotations

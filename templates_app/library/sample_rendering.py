@@ -1,6 +1,6 @@
 """Published templates as they are tried: which there are, in what languages, with which samples, and what they become.
 
-The values are whatever somebody types, so that rendering happens in the killable process of `workshop`. Sends nothing.
+The values are whatever somebody types, so that rendering happens in the sandbox. Sends nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Renders a version for somebody to look at, with one of its samples, and makes the HTML ready for a sandboxed frame.
 
-Rendering happens in the killable process of `workshop`, because old versions were tried with other parts than today's.
+Rendering happens in the sandbox, because old versions were tried with other parts than today's.
 What keeps the frame harmless is the response (see `POLICY`): no scripts, nothing fetched, no form, no window.
 """
 

@@ -1,12 +1,12 @@
-"""The process in which templates are tried out: started fresh by `workshop`, without Django, settings or secrets.
+"""The process that renders untrusted templates: started by `client`, without Django, settings or secrets.
 
-It waits on its standard input, a socket, over which each job arrives as an open socket of its own. For each job it
-forks a child, which limits itself, renders, answers in JSON lines and ends. A child that is not done in time is killed.
-When the web process is gone, so is this one.
+Its standard input is a socket over which each job arrives as a file descriptor, a socket of its own. For each job it
+forks a child, which limits itself, renders, answers in JSON lines and exits. A child that takes too long is killed. The
+server exits when the web process does.
 
-A child may use a second of processor time and 256 MB, may neither write nor open files, and lives as many seconds as
-the job says, two for a preview. All of it holds on Linux. Elsewhere: macOS does not enforce the limit of memory, and
-Windows has no fork, so that the workshop does not start there.
+A child may use one second of processor time and 256 MB, may neither write nor open files, and lives as many seconds as
+the job says: two for a preview. All limits hold on Linux. macOS does not enforce the memory limit; on Windows, which
+has no fork, the server does not start.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from templates_app.engine import jinja_filters
 from templates_app.engine.engine import Bundle, CompiledTemplate, render_bundle
 from templates_app.engine.template_errors import Problem, TemplateError
 
-CPU_SECONDS = 1  # seconds of a child
-MAX_MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may take beside what it begins with
+CPU_SECONDS = 1  # per child
+MAX_MEMORY = 256 * 1024 * 1024  # bytes of address space that a child may add to what it starts with
 NICENESS = 5
 READY = b"ready\n"
-PRELOADED_LANGUAGES = ("en", "de")  # whose words are read before the first job
+PRELOADED_LANGUAGES = ("en", "de")  # whose locale data is read before the first job
 
 
 def main() -> None:
-    """Serve until the other end of the standard input is closed."""
+    """Serve until the other end of standard input is closed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that has stopped waiting does not end this process
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a client that stopped waiting must not end this process
     os.nice(NICENESS)
     for language in PRELOADED_LANGUAGES:
         jinja_filters.warm_up(language)
@@ -53,13 +53,16 @@ def main() -> None:
 
 
 class ForkServer:
-    """The jobs that are running, by process id: the job's socket and the moment at which it is killed."""
+    """Forks a child per job and kills those that take too long.
+
+    `jobs` has, by process id, the job's socket and the time (of `time.monotonic`) at which the child is killed.
+    """
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.jobs: dict[int, tuple[socket.socket, float]] = {}
         self.parent = os.getppid()
-        # A byte arrives whenever a child ends, so that waiting for jobs ends, too.
+        # SIGCHLD writes a byte here, which ends the wait in select.
         self.ended, wakes = socket.socketpair()
         self.ended.setblocking(False)
         wakes.setblocking(False)
@@ -70,7 +73,7 @@ class ForkServer:
     def serve(self) -> None:
         """Take jobs until the parent is gone."""
         while os.getppid() == self.parent:
-            readable, _, _ = select.select([self.control, self.ended], [], [], self.pause())
+            readable, _, _ = select.select([self.control, self.ended], [], [], self.select_timeout())
             if self.ended in readable:
                 with contextlib.suppress(BlockingIOError):
                     self.ended.recv(4096)
@@ -80,32 +83,32 @@ class ForkServer:
                 if not message:
                     break
                 for number in handed:
-                    self.begin(socket.socket(fileno=number), life=message[0])
+                    self.fork_child(socket.socket(fileno=number), lifetime=message[0])
         for process in self.jobs:
             os.kill(process, signal.SIGKILL)
 
-    def pause(self) -> float:
-        """Return the seconds until something must be looked at."""
+    def select_timeout(self) -> float:
+        """Return the seconds until the next child must be killed, at most one."""
         now = time.monotonic()
         return max(0.0, min([1.0, *(until - now for _, until in self.jobs.values())]))
 
-    def begin(self, job: socket.socket, *, life: int) -> None:
-        """Fork a child for `job`, which may live `life` seconds."""
+    def fork_child(self, job: socket.socket, *, lifetime: int) -> None:
+        """Fork a child for `job`, which may run `lifetime` seconds."""
         process = os.fork()
         if process:
-            self.jobs[process] = (job, time.monotonic() + life)
+            self.jobs[process] = (job, time.monotonic() + lifetime)
             return
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            run_job(job, life)
-        except BaseException:  # noqa: BLE001  # whatever it was, the child ends, and its client is told
+            run_job(job, lifetime)
+        except BaseException:  # noqa: BLE001  # whatever it was, tell the client and exit
             send_line(job, {"killed": 0})
         finally:
             os._exit(0)
 
     def reap(self) -> None:
-        """Kill the children whose time is over, and close the sockets of those that have ended."""
+        """Kill the children that are out of time, and close the sockets of those that have exited."""
         now = time.monotonic()
         for process, (job, until) in list(self.jobs.items()):
             ended, status = os.waitpid(process, os.WNOHANG)
@@ -120,25 +123,24 @@ class ForkServer:
 
 
 def send_line(job: socket.socket, answer: dict[str, Any]) -> None:
-    """Send one line, unless nobody listens any more."""
+    """Send one JSON line, unless the client is gone."""
     with contextlib.suppress(OSError):
         job.sendall(json.dumps(answer).encode() + b"\n")
 
 
-def run_job(job: socket.socket, life: int) -> None:
-    """Do one job in this child: read it, limit this process, render, answer with a line for each entry."""
-    signal.setitimer(signal.ITIMER_REAL, life)  # kills this process also when the server is gone
-    order = json.loads(read_all(job))
-    bundle = Bundle.from_json(order["bundle"])
-    for language in {language for _, _, language in order["entries"]} | set(bundle.content.languages):
+def run_job(job: socket.socket, lifetime: int) -> None:
+    """Do one job in this child: read it, limit this process, render, answer with one line per entry."""
+    signal.setitimer(signal.ITIMER_REAL, lifetime)  # kills this process even if the server is gone
+    request = json.loads(read_all(job))
+    bundle = Bundle.from_json(request["bundle"])
+    for language in {language for _, _, language in request["entries"]} | set(bundle.content.languages):
         jinja_filters.warm_up(language)
     apply_limits(job.fileno())
-    for name, values, language in order["entries"]:
+    for name, values, language in request["entries"]:
         send_line(job, {"name": name, **render_entry(bundle, values, language)})
 
 
 def read_all(job: socket.socket) -> bytes:
-    """Read until the other end has said everything."""
     pieces = []
     while piece := job.recv(1 << 20):
         pieces.append(piece)
@@ -146,7 +148,7 @@ def read_all(job: socket.socket) -> bytes:
 
 
 def apply_limits(keep: int) -> None:
-    """Give up whatever this process does not need to render and to answer on the descriptor `keep`."""
+    """Close all descriptors but `keep`, and limit this process to what rendering needs."""
     memory = current_address_space() + MAX_MEMORY
     os.closerange(0, keep)
     os.closerange(keep + 1, 65536 if sys.platform == "linux" else 4096)
@@ -154,7 +156,7 @@ def apply_limits(keep: int) -> None:
         (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, 0),  # no descriptor can be opened any more; the open one stays
+        (resource.RLIMIT_NOFILE, 0),  # none can be opened; the open one stays
         (resource.RLIMIT_CORE, 0),
         *(((resource.RLIMIT_NPROC, 0),) if hasattr(resource, "RLIMIT_NPROC") else ()),
     ):
@@ -163,7 +165,7 @@ def apply_limits(keep: int) -> None:
 
 
 def current_address_space() -> int:
-    """Return the bytes of address space that this process has now; 0 where nobody knows."""
+    """Return the bytes of address space that this process has; 0 where there is no /proc."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     except OSError:
@@ -171,7 +173,7 @@ def current_address_space() -> int:
 
 
 def render_entry(bundle: Bundle, values: dict[str, Any], language: str) -> dict[str, Any]:
-    """Render and return what became of it, as JSON data."""
+    """Return the rendered texts or the problems, as JSON data."""
     try:
         rendered = render_bundle(bundle, values, language)
     except TemplateError as error:
@@ -182,7 +184,6 @@ def render_entry(bundle: Bundle, values: dict[str, Any], language: str) -> dict[
 
 
 def problem_as_list(problem: Problem) -> list[Any]:
-    """Return a problem as JSON data."""
     return [problem.template, problem.part, problem.line, problem.message]
 
 

@@ -1,6 +1,6 @@
-"""Templates that burn time or memory, never end, or reach for what is none of their business: each must be refused.
+"""Templates that waste time or memory, never end, or reach for what they may not use: each must be refused.
 
-Each is the HTML of ``test/mail``; `VALUES` are its values, `PARTS` what it can use.
+Each is the HTML of ``test/mail``; `VALUES` are its values, `PARTS` the parts that it can use.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ BIG = "{% set x = 'ab' * 1000 %}"
 
 
 def nested(depth: int, count: int, body: str = "") -> str:
-    """Return loops in loops."""
     opened = "".join(f"{{% for i{level} in range({count}) %}}" for level in range(depth))
     return opened + body + "{% endfor %}" * depth
 

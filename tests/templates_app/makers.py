@@ -1,4 +1,4 @@
-"""Makes projects, templates and parts with a published version for tests."""
+"""Creates projects, templates and parts, published or not."""
 
 from templates_app.compiled_cache import record_change
 from templates_app.content.content import Content, Texts, Variable
@@ -25,7 +25,7 @@ def make_project(key="shop", **fields):
 
 
 def make_template(project=None, key="hello", content=HELLO, user=None, kind=Document.Kind.TEMPLATE, **fields):
-    """Return a template; without `content`, nothing of it is published."""
+    """Return a template; with `content` None it is not published."""
     project = project or Project.objects.filter(key="shop").first() or make_project()
     document = catalogue.create_document(project, kind, key=key, name=fields.pop("name", key.title()), **fields)
     if content is not None:
@@ -46,7 +46,7 @@ def saying(html, *, subject="Hello", variables=(), **others):
 
 
 def make_builtin(document, content):
-    """Add a built-in version, as seeding does: published if nothing else is, or only built-ins were."""
+    """Add a built-in version as seeding does: published unless an edited version is."""
     version = make_version(document, content, is_builtin=True)
     if document.published is None or document.published.is_builtin:
         document.published = version
@@ -55,15 +55,15 @@ def make_builtin(document, content):
 
 
 def make_version(document, content, **fields):
-    """Add a version, which nothing has tried."""
+    """Add a version without any checks."""
     number = document.versions.count() + 1
     return Version.objects.create(
         document=document, number=number, content=content.as_json(), digest=content.digest, **fields
     )
 
 
-def publish_untried(key, content, *, kind=Document.Kind.TEMPLATE):
-    """Publish `content`, which may be broken, as ``project/key``; return the document, made if it is not there."""
+def publish_unchecked(key, content, *, kind=Document.Kind.TEMPLATE):
+    """Publish `content`, which may be broken, as ``project/key``; return the document, created if missing."""
     project_key, _, name = key.partition("/")
     project, _ = Project.objects.get_or_create(key=project_key, defaults={"name": project_key})
     document, _ = Document.objects.get_or_create(project=project, kind=kind, key=name, defaults={"name": name})

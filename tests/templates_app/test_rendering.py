@@ -1,4 +1,4 @@
-"""The door: what is published, what is delivered, how a change is seen, what is said when values are wrong."""
+"""`render`: published and built-in templates, how changes take effect, and how wrong values are reported."""
 
 import pkgutil
 import subprocess
@@ -21,7 +21,7 @@ from templates_app.part_usage import templates_using
 from templates_app.rendering import render
 from tests.cases import case
 from tests.config.starting import BASE_DIR
-from tests.templates_app.makers import publish_untried
+from tests.templates_app.makers import publish_unchecked
 from tests.templates_app.transfer.bundles import content_of
 
 pytestmark = pytest.mark.django_db
@@ -31,21 +31,21 @@ RESET = {"site": "Example", "name": "Ann", "reset_url": "https://example.org/res
 
 @pytest.fixture
 def nothing_stored():
-    """An installation whose built-ins were not seeded, or were lost."""
+    """An installation whose built-in templates were not seeded, or were lost."""
     Document.objects.update(published=None)
     record_change()
 
 
 @pytest.fixture
-def patient(monkeypatch):
-    """Let no time pass: what a process keeps is only dropped where a test means it."""
+def frozen_cache(monkeypatch):
+    """Keep the cache until the test itself records a change."""
     monkeypatch.setattr(compiled_cache, "CHECK_INTERVAL", 3600.0)
 
 
-# ---------------------------------------------------------------- what is delivered
+# ---------------------------------------------------------------- built-in templates
 
 
-def test_built_in_mails_work_without_anything_in_the_database(nothing_stored):
+def test_built_in_templates_render_from_an_empty_database(nothing_stored):
     mail = render("account/password_reset", RESET)
     assert mail.subject == "Set a new password for Example"
     assert "Hello Ann," in mail.text
@@ -54,9 +54,9 @@ def test_built_in_mails_work_without_anything_in_the_database(nothing_stored):
     assert (mail.key, mail.language, mail.version) == ("account/password_reset", "en", 0)
 
 
-def test_every_delivered_template_renders_every_sample_in_every_language(nothing_stored):
-    delivered = builtin_files.documents_in(builtin_files.BUILTIN)
-    templates = {key: document for (kind, key), document in delivered.items() if kind == "template"}
+def test_every_builtin_template_renders_every_sample_in_every_language(nothing_stored):
+    builtin = builtin_files.documents_in(builtin_files.BUILTIN)
+    templates = {key: document for (kind, key), document in builtin.items() if kind == "template"}
     assert len(templates) >= 16
     for key, document in templates.items():
         assert document.samples, key
@@ -69,7 +69,7 @@ def test_every_delivered_template_renders_every_sample_in_every_language(nothing
                 assert mail.html
 
 
-def test_a_language_that_is_missing_falls_back():
+def test_a_missing_language_falls_back():
     assert render("account/password_reset", RESET, language="de-AT").language == "de"
     assert render("account/password_reset", RESET, language="fr").language == "en"
 
@@ -99,39 +99,39 @@ def test_unknown_and_hostile_keys_are_refused():
             render(key, {})
 
 
-def test_moments_are_told_in_the_local_time_zone_and_lazy_texts_in_the_language_in_force(settings):
+def test_times_are_in_the_local_time_zone_and_lazy_texts_in_the_active_language(settings):
     settings.TIME_ZONE = "Europe/Berlin"
     declared = [{"name": "start", "type": "datetime"}, {"name": "word"}]
-    publish_untried("shop/order", content_of(text="{{ start|time }} {{ word }}", subject="x", variables=declared))
+    publish_unchecked("shop/order", content_of(text="{{ start|time }} {{ word }}", subject="x", variables=declared))
     values = {"start": datetime(2026, 7, 1, 12, tzinfo=UTC), "word": gettext_lazy("Yes")}
     assert render("shop/order", values).text == "2:00\u202fPM Yes\n"
 
 
-# ---------------------------------------------------------------- what is published, and changes of it
+# ---------------------------------------------------------------- published versions and changes
 
 
-def test_what_is_published_wins_and_tells_its_version(patient):
-    publish_untried("account/password_reset", content_of(text="First", subject="x"))
+def test_a_published_version_replaces_the_builtin_and_reports_its_number(frozen_cache):
+    publish_unchecked("account/password_reset", content_of(text="First", subject="x"))
     mail = render("account/password_reset", {})
     assert mail.text == "First\n"
-    publish_untried("account/password_reset", content_of(text="Second", subject="x"))
+    publish_unchecked("account/password_reset", content_of(text="Second", subject="x"))
     again = render("account/password_reset", {})
     assert again.text == "Second\n"
     assert again.version == mail.version + 1
 
 
-def test_a_part_and_a_shared_value_change_the_mails_that_use_them(patient):
-    publish_untried("shop/foot", content_of(text="foot of {{ brand_name }}"), kind="part")
-    publish_untried("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
+def test_changing_a_part_or_a_shared_value_changes_the_messages_that_use_it(frozen_cache):
+    publish_unchecked("shop/foot", content_of(text="foot of {{ brand_name }}"), kind="part")
+    publish_unchecked("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
     SharedValue.objects.update_or_create(name="brand_name", defaults={"value": "Ann's"})
     record_change()
     assert render("shop/order", {}).text == "foot of Ann's\n"
-    publish_untried("shop/foot", content_of(text="feet of {{ brand_name }} at {{ base_url }}"), kind="part")
+    publish_unchecked("shop/foot", content_of(text="feet of {{ brand_name }} at {{ base_url }}"), kind="part")
     assert render("shop/order", {}).text == "feet of Ann's at http://127.0.0.1:8000\n"
 
 
 def test_a_template_without_a_published_version_is_unknown():
-    document = publish_untried("shop/order", content_of(text="x", subject="x"))
+    document = publish_unchecked("shop/order", content_of(text="x", subject="x"))
     document.published = None
     document.save()
     record_change()
@@ -139,8 +139,8 @@ def test_a_template_without_a_published_version_is_unknown():
         render("shop/order", {})
 
 
-def test_what_is_kept_is_used_without_asking_the_database(patient, django_assert_num_queries):
-    publish_untried("shop/order", content_of(text="x", subject="x"))
+def test_a_cached_template_needs_no_query(frozen_cache, django_assert_num_queries):
+    publish_unchecked("shop/order", content_of(text="x", subject="x"))
     transaction.on_commit(lambda: None)
     compiled_cache.expire_cache()
     render("shop/order", {})
@@ -149,9 +149,9 @@ def test_what_is_kept_is_used_without_asking_the_database(patient, django_assert
         render("shop/order", {}, language="de-AT")
 
 
-def test_a_change_elsewhere_is_looked_for_after_a_second(monkeypatch, django_assert_num_queries):
+def test_changes_by_other_processes_are_looked_for_after_a_second(monkeypatch, django_assert_num_queries):
     assert compiled_cache.CHECK_INTERVAL == 1.0
-    publish_untried("shop/order", content_of(text="x", subject="x"))
+    publish_unchecked("shop/order", content_of(text="x", subject="x"))
     compiled_cache.expire_cache()
     render("shop/order", {})
     monkeypatch.setattr(compiled_cache, "CHECK_INTERVAL", 0.0)
@@ -160,8 +160,8 @@ def test_a_change_elsewhere_is_looked_for_after_a_second(monkeypatch, django_ass
 
 
 @pytest.mark.django_db(transaction=True)
-def test_another_thread_never_sees_what_is_not_committed(patient):
-    publish_untried("shop/order", content_of(text="old", subject="x"))
+def test_another_thread_never_renders_an_uncommitted_change(frozen_cache):
+    publish_unchecked("shop/order", content_of(text="old", subject="x"))
     seen = []
 
     def look():
@@ -176,7 +176,7 @@ def test_another_thread_never_sees_what_is_not_committed(patient):
     elsewhere()
     try:
         with transaction.atomic():
-            publish_untried("shop/order", content_of(text="new", subject="x"))
+            publish_unchecked("shop/order", content_of(text="new", subject="x"))
             assert render("shop/order", {}).text == "new\n"
             elsewhere()
             raise InterruptedError
@@ -188,7 +188,7 @@ def test_another_thread_never_sees_what_is_not_committed(patient):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_number_that_was_rolled_back_is_never_given_again():
+def test_a_change_number_that_was_rolled_back_is_never_used_again():
     record_change()
     try:
         with transaction.atomic():
@@ -201,52 +201,52 @@ def test_a_number_that_was_rolled_back_is_never_given_again():
     assert Change.objects.get().number > rolled_back
 
 
-# ---------------------------------------------------------------- bundles and uses
+# ---------------------------------------------------------------- bundles and part usage
 
 
-def test_a_draft_is_put_together_with_the_published_parts():
-    publish_untried("shop/foot", content_of(text="{% include 'mail/footer' %}"), kind="part")
-    order = publish_untried("shop/order", content_of(text="x", subject="x"))
+def test_a_draft_is_bundled_with_the_published_parts():
+    publish_unchecked("shop/foot", content_of(text="{% include 'mail/footer' %}"), kind="part")
+    order = publish_unchecked("shop/order", content_of(text="x", subject="x"))
     bundle = bundle_of(order, content_of(text="{% include 'foot' %} {% include 'nowhere' %}", subject="y"))
     assert set(bundle.parts) == {"shop/foot", "mail/footer"}
     assert (bundle.key, bundle.version, bundle.is_part) == ("shop/order", 0, False)
     assert {"brand_name", "base_url"} <= bundle.shared.keys()
 
 
-def test_a_draft_of_a_part_takes_the_place_of_the_published_one():
-    foot = publish_untried("shop/foot", content_of(text="old"), kind="part")
-    order = publish_untried("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
+def test_a_draft_of_a_part_replaces_the_published_one():
+    foot = publish_unchecked("shop/foot", content_of(text="old"), kind="part")
+    order = publish_unchecked("shop/order", content_of(text="{% include 'foot' %}", subject="x"))
     draft = content_of(text="new")
     bundle = bundle_of(order, order.published.read(), part=(foot, draft))
     assert bundle.parts == {"shop/foot": draft}
     assert bundle_of(foot, draft).is_part
 
 
-def test_templates_that_use_a_part_are_found_through_other_parts():
-    foot = publish_untried("shop/foot", content_of(text="x"), kind="part")
-    publish_untried("shop/layout", content_of(text="{%- include 'shop/foot' %}"), kind="part")
-    order = publish_untried("shop/order", content_of(text='{% extends "layout" %}', subject="x"))
-    publish_untried("shop/other", content_of(text="foot", subject="x"))
+def test_templates_that_use_a_part_through_other_parts_are_found():
+    foot = publish_unchecked("shop/foot", content_of(text="x"), kind="part")
+    publish_unchecked("shop/layout", content_of(text="{%- include 'shop/foot' %}"), kind="part")
+    order = publish_unchecked("shop/order", content_of(text='{% extends "layout" %}', subject="x"))
+    publish_unchecked("shop/other", content_of(text="foot", subject="x"))
     assert templates_using(foot) == [order]
     assert set(parts_of(order.published.read(), "shop/order")) == {"shop/layout", "shop/foot"}
 
 
 def test_parts_that_use_each_other_in_a_circle_are_loaded_once():
-    publish_untried("shop/a", content_of(text="{% include 'b' %}"), kind="part")
-    publish_untried("shop/b", content_of(text="{% include 'a' %}"), kind="part")
-    order = publish_untried("shop/order", content_of(text="{% include 'a' %}", subject="x"))
-    with pytest.raises(TemplateError, match="without end"):
+    publish_unchecked("shop/a", content_of(text="{% include 'b' %}"), kind="part")
+    publish_unchecked("shop/b", content_of(text="{% include 'a' %}"), kind="part")
+    order = publish_unchecked("shop/order", content_of(text="{% include 'a' %}", subject="x"))
+    with pytest.raises(TemplateError, match="endlessly"):
         render("shop/order", {})
     assert set(parts_of(order.published.read(), "shop/order")) == {"shop/a", "shop/b"}
 
 
-def test_the_engine_knows_no_django():
+def test_the_engine_runs_without_django():
     packages = "engine", "sandbox", "files", "content"
     names = [
         module.name
         for name in packages
         for module in pkgutil.iter_modules([f"{BASE_DIR}/templates_app/{name}"], f"templates_app.{name}.")
-        if module.name != "templates_app.content.value_text"  # what the editor shows, in the reader's language
+        if module.name != "templates_app.content.value_text"  # translates for the editor
     ]
     assert len(names) > 10
     script = f"import sys, {', '.join(names)}; print('django' in sys.modules)"
@@ -254,6 +254,6 @@ def test_the_engine_knows_no_django():
     assert done.stdout.strip() == "False"
 
 
-def test_a_part_whose_name_cannot_be_one_is_not_there():
-    """Jinja reads escapes in strings, so that a name may hold what no database takes."""
+def test_a_part_with_an_impossible_name_does_not_exist():
+    """Jinja resolves escapes in strings, so a name can contain what no database accepts."""
     assert bundles.load_parts({"mail/\x00", "a/b/c", "", "mail/layout"}, {}).keys() == {"mail/layout"}

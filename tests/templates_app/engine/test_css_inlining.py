@@ -1,4 +1,4 @@
-"""HTML that would overflow css-inline's stack is refused; long tables and lists are not."""
+"""HTML that would overflow css-inline's stack is refused; long tables and lists are inlined."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What templates can do, what they cannot reach, and how it is said what is wrong with them."""
+"""What templates can do, what they cannot reach, and how their problems are reported."""
 
 import keyword
 from typing import Any
@@ -13,7 +13,7 @@ from tests.templates_app.transfer.bundles import bundle_of, content_of
 
 
 def html(source, values=None, **more):
-    """Return what stands in the body."""
+    """Return the rendered body."""
     rendered = render_bundle(bundle_of(source, **more), values or {})
     return rendered.html.split("<body>")[1].split("</body>")[0]
 
@@ -56,7 +56,7 @@ def test_values_are_not_rendered_as_templates():
     assert html("{{ name }}", {"name": "{{ 7 * 7 }}"}, variables="name") == "{{ 7 * 7 }}"
 
 
-def test_an_optional_value_that_is_missing_leaves_nothing():
+def test_a_missing_optional_value_is_empty():
     declared = [{"name": "name", "required": False}]
     assert html("<p>Hello{% if name %} {{ name }}{% endif %}{{ name }}</p>", declared=declared) == "<p>Hello</p>"
 
@@ -64,7 +64,7 @@ def test_an_optional_value_that_is_missing_leaves_nothing():
 # ---------------------------------------------------------------- languages
 
 
-def test_parts_follow_the_language_of_the_body_and_fall_back_alone():
+def test_parts_follow_the_language_of_the_body_and_fall_back_separately():
     parts = {
         "test/footer": content_of(html="<i>Bye {{ brand_name }}</i>", de={"html": "<i>Ciao {{ brand_name }}</i>"}),
         "test/legal": content_of(html="<i>legal</i>"),
@@ -76,14 +76,14 @@ def test_parts_follow_the_language_of_the_body_and_fall_back_alone():
     assert render_bundle(bundle, {}, "de-AT").language == "de"
 
 
-def test_a_subject_of_its_own_language_writes_numbers_in_it():
+def test_a_subject_in_another_language_than_the_body_formats_numbers_in_its_own():
     bundle = bundle_of("<p>{{ 1.5|number }}</p>", subject="x", de={"subject": "{{ 1.5|number }}"})
     rendered = render_bundle(bundle, {}, "de")
     assert (rendered.subject, rendered.language) == ("1,5", "en")
     assert "<p>1.5</p>" in rendered.html
 
 
-def test_filters_write_as_the_language_does():
+def test_filters_format_as_the_language_does():
     for language, expression, result in [
         ("en", "'2026-03-01'|date", "Mar 1, 2026"),
         ("de", "'2026-03-01'|date('long')", "1. März 2026"),
@@ -107,11 +107,11 @@ def test_filters_write_as_the_language_does():
 def test_filters_say_what_they_need():
     for expression, message in [
         ("'soon'|date", "“soon” is not a date such as 2026-03-01."),
-        ("'2026-03-01'|date('tiny')", "“tiny” is none of short, medium, long, full."),
+        ("'2026-03-01'|date('tiny')", "“tiny” is not one of short, medium, long, full."),
         ("1|money('EURO')", "“EURO” is not a currency such as EUR."),
-        ("'x'|number", "“x” is not a number that can be written."),
+        ("'x'|number", "“x” is not a number that can be formatted."),
         ("[1]|date", "This filter needs text, not list."),
-        ("1|number(99)", "A number is written with 0 to 10 decimals."),
+        ("1|number(99)", "A number can have 0 to 10 decimals."),
     ]:
         with case(expression):
             (problem,) = problems(f"\n{{{{ {expression} }}}}")
@@ -137,7 +137,7 @@ def test_plain_text_uses_the_plain_text_of_parts():
     assert render_bundle(bundle_of(text="{% include 'foot' %}", parts=parts), {}).text == "TEXT\n"
 
 
-def test_a_missing_part_or_text_of_one_is_named_with_its_line():
+def test_a_missing_part_or_missing_text_of_a_part_is_reported_with_its_line():
     (problem,) = problems("\n\n{% include 'foot' %}")
     assert (problem.line, problem.message) == (3, "There is no part test/foot.")
     parts = {"test/foot": content_of(html="<p>HTML</p>")}
@@ -145,11 +145,11 @@ def test_a_missing_part_or_text_of_one_is_named_with_its_line():
     assert (problem.part, problem.message) == ("text", "The part test/foot has no plain text.")
 
 
-def test_parts_are_named_outright():
+def test_names_of_parts_are_not_computed():
     for name in ["name", "'a' ~ 'b'", "['a', 'b']", "none"]:
         with case(name):
             (problem,) = problems(f"{{% include {name} %}}", {"name": "test/foot"}, variables="name")
-            assert problem.message == "Name the part outright, as one text in quotation marks."
+            assert problem.message == "Write the part's name as one text in quotation marks."
 
 
 def test_a_problem_in_a_part_says_who_used_it():
@@ -159,10 +159,10 @@ def test_a_problem_in_a_part_says_who_used_it():
     assert problem.message.endswith("(used in test/mail, line 3)")
 
 
-def test_parts_that_use_each_other_end():
+def test_parts_that_use_each_other_are_a_problem():
     parts = {"test/a": content_of(html="{% include 'b' %}"), "test/b": content_of(html="{% include 'a' %}")}
     (problem,) = problems("{% include 'a' %}", parts=parts)
-    assert problem.message.startswith("Something here uses itself without end")
+    assert problem.message.startswith("Something here uses itself endlessly")
 
 
 def test_a_part_is_rendered_alone_without_a_subject():
@@ -183,17 +183,17 @@ def test_plain_text_is_made_from_html_where_there_is_none():
     )
 
 
-def test_deep_html_without_a_plain_text_is_a_problem_or_read():
+def test_plain_text_of_deep_html_is_made_or_is_a_problem():
     deep = "<div>" * 400 + "far inside"
     assert render_bundle(bundle_of(deep), {}).text == "far inside\n"
     (problem,) = problems("<div>" * 1_400 + "further inside")
-    assert (problem.part, problem.message) == ("text", "No plain text can be made from this HTML: write one.")
+    assert (problem.part, problem.message) == ("text", "No plain text can be made from this HTML. Write it yourself.")
 
 
 # ---------------------------------------------------------------- CSS
 
 
-def test_css_is_written_into_the_elements_and_what_cannot_be_stays():
+def test_css_is_inlined_and_media_queries_stay():
     source = "<style>p { color: red } @media (prefers-color-scheme: dark) { p { color: blue } }</style><p>x</p>"
     rendered = render_bundle(bundle_of(source), {}).html
     assert '<p style="color: red;">' in rendered
@@ -261,26 +261,26 @@ def test_a_result_that_is_too_long_is_refused():
     assert problem.message == "The result is longer than 1,000,000 characters."
 
 
-def test_a_bundle_survives_the_way_to_another_process():
+def test_a_bundle_survives_json():
     parts = {"test/foot": content_of(html="<p>x</p>", de={"html": "y"})}
     bundle = bundle_of("<p>{{ name }}</p>", parts=parts, variables="name")
     assert Bundle.from_json(bundle.as_json()) == bundle
 
 
-def test_no_variable_is_called_like_a_word_of_jinja():
+def test_no_variable_can_be_named_like_a_word_of_jinja():
     for name in sorted(RESERVED):
         with case(name), pytest.raises(ContentError, match="has a meaning of its own"):
             content_of(html=f"{{{{ {name} }}}}", variables=[{"name": name}])
 
 
-def test_every_other_name_of_a_variable_is_written():
+def test_every_other_name_of_a_variable_works():
     for name in sorted({*filter(VARIABLE_NAME.fullmatch, keyword.kwlist), "block", "set", "caller"} - RESERVED):
         with case(name):
             source = f"<p>{{{{ {name} }}}}, {{{{ 1 if {name} else 2 }}}}</p>"
             assert "Ann, 1" in html(source, {name: "Ann"}, variables=name)
 
 
-def test_what_would_be_written_as_an_object_is_refused():
+def test_values_that_would_come_out_as_python_objects_are_refused():
     for source in [
         "{{ [1, 2]|map('string') }}",
         "{{ names|map('upper') }}",
@@ -297,7 +297,7 @@ def test_what_would_be_written_as_an_object_is_refused():
             assert "neither text nor a number nor a list" in problem.message
 
 
-def test_lists_objects_and_what_blocks_and_macros_give_are_written():
+def test_lists_objects_blocks_and_macro_calls_are_rendered():
     source = "{% macro bold(word) %}<b>{{ word }}</b>{% endmacro %}{% block one %}{{ bold('x') }}{% endblock %}"
     source += "{{ self.one() }}{{ [1, 2.5] }}{{ {'a': true} }}"
     assert html(f"<p>{source}</p>") == "<p><b>x</b><b>x</b>[1, 2.5]{'a': True}</p>"

@@ -1,4 +1,4 @@
-"""Hostile templates are answered and leave nothing behind; the process in which they run knows nothing worth having."""
+"""Hostile templates are refused in plain words; the process that renders them has no secrets and no open files."""
 
 import contextlib
 import os
@@ -27,23 +27,22 @@ def hostile_bundle(source):
 
 
 def server_process():
-    """Return the process id of the workshop, which is started if need be."""
+    """Return the process id of the sandbox server, started if need be."""
     assert render_one(HELLO, {"name": "Ann"}).rendered
     return client._server.process.pid
 
 
 def children_of(process):
-    """Return the ids of the processes that `process` has begun, as text; empty if there are none."""
     return Path(f"/proc/{process}/task/{process}/children").read_text()
 
 
-def test_a_template_is_rendered_in_the_workshop():
+def test_a_template_is_rendered_in_the_sandbox():
     outcome = render_one(bundle_of("<p>{{ 1234.5|number }}</p>", de={"html": "<p>{{ 1234.5|number }}</p>"}), {}, "de")
     assert "<p>1.234,5</p>" in outcome.rendered.html
     assert (outcome.rendered.language, outcome.problems) == ("de", ())
 
 
-def test_languages_that_were_not_read_beforehand_can_be_written():
+def test_filters_work_in_languages_that_are_not_preloaded():
     source = "{{ '2026-03-01T12:00:00+01:00'|datetime('full') }} {{ 1|money('JPY') }}"
     outcome = render_one(bundle_of(text=source, ja={"text": source, "subject": "x"}), {}, "ja")
     assert outcome.rendered.text.startswith("2026年3月1日日曜日")
@@ -63,7 +62,7 @@ USED = """
 """
 
 
-def test_harmless_filters_need_nothing_that_the_workshop_lacks():
+def test_every_allowed_filter_works_within_the_limits_of_the_sandbox():
     bundle = bundle_of(f"<p>{USED}</p>", variables="name", declared=[{"name": "things", "type": "list"}])
     assert render_one(bundle, hostile.VALUES).problems == ()
 
@@ -73,7 +72,7 @@ def test_there_are_a_hundred_hostile_templates():
 
 
 @pytest.mark.parametrize("kind", hostile.KINDS)
-def test_every_hostile_template_gets_a_plain_answer(kind):
+def test_every_hostile_template_is_refused_in_plain_words(kind):
     with ThreadPoolExecutor(2) as threads:
         outcomes = list(
             threads.map(lambda source: render_one(hostile_bundle(source), hostile.VALUES), hostile.KINDS[kind])
@@ -88,7 +87,7 @@ def test_every_hostile_template_gets_a_plain_answer(kind):
     assert render_one(HELLO, {"name": "Ann"}).rendered
 
 
-def test_the_web_process_keeps_its_memory():
+def test_hostile_templates_take_no_memory_of_the_web_process():
     def resident():
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -100,7 +99,7 @@ def test_the_web_process_keeps_its_memory():
     assert resident() - before < 20_000_000
 
 
-def test_eight_at_once_are_all_answered():
+def test_eight_renderings_at_once_all_return():
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda _: render_one(ENDLESS, {}), range(8)))
     messages = {problem.message for outcome in outcomes for problem in outcome.problems}
@@ -108,7 +107,7 @@ def test_eight_at_once_are_all_answered():
     assert client.SLOW in messages
 
 
-def test_all_samples_are_tried_in_all_languages_in_order():
+def test_all_samples_are_rendered_in_all_languages_in_order():
     bundle = bundle_of("<p>Hello {{ name }}</p>", variables="name", de={"html": "<p>Hallo {{ name }}</p>"})
     entries = [(f"{number}", {"name": f"Ann {number}"}, language) for number in range(25) for language in ("en", "de")]
     entries.append(("broken", {}, "en"))
@@ -118,7 +117,7 @@ def test_all_samples_are_tried_in_all_languages_in_order():
     assert [problem.message for problem in outcomes[50].problems] == ["The value name is missing."]
 
 
-def test_after_a_sample_that_never_ends_the_others_are_not_tried():
+def test_after_a_sample_that_never_ends_the_others_are_skipped():
     bundle = bundle_of("{% for i in range(count) %}{% for j in range(count) %}{% endfor %}{% endfor %}",
                        declared=[{"name": "count", "type": "number"}])  # fmt: skip
     entries = [("short", {"count": 1}, ""), ("long", {"count": 99_999}, ""), ("next", {"count": 1}, "")]
@@ -127,7 +126,7 @@ def test_after_a_sample_that_never_ends_the_others_are_not_tried():
     assert [outcome.problems[0].message for outcome in outcomes[1:]] == [client.SLOW, client.SKIPPED]
 
 
-def test_publishers_leave_threads_to_those_who_look_at_pages(monkeypatch):
+def test_publishing_leaves_threads_free_for_pages(monkeypatch):
     most = client.MAX_PUBLISHERS // 2  # each takes a second of the processor
     monkeypatch.setattr(client, "_publishers", threading.BoundedSemaphore(most))
     forever = bundle_of("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
@@ -137,7 +136,7 @@ def test_publishers_leave_threads_to_those_who_look_at_pages(monkeypatch):
             one[0].problems[0].message
             for one in threads.map(lambda _: render_all(forever, [("", {}, "en")]), range(count))
         ]
-    assert told.count(client.BUSY) >= most  # turned away at the door
+    assert told.count(client.BUSY) >= most  # not admitted
     assert client.SLOW in told
     assert render_all(bundle_of("<p>Hello</p>"), [("", {}, "en")])[0].rendered
 
@@ -145,7 +144,7 @@ def test_publishers_leave_threads_to_those_who_look_at_pages(monkeypatch):
 # ---------------------------------------------------------------- the process
 
 
-def test_the_workshop_knows_no_secret_and_no_open_file(monkeypatch):
+def test_the_sandbox_has_no_secrets_and_no_open_files(monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "canary-in-the-environment")
     client._server.stop()
     with Path("/etc/passwd").open() as handle:
@@ -154,7 +153,7 @@ def test_the_workshop_knows_no_secret_and_no_open_file(monkeypatch):
         assert b"canary" not in (process / "environ").read_bytes()
         opened = set()
         for path in (process / "fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # the job is over and its socket closed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # the job ended and its socket was closed meanwhile
                 opened.add(str(path.readlink()))
     assert not any("passwd" in path for path in opened), opened
     assert opened
@@ -162,14 +161,14 @@ def test_the_workshop_knows_no_secret_and_no_open_file(monkeypatch):
     assert all(path.startswith(("socket:", "/dev/null")) for path in opened), opened
 
 
-def test_a_workshop_that_was_killed_is_started_again():
+def test_a_server_that_was_killed_is_started_again():
     before = server_process()
     os.kill(before, signal.SIGKILL)
     assert render_one(HELLO, {"name": "Ann"}).rendered
     assert server_process() != before
 
 
-def test_a_workshop_that_is_killed_during_a_job_does_not_take_the_answer_with_it():
+def test_killing_the_server_during_a_job_still_gives_an_answer():
     process = server_process()
     killer = threading.Timer(0.2, os.kill, (process, signal.SIGKILL))
     killer.start()
@@ -179,10 +178,10 @@ def test_a_workshop_that_is_killed_during_a_job_does_not_take_the_answer_with_it
     assert render_one(HELLO, {"name": "Ann"}).rendered
 
 
-def test_a_workshop_outlives_those_who_do_not_wait_for_their_answer():
+def test_the_server_survives_clients_that_stop_waiting():
     before = server_process()
-    impatient = client.TimeLimits(turn=1, life=1, answer=0)  # half a second, which the child outlives
-    outcome = client.outcomes_of(ENDLESS, [("", {}, "")], impatient)[0]
+    impatient = client.TimeLimits(queue=1, lifetime=1, total=0)  # half a second, which the child outlives
+    outcome = client.render_in_batches(ENDLESS, [("", {}, "")], impatient)[0]
     assert outcome.problems[0].message == client.SLOW
     limit = time.monotonic() + 30
     while children_of(before) and time.monotonic() < limit:
@@ -191,7 +190,7 @@ def test_a_workshop_outlives_those_who_do_not_wait_for_their_answer():
     assert server_process() == before
 
 
-def test_a_forked_web_process_has_a_workshop_of_its_own():
+def test_a_forked_web_process_starts_a_server_of_its_own():
     before = server_process()
     reading, writing = os.pipe()
     child = os.fork()
@@ -209,7 +208,7 @@ def test_a_forked_web_process_has_a_workshop_of_its_own():
     assert server_process() == before
 
 
-def test_the_workshop_ends_with_the_web_process():
+def test_the_server_exits_with_the_web_process():
     script = (
         "from tests.templates_app.sandbox.test_sandbox import server_process;"
         "print(server_process(), flush=True); import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -226,7 +225,7 @@ def test_the_workshop_ends_with_the_web_process():
     assert not alive(process)
 
 
-def test_a_bundle_of_many_large_parts_reaches_the_workshop():
+def test_a_bundle_of_many_large_parts_reaches_the_sandbox():
     parts = {f"mail/part{number}": content_of(html="x" * 190_000) for number in range(20)}
     bundle = bundle_of("{% include 'mail/part7' %}", parts=parts)
     assert len(render_one(bundle, {}).rendered.html) > 190_000

@@ -1,4 +1,4 @@
-"""Makes contents and bundles for tests of what needs no database."""
+"""Creates contents and bundles without a database."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def content_of(
     variables: list[dict[str, Any]] | None = None,
     **languages: Any,
 ) -> Content:
-    """Return a content in English, and in more languages: ``de={"html": ...}``."""
+    """Return content in English and in more languages: ``de={"html": ...}``."""
     texts: dict[str, Any] = {"en": {"html": html, "text": text, "subject": subject}, **languages}
     return from_json({"languages": texts, "variables": variables or []})
 
 
 def bundle_of(html: str = "", *, subject: str = "Hi", text: str = "", variables: str = "", **more: Any) -> Bundle:
-    """Return a bundle ``test/mail``; `variables` are names of text variables, `parts` contents by key."""
+    """Return a bundle ``test/mail``; `variables` names text variables, `parts` has contents by key."""
     declared = [{"name": name} for name in variables.split()]
     shared = more.pop("shared", {"brand_name": "Brand", "base_url": "https://example.com"})
     parts = more.pop("parts", {})
