@@ -1,4 +1,4 @@
-"""The vault as a Django app: every module in `kinds/` is imported at the start, so that it can register its kind."""
+"""The vault as a Django app. Importing the modules of `kinds/` at startup registers their kinds."""
 
 import pkgutil
 from importlib import import_module
@@ -10,13 +10,12 @@ from secrets_app import kinds
 
 
 class SecretsConfig(AppConfig):
-    """Credentials, encrypted, with owners and a trail."""
+    """Encrypted credentials with owners and an audit log."""
 
     name = "secrets_app"
     verbose_name = _("Secrets")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import the kinds; each registers itself."""
         for module in pkgutil.iter_modules(kinds.__path__):
             import_module(f"{kinds.__name__}.{module.name}")

@@ -1,13 +1,14 @@
-"""Where a connection may lead: the rules for hosts, addresses and ports.
+"""Egress rules: the hosts, addresses and ports to which a connection may be made.
 
-A secret's form accepts any host that somebody types, so without rules a test page becomes a port scanner and a reader
-of cloud metadata. Link-local, metadata, unspecified, multicast and reserved addresses are refused always; private and
-loopback ones are allowed by default, because relays live there, and refused where `private_hosts` is false. An address
-counts in every spelling that a resolver understands (`0x7f.1`, `2130706433`, `0177.0.0.1`, full-width digits), and an
-IPv6 address that carries an IPv4 one is judged by both. A name is resolved once, every address it leads to is judged,
-and the caller connects to one of exactly these: looking it up again could give another answer.
+A secret may name any host. Without rules, the connection check would be a port scanner and would read cloud metadata
+(server-side request forgery). Link-local, metadata, unspecified, multicast and reserved addresses are always refused.
+Private and loopback addresses are allowed by default, because mail relays often have them, and refused where
+`private_hosts` is false. Every spelling that a resolver understands is recognized (`0x7f.1`, `2130706433`,
+`0177.0.0.1`, full-width digits), and an IPv4 address embedded in an IPv6 address is checked as well. A name is resolved
+once and every address is checked; the caller must connect to one of these addresses, because a second lookup could
+return others (DNS rebinding).
 
-No models, no settings: pure functions.
+Needs no models and no settings.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-PORTS = frozenset({25, 465, 587})  # the registered ones below 1024; 1024-65535 are open
+PORTS = frozenset({25, 465, 587})  # the mail ports below 1024; 1024-65535 are all allowed
 MAX_HOST = 255  # octets of a name, RFC 1035 2.3.4
 
-# Served by clouds to their machines: credentials and start-up scripts without sign-in.
+# Cloud providers serve credentials and start-up scripts here to their machines, without authentication.
 _METADATA = frozenset(
     ip_address(address)
     for address in (
@@ -32,16 +33,16 @@ _METADATA = frozenset(
         "100.100.100.200",  # Alibaba
         "168.63.129.16",  # Azure's wire server
         "192.0.0.192",  # Oracle
-        "fd00:ec2::254",  # AWS by IPv6
-        "fd20:ce::254",  # Google by IPv6
-        "fd00:42::42",  # Scaleway by IPv6
+        "fd00:ec2::254",  # AWS, IPv6
+        "fd20:ce::254",  # Google, IPv6
+        "fd00:42::42",  # Scaleway, IPv6
     )
 )
 _METADATA_NAMES = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")  # 0.0.0.0 reaches this machine on Linux (RFC 1122 3.2.1.3)
-_RESERVED = IPv4Network("240.0.0.0/4")  # with 255.255.255.255 (RFC 1112 4)
+_RESERVED = IPv4Network("240.0.0.0/4")  # includes 255.255.255.255 (RFC 1112 4)
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))  # RFC 6052 2.1, RFC 8215
 _COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1
 _ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214 6.1: interface identifiers that end in an IPv4 address
@@ -51,11 +52,11 @@ _FORBIDDEN = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff/@?#\\\\%]"
 
 
 class TargetRefused(ValueError):
-    """A host, address or port to which no connection may lead; the message is for people."""
+    """No connection may be made to this host, address or port. The text is for people."""
 
 
 class Target(NamedTuple):
-    """One judged address, ready for `socket.connect`: `address` is numeric."""
+    """An allowed address, ready for `socket.connect`; `address` is numeric, `scope` an IPv6 scope id."""
 
     family: socket.AddressFamily
     address: str
@@ -64,63 +65,63 @@ class Target(NamedTuple):
 
     @property
     def sockaddr(self) -> tuple[str, int] | tuple[str, int, int, int]:
-        """Return the address as its family's sockets want it."""
+        """Return the address tuple that sockets of its family expect."""
         if self.family == socket.AF_INET6:
             return (self.address, self.port, 0, self.scope)
         return (self.address, self.port)
 
 
 def check_port(port: int, ports: frozenset[int] = PORTS) -> None:
-    """Raise TargetRefused unless `port` is one of `ports` (those of mail: 25, 465, 587) or one from 1024 to 65535."""
+    """Raise TargetRefused unless `port` is one of `ports` or between 1024 and 65535."""
     if not (port in ports or 1024 <= port <= 65535):
         allowed = ", ".join(map(str, sorted(ports)))
-        message = _("Port %(port)d is not allowed: use %(allowed)s or one from 1024 to 65535.")
+        message = _("Port %(port)d is not allowed. Use %(allowed)s, or a port from 1024 to 65535.")
         raise TargetRefused(message % {"port": port, "allowed": allowed})
 
 
 def check_host(host: str, *, private_hosts: bool = True) -> None:
-    """Raise TargetRefused if `host`, as typed, may not be connected to. Looks nothing up.
+    """Raise TargetRefused if `host`, as entered, may not be connected to. Makes no DNS lookup.
 
-    A name passes here unless it is known for metadata; what it leads to is judged by `resolve`.
+    A name passes unless it is a known metadata service; `resolve` checks its addresses.
     """
-    name = _plain(host)
+    name = _normalized(host)
     if name in _METADATA_NAMES:
-        raise TargetRefused(_("%s serves the metadata of cloud machines, not mail.") % name)
-    address = _literal(name)
+        raise TargetRefused(_("%s is a cloud metadata service, not a mail server.") % name)
+    address = _as_address(name)
     if address is not None:
         check_address(address, private_hosts=private_hosts)
     elif not private_hosts and (name == "localhost" or name.endswith(".localhost")):
-        raise TargetRefused(_refusal(name, _("it leads to this machine itself")))
+        raise TargetRefused(_refusal(name, _("it is this machine")))
 
 
 def check_address(address: IPv4Address | IPv6Address, *, private_hosts: bool = True) -> None:
-    """Raise TargetRefused if `address`, or an IPv4 address inside it, may not be connected to."""
-    for one in (address, *_carried(address)):
+    """Raise TargetRefused if `address`, or an IPv4 address embedded in it, may not be connected to."""
+    for one in (address, *_embedded_ipv4(address)):
         if one in _METADATA or (isinstance(one, IPv6Address) and IPv6Address(int(one)) in _METADATA):
-            raise TargetRefused(_refusal(address, _("it serves the metadata of cloud machines, not mail")))
+            raise TargetRefused(_refusal(address, _("it is a cloud metadata service, not a mail server")))
         if one.is_link_local:
             raise TargetRefused(_refusal(address, _("it is a link-local address")))
         unusual = one in _THIS_NETWORK or one in _RESERVED if isinstance(one, IPv4Address) else int(one) == 0
         if unusual or one.is_multicast:
-            raise TargetRefused(_refusal(address, _("no mail server can have it")))
-        # An IPv6 address that carries an IPv4 one is judged by that one: it is where the packets go.
-        if not private_hosts and not one.is_global and (one is not address or not _carried(address)):
+            raise TargetRefused(_refusal(address, _("no mail server can have this address")))
+        # With an embedded IPv4 address, that one decides whether it is private: it is where the packets go.
+        if not private_hosts and not one.is_global and (one is not address or not _embedded_ipv4(address)):
             raise TargetRefused(_refusal(address, _("it is a private address, and MAIL_PRIVATE_HOSTS is false")))
 
 
 def resolve(host: str, port: int, *, private_hosts: bool, ports: frozenset[int] = PORTS) -> tuple[Target, ...]:
-    """Look `host` up once and return every address it leads to, judged, in the resolver's order. Blocks.
+    """Resolve `host` once and return all of its addresses, in the resolver's order. Blocks.
 
-    Raises TargetRefused if the port, the host or any of its addresses is refused, OSError (socket.gaierror) if the
-    name cannot be looked up.
+    Raises TargetRefused if the port, the host or any of its addresses is refused, and OSError (socket.gaierror) if the
+    name cannot be resolved.
     """
     check_port(port, ports)
     check_host(host, private_hosts=private_hosts)
-    name = _plain(host)
-    literal = _literal(name)
+    name = _normalized(host)
+    literal = _as_address(name)
     try:
         found = socket.getaddrinfo(str(literal) if literal else name, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # the name is no host name in IDNA (a label too long, say)
+    except UnicodeError as error:  # not a valid IDNA name, for example because a label is too long
         raise TargetRefused(_("%s is not a host name.") % _shown(host)) from error
     targets = []
     for family, _type, _protocol, _canonical, sockaddr in found:
@@ -133,8 +134,8 @@ def resolve(host: str, port: int, *, private_hosts: bool, ports: frozenset[int] 
     return tuple(dict.fromkeys(targets))
 
 
-def _plain(host: str) -> str:
-    """Return `host` as a resolver sees it: NFKC (as IDNA's nameprep does), lower case, no brackets, no last dots."""
+def _normalized(host: str) -> str:
+    """Return `host` as a resolver sees it: NFKC (as nameprep does), lower case, no brackets, no final dots."""
     name = unicodedata.normalize("NFKC", host.replace("。", ".")).strip().lower()
     bracketed = name.startswith("[") and name.endswith("]")
     name = name.strip("[]") if bracketed else name.rstrip(".")
@@ -144,18 +145,18 @@ def _plain(host: str) -> str:
     return name
 
 
-def _literal(name: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that `name` spells, None if it is a name."""
+def _as_address(name: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address that `name` spells, or None if it is a host name."""
     if ":" in name:
         try:
             return ip_address(name)
         except ValueError:
             raise TargetRefused(_("%s is not a host name.") % _shown(name)) from None
-    return _old_ipv4(name)
+    return _legacy_ipv4(name)
 
 
-def _old_ipv4(name: str) -> IPv4Address | None:
-    """Read one to four decimal, octal or hexadecimal numbers, the last one filling the rest, as inet_aton does."""
+def _legacy_ipv4(name: str) -> IPv4Address | None:
+    """Read an address as inet_aton does: one to four decimal, octal or hexadecimal numbers, the last one long."""
     parts = name.split(".")
     if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
         return None
@@ -177,12 +178,12 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _carried(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses to which packets for this IPv6 address may be translated or tunnelled."""
+def _embedded_ipv4(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+    """Return the IPv4 addresses to which packets for this IPv6 address may be translated or tunneled."""
     if isinstance(address, IPv4Address):
         return ()
     number = int(address)
-    bare = IPv6Address(number)  # without the scope
+    bare = IPv6Address(number)  # without scope id
     last = IPv4Address(number & 0xFFFFFFFF)
     if bare.ipv4_mapped:
         return (bare.ipv4_mapped,)

@@ -1,7 +1,7 @@
-"""Connections made of environment variables: what they set, as the form of their kind reads it.
+"""Connections defined by environment variables, validated by the form fields of their kind.
 
-The variables are read as the project's settings read theirs (setting ``READ_VARIABLE``), so that ``.env`` and
-``NAME_FILE`` work for them, too; without that setting they come from the process's environment.
+The setting ``READ_VARIABLE`` is the function that reads a variable, so that ``.env`` and ``NAME_FILE`` work here too.
+Without it, variables come from the process environment.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from django.views.decorators.debug import sensitive_variables
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentValues:
-    """The stored fields and the secret fields of a connection that the environment makes."""
+    """The readable and the secret fields of a connection defined in the environment."""
 
     fields: Mapping[str, Any]
     secrets: Mapping[str, str] = field(repr=False)
 
 
 class VariableRow(NamedTuple):
-    """A variable with what holds for it, for people: of a secret only whether it is set."""
+    """A variable and the value to show, which for a secret says only that it is set."""
 
     name: str
     value: str
@@ -35,7 +35,7 @@ class VariableRow(NamedTuple):
 
 
 def read_variable(name: str) -> str:
-    """Return the text of the variable, "" if it is not set."""
+    """Return the variable's text, "" if it is not set."""
     reader = getattr(settings, "READ_VARIABLE", None)
     return str(reader(name) if reader else os.environ.get(name, ""))
 
@@ -44,9 +44,10 @@ def read_variable(name: str) -> str:
 def cleaned_variables(
     variables: Mapping[str, str], fields: Mapping[str, forms.Field]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what the `variables` (by field) set, read by their form fields, and what is wrong, naming the variable.
+    """Return the values by field name, and the problems, each naming its variable.
 
-    Both are empty if no variable is set. A value is not repeated: it may be a secret.
+    `variables` maps field names to variables, whose text is cleaned by the form field. Both results are empty if no
+    variable is set. Problems never repeat a value, which may be a secret.
     """
     raw = {name: read_variable(variable) for name, variable in variables.items()}
     if not any(raw.values()):
@@ -59,6 +60,10 @@ def cleaned_variables(
         try:
             values[name] = fields[name].clean(text)
         except ValidationError as error:
-            reason = " ".join(error.messages) if text else _("is missing beside the others of this connection")
+            reason = (
+                " ".join(error.messages)
+                if text
+                else _("is missing, although other variables of this connection are set")
+            )
             problems.append(f"{variables[name]}: {reason}")
     return values, problems

@@ -1,7 +1,6 @@
-"""Form fields of the vault: what may be typed into a secret, and what is refused at the field.
+"""Form fields of secrets: text without control characters, hosts, ports, email addresses, certificates.
 
-Owns the refusal of control characters, the caps on lengths, and the reading of hosts, ports, e-mail addresses and
-certificates. Never looks anything up in the network.
+Every length is limited. Nothing here uses the network.
 """
 
 from __future__ import annotations
@@ -28,21 +27,20 @@ from secrets_app.models import MAX_NAME, name_key
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-# C0, DEL, C1, line and paragraph separator, lone surrogates, and what stands for bytes that were not UTF-8.
+# C0, DEL, C1, line and paragraph separators, lone surrogates, and U+FFFD, which replaces bytes that were not UTF-8.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]")
 CONTROL_IN_PEM = re.compile("[^\t\n\r\x20-\x7e]")
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 PLAIN_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
-MAX_PEM = 64 * 1024  # characters: some twenty certificates
-CONTROL_TEXT = _("Control characters cannot be stored here.")
+MAX_PEM = 64 * 1024  # characters; enough for about twenty certificates
+CONTROL_TEXT = _("Control characters are not allowed.")
 
 
 class TextField(forms.CharField):
     """One line of text without control characters."""
 
     def to_python(self, value: Any) -> str:
-        """Return the stripped text."""
         text = str(super().to_python(value) or "")
         if CONTROL.search(text):
             raise ValidationError(CONTROL_TEXT, code="control")
@@ -50,17 +48,16 @@ class TextField(forms.CharField):
 
 
 class NameField(TextField):
-    """The name of a secret."""
+    """The name of a secret; runs of spaces become one space."""
 
     def __init__(self) -> None:
         super().__init__(
             label=_("Name"),
             max_length=MAX_NAME,
-            help_text=_("How people and the log call it, for example “Office relay”."),
+            help_text=_("The name shown to people and in the log, for example “Office relay”."),
         )
 
     def to_python(self, value: Any) -> str:
-        """Return the text with runs of spaces made one."""
         text = " ".join(super().to_python(value).split())
         if len(name_key(text)) > 4 * MAX_NAME:
             raise ValidationError(_("This name is too long."), code="max_length")
@@ -68,7 +65,7 @@ class NameField(TextField):
 
 
 class RevisionField(forms.IntegerField):
-    """The revision that a form was opened on, hidden in it: a save on an older one is told, not written."""
+    """The revision that the form was opened with (hidden). A save from an older revision is refused."""
 
     widget = forms.HiddenInput
 
@@ -77,7 +74,7 @@ class RevisionField(forms.IntegerField):
 
 
 class SecretTextField(forms.CharField):
-    """A password: used exactly as typed, never rendered."""
+    """A password, used exactly as entered and never rendered."""
 
     def __init__(self, *, label: Any, help_text: Any = "", max_length: int = 1000) -> None:
         super().__init__(
@@ -93,40 +90,39 @@ class SecretTextField(forms.CharField):
 
     @sensitive_variables()
     def to_python(self, value: Any) -> str:
-        """Return the text as it is."""
         text = str(super().to_python(value) or "")
         if CONTROL.search(text):
             raise ValidationError(CONTROL_TEXT, code="control")
         if text and not text.strip():
-            raise ValidationError(_("This is nothing but spaces."), code="blank")
+            raise ValidationError(_("This contains only spaces."), code="blank")
         return text
 
 
 class HostField(TextField):
-    """A host name (RFC 1123 section 2.1, IDNA 2008) or an IP address that connections may go to."""
+    """A host name (RFC 1123 2.1, IDNA 2008) or an IP address."""
 
     def __init__(self, *, connects: bool, **options: Any) -> None:
-        """`connects`: the host is dialled, so the rules for connection targets hold; otherwise it is only named."""
+        """`connects`: connections are made to this host, so the egress rules apply."""
         self.connects = connects
         attrs = {"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
         super().__init__(max_length=253, widget=forms.TextInput(attrs=attrs), **options)
 
     def to_python(self, value: Any) -> str:
-        """Return the host in lower case, without a final dot or the brackets around an IPv6 address."""
+        """Return the host in lower case, without a final dot and without brackets around an IPv6 address."""
         host = super().to_python(value).lower().removesuffix(".")
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
         return host
 
     def validate(self, value: Any) -> None:
-        """Raise ValidationError for what is no host, and for targets that are always refused."""
+        """Raise ValidationError for anything but a host, and for a target that the egress rules refuse."""
         super().validate(value)
-        if not value or len(value) > 253:  # the validator of the length speaks for itself
+        if not value or len(value) > 253:  # the length validator reports this
             return
         if "://" in value or "/" in value or "@" in value or re.search(r"^[^:]+:\d*$", value):
-            raise ValidationError(_("Type the host alone, such as smtp.example.com: no address, no path, no port."))
+            raise ValidationError(_("Enter only the host, such as smtp.example.com, without user, path or port."))
         if ":" not in value and not _is_host_name(value):
-            raise ValidationError(_("This is neither a host name, such as smtp.example.com, nor an IP address."))
+            raise ValidationError(_("Enter a host name, such as smtp.example.com, or an IP address."))
         if self.connects or ":" in value:
             try:
                 check_host(value, private_hosts=settings.MAIL.private_hosts or not self.connects)
@@ -135,7 +131,7 @@ class HostField(TextField):
 
 
 def _is_host_name(text: str) -> bool:
-    """Whether `text` is a host name or looks like an IPv4 address in whatever spelling."""
+    """Whether `text` is a host name, or an IPv4 address in any spelling."""
     try:
         name = text if text.isascii() else idna.encode(text, uts46=True).decode()
     except idna.IDNAError:
@@ -144,13 +140,13 @@ def _is_host_name(text: str) -> bool:
 
 
 class PortField(forms.IntegerField):
-    """A port that mail is handed in on."""
+    """A TCP port to which the egress rules allow connections."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=1, max_value=65535, **options)
 
     def validate(self, value: Any) -> None:
-        """Raise ValidationError for a port that is not on the list of allowed ones."""
+        """Raise ValidationError for a port that the egress rules refuse."""
         super().validate(value)
         if value is not None and 1 <= value <= 65535:
             try:
@@ -160,7 +156,7 @@ class PortField(forms.IntegerField):
 
 
 class MailAddressField(TextField):
-    """One bare e-mail address; plain host names such as localhost are good enough for a local relay."""
+    """One email address. Its domain may be a plain host name such as localhost, for local relays."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}), **options)
@@ -176,13 +172,13 @@ class MailAddressField(TextField):
         try:
             validate_email(checked, check_deliverability=False, test_environment=True)
         except EmailNotValidError:
-            raise ValidationError(_("Type one e-mail address, such as mail@example.com.")) from None
-        if "=?" in value:  # some readers would decode it as an encoded word (RFC 2047 5 (3))
-            raise ValidationError(_("Type one e-mail address, such as mail@example.com."))
+            raise ValidationError(_("Enter one email address, such as mail@example.com.")) from None
+        if "=?" in value:  # some mail programs would decode it as an encoded word (RFC 2047 5 (3))
+            raise ValidationError(_("Enter one email address, such as mail@example.com."))
 
 
 class CertificatesField(forms.CharField):
-    """PEM certificates of authorities that are trusted for this server."""
+    """PEM certificates of the authorities trusted for this server."""
 
     def __init__(self, **options: Any) -> None:
         attrs = {"rows": 5, "class": "mono", "spellcheck": "false", "placeholder": "-----BEGIN CERTIFICATE-----"}
@@ -190,17 +186,15 @@ class CertificatesField(forms.CharField):
 
     @sensitive_variables()
     def clean(self, value: Any) -> str:
-        """Return the certificates alone, written anew. Raises ValidationError for anything that is none."""
+        """Return only the certificates, re-encoded as PEM. Raises ValidationError if there is anything else to read."""
         text = str(super().clean(value) or "")
         if not text:
             return ""
         if PRIVATE_KEY.search(text):
-            message = _(
-                "This is a private key. It was not stored, but keep it to yourself: paste the certificate only."
-            )
+            message = _("This is a private key. It was not stored. Keep it secret, and paste only the certificate.")
             raise ValidationError(message, code="private_key")
         if CONTROL_IN_PEM.search(text):
-            raise ValidationError(_("A PEM certificate is plain ASCII text; this is not."), code="control")
+            raise ValidationError(_("A PEM certificate contains only ASCII characters."), code="control")
         certificates = read_certificates(text)
         if certificates and max(c.not_valid_after_utc for c in certificates) < timezone.now():
             raise ValidationError(_("This certificate has expired."), code="expired")
@@ -208,18 +202,18 @@ class CertificatesField(forms.CharField):
 
 
 def read_certificates(pem: str) -> list[x509.Certificate]:
-    """Return the certificates in `pem`. Raises ValidationError unless OpenSSL takes every one as an authority."""
+    """Return the certificates in `pem`. Raises ValidationError unless OpenSSL accepts each one as an authority."""
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
         ssl.create_default_context(cadata="".join(c.public_bytes(Encoding.PEM).decode() for c in certificates))
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, ssl.SSLError):
-        message = _("No certificate can be read from this. Paste it whole, with its BEGIN and END lines.")
+        message = _("This is not a valid certificate. Paste all of it, including the BEGIN and END lines.")
         raise ValidationError(message, code="pem") from None
     return certificates
 
 
 class CountField(forms.IntegerField):
-    """A whole number within bounds; left empty, it is the initial one."""
+    """A whole number within bounds; if left empty, the initial value."""
 
     def __init__(
         self, label: StrOrPromise, lowest: int, highest: int, initial: int, help_text: StrOrPromise = ""
@@ -229,6 +223,5 @@ class CountField(forms.IntegerField):
         )
 
     def clean(self, value: Any) -> int:
-        """Return the number. Raises ValidationError."""
         number = super().clean(value)
         return int(self.initial) if number is None else number

@@ -18,7 +18,7 @@ BY_NAME = {
 
 
 class SecretFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types
-    """Secrets by a part of their name, and by kind."""
+    """Secrets by part of their name, and by kind."""
 
     q = CharFilter(method="named", **BY_NAME)
     kind = ChoiceFilter(
@@ -30,12 +30,12 @@ class SecretFilter(FilterSet):  # type: ignore[misc]  # django-filter has no typ
         fields = ()
 
     def named(self, secrets: QuerySet[Secret], name: str, value: str) -> QuerySet[Secret]:
-        """Compare names as they are compared when they are stored."""
+        """Ignore letter case and Unicode form, as the uniqueness of names does."""
         return secrets.filter(name_key__contains=name_key(value))
 
 
 class SecretEventFilter(FilterSet):  # type: ignore[misc]
-    """Lines of the vault's audit log by a part of the secret's name, and by action."""
+    """Audit log entries by part of the secret's name, and by action."""
 
     q = CharFilter(field_name="secret_name", lookup_expr="icontains", **BY_NAME)
     action = ChoiceFilter(label=_("Action"), empty_label=_("Any action"), choices=SecretEvent.Action.choices)

@@ -1,4 +1,4 @@
-"""The form of who may change and use a secret. The forms of the secrets themselves are their kinds."""
+"""The sharing form of a secret. The form of the secret itself is its kind (`secrets_app.kinds`)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from django.utils.translation import gettext_lazy as _
 from secrets_app.fields import RevisionField
 from secrets_app.models import Person, Secret
 
-MAX_KEY_LENGTH = 18  # digits of a 64-bit number, less one
+MAX_KEY_LENGTH = 18  # digits; always fits into 64 bits
 
 
 class PickedField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Some rows out of a queryset, ticked."""
+    """Rows of a queryset, as checkboxes."""
 
     widget = forms.CheckboxSelectMultiple
 
     def clean(self, value: Any) -> Any:
-        """Return the rows. Raises ValidationError also for numbers that no database column holds."""
+        """Return the rows. Raises ValidationError for unknown keys, and for numbers too large for the database."""
         for key in value if isinstance(value, (list, tuple)) else ():
             if len(str(key)) > MAX_KEY_LENGTH:
                 raise ValidationError(self.error_messages["invalid_pk_value"], params={"pk": str(key)[:20]})
@@ -39,7 +39,7 @@ class SharingForm(forms.Form):
         label=_("Owners"),
         queryset=get_user_model().objects.none(),
         required=False,
-        help_text=_("May change, share and delete it. One owner always stays."),
+        help_text=_("Can change, share and delete it. There is always at least one owner."),
     )
     new_owner = forms.ModelChoiceField(
         label=_("Add an owner"), queryset=get_user_model().objects.none(), required=False, empty_label=_("Nobody")
@@ -48,16 +48,16 @@ class SharingForm(forms.Form):
         label=_("Groups"),
         queryset=Group.objects.none(),
         required=False,
-        help_text=_("Their members see it, without its password, and can send through it."),
+        help_text=_("Members can see it, without its password, and send through it."),
     )
     available_to_system = forms.BooleanField(
         label=_("Available to the system"),
         required=False,
-        help_text=_("For mail that the system sends itself, and for everybody who is allowed to send."),
+        help_text=_("For email that the system sends, and for everyone who is allowed to send."),
     )
 
     def __init__(self, data: Any = None, *, secret: Secret, actor: Person) -> None:
-        """`actor` picks among active accounts, and among his own groups unless he is an administrator."""
+        """`actor` may add active accounts, and groups of their own (administrators: any group)."""
         initial = {
             "revision": secret.revision,
             "owners": secret.owners.all(),
@@ -72,17 +72,17 @@ class SharingForm(forms.Form):
         groups = secret.shareable_groups(actor)
         self.fields["groups"].queryset = groups  # type: ignore[attr-defined]
         if not groups.exists():
-            self.fields["groups"].help_text = _("You are in no group that it could be shared with.")
+            self.fields["groups"].help_text = _("You are not in any group to share it with.")
 
     def clean(self) -> dict[str, Any]:
-        """Keep at least one owner who can sign in, and tell of a save in the meantime."""
+        """Require an owner who can sign in, and refuse an outdated form."""
         super().clean()
         data = self.cleaned_data
         if "owners" in data and "new_owner" in data:
             kept = [*data["owners"], *([data["new_owner"]] if data["new_owner"] else [])]
             removed = len(kept) < self.secret.owners.count() + bool(data["new_owner"])
             if not kept or (removed and not any(owner.is_active for owner in kept)):
-                message = _("The last owner stays. Add another one before you remove this one.")
+                message = _("The last owner cannot be removed. Add another owner first.")
                 self.add_error("owners", ValidationError(message, code="last_owner"))
             data["owners"] = kept
         if data.get("revision", self.secret.revision) != self.secret.revision:
@@ -90,8 +90,10 @@ class SharingForm(forms.Form):
         return data
 
     def refuse_outdated(self) -> None:
-        """Say that somebody saved in the meantime; the form goes back with the new revision."""
+        """Report that the secret was saved since the form was opened; saving again overwrites it."""
         self.data = self.data.copy()  # type: ignore[attr-defined]
         self.data[self.add_prefix("revision")] = str(self.secret.revision)  # type: ignore[index]
-        text = _("Somebody saved this secret in the meantime. Your choice is still here: look at it and save again.")
+        text = _(
+            "Someone else saved this secret in the meantime. Your changes are still here. Check them and save again."
+        )
         self.add_error(None, ValidationError(text, code="outdated"))

@@ -1,7 +1,7 @@
-"""Encrypts every stored value with the first key, so that the older keys can be taken out of SECRETS_KEYS.
+"""Encrypts every stored value with the first key, so that older keys can be removed from SECRETS_KEYS.
 
-May run beside everything else, be broken off and run again: each value is exchanged only if it is still the one that
-was read, and one that the first key opens already is left alone.
+Rotation can run while the system is in use, and can be interrupted and repeated: a value is replaced only if it has not
+changed since it was read, and values already encrypted with the first key are skipped.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.encryption import SealBroken, is_sealed_with_first_key, seal, unseal
+from secrets_app.encryption import DecryptionFailed, decrypt_value, encrypt_value, is_under_first_key
 from secrets_app.models import Secret, SecretEvent, SecretValue
-from secrets_app.storing import note
+from secrets_app.storing import record_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BATCH = 200  # values in one transaction
+BATCH = 200  # values per transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A value that no key opens. It was left as it is."""
+    """A value that no key decrypts. It is left unchanged."""
 
     secret: int
     name: str
@@ -33,15 +33,15 @@ class Unreadable:
 
 @dataclass(slots=True)
 class Rotation:
-    """What a rotation did: counts of values."""
+    """The result of a rotation, in numbers of values."""
 
     rotated: int = 0
-    current: int = 0  # encrypted with the first key already
+    current: int = 0  # were already encrypted with the first key
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
 def rotate(*, batch: int = BATCH) -> Rotation:
-    """Encrypt every value with the first key, `batch` at a time, and return what was done."""
+    """Encrypt every value with the first key, in transactions of `batch` values."""
     result = Rotation()
     last = 0
     while values := list(SecretValue.objects.filter(pk__gt=last).select_related("secret").order_by("pk")[:batch]):
@@ -57,18 +57,18 @@ def _rotate_batch(values: Sequence[SecretValue], result: Rotation) -> None:
     for value in values:
         secret = value.secret
         try:
-            plain = unseal(secret.pk, value.field, value.ciphertext)
-        except SealBroken:
+            plain = decrypt_value(secret.pk, value.field, value.ciphertext)
+        except DecryptionFailed:
             result.unreadable.append(Unreadable(secret.pk, secret.name, value.field))
             continue
-        # Replaced meanwhile: that was done with the first key, so the condition keeps the newer value.
+        # A value that was replaced since it was read is newer and already under the first key; the condition keeps it.
         same = SecretValue.objects.filter(pk=value.pk, ciphertext=value.ciphertext)
-        if is_sealed_with_first_key(value.ciphertext):
+        if is_under_first_key(value.ciphertext):
             result.current += 1
-        elif same.update(ciphertext=seal(secret.pk, value.field, plain)):
+        elif same.update(ciphertext=encrypt_value(secret.pk, value.field, plain)):
             result.rotated += 1
             rotated.setdefault(secret, []).append(value.field)
         else:
             result.current += 1
     for secret, fields in rotated.items():
-        note(secret, None, SecretEvent.Action.ROTATED, fields)
+        record_event(secret, None, SecretEvent.Action.ROTATED, fields)

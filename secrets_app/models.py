@@ -1,4 +1,4 @@
-"""What the vault keeps: secrets, their encrypted values apart, and who did what to them."""
+"""The tables of the vault: secrets, their encrypted values, and the audit log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_NAME = 100  # characters
 
 
 class Person(Protocol):
-    """What the vault asks of an account; the user model itself belongs to a higher app."""
+    """What the vault needs of an account. The user model belongs to a higher layer."""
 
     @property
     def pk(self) -> Any:
@@ -39,15 +39,15 @@ class Person(Protocol):
 
 
 def name_key(name: str) -> str:
-    """Return what two names are compared by: letter case and Unicode spelling do not tell them apart."""
+    """Return the key by which names are unique, whatever their letter case and Unicode form."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 class SecretQuerySet(models.QuerySet["Secret"]):
-    """Questions about many secrets."""
+    """Secrets by who may see them."""
 
     def visible_to(self, user: Person) -> SecretQuerySet:
-        """Return those that `user` may see and use: own, shared with a group of theirs, or available to the system."""
+        """Secrets that `user` owns, shares through a group, or may use because they are available to the system."""
         if user.is_superuser:
             return self
         mine = Q(pk__in=Secret.owners.through.objects.filter(user_id=user.pk).values("secret_id"))
@@ -56,12 +56,12 @@ class SecretQuerySet(models.QuerySet["Secret"]):
 
 
 class Secret(models.Model):
-    """One set of credentials of a registered kind. Its encrypted parts are `SecretValue` rows."""
+    """One set of credentials of a registered kind. Its encrypted fields are `SecretValue` rows."""
 
     kind = models.CharField(max_length=30)
     name = models.CharField(_("name"), max_length=MAX_NAME)
-    name_key = models.CharField(max_length=4 * MAX_NAME, unique=True, editable=False)  # kept by `save`
-    fields = models.JSONField(default=dict)  # what is not secret, as the kind's form cleaned it
+    name_key = models.CharField(max_length=4 * MAX_NAME, unique=True, editable=False)  # set by `save`
+    fields = models.JSONField(default=dict)  # the readable fields, as cleaned by the kind's form
     available_to_system = models.BooleanField(_("available to the system"), default=False)
     owners = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="owned_secrets")
     groups = models.ManyToManyField(Group, blank=True, related_name="shared_secrets")
@@ -73,26 +73,24 @@ class Secret(models.Model):
 
     class Meta:
         default_permissions = ()
-        permissions: ClassVar = [("use_secrets", "Can keep and use secrets")]
+        permissions: ClassVar = [("use_secrets", "Can store and use secrets")]
         ordering: ClassVar = ["name_key"]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Keep `name_key` beside the name."""
+        """Update `name_key` with the name."""
         self.name_key = name_key(self.name)
         if update_fields is not None and "name" in update_fields:
             update_fields = {*update_fields, "name_key"}
         super().save(update_fields=update_fields, **options)
 
     def get_absolute_url(self) -> str:
-        """Return its page."""
         return reverse("secrets_app:detail", args=[self.pk])
 
     def seen_by(self, user: Person) -> bool:
-        """Whether `user` may see it (never its values) and use it."""
+        """Whether `user` may use it and see it, without its values."""
         return type(self).objects.filter(pk=self.pk).visible_to(user).exists()
 
     def managed_by(self, user: Person) -> bool:
@@ -100,7 +98,7 @@ class Secret(models.Model):
         return user.is_active and (user.is_superuser or self.owners.filter(pk=user.pk).exists())
 
     def shareable_groups(self, user: Person) -> models.QuerySet[Group]:
-        """Return the groups that may stand in its sharing when `user` saves: his own and those already there."""
+        """Groups that `user` may select for sharing: their own, and those it is shared with already."""
         if user.is_superuser:
             return Group.objects.order_by("name")
         mine = Q(pk__in=user.groups.values("pk")) | Q(pk__in=self.groups.values("pk"))
@@ -108,7 +106,7 @@ class Secret(models.Model):
 
 
 class SecretValue(models.Model):
-    """One encrypted field. The plaintext repeats the row and the field, so a copied ciphertext is refused."""
+    """One encrypted field. The ciphertext is bound to the secret and the field, so a copied one is refused."""
 
     secret = models.ForeignKey(Secret, on_delete=models.CASCADE, related_name="values")
     field = models.CharField(max_length=50)
@@ -120,16 +118,13 @@ class SecretValue(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["secret", "field"], name="secrets_value_once")]
 
     def __str__(self) -> str:
-        """Return which field of which secret; never a value."""
         return f"{self.field} of secret {self.secret_id}"
 
 
 class SecretEvent(models.Model):
-    """One line of the audit trail: what happened to a secret, never any value. It outlives the secret."""
+    """One entry of the audit log. It holds no values, and remains when the secret is deleted."""
 
     class Action(models.TextChoices):
-        """What can happen to a secret."""
-
         CREATED = "created", _("Created")
         CHANGED = "changed", _("Changed")
         VALUE_REPLACED = "value_replaced", _("Password replaced")
@@ -139,12 +134,12 @@ class SecretEvent(models.Model):
         ROTATED = "rotated", _("Encrypted with a new key")
 
     secret = models.ForeignKey(Secret, null=True, on_delete=models.SET_NULL, related_name="events")
-    secret_number = models.BigIntegerField()  # its id, also after it is gone: names are used again
+    secret_number = models.BigIntegerField()  # its id, which remains when it is deleted; names can be reused
     secret_name = models.CharField(max_length=MAX_NAME)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     actor_name = models.CharField(max_length=254, blank=True)  # empty: the system
     action = models.CharField(max_length=20, choices=Action)
-    # Names of the changed fields; in sharing also who: "owners +ann@example.com", "groups -Support".
+    # Names of the changed fields; with who was added or removed: "owners +ann@example.com", "groups -Sales".
     changed = models.JSONField(default=list)
     at = models.DateTimeField(auto_now_add=True)
 
@@ -153,5 +148,4 @@ class SecretEvent(models.Model):
         ordering: ClassVar = ["-id"]
 
     def __str__(self) -> str:
-        """Return the action and the name."""
         return f"{self.action}: {self.secret_name}"

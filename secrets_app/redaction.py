@@ -1,4 +1,4 @@
-"""Keeps values out of error pages and reports, also while DEBUG is on (Django's own filter then stands aside)."""
+"""Keeps secrets out of error pages and reports, even with DEBUG on, when Django's own filter is inactive."""
 
 from __future__ import annotations
 
@@ -20,44 +20,41 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 
 
-# Modules through which passwords pass on their way to a server. The marks of `sensitive_variables` do not reach the
-# coroutines that run below a marked one, so of the frames of these modules and those below no variable is shown.
+# Modules that handle passwords on their way to a server. `sensitive_variables` does not cover the coroutines that a
+# decorated one awaits, so no local variable of these modules and their submodules is shown.
 _hidden_modules = {"mailadmin.connections", "mailadmin.drivers", "aiosmtplib"}
 
 
 def register_hidden_module(name: str) -> None:
-    """Show no variables of a module that handles secrets in plain text."""
+    """Hide the local variables of a module that handles secrets in plain text."""
     _hidden_modules.add(name)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether the module is registered, or lies in a package that is."""
+    """Whether the module or a package that contains it is registered."""
     parts = name.split(".")
     return any(".".join(parts[:count]) in _hidden_modules for count in range(1, len(parts) + 1))
 
 
 class RedactingFilter(SafeExceptionReporterFilter):
-    """Strikes out what was marked as sensitive, whatever DEBUG says; nothing of the form that was sent is shown."""
+    """Redacts sensitive variables whatever DEBUG is, and every value of a submitted form."""
 
-    # Django's own, and the addresses of stores, which hold a password.
+    # Database URLs contain a password.
     hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|(DATABASE|QUEUE)_URL", re.I)
 
     def is_active(self, request: HttpRequest | None) -> bool:
-        """Return that it always is."""
         return True
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
-        """Return the names and values to show of a frame's variables."""
         if is_hidden(tb_frame.f_globals.get("__name__", "")):
             return [(name, self.cleansed_substitute) for name in tb_frame.f_locals]
         return super().get_traceback_frame_variables(request, tb_frame)
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
-        """Return no parameter's value."""
         return dict.fromkeys(request.POST if request else (), self.cleansed_substitute)
 
     def get_cleansed_multivaluedict(self, request: HttpRequest, multivaluedict: Any) -> Any:
-        """Return the names alone of a form that stands in a frame's variables."""
+        """Redact the values of a form that is a local variable of a frame."""
         if isinstance(multivaluedict, QueryDict):
             return dict.fromkeys(multivaluedict, self.cleansed_substitute)
         return super().get_cleansed_multivaluedict(request, multivaluedict)
@@ -66,7 +63,7 @@ class RedactingFilter(SafeExceptionReporterFilter):
 def takes_secrets(
     view: Callable[Concatenate[HttpRequest, Arguments], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, Arguments], HttpResponse]:
-    """Mark a view through whose form secrets pass: no trace in reports, no copy in a browser's cache."""
+    """Decorate a view that receives secrets: they stay out of error reports and of the browser's cache."""
     guarded = sensitive_post_parameters()(never_cache(sensitive_variables()(view)))
 
     @wraps(view)

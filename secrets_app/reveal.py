@@ -1,4 +1,4 @@
-"""The secret values of a connection in plain text. An import-linter contract allows one caller."""
+"""Returns the secret values of a connection in plain text. An import-linter contract allows one caller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.encryption import SealBroken, unseal
+from secrets_app.encryption import DecryptionFailed, decrypt_value
 from secrets_app.kinds.kind_registry import kinds
 from secrets_app.models import Secret
 from secrets_app.vault import SecretGone, SecretUnreadable, is_environment_id, is_number, unreadable_text
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 def reveal(connection_id: str) -> Mapping[str, str]:
     """Return the secret fields of a connection, such as ``{"password": "..."}``; fields without a value are absent.
 
-    Raises SecretUnreadable (lost or wrong key, moved ciphertext) and SecretGone.
+    Raises SecretUnreadable and SecretGone.
     """
     if is_environment_id(connection_id):
         return _environment_secrets(connection_id)
     secret = Secret.objects.filter(pk=int(connection_id)).first() if is_number(connection_id) else None
     if secret is None:
-        raise SecretGone(_("There is no secret number %(id)s any more.") % {"id": connection_id[:20]})
+        raise SecretGone(_("There is no secret with the number %(id)s.") % {"id": connection_id[:20]})
     found = {}
     for value in secret.values.all():
         try:
-            found[value.field] = unseal(secret.pk, value.field, value.ciphertext)
-        except SealBroken:
+            found[value.field] = decrypt_value(secret.pk, value.field, value.ciphertext)
+        except DecryptionFailed:
             raise SecretUnreadable(unreadable_text(secret.name)) from None
     return found
 

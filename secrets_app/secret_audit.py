@@ -1,4 +1,4 @@
-"""The trail in words: who did what to which secret, when, and to which fields."""
+"""The audit log of secrets as readable lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TONES = {Action.CREATED: "good", Action.DELETED: "bad", Action.VALUE_REMOVED: "w
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event, readable."""
+    """One event, as shown to people."""
 
     event: SecretEvent
     action: str
@@ -29,7 +29,7 @@ class Line:
 
 
 def lines(events: Iterable[SecretEvent]) -> list[Line]:
-    """Return the events in words, in their order."""
+    """Describe the events, in their order."""
     labels = {"available_to_system": _("Available to the system")}
     for form in kinds():
         labels |= {name: str(form.field_label(name)) for name in ("name", *form.stored_names(), *form.secret_fields)}
@@ -46,7 +46,7 @@ def lines(events: Iterable[SecretEvent]) -> list[Line]:
 
 
 def _change(text: str, labels: dict[str, str]) -> str:
-    """Return one entry of `SecretEvent.changed` in words."""
+    """Describe one entry of `SecretEvent.changed`."""
     field, _space, rest = text.partition(" ")
     sign, who = rest[:1], rest[1:]
     if field == "owners":

@@ -1,8 +1,8 @@
-"""Every write to the vault: keep, change, share and delete a secret.
+"""All writes to the vault: store, change, share and delete a secret.
 
-Each function is one transaction that stores, seals and notes in the trail together, and refuses whoever does not own
-the secret (PermissionDenied); `actor=None` is the system itself. What a form checked is checked here again where two
-people could get in each other's way.
+Each function is one transaction, including the entry in the audit log, and raises PermissionDenied for an actor who
+does not own the secret; `actor=None` is the system. Checks of the form that concurrent changes could defeat are
+repeated here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.encryption import seal
+from secrets_app.encryption import encrypt_value
 from secrets_app.kinds.kind_registry import kind_of
 from secrets_app.models import Secret, SecretEvent, SecretValue, name_key
-from secrets_app.vault import EditedMeanwhile, NameTaken, ReentryNeeded, SecretGone
+from secrets_app.vault import EditConflict, NameTaken, ReentryNeeded, SecretGone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,14 +39,16 @@ def store(
     actor: Person | None,
     available_to_system: bool = False,
 ) -> Secret:
-    """Keep a new secret, owned by `actor`, with its readable `fields` and its secret `values`. Raises NameTaken."""
+    """Store a new secret, owned by `actor`. `fields` stay readable, `values` are encrypted. Raises NameTaken."""
     with transaction.atomic():
         secret = _saved(Secret(kind=kind, name=name, fields=dict(fields), available_to_system=available_to_system))
         if actor is not None:
             secret.owners.add(actor.pk)
         written = _write_values(secret, values)
         defaults = kind_of(kind).defaults
-        note(secret, actor, Action.CREATED, [*(key for key in fields if fields[key] != defaults.get(key)), *written])
+        record_event(
+            secret, actor, Action.CREATED, [*(key for key in fields if fields[key] != defaults.get(key)), *written]
+        )
     return secret
 
 
@@ -60,10 +62,10 @@ def change(
     values: Mapping[str, str | None],
     actor: Person | None,
 ) -> Secret:
-    """Change a secret. In `values` a text replaces, None removes, an absent field is kept. No change, no write.
+    """Change a secret. In `values`, a text replaces, None removes, and an absent field is kept.
 
-    Raises PermissionDenied for anyone who does not own it, EditedMeanwhile unless `revision` is still the stored one,
-    ReentryNeeded if a value is kept although its server changed, NameTaken, SecretGone.
+    Writes nothing if nothing changes. Raises PermissionDenied, EditConflict if `revision` is not the stored one,
+    ReentryNeeded if a value is kept although the server changes, NameTaken and SecretGone.
     """
     with transaction.atomic():
         secret = _locked(secret_id, revision=revision, actor=actor)
@@ -72,7 +74,7 @@ def change(
         changed = [key for key in fields if fields[key] != before.get(key)]
         kept = set(secret.values.values_list("field", flat=True)) - set(values)
         if kept and set(changed) & set(form.reentry_fields()):
-            raise ReentryNeeded(_("Type the password again, because the server changed."))
+            raise ReentryNeeded(_("Enter the password again, because the server changed."))
         if secret.name != name:
             changed.insert(0, "name")
         written = _write_values(secret, values)
@@ -81,9 +83,9 @@ def change(
         secret.name, secret.fields = name, {**secret.fields, **fields}
         _bump(secret)
         if changed:
-            note(secret, actor, Action.CHANGED, changed)
+            record_event(secret, actor, Action.CHANGED, changed)
         for key, action in written.items():
-            note(secret, actor, action, [key])
+            record_event(secret, actor, action, [key])
     return secret
 
 
@@ -98,14 +100,14 @@ def share(
 ) -> Secret:
     """Set owners (accounts), groups and availability to the system.
 
-    Raises PermissionDenied (no owner, or a group added that is not one of the actor's), EditedMeanwhile, SecretGone,
-    ValueError if no owner were left.
+    Raises PermissionDenied if the actor does not own it or adds a group they are not in, EditConflict, SecretGone, and
+    ValueError if no owner would be left.
     """
     with transaction.atomic():
         secret = _locked(secret_id, revision=revision, actor=actor)
         new_owners, new_groups = {o.pk: o for o in owners}, {g.pk: g for g in groups}
         if not new_owners:
-            message = "the last owner stays"
+            message = "a secret needs an owner"
             raise ValueError(message)
         allowed = set(new_groups) if actor is None else set(secret.shareable_groups(actor).values_list("pk", flat=True))
         if set(new_groups) - allowed:
@@ -121,21 +123,24 @@ def share(
             secret.groups.set(new_groups.values())
             secret.available_to_system = available_to_system
             _bump(secret)
-            note(secret, actor, Action.SHARED, changed)
+            record_event(secret, actor, Action.SHARED, changed)
     return secret
 
 
 def delete(secret_id: int, *, actor: Person | None) -> str:
-    """Delete a secret with its values and return its name; its trail stays. Raises PermissionDenied, SecretGone."""
+    """Delete a secret and its values, and return its name. Its audit log remains.
+
+    Raises PermissionDenied and SecretGone.
+    """
     with transaction.atomic():
         secret = _locked(secret_id, revision=None, actor=actor)
-        note(secret, actor, Action.DELETED, [])
+        record_event(secret, actor, Action.DELETED, [])
         secret.delete()
     return secret.name
 
 
-def note(secret: Secret, actor: Person | None, action: str, changed: Iterable[str]) -> None:
-    """Write one line of the trail: names of fields, never values."""
+def record_event(secret: Secret, actor: Person | None, action: str, changed: Iterable[str]) -> None:
+    """Add an entry to the audit log. `changed` holds names of fields, never values."""
     SecretEvent.objects.create(
         secret=secret,
         secret_number=secret.pk,
@@ -148,14 +153,17 @@ def note(secret: Secret, actor: Person | None, action: str, changed: Iterable[st
 
 
 def _locked(secret_id: int, *, revision: int | None, actor: Person | None) -> Secret:
-    """Return the row, locked until the transaction ends, if `actor` may change it and it is still at `revision`."""
+    """Return the row, locked until the transaction ends.
+
+    Raises SecretGone, PermissionDenied unless `actor` may change it, and EditConflict unless it is at `revision`.
+    """
     secret = Secret.objects.select_for_update().filter(pk=secret_id).first()
     if secret is None:
-        raise SecretGone(_("There is no such secret any more."))
+        raise SecretGone(_("This secret no longer exists."))
     if actor is not None and not secret.managed_by(actor):
         raise PermissionDenied
     if revision is not None and secret.revision != revision:
-        raise EditedMeanwhile(_("Somebody else saved this secret in the meantime."))
+        raise EditConflict(_("Someone else saved this secret in the meantime."))
     return secret
 
 
@@ -170,21 +178,21 @@ def _saved(secret: Secret) -> Secret:
             secret.save()
     except IntegrityError as error:
         if Secret.objects.filter(name_key=name_key(secret.name)).exclude(pk=secret.pk).exists():
-            raise NameTaken(_("There is a secret of this name already. Choose another.")) from error
+            raise NameTaken(_("A secret with this name already exists. Choose another name.")) from error
         raise
     return secret
 
 
 @sensitive_variables()
 def _write_values(secret: Secret, values: Mapping[str, str | None]) -> dict[str, str]:
-    """Seal, replace or remove the values and return what was done to each."""
+    """Encrypt or remove the values, and return the action by field."""
     done: dict[str, str] = {}
     for key, value in values.items():
         if value is None:
             if SecretValue.objects.filter(secret=secret, field=key).delete()[0]:
                 done[key] = Action.VALUE_REMOVED
         else:
-            token = seal(secret.pk, key, value)
+            token = encrypt_value(secret.pk, key, value)
             SecretValue.objects.update_or_create(secret=secret, field=key, defaults={"ciphertext": token})
             done[key] = Action.VALUE_REPLACED
     return done

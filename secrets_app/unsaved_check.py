@@ -1,4 +1,4 @@
-"""The form of a secret as it was typed, for a connection check before it is stored."""
+"""A secret's form as entered, for a connection check before it is stored."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @sensitive_variables()
 def form_for(data: Mapping[str, Any], *, kind: str, pk: int | None, person: Person) -> SecretForm | None:
-    """Return the form of a secret of `kind`, bound to `data`, for a check before it is stored; None if there is none.
+    """Return the form of `kind` bound to `data`, or None if there is no such kind or secret.
 
-    `pk` is the secret to change, None for a new one. Neither its name nor what others have saved meanwhile matters yet.
-    Raises PermissionDenied for anyone who may not change it.
+    `pk` is the secret to change, None for a new one. Name and revision are not validated, as nothing is stored. Raises
+    PermissionDenied for anyone who may not change the secret.
     """
     typed = {name: data[name] for name in data}
     form_class = find_kind(kind)
@@ -41,5 +41,5 @@ def form_for(data: Mapping[str, Any], *, kind: str, pk: int | None, person: Pers
 
 
 def is_current(form: SecretForm) -> bool:
-    """Whether the secret that `form` was validated against is unchanged; a new one always is."""
+    """Whether the stored secret is still the one that `form` was validated against; a new secret always is."""
     return form.secret is None or Secret.objects.filter(pk=form.secret.pk, revision=form.secret.revision).exists()

@@ -1,4 +1,4 @@
-"""The vault's pages, below /secrets/."""
+"""Pages of the vault, under /secrets/."""
 
 from django.urls import path
 
@@ -8,7 +8,7 @@ app_name = "secrets_app"
 urlpatterns = [
     path("", secret_list_pages.secret_list, name="list"),
     path("environment/", secret_list_pages.environment, name="environment"),
-    path("audit/", secret_list_pages.trail, name="audit"),
+    path("audit/", secret_list_pages.audit_log, name="audit"),
     path("new/", secret_form_pages.new, name="new"),
     path("new/<slug:kind>/", secret_form_pages.new, name="new"),
     path("<int:pk>/", secret_form_pages.detail, name="detail"),

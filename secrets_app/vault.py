@@ -1,14 +1,13 @@
-"""The vault: which connections there are, who may use them, and their secret values.
+"""Reads from the vault: which connections exist and who may use them. `secrets_app.storing` writes.
 
-Owns every read; `secrets_app.storing` does the writes. A value leaves only through
-`secrets_app.reveal`, which `mailadmin.connections.revealing` alone imports.
+Values in plain text come only from `secrets_app.reveal`, which `mailadmin.connections.revealing` alone imports.
 
     VaultError
-    ├── SecretUnreadable   no key in use opens the value, or it was moved
-    ├── SecretGone         no such secret (any more)
+    ├── SecretUnreadable   no key in use decrypts the value, or it was moved
+    ├── SecretGone         there is no such secret, or no longer
     ├── NameTaken          another secret has this name
-    ├── EditedMeanwhile    another person saved it since the form was opened
-    └── ReentryNeeded      the server changed, so the password has to be typed again
+    ├── EditConflict       another person saved it since the form was opened
+    └── ReentryNeeded      the server changed, so the password must be entered again
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.encryption import SealBroken, unseal
+from secrets_app.encryption import DecryptionFailed, decrypt_value
 from secrets_app.kinds.base import ENVIRONMENT
 from secrets_app.kinds.kind_registry import find_kind, kinds
 from secrets_app.models import Secret, SecretEvent, SecretValue
@@ -38,38 +37,38 @@ Change = SecretEvent.Action
 
 
 class VaultError(Exception):
-    """A problem with a secret that people can fix; the text says how and never contains a value."""
+    """A problem with a secret that people can solve. The text says how and never contains a value."""
 
 
 class SecretUnreadable(VaultError):
-    """No key in use decrypts a stored value, or the value was moved here from another secret."""
+    """No key in use decrypts a stored value, or it was copied from another secret or field."""
 
 
 class SecretGone(VaultError):
-    """There is no secret with this number, or no connection in the environment."""
+    """There is no secret with this number, or no such connection in the environment."""
 
 
 class NameTaken(VaultError):
-    """Another secret got this name first."""
+    """Another secret has this name."""
 
 
-class EditedMeanwhile(VaultError):
+class EditConflict(VaultError):
     """Another person saved the secret since the form was opened."""
 
 
 class ReentryNeeded(VaultError):
-    """The server changed while the old password was to be kept."""
+    """The server changed, but the password was not entered again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A secret without its values. `id`: its number as text, or that of a connection from the environment."""
+    """A secret without its values. `id` is its number as text, or that of a connection from the environment."""
 
     id: str
     name: str
     kind: str
     fields: Mapping[str, Any] = field(repr=False)
-    has: frozenset[str]  # the secret fields that are stored
+    has: frozenset[str]  # names of the secret fields that have a value
     available_to_system: bool
     revision: int
     owner_ids: frozenset[int]
@@ -77,7 +76,7 @@ class Connection:
 
     @property
     def is_from_environment(self) -> bool:
-        """Whether variables make it."""
+        """Whether environment variables define it."""
         return is_environment_id(self.id)
 
     @property
@@ -87,21 +86,23 @@ class Connection:
 
     @property
     def summary(self) -> tuple[str, str]:
-        """Where it leads and how, each in a few words; empty if its kind is not registered."""
+        """The server and how it is secured, for lists; empty texts if the kind is not registered."""
         form = find_kind(self.kind)
         where, how = form.summary(self.fields) if form else ("", "")
         return str(where), str(how)
 
 
 def connections(of_kinds: Collection[str] | None = None) -> list[Connection]:
-    """Return every connection of these kinds (None: all), the environment's first, then oldest first: four queries."""
+    """Return all connections of these kinds (None: all), those from the environment first, then the oldest.
+
+    Takes four queries, however many there are.
+    """
     wanted = [form.key for form in kinds()] if of_kinds is None else of_kinds
     secrets = list(Secret.objects.filter(kind__in=wanted).order_by("pk"))
     return [*environment_connections(wanted), *_described(secrets, wanted)]
 
 
 def connection(secret: Secret) -> Connection:
-    """Return the connection that `secret` makes."""
     return _described([secret], [secret.kind])[0]
 
 
@@ -133,7 +134,7 @@ def _described(secrets: list[Secret], of_kinds: Collection[str]) -> list[Connect
 
 
 def environment_connections(of_kinds: Collection[str]) -> list[Connection]:
-    """Return the connections that variables make, in the order of the kinds."""
+    """Return the connections defined by environment variables, in the order of the kinds."""
     found = ((form, form.from_environment()) for form in kinds() if form.key in of_kinds)
     return [_from_environment(form, values) for form, values in found if values]
 
@@ -153,19 +154,19 @@ def _from_environment(form: type[SecretForm], values: EnvironmentValues) -> Conn
 
 
 def is_environment_id(connection_id: str) -> bool:
-    """Whether the id is that of a connection that variables make."""
+    """Whether the id is that of a connection from the environment."""
     return connection_id.partition("-")[0] == ENVIRONMENT
 
 
 def page_url(connection_id: str) -> str:
-    """Return the address of the page that shows the connection, "" for a malformed id."""
+    """Return the path of the connection's page, "" for a malformed id."""
     if is_environment_id(connection_id):
         return reverse("secrets_app:environment")
     return reverse("secrets_app:detail", args=[int(connection_id)]) if is_number(connection_id) else ""
 
 
 def usable_by(connection: Connection, user: Person | None) -> bool:
-    """Whether mail of `user` may go through it; None is the system itself. One query at most."""
+    """Whether messages of `user` (None: the system) may use the connection. At most one query."""
     if connection.available_to_system:
         return True
     if user is None or not user.is_active:
@@ -180,16 +181,16 @@ def is_number(text: str) -> bool:
 
 
 def unreadable_text(name: str) -> str:
-    """Return what to tell people about a secret that no key opens."""
+    """Tell people that no key in use decrypts a value of this secret."""
     text = _(
-        "The password of “%(name)s” cannot be read with the keys in use. "
-        "Put the right key into SECRETS_KEYS, or type the password again."
+        "The password of “%(name)s” cannot be decrypted with the keys in use. "
+        "Add the right key to SECRETS_KEYS, or enter the password again."
     )
     return text % {"name": name}
 
 
 def unreadable(connection: Connection) -> list[str]:
-    """Return the names of the stored secret fields that no key in use opens."""
+    """Return the names of the secret fields that no key in use decrypts."""
     if connection.is_from_environment:
         return []
     return unreadable_fields([int(connection.id)]).get(int(connection.id), [])
@@ -197,17 +198,17 @@ def unreadable(connection: Connection) -> list[str]:
 
 @sensitive_variables()
 def unreadable_fields(secret_ids: Collection[int]) -> dict[int, list[str]]:
-    """Return, by secret, the names of the secret fields that no key in use opens. One query."""
+    """Return the names of the secret fields that no key in use decrypts, by secret id. One query."""
     broken: dict[int, list[str]] = {}
     for value in SecretValue.objects.filter(secret__in=secret_ids).order_by("secret_id", "field"):
         try:
-            unseal(value.secret_id, value.field, value.ciphertext)
-        except SealBroken:
+            decrypt_value(value.secret_id, value.field, value.ciphertext)
+        except DecryptionFailed:
             broken.setdefault(value.secret_id, []).append(value.field)
     return broken
 
 
 def last_change(secret_id: int) -> SecretEvent | None:
-    """Return the newest event after which the secret says something else, None if there is none."""
+    """Return the newest event that changed the secret's fields or values, or None."""
     changes = (Change.CREATED, Change.CHANGED, Change.VALUE_REPLACED, Change.VALUE_REMOVED)
     return SecretEvent.objects.filter(secret_number=secret_id, action__in=changes).order_by("-id").first()

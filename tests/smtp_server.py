@@ -124,7 +124,7 @@ class SmtpServer(Controller):
             options |= {
                 "authenticator": self.mailbox.authenticate,
                 "auth_required": True,
-                "auth_require_tls": tls == "starttls",  # with TLS from the start aiosmtpd does not see it
+                "auth_require_tls": tls == "starttls",  # with implicit TLS aiosmtpd does not see it
             }
         if tls == "starttls":
             options |= {"tls_context": context, "require_starttls": True}
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=2525)
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--starttls", action="store_const", const="starttls", dest="tls", default="none")
-    modes.add_argument("--tls", action="store_const", const="ssl", dest="tls", help="TLS from the start")
+    modes.add_argument("--tls", action="store_const", const="ssl", dest="tls", help="implicit TLS")
     parser.add_argument("--user", default="", help="ask for this sign-in")
     parser.add_argument("--password", default="")
     parser.add_argument("--cert-dir", type=Path, help="where ca.pem is kept (a temporary folder)")

@@ -232,7 +232,7 @@ def read_mail(env: Environment, base: Path) -> MailEnvironment:
         env.refuse("MAIL_MAILER", "is the older name of MAIL_DRIVER and says something else; keep one")
     port = env.number("MAIL_PORT", lowest=1, highest=65535)
     encryption = env.choice("MAIL_ENCRYPTION", ("none", "starttls", "ssl", "tls"))
-    if encryption == "tls":  # Laravel's word: TLS from the start on 465, STARTTLS elsewhere
+    if encryption == "tls":  # Laravel's word: implicit TLS on 465, STARTTLS elsewhere
         encryption = "ssl" if port == 465 else "starttls"
     username = env.text("MAIL_USERNAME", max_length=255)
     if env.is_set("MAIL_USERNAME") and not env.is_set("MAIL_HOST"):

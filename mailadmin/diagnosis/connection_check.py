@@ -19,7 +19,7 @@ from mailadmin.message.addresses import AddressError, parse_address
 from maillog.explanations.next_steps import steps_of
 from maillog.explanations.refusals import meaning
 from secrets_app import unsaved_check
-from secrets_app.vault import EditedMeanwhile
+from secrets_app.vault import EditConflict
 
 if TYPE_CHECKING:
     from mailadmin.drivers.base import RevealedConnection
@@ -98,11 +98,11 @@ def check_form(form: SecretForm, *, recipient: str) -> ConnectionCheck:
     """Check the connection that a valid form describes, nothing of which is stored. Raises VaultError.
 
     A secret that is kept is only sent to the server that it was stored for: if the stored secret has changed since the
-    form was validated, EditedMeanwhile is raised.
+    form was validated, EditConflict is raised.
     """
     connection = revealing.revealed_form(form)
     if not unsaved_check.is_current(form):
-        raise EditedMeanwhile(gettext("Another person saved this secret in the meantime. Open it again."))
+        raise EditConflict(gettext("Another person saved this secret in the meantime. Open it again."))
     return check(connection, recipient=recipient)
 
 

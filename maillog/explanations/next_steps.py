@@ -66,7 +66,7 @@ BY_KIND: dict[str, tuple[_StrPromise, ...]] = {
         lazily("If they are stored, ask whoever runs the server to let this account send to other domains."),
     ),
     "sign-in-needed": (lazily("The server wants a sign-in: store user and password in the connection."),),
-    "encryption-needed": (lazily("Choose STARTTLS or TLS from the start in the connection."),),
+    "encryption-needed": (lazily("Choose STARTTLS or implicit TLS in the connection."),),
     "too-big": (lazily("The mail is too large for the server: send it with fewer or smaller attachments."),),
     "too-many-recipients": (lazily("Send it to fewer recipients at a time."),),
     "rate-limited": (
@@ -166,7 +166,7 @@ def resolve(_code: int) -> list[str]:
 def connect(_code: int) -> list[str]:
     """Nobody is there."""
     return [
-        _("Compare host and port with what your provider gives: mostly 587 for STARTTLS, 465 for TLS from the start."),
+        _("Compare host and port with what your provider gives: mostly 587 for STARTTLS, 465 for implicit TLS."),
         _("If they are right, the server is down or a firewall is in between: ask whoever runs the network."),
     ]
 
@@ -176,7 +176,7 @@ def greeting(code: int) -> list[str]:
     if code:
         return [_("The server turns this machine away: read its words. It may be busy, or this address be on a list.")]
     return [
-        _("Check that port and encryption belong together: 587 with STARTTLS, 465 with TLS from the start."),
+        _("Check that port and encryption belong together: 587 with STARTTLS, 465 with implicit TLS."),
         _("Make sure that a mail server answers at this port, and no other program."),
     ]
 
@@ -184,7 +184,7 @@ def greeting(code: int) -> list[str]:
 def tls(_code: int) -> list[str]:
     """No encrypted channel."""
     return [
-        _("Check that port and encryption belong together: 587 with STARTTLS, 465 with TLS from the start."),
+        _("Check that port and encryption belong together: 587 with STARTTLS, 465 with implicit TLS."),
         _("A certificate of your own authority? Paste that authority into the connection, under the rare details."),
     ]
 

@@ -1,7 +1,8 @@
-"""What a kind of secret is: one subclass of `SecretForm`, registered in `secrets_app.kinds.kind_registry`.
+"""The base of every kind of secret: a form, registered with `secrets_app.kinds.kind_registry`.
 
-Its form, its pages and its validation follow from it. Owns Keep / Replace / Remove, the rule that a password is typed
-again when its server changes, and that nothing secret goes back into a page. Never writes: `secrets_app.storing` does.
+The form makes the pages, the validation and the audit log's labels of its kind. This base offers Keep, Replace and
+Remove for a stored value, requires a password to be entered again when its server changes, and never renders a secret.
+`secrets_app.storing` writes.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 KEEP, REPLACE, REMOVE = "keep", "replace", "remove"
-ENVIRONMENT = "environment"  # the id and name of a connection that variables make, or how they begin
+ENVIRONMENT = "environment"  # id and name of a connection from the environment, or their prefix
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What is known about one provider: `initial` fills the form, `hint` says what else to do there."""
+    """The settings of a known provider: `initial` fills in the form, `hint` says what else is needed."""
 
     key: str
     label: StrOrPromise
@@ -42,24 +43,25 @@ class Preset:
 
 
 class SecretForm(forms.Form):
-    """The base of every kind. A subclass adds its fields and the class attributes below.
+    """Base class of every kind. A subclass adds its fields and sets the class attributes below.
 
-    Every declared field is stored readable, except `secret_fields` (encrypted, write-only) and the base's own. A field
-    `sender` is the connection's sender address; `per_second`, `per_minute`, `per_hour` and `per_day` limit its rate.
+    The subclass's fields are stored in plain text, except those in `secret_fields`, which are encrypted and write-only.
+    A field `sender` is the connection's sender address; `per_second`, `per_minute`, `per_hour` and `per_day` limit its
+    rate.
     """
 
     key: ClassVar[str] = ""  # at most 30 of a-z, 0-9, - and _
     label: ClassVar[StrOrPromise] = ""
     icon: ClassVar[str] = "key-round"
-    order: ClassVar[int] = 50  # where kinds are listed, lowest first
+    order: ClassVar[int] = 50  # position in lists, lowest first
     secret_fields: ClassVar[tuple[str, ...]] = ()
-    # A change of one of these asks for every secret field again; None: of any field, so that no secret leaves for a
-    # server that it was not stored for.
+    # When one of these fields changes, every secret field must be entered again, so that a stored password is never
+    # sent to another server. None: any field.
     reentry_on: ClassVar[tuple[str, ...] | None] = None
     presets: ClassVar[tuple[Preset, ...]] = ()
     sections: ClassVar[tuple[tuple[StrOrPromise, tuple[tuple[str, ...], ...]], ...]] = ()  # title, rows of field names
-    defaults: ClassVar[Mapping[str, Any]] = {}  # stored fields of a secret that says nothing about them
-    environment_variables: ClassVar[Mapping[str, str]] = {}  # by field: together they make a connection
+    defaults: ClassVar[Mapping[str, Any]] = {}  # for fields that a stored secret lacks
+    environment_variables: ClassVar[Mapping[str, str]] = {}  # by field; together they define a connection
 
     name = NameField()
     available_to_system = forms.BooleanField(
@@ -67,8 +69,8 @@ class SecretForm(forms.Form):
         required=False,
         initial=True,
         help_text=_(
-            "Mail that the system sends, such as password resets, may go through it, and so may the mail of everyone "
-            "who is allowed to send. Otherwise only its owners and their groups can use it."
+            "The system can send through it, for example password resets, and so can everyone who is allowed to send. "
+            "Otherwise, only its owners and the groups it is shared with can use it."
         ),
     )
     revision = RevisionField()
@@ -76,14 +78,14 @@ class SecretForm(forms.Form):
     def __init__(
         self, *args: Any, secret: Secret | None = None, stored: frozenset[str] = frozenset(), **kw: Any
     ) -> None:
-        """`secret` is the one to edit (None: a new one), `stored` the secret fields that have a value."""
+        """`secret` is the one to edit (None: a new one), `stored` names the secret fields that have a value."""
         self.secret, self.stored, self.outdated = secret, stored, False
         if secret is not None:
             kept = self.initial_values({**self.defaults, **secret.fields})
             kw["initial"] = {"name": secret.name, "revision": secret.revision, **kept, **(kw.get("initial") or {})}
         super().__init__(*args, **kw)
         if secret is not None:
-            del self.fields["available_to_system"]  # belongs to the sharing from now on
+            del self.fields["available_to_system"]  # set in the sharing form from now on
         else:
             del self.fields["revision"]
         for name in sorted(stored):
@@ -92,34 +94,34 @@ class SecretForm(forms.Form):
                 choices=[(KEEP, _("Keep")), (REPLACE, _("Replace")), (REMOVE, _("Remove"))],
                 initial=KEEP,
                 widget=forms.RadioSelect(attrs={"class": "cards"}),
-                help_text=_("One is stored. It is never shown, not even to you."),
+                help_text=_("A value is stored. It is never shown, not even to you."),
             )
             self.fields[name].label = _("%(label)s (new)") % {"label": self.fields[name].label}
 
     @classmethod
     def stored_names(cls) -> tuple[str, ...]:
-        """Return the names of the fields that are stored readable."""
+        """Return the names of the fields stored in plain text."""
         return tuple(name for name in cls.base_fields if name not in {*SecretForm.base_fields, *cls.secret_fields})
 
     @classmethod
     def reentry_fields(cls) -> tuple[str, ...]:
-        """Return the names of the fields whose change asks for every secret field again."""
+        """Return the names of the fields whose change requires every secret field to be entered again."""
         return cls.stored_names() if cls.reentry_on is None else cls.reentry_on
 
     @classmethod
     def secret_label(cls) -> str:
-        """Return the labels of the secret fields, for lists and facts."""
+        """Return the labels of the secret fields, joined."""
         return get_text_list([str(cls.field_label(name)) for name in cls.secret_fields], gettext("and"))
 
     @classmethod
     def environment_id(cls) -> str:
-        """Return the id of the connection that variables make, which is its name, too."""
+        """Return the id of the connection from the environment, which is also its name."""
         return f"{ENVIRONMENT}-{cls.key}"
 
     @classmethod
     @sensitive_variables()
     def from_environment(cls) -> EnvironmentValues | None:
-        """Return what the environment sets for a connection, None if it sets none that can be used."""
+        """Return the connection that the environment defines, or None if it defines none or an invalid one."""
         values, problems = cleaned_variables(cls.environment_variables, cls.base_fields)
         if problems or not values:
             return None
@@ -131,12 +133,12 @@ class SecretForm(forms.Form):
 
     @classmethod
     def environment_problems(cls) -> list[str]:
-        """Return what is wrong with the variables, each line naming its variable and repeating no value."""
+        """Return the problems of the variables. Each names its variable, none repeats a value."""
         return cleaned_variables(cls.environment_variables, cls.base_fields)[1]
 
     @classmethod
     def environment_rows(cls, fields: Mapping[str, Any] | None) -> list[VariableRow]:
-        """Return the variables for people. `fields`: of the connection that they make, None if they make none."""
+        """Return the variables as shown to people. `fields` are those of the connection they define, or None."""
         rows = []
         for name, variable in cls.environment_variables.items():
             is_set = bool(read_variable(variable))
@@ -146,44 +148,44 @@ class SecretForm(forms.Form):
 
     @classmethod
     def initial_values(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the form's initial values for `stored` fields; overridden where the two differ."""
+        """Return the form's initial values for `stored` fields. Override where the form differs from what is stored."""
         return dict(stored)
 
     @classmethod
     def summary(cls, stored: Mapping[str, Any]) -> tuple[StrOrPromise, StrOrPromise]:
-        """Return where the secret leads and how, each in a few words for lists."""
+        """Return the server and how it is secured, a few words each, for lists."""
         return "", ""
 
     @classmethod
     def facts(cls, stored: Mapping[str, Any]) -> list[tuple[StrOrPromise, StrOrPromise]]:
-        """Return label and readable value of each stored field, for those who may see but not change."""
+        """Return label and displayed value of each stored field, for people who may not change the secret."""
         return [(cls.field_label(name), str(stored.get(name, "") or "-")) for name in cls.stored_names()]
 
     @classmethod
     def field_label(cls, name: str) -> StrOrPromise:
-        """Return the label of the field `name`, or the name itself if there is none."""
+        """Return the label of the field, or its name if it has no label."""
         field = cls.base_fields.get(name)
         return (field.label if field else None) or name
 
     def clean_name(self) -> str:
-        """Refuse a name that is taken, reserved, or could be mistaken for a secret's number."""
+        """Raise ValidationError for a name that is taken, reserved, or could be mistaken for a secret's number."""
         name: str = self.cleaned_data["name"]
         if name_key(name).partition("-")[0] == ENVIRONMENT:
-            raise ValidationError(_("Names like this belong to connections from the environment. Choose another."))
+            raise ValidationError(_("This name is reserved for connections from the environment. Choose another name."))
         if name.isdigit():
-            raise ValidationError(_("A name of digits only would be mistaken for a number. Add a word."))
+            raise ValidationError(_("A name cannot consist only of digits."))
         others = Secret.objects.filter(name_key=name_key(name))
         if others.exclude(pk=self.secret.pk).exists() if self.secret else others.exists():
-            raise ValidationError(_("There is a secret of this name already. Choose another."), code="taken")
+            raise ValidationError(_("A secret with this name already exists. Choose another name."), code="taken")
         return name
 
     def stored_fields(self) -> dict[str, Any]:
-        """Return what is stored readable, from the cleaned data; overridden where the form asks differently."""
+        """Return the fields to store in plain text. Override where the form differs from what is stored."""
         return {name: self.cleaned_data[name] for name in self.stored_names()}
 
     @sensitive_variables()
     def values(self) -> dict[str, str | None]:
-        """Return the secret fields to write: a text replaces, None removes, an absent field is kept."""
+        """Return the secret fields to write: a text replaces, None removes, and an absent field is kept."""
         found: dict[str, str | None] = {}
         for name in self.secret_fields:
             action = self.action(name)
@@ -194,12 +196,12 @@ class SecretForm(forms.Form):
         return found
 
     def action(self, name: str) -> str:
-        """Return what is to happen with the secret field `name`."""
+        """Return KEEP, REPLACE or REMOVE for a secret field."""
         return str(self.cleaned_data.get(f"{name}_action", KEEP)) if name in self.stored else REPLACE
 
     @cached_property
     def changed_server(self) -> list[StrOrPromise]:
-        """Return the labels of the fields, now different from what is stored, that ask for the password again."""
+        """Return the labels of the changed fields that require the password to be entered again."""
         if self.secret is None:
             return []
         before, now = {**self.defaults, **self.secret.fields}, self.cleaned_data
@@ -209,25 +211,25 @@ class SecretForm(forms.Form):
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Check Keep / Replace / Remove against what was typed."""
+        """Check that Keep, Replace or Remove agrees with what was entered."""
         super().clean()
         for name in self.stored:
             if name not in self.cleaned_data:
                 continue
             typed, action = bool(self.cleaned_data[name]), self.action(name)
             if action == REPLACE and not typed:
-                self.add_error(name, _("Type the new one, or choose Keep."))
+                self.add_error(name, _("Enter a new value, or choose Keep."))
             elif action != REPLACE and typed:
-                self.add_error(name, _("Choose Replace to store what you typed here, or leave this field empty."))
+                self.add_error(name, _("Choose Replace to store this value, or leave the field empty."))
             elif action == KEEP and self.changed_server:
                 reason = get_text_list([str(label) for label in self.changed_server], gettext("and"))
-                text = _("Type the password again, because the server changed (%(fields)s).")
+                text = _("Enter the password again, because the server changed (%(fields)s).")
                 self.add_error(name, ValidationError(text, code="reentry", params={"fields": reason}))
         return self.cleaned_data
 
     @sensitive_variables()
     def full_clean(self) -> None:
-        """Tell of a meanwhile save, and of what has to be typed once more because a failed form does not repeat it."""
+        """Report an edit conflict, and ask again for secrets, which an invalid form does not render."""
         super().full_clean()
         if (
             self.is_bound
@@ -236,40 +238,43 @@ class SecretForm(forms.Form):
         ):
             self.refuse_outdated()
         for name in self.stored:
-            if self.has_error(name, code="reentry"):  # Keep cannot be meant any more
+            if self.has_error(name, code="reentry"):  # Keep is no longer possible
                 self._show_instead({f"{name}_action": REPLACE})
         self._ask_again()
 
     def _show_instead(self, values: Mapping[str, Any]) -> None:
-        """Let the page show `values` in place of what was sent."""
+        """Render `values` instead of what was submitted."""
         self.data = {**{key: self.data.get(key) for key in self.data}, **values}
 
     def refuse_outdated(self) -> None:
-        """Say that somebody saved in the meantime; the form goes back with what was typed and the new revision."""
+        """Report that the secret was saved since the form was opened. Saving again overwrites it."""
         if self.secret is None:
             return
         self.outdated = True
         self._show_instead({"revision": self.secret.revision})
         last = self.secret.events.first()
         text = _(
-            "%(who)s saved this secret in the meantime, so nothing of yours was stored yet. What you typed is still "
-            "here, and beside it what is stored now. Save again to overwrite that."
+            "%(who)s saved this secret in the meantime, so your changes are not stored yet. They are still in the "
+            "form, next to what is stored now. Save again to overwrite that."
         )
-        self.refuse(None, text % {"who": (last and last.actor_name) or gettext("Somebody else")})
+        self.refuse(None, text % {"who": (last and last.actor_name) or gettext("Someone else")})
 
     def refuse(self, field: str | None, text: StrOrPromise) -> None:
-        """Add an error that was found while writing, after the form itself had been valid."""
+        """Add an error that was found while storing a valid form."""
         self.add_error(field, ValidationError(text))
         self._ask_again()
 
     def _ask_again(self) -> None:
         for name in self.secret_fields:
             if self.errors and name not in self.errors and self.data.get(self.add_prefix(name)):
-                text = _("Type it again: it is never sent back to the page.")
+                text = _("Enter it again. It is never sent back to the page.")
                 self.add_error(name, ValidationError(text, code="again"))
 
     def rows(self) -> list[tuple[StrOrPromise, list[tuple[str, list[BoundField]]]]]:
-        """Return the sections with their rows, each a class and fields; a choice of action precedes its field."""
+        """Return title and rows of each section. A row is a CSS class and its fields.
+
+        The choice of Keep, Replace or Remove precedes its field.
+        """
         result = []
         for title, rows in self.sections or self._default_sections():
             shown = []
@@ -286,7 +291,7 @@ class SecretForm(forms.Form):
 
     @property
     def details_open(self) -> bool:
-        """Whether the last section, folded away at first, has something in it that should be seen."""
+        """Whether the last section, normally collapsed, has an error or a value that is not the default."""
         if not self.sections:
             return False
         names = [name for row in self.sections[-1][1] for name in row if name in self.fields]

@@ -1,6 +1,6 @@
-"""Which kinds of secret there are.
+"""The registry of kinds of secret.
 
-Every module in `secrets_app.kinds` is imported at the start and registers its kind; another app does so in its
+Every module in `secrets_app.kinds` is imported at startup and registers its kind. Another app registers its kinds in
 `AppConfig.ready`.
 """
 
@@ -20,7 +20,7 @@ _kinds: dict[str, type[SecretForm]] = {}
 
 
 def register_kind(form_class: Kind) -> Kind:
-    """Make a kind known by its `key`; usable as a class decorator.
+    """Register a kind under its `key`. Usable as a class decorator.
 
     Raises ValueError for a key that is malformed or taken by another class.
     """
@@ -33,20 +33,20 @@ def register_kind(form_class: Kind) -> Kind:
 
 
 def unregister_kind(key: str) -> None:
-    """Forget a kind, if it is known."""
+    """Remove a kind, if it is registered."""
     _kinds.pop(key, None)
 
 
 def kinds() -> list[type[SecretForm]]:
-    """Return every kind in its order."""
+    """Return all kinds, sorted by `order`."""
     return sorted(_kinds.values(), key=lambda form_class: form_class.order)
 
 
 def find_kind(key: str) -> type[SecretForm] | None:
-    """Return the kind of that key, None for one that is not registered: a secret may outlive its kind."""
+    """Return the kind, or None if it is not registered: a secret may outlive its kind."""
     return _kinds.get(key)
 
 
 def kind_of(key: str) -> type[SecretForm]:
-    """Return the kind of that key. Raises KeyError for one that is not registered."""
+    """Return the kind. Raises KeyError if it is not registered."""
     return _kinds[key]

@@ -1,4 +1,4 @@
-"""SMTP credentials: a server, how the connection to it is secured, and who signs in."""
+"""The kind `smtp`: server, TLS, sign-in and limits of an SMTP connection."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
-TLS_WORDS = {Tls.NONE: _("no TLS"), Tls.STARTTLS: _("STARTTLS"), Tls.SSL: _("TLS from the start")}
+TLS_WORDS = {Tls.NONE: _("no TLS"), Tls.STARTTLS: _("STARTTLS"), Tls.SSL: _("implicit TLS")}
 MECHANISMS = {"": _("Automatic"), "plain": "PLAIN", "login": "LOGIN", "cram-md5": "CRAM-MD5"}  # RFC 4954
-# RFC 8314 section 3.3 for 465; 2465 and 2587 are what Amazon SES offers beside 465 and 587.
-TLS_FROM_THE_START_PORTS = frozenset({465, 2465})
-PLAIN_START_PORTS = frozenset({25, 587, 2587})
+# 465: RFC 8314 section 3.3. Amazon SES also offers 2465 and 2587.
+IMPLICIT_TLS_PORTS = frozenset({465, 2465})
+STARTTLS_PORTS = frozenset({25, 587, 2587})
 
 
 @register_kind
 class SmtpForm(SecretForm):
-    """The kind `smtp`. Stored: the fields of `defaults`; `timeout` is in seconds."""
+    """The fields of `defaults` are stored; `timeout` is in seconds, a limit of 0 means none."""
 
     key: ClassVar[str] = "smtp"
     label: ClassVar[StrOrPromise] = _("SMTP server")
@@ -80,13 +80,15 @@ class SmtpForm(SecretForm):
     )
 
     host = HostField(label=_("Host"), connects=True, help_text=_("Name or IP address, for example smtp.example.com."))
-    port = PortField(label=_("Port"), initial=587, help_text=_("587 for STARTTLS, 465 for TLS from the start."))
+    port = PortField(label=_("Port"), initial=587, help_text=_("587 for STARTTLS, 465 for implicit TLS."))
     tls = forms.ChoiceField(
         label=_("Encryption"),
         choices=Tls.choices,
         initial=Tls.STARTTLS,
         widget=forms.RadioSelect(attrs={"class": "cards"}),
-        help_text=_("With “None” everything is sent unencrypted, the password too: only for relays on this machine."),
+        help_text=_(
+            "With “None”, everything is sent unencrypted, including the password. Only for relays on this machine."
+        ),
     )
     username = TextField(
         label=_("User"),
@@ -95,23 +97,23 @@ class SmtpForm(SecretForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
         help_text=_("Leave user and password empty if the server requires neither."),
     )
-    password = SecretTextField(label=_("Password"), help_text=_("Stored encrypted, used exactly as typed."))
+    password = SecretTextField(label=_("Password"), help_text=_("Stored encrypted and used exactly as entered."))
     sender = MailAddressField(
         label=_("Sender address"),
         required=False,
-        help_text=_("If the server accepts only one sender, enter it here. Empty: the address of the mail settings."),
+        help_text=_("Enter it if the server accepts only one sender. Empty: the address from the mail settings."),
     )
     mechanism = forms.ChoiceField(
         label=_("Sign-in method"),
         choices=list(MECHANISMS.items()),
         required=False,
-        help_text=_("Automatic: what the server offers, PLAIN before LOGIN before CRAM-MD5."),
+        help_text=_("Automatic: the first that the server offers of PLAIN, LOGIN and CRAM-MD5."),
     )
     ehlo_name = HostField(
         label=_("EHLO name"),
         connects=False,
         required=False,
-        help_text=_("The name this machine gives itself. Empty: its host name."),
+        help_text=_("The name this machine sends in EHLO. Empty: its host name."),
     )
     timeout = forms.FloatField(
         label=_("Timeout"),
@@ -122,36 +124,36 @@ class SmtpForm(SecretForm):
         help_text=_("Seconds to wait for a reply, 1 to 600."),
     )
     ca_pem = CertificatesField(
-        label=_("Own certificate authority"),
-        help_text=_("PEM text, if the server's certificate is signed by an authority of your own."),
+        label=_("Private certificate authority"),
+        help_text=_("In PEM format, if the server's certificate is signed by an authority of your own."),
     )
     skip_verification = forms.BooleanField(
         label=_("Do not check the server's certificate"),
         required=False,
         help_text=_(
             "Dangerous: anyone between this machine and the server can then read the password and every message. "
-            "Add the certificate of your own authority above instead."
+            "Add the certificate of your authority above instead."
         ),
     )
 
-    max_connections = CountField(_("Open connections"), 1, 50, 5, _("Per worker, 1 to 50."))
+    max_connections = CountField(_("Concurrent connections"), 1, 50, 5, _("Per worker, 1 to 50."))
     mails_per_connection = CountField(
-        _("Messages per connection"), 1, 10_000, 100, _("Then it is closed and another one is opened.")
+        _("Messages per connection"), 1, 10_000, 100, _("After that, it is closed and a new one is opened.")
     )
-    per_second = CountField(_("Messages per second"), 0, 100_000, 0, _("Of all workers together; 0: no limit."))
+    per_second = CountField(_("Messages per second"), 0, 100_000, 0, _("For all workers together. 0: no limit."))
     per_minute = CountField(_("Messages per minute"), 0, 1_000_000, 0)
     per_hour = CountField(_("Messages per hour"), 0, 10_000_000, 0)
     per_day = CountField(_("Messages per day"), 0, 100_000_000, 0)
 
     @classmethod
     def environment_id(cls) -> str:
-        """Return the name under which the MAIL_* variables have always been known."""
+        """Return ``environment``, which is stored in logs and settings, without the key of the kind."""
         return ENVIRONMENT
 
     @classmethod
     @sensitive_variables()
     def from_environment(cls) -> EnvironmentValues | None:
-        """Return what the MAIL_* variables set; they are read and checked with the other settings of mail."""
+        """Return the connection that the MAIL_* variables define. They are validated with the other mail settings."""
         mail = settings.MAIL
         if not mail.host:
             return None
@@ -162,7 +164,7 @@ class SmtpForm(SecretForm):
             "port": port,
             "tls": mail.tls or (Tls.SSL if port == 465 else Tls.STARTTLS).value,
             "username": mail.username,
-            "sender": "",  # MAIL_FROM_ADDRESS is the sender of all mail, not of this connection
+            "sender": "",  # MAIL_FROM_ADDRESS is the default sender, whatever the connection
             "ehlo_name": mail.ehlo_name,
             "timeout": float(mail.timeout or cls.defaults["timeout"]),
             "ca_pem": mail.ca_pem,
@@ -171,7 +173,7 @@ class SmtpForm(SecretForm):
 
     @classmethod
     def environment_rows(cls, fields: Mapping[str, Any] | None) -> list[VariableRow]:
-        """Return the MAIL_* variables of a server."""
+        """Return the MAIL_* variables that define a connection."""
         mail, used = settings.MAIL, fields or {}
         yes = _("set")
         rows = (
@@ -188,17 +190,16 @@ class SmtpForm(SecretForm):
 
     @classmethod
     def stored_names(cls) -> tuple[str, ...]:
-        """Return the names of the stored fields: the form asks for the opposite of `verify`."""
+        """Return the names of the stored fields. `verify` is stored; the form has `skip_verification`."""
         return tuple(cls.defaults)
 
     @classmethod
     def field_label(cls, name: str) -> StrOrPromise:
-        """Return the label of a field."""
-        return _("Check of the certificate") if name == "verify" else super().field_label(name)
+        return _("Certificate check") if name == "verify" else super().field_label(name)
 
     @classmethod
     def initial_values(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the initial values: what is ticked is that the check is skipped."""
+        """Turn `verify` into `skip_verification`."""
         timeout = float(stored["timeout"])
         return {
             **stored,
@@ -208,38 +209,38 @@ class SmtpForm(SecretForm):
 
     @classmethod
     def summary(cls, stored: Mapping[str, Any]) -> tuple[str, StrOrPromise]:
-        """Return ``host:port`` and how it is secured."""
+        """Return ``host:port`` and the TLS mode."""
         host = f"[{stored['host']}]" if ":" in stored["host"] else stored["host"]
         return f"{host}:{stored['port']}", TLS_WORDS.get(stored["tls"], stored["tls"])
 
     @classmethod
     def facts(cls, stored: Mapping[str, Any]) -> list[tuple[StrOrPromise, StrOrPromise]]:
-        """Return label and readable value of each stored field; of certificates their subjects and ends."""
+        """Return label and displayed value of each stored field; certificates as subject and expiry date."""
         readable: dict[str, StrOrPromise] = {
             "tls": TLS_WORDS.get(stored["tls"], stored["tls"]),
             "mechanism": MECHANISMS.get(stored["mechanism"], stored["mechanism"]),
             "timeout": _("%(seconds)g s") % {"seconds": float(stored["timeout"])},
             "verify": _("On") if stored["verify"] else _("Off"),
-            "ca_pem": _certificates_in_words(stored["ca_pem"]),
+            "ca_pem": _describe_certificates(stored["ca_pem"]),
         }
         return [(cls.field_label(n), readable.get(n, str(stored.get(n, ""))) or "-") for n in cls.stored_names()]
 
     def stored_fields(self) -> dict[str, Any]:
-        """Return the stored fields out of the cleaned data."""
+        """Turn `skip_verification` into `verify`."""
         data = {**self.cleaned_data, "verify": not self.cleaned_data["skip_verification"]}
         return {name: data[name] for name in self.stored_names()}
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Check combinations: port with TLS, user with password."""
+        """Check that port and TLS mode, and user and password, go together."""
         super().clean()
         data = self.cleaned_data
         port, tls = data.get("port"), data.get("tls")
-        if port in TLS_FROM_THE_START_PORTS and tls in {Tls.NONE, Tls.STARTTLS}:
-            text = _("Port %(port)s expects TLS from the start. Choose that, or use port 587 for STARTTLS.")
+        if port in IMPLICIT_TLS_PORTS and tls in {Tls.NONE, Tls.STARTTLS}:
+            text = _("Port %(port)s expects implicit TLS. Choose it, or use port 587 with STARTTLS.")
             self.add_error("tls", text % {"port": port})
-        if port in PLAIN_START_PORTS and tls == Tls.SSL:
-            text = _("Port %(port)s does not begin with TLS. Choose STARTTLS, or use port 465.")
+        if port in STARTTLS_PORTS and tls == Tls.SSL:
+            text = _("Port %(port)s does not start with TLS. Choose STARTTLS, or use port 465.")
             self.add_error("tls", text % {"port": port})
         if "username" in data and "password" in data:
             self._check_sign_in(data["username"], has_password=self._will_have_password())
@@ -251,22 +252,24 @@ class SmtpForm(SecretForm):
 
     def _check_sign_in(self, username: str, *, has_password: bool) -> None:
         if username and not has_password:
-            self.add_error("password", _("A user needs a password. Leave both empty if the server requires neither."))
+            self.add_error(
+                "password", _("Enter a password for this user. Leave both empty if the server requires neither.")
+            )
         elif has_password and not username:
             self.add_error(
-                "username", _("A password needs a user. Remove the password if the server requires neither.")
+                "username", _("Enter the user of this password. Remove the password if the server requires neither.")
             )
 
     @sensitive_variables()
     def full_clean(self) -> None:
-        """Drop a private key that was pasted by mistake, so that the page does not repeat it."""
+        """Remove a private key that was pasted by mistake, so that the page does not repeat it."""
         super().full_clean()
         if self.is_bound and self.has_error("ca_pem", code="private_key"):
             self._show_instead({"ca_pem": ""})
 
 
-def _certificates_in_words(pem: str) -> str:
-    """Return subject and last day of each certificate in `pem`."""
+def _describe_certificates(pem: str) -> str:
+    """Return subject and expiry date of each certificate."""
     if not pem:
         return ""
     return "; ".join(

@@ -1,4 +1,4 @@
-"""How a connection to an SMTP server is secured, and the settings of well-known providers."""
+"""TLS modes of SMTP connections, and presets for well-known providers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from secrets_app.kinds.base import Preset
 
 
 class Tls(TextChoices):
-    """How the connection is secured: one choice, never two switches."""
+    """When TLS begins: never, after STARTTLS, or at once (implicit TLS)."""
 
     NONE = "none", _("None")
     STARTTLS = "starttls", _("STARTTLS (587)")
-    SSL = "ssl", _("TLS from the start (465)")
+    SSL = "ssl", _("Implicit TLS (465)")
 
 
 def _submission(host: str, **more: Any) -> dict[str, Any]:
@@ -27,31 +27,31 @@ PRESETS = (
         "gmail",
         "Gmail",
         _submission("smtp.gmail.com"),
-        _("User: the whole Gmail address. Password: an app password (needs 2-step verification), not your own."),
+        _("User: your full Gmail address. Password: an app password (requires 2-step verification), not your own."),
     ),
     Preset(
         "microsoft365",
         "Microsoft 365",
         _submission("smtp.office365.com"),
-        _("User: the mailbox's address. “Authenticated SMTP” must be switched on for this mailbox."),
+        _("User: the mailbox's address. “Authenticated SMTP” must be enabled for this mailbox."),
     ),
     Preset(
         "ses",
         "Amazon SES",
         _submission("email-smtp.us-east-1.amazonaws.com"),
-        _("Put your own region into the host. User and password: SMTP credentials made in SES, not an access key."),
+        _("Put your region into the host. User and password: SMTP credentials created in SES, not an access key."),
     ),
     Preset(
         "mailgun",
         "Mailgun",
         _submission("smtp.mailgun.org"),
-        _("For a domain in the EU region the host is smtp.eu.mailgun.org. User and password: the domain's SMTP login."),
+        _("For domains in the EU region, the host is smtp.eu.mailgun.org. User and password: the domain's SMTP login."),
     ),
     Preset(
         "postmark",
         "Postmark",
         _submission("smtp.postmarkapp.com"),
-        _("User and password: both the server's API token, or an SMTP token's access key and secret key."),
+        _("User and password: the server's API token for both, or an SMTP token's access key and secret key."),
     ),
     Preset(
         "brevo",
@@ -63,6 +63,6 @@ PRESETS = (
         "local",
         _("Local relay"),
         {"host": "localhost", "port": 25, "tls": Tls.NONE},
-        _("A mail server on this machine or in this network. It usually asks for no user and no password."),
+        _("A mail server on this machine or in this network. It usually requires no user and no password."),
     ),
 )

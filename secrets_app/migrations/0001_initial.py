@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name_key'],
-                'permissions': [('use_secrets', 'Can keep and use secrets')],
+                'permissions': [('use_secrets', 'Can store and use secrets')],
                 'default_permissions': (),
             },
         ),

@@ -1,4 +1,4 @@
-"""The pages that keep, change and delete a secret."""
+"""Pages to store, change and delete a secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOWN_EVENTS = 20
 @require_http_methods(["GET", "HEAD", "POST"])
 @takes_secrets
 def new(request: HttpRequest, kind: str = "") -> HttpResponse:
-    """Choose a kind (where there are several), then keep a new secret of it."""
+    """Choose a kind, if there are several, then store a new secret of it."""
     if not kind:
         if len(kinds()) == 1:
             return redirect("secrets_app:new", kind=kinds()[0].key)
@@ -54,7 +54,7 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
         except vault.NameTaken as error:
             form.refuse("name", str(error))
         else:
-            messages.success(request, _("“%s” is stored.") % secret.name)
+            messages.success(request, _("“%s” was stored.") % secret.name)
             return redirect("secrets_app:detail", pk=secret.pk)
     return _form_page(request, form, preset, unknown_preset=bool(wanted) and preset is None)
 
@@ -75,7 +75,7 @@ def _form_page(request: HttpRequest, form: SecretForm, preset: Preset | None, *,
 @require_http_methods(["GET", "HEAD", "POST"])
 @takes_secrets
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a secret to whoever may use it, and let its owners change it."""
+    """Show a secret to people who may use it, and let its owners change it."""
     secret = find(request, pk, to_change=request.method == "POST")
     form = secret_form(request, secret)
     if request.method == "POST" and form is None:
@@ -92,19 +92,19 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
             )
         except vault.NameTaken as error:
             form.refuse("name", str(error))
-        except (vault.EditedMeanwhile, vault.ReentryNeeded):
+        except (vault.EditConflict, vault.ReentryNeeded):
             secret.refresh_from_db()
             form.refuse_outdated()
         except vault.SecretGone as error:
             raise Http404 from error
         else:
-            messages.success(request, _("“%s” is saved.") % form.cleaned_data["name"])
+            messages.success(request, _("“%s” was saved.") % form.cleaned_data["name"])
             return redirect("secrets_app:detail", pk=pk)
     return secret_page(request, secret, form=form)
 
 
 def find(request: HttpRequest, pk: int, *, to_change: bool) -> Secret:
-    """Return the secret. Raises Http404, and PermissionDenied for whoever may not see (or change) it."""
+    """Return the secret. Raises Http404, and PermissionDenied if the user may not see (or change) it."""
     secret = Secret.objects.filter(pk=pk).first() if pk < 2**63 else None
     if secret is None:
         raise Http404
@@ -115,7 +115,7 @@ def find(request: HttpRequest, pk: int, *, to_change: bool) -> Secret:
 
 
 def secret_form(request: HttpRequest, secret: Secret, *, bound: bool = True) -> SecretForm | None:
-    """Return the secret's form, bound to what was posted; None for whoever may only look, or if its kind is gone."""
+    """Return the secret's form, bound to a POST; None if the user may not change it or its kind is not registered."""
     form_class = find_kind(secret.kind)
     if form_class is None or not secret.managed_by(request.user):
         return None
@@ -126,7 +126,7 @@ def secret_form(request: HttpRequest, secret: Secret, *, bound: bool = True) -> 
 def secret_page(
     request: HttpRequest, secret: Secret, *, form: SecretForm | None, sharing: SharingForm | None = None
 ) -> HttpResponse:
-    """Return the page of one secret with the given forms."""
+    """Render the page of a secret. None for `form` shows its fields as text."""
     form_class = find_kind(secret.kind)
     stored = {**(form_class.defaults if form_class else {}), **secret.fields}
     manages = secret.managed_by(request.user)
@@ -150,7 +150,7 @@ def secret_page(
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask before deleting, and delete."""
+    """Delete a secret after confirmation."""
     secret = find(request, pk, to_change=True)
     if request.method != "POST":
         return render(request, "secrets_app/secret_confirm.html", {"secret": secret})
@@ -158,5 +158,5 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         name = storing.delete(pk, actor=request.user)
     except vault.SecretGone as error:
         raise Http404 from error
-    messages.success(request, _("“%s” is deleted.") % name)
+    messages.success(request, _("“%s” was deleted.") % name)
     return redirect("secrets_app:list")

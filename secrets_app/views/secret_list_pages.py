@@ -1,4 +1,4 @@
-"""The pages that only show: the list, the connections of the environment, the audit log."""
+"""Read-only pages: the list, the connections from the environment, the audit log."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from secrets_app.kinds.base import SecretForm
 
-TRAIL_PAGE = 50  # lines
+PAGE_SIZE = 50  # lines
 MAX_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the list."""
+    """A secret in the list."""
 
     secret: Secret
     kind: str
@@ -43,7 +43,7 @@ class Row:
 @require_safe
 @takes_secrets
 def secret_list(request: HttpRequest) -> HttpResponse:
-    """Show what this person may see, the connections of the environment first."""
+    """Show the secrets visible to the user, after the connections from the environment."""
     filters = SecretFilter(request.GET, Secret.objects.visible_to(request.user))
     valid = filters.is_valid()
     visible = (filters.qs if valid else Secret.objects.none()).prefetch_related("owners", "groups", "values")
@@ -73,7 +73,7 @@ def _row(secret: Secret, form: type[SecretForm] | None, *, unreadable: bool) -> 
 
 
 def _environment_row(form: type[SecretForm]) -> dict[str, Any] | None:
-    """Return the row of the connection of this kind that variables make, None if they make none."""
+    """Return the row of this kind's connection from the environment, or None if there is none."""
     values = form.from_environment()
     if values is None:
         return None
@@ -90,11 +90,11 @@ def _environment_row(form: type[SecretForm]) -> dict[str, Any] | None:
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_safe
 def environment(request: HttpRequest) -> HttpResponse:
-    """Show the connections that variables make, and which variables would make the others."""
-    made = {one.kind: one for one in vault.environment_connections([form.key for form in kinds()])}
+    """Show the connections from the environment, and the variables that would define others."""
+    defined = {one.kind: one for one in vault.environment_connections([form.key for form in kinds()])}
     sections = []
     for form in kinds():
-        connection = made.get(form.key)
+        connection = defined.get(form.key)
         rows = form.environment_rows(connection.fields if connection else None)
         if rows:
             sections.append({"kind": form, "connection": connection, "rows": rows})
@@ -103,8 +103,8 @@ def environment(request: HttpRequest) -> HttpResponse:
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_safe
-def trail(request: HttpRequest) -> HttpResponse:
-    """Show administrators everything that happened, deleted secrets too, newest first."""
+def audit_log(request: HttpRequest) -> HttpResponse:
+    """Show administrators the whole audit log, including deleted secrets, newest first."""
     if not request.user.is_superuser:
         raise PermissionDenied
     before = request.GET.get("before", "")
@@ -112,11 +112,11 @@ def trail(request: HttpRequest) -> HttpResponse:
     events = filters.qs if filters.is_valid() else SecretEvent.objects.none()
     if before.isascii() and before.isdigit() and int(before[:19]) <= MAX_ID:
         events = events.filter(pk__lt=int(before[:19]))
-    found = list(events[: TRAIL_PAGE + 1])
+    found = list(events[: PAGE_SIZE + 1])
     context = {
         "form": filters.form,
-        "lines": lines(found[:TRAIL_PAGE]),
-        "older": found[TRAIL_PAGE - 1].pk if len(found) > TRAIL_PAGE else None,
+        "lines": lines(found[:PAGE_SIZE]),
+        "older": found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None,
         "newest": not before,
     }
     return render(request, "secrets_app/audit_log.html", context)

@@ -1,4 +1,4 @@
-"""Who may change and use a secret."""
+"""Saving who may change and use a secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @require_POST
 @takes_secrets
 def share(request: HttpRequest, pk: int) -> HttpResponse:
-    """Set owners, groups and availability; whoever gives up the last right to see it goes back to the list."""
+    """Save owners, groups and availability. A user who can no longer see the secret returns to the list."""
     secret = find(request, pk, to_change=True)
     form = SharingForm(request.POST, secret=secret, actor=request.user)
     if form.is_valid():
@@ -38,12 +38,12 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
                 available_to_system=data["available_to_system"],
                 actor=request.user,
             )
-        except vault.EditedMeanwhile:
+        except vault.EditConflict:
             secret.refresh_from_db()
             form.refuse_outdated()
         except vault.SecretGone as error:
             raise Http404 from error
         else:
-            messages.success(request, _("The sharing of “%s” is saved.") % secret.name)
+            messages.success(request, _("The sharing of “%s” was saved.") % secret.name)
             return redirect(secret) if secret.seen_by(request.user) else redirect("secrets_app:list")
     return secret_page(request, secret, form=secret_form(request, secret, bound=False), sharing=form)

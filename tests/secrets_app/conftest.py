@@ -1,4 +1,4 @@
-"""People around a secret (owner, teammate, stranger) and the secrets themselves."""
+"""Secrets, and users with different rights to them: owner, teammate, stranger."""
 
 import pytest
 from cryptography.fernet import Fernet
@@ -23,7 +23,7 @@ FIELDS = {
 
 @pytest.fixture
 def owner(db):
-    """Keeps secrets of her own."""
+    """Owns the secrets."""
     return make_user("owner@example.com", "secrets_app.use_secrets", name="Olga Owner")
 
 
@@ -34,7 +34,7 @@ def team(db):
 
 @pytest.fixture
 def teammate(db, team):
-    """May use what is shared with the team."""
+    """Member of the team, with which secrets can be shared."""
     user = make_user("teammate@example.com", "secrets_app.use_secrets", name="Tom Teammate")
     user.groups.add(team)
     return user
@@ -42,7 +42,7 @@ def teammate(db, team):
 
 @pytest.fixture
 def stranger(db):
-    """May keep secrets, but has nothing to do with these."""
+    """May store secrets, but neither owns these nor shares them."""
     return make_user("stranger@example.com", "secrets_app.use_secrets", name="Stan Stranger")
 
 
@@ -63,7 +63,7 @@ def stranger_client(stranger):
 
 @pytest.fixture
 def make_secret(owner):
-    """Store an SMTP secret of the owner's."""
+    """Store an SMTP secret, by default owned by `owner`."""
 
     def make(name="Relay", *, password="first-password", actor=owner, system=False, groups=(), **fields):
         secret = storing.store(
@@ -87,7 +87,7 @@ def secret(make_secret):
 
 @pytest.fixture
 def typed():
-    """What somebody types into the form of a new secret."""
+    """The input of the form of a new secret."""
     return {
         "name": "Relay",
         "host": "smtp.example.com",
@@ -105,7 +105,7 @@ def typed():
 
 @pytest.fixture
 def other_key(settings):
-    """Lose the vault's keys: only a new one is in use."""
+    """Lose the keys of the vault: from then on, only a new one is in use."""
 
     def lose():
         before = settings.SECRETS_KEYS

@@ -1,4 +1,4 @@
-"""A password that must be found nowhere but where it is used."""
+"""A known password appears nowhere but where it is used."""
 
 import io
 import logging
@@ -27,7 +27,7 @@ def typed(typed):
 
 @pytest.fixture
 def stored(owner_client, typed):
-    """The canary, stored through the form as people do it."""
+    """The canary, stored with the form."""
     assert owner_client.post(NEW, typed).status_code == 302
     secret = Secret.objects.get()
     assert reveal.reveal(str(secret.pk)) == {"password": CANARY}
@@ -56,7 +56,7 @@ def test_no_page_shows_it(owner_client, admin_client, stored, typed):
         assert CANARY not in str(page.headers)
 
 
-def test_no_page_is_kept_by_the_browser(owner_client, stored):
+def test_no_page_is_cached_by_the_browser(owner_client, stored):
     for path in [NEW, f"/secrets/{stored.pk}/"]:
         assert "no-store" in owner_client.get(path).headers["Cache-Control"]
 
@@ -109,8 +109,8 @@ def test_no_error_page_or_report_shows_it(owner, typed, monkeypatch, settings, c
     client.force_login(owner, backend=settings.AUTHENTICATION_BACKENDS[0])
     for place, name in [
         (encryption, "Fernet"),
-        (storing, "note"),
-        (storing, "seal"),
+        (storing, "record_event"),
+        (storing, "encrypt_value"),
         (SecretValue.objects, "update_or_create"),
         (SmtpForm, "clean"),
         (SmtpForm, "stored_fields"),

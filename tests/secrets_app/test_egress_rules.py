@@ -1,4 +1,4 @@
-"""Which hosts, addresses and ports a connection may lead to."""
+"""Egress rules: allowed and refused hosts, addresses and ports, in every spelling."""
 
 import socket
 from ipaddress import ip_address
@@ -125,7 +125,7 @@ def test_public_hosts_are_allowed_either_way():
             check_host(host, private_hosts=False)
 
 
-def test_what_is_no_host_is_refused():
+def test_anything_but_a_host_is_refused():
     for host in MALFORMED:
         with case(host), pytest.raises(TargetRefused):
             check_host(host)
@@ -146,14 +146,14 @@ def test_other_ports_are_refused():
                 resolve("127.0.0.1", port, private_hosts=True)
 
 
-def test_every_spelling_resolves_to_the_address_that_was_judged():
+def test_every_spelling_resolves_to_the_address_that_was_checked():
     for spelling in ["127.0.0.1", "0x7f.1", "2130706433", "127.0.0.1."]:
         assert [target.sockaddr for target in resolve(spelling, 2525, private_hosts=True)] == [("127.0.0.1", 2525)], (
             spelling
         )
 
 
-def test_a_name_is_judged_by_the_addresses_it_leads_to():
+def test_a_name_is_checked_by_its_addresses():
     assert {target.address for target in resolve("localhost", 2525, private_hosts=True)} <= {"127.0.0.1", "::1"}
     with pytest.raises(TargetRefused):
         resolve("localhost", 2525, private_hosts=False)

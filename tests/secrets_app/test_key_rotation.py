@@ -1,4 +1,4 @@
-"""`manage.py rotate_secrets`."""
+"""Key rotation with `manage.py rotate_secrets`."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command, execute_from_command_line
 
 from secrets_app import key_rotation, reveal
-from secrets_app.encryption import seal, unseal
+from secrets_app.encryption import decrypt_value, encrypt_value
 from secrets_app.models import SecretEvent, SecretValue
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 @pytest.fixture
 def new_key(settings):
-    """A new key comes first, the old ones stay behind it. What was stored before is under an old one."""
+    """Put a new key in front of the old ones, under which everything is stored so far."""
     settings.SECRETS_KEYS = (Fernet.generate_key().decode(), *settings.SECRETS_KEYS)
 
 
@@ -47,7 +47,7 @@ def test_it_counts_and_a_second_run_does_nothing(secret, make_secret, new_key):
     assert [(event.secret, event.actor_name, event.changed) for event in rotated] == [(secret, "", ["password"])]
 
 
-def test_what_no_key_opens_is_named_left_alone_and_exits_1(make_secret, new_key):
+def test_a_value_that_no_key_decrypts_is_named_left_unchanged_and_exits_1(make_secret, new_key):
     lost = make_secret("Lost")
     SecretValue.objects.filter(secret=lost).update(ciphertext="gone")
     out = io.StringIO()
@@ -56,11 +56,11 @@ def test_what_no_key_opens_is_named_left_alone_and_exits_1(make_secret, new_key)
     assert caught.value.returncode == 1
     assert json.loads(out.getvalue())["unreadable"] == [{"secret": lost.pk, "name": "Lost", "field": "password"}]
     assert SecretValue.objects.get(secret=lost).ciphertext == "gone"
-    with pytest.raises(CommandError, match="cannot be read"):
+    with pytest.raises(CommandError, match="cannot be decrypted"):
         run()
 
 
-def test_a_moved_ciphertext_is_not_made_right_by_rotating(make_secret, new_key):
+def test_rotation_does_not_make_a_moved_ciphertext_valid(make_secret, new_key):
     victim, thief = make_secret("Victim"), make_secret("Thief")
     stolen = SecretValue.objects.get(secret=victim).ciphertext
     SecretValue.objects.filter(secret=thief).update(ciphertext=stolen)
@@ -78,18 +78,18 @@ def test_batches_reach_every_value(make_secret, settings):
 
 def test_a_password_replaced_meanwhile_is_not_overwritten(secret, new_key, monkeypatch):
     def replaced_meanwhile(secret_id, field, token):
-        plain = unseal(secret_id, field, token)
-        SecretValue.objects.update(ciphertext=seal(secret_id, field, "newer"))
+        plain = decrypt_value(secret_id, field, token)
+        SecretValue.objects.update(ciphertext=encrypt_value(secret_id, field, "newer"))
         return plain
 
-    monkeypatch.setattr(key_rotation, "unseal", replaced_meanwhile)
+    monkeypatch.setattr(key_rotation, "decrypt_value", replaced_meanwhile)
     assert key_rotation.rotate() == key_rotation.Rotation(rotated=0, current=1)
     assert reveal.reveal(str(secret.pk)) == {"password": "newer"}
     assert not SecretEvent.objects.filter(action="rotated").exists()
 
 
 def test_nothing_stored_is_nothing_to_do(db):
-    assert run() == "0 encrypted with the first key, 0 were already.\n"
+    assert run() == "0 encrypted with the first key, 0 already were.\n"
 
 
 def test_wrong_use_exits_2():

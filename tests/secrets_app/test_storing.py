@@ -1,4 +1,4 @@
-"""Writing to the vault: all or nothing, by owners only, with a trail."""
+"""Writing to the vault: in one transaction, by owners only, with an entry in the audit log."""
 
 from typing import Any
 
@@ -36,11 +36,11 @@ def test_whoever_stores_it_owns_it(secret, owner):
     assert event.changed == ["host", "username", "password"]
 
 
-def test_nothing_is_stored_if_the_trail_cannot_be_written(owner, monkeypatch):
+def test_nothing_is_stored_if_the_audit_log_cannot_be_written(owner, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(storing, "note", fail)
+    monkeypatch.setattr(storing, "record_event", fail)
     with pytest.raises(RuntimeError):
         storing.store(kind="smtp", name="Relay", fields=FIELDS, values={"password": "x"}, actor=owner)
     assert not Secret.objects.exists()
@@ -85,7 +85,7 @@ def test_a_changed_server_without_a_stored_password_asks_for_none(make_secret, o
 
 def test_the_second_of_two_saves_is_refused(secret, owner, admin):
     change(secret, actor=owner, sender="first@example.com")
-    with pytest.raises(vault.EditedMeanwhile):
+    with pytest.raises(vault.EditConflict):
         change(secret, actor=admin, revision=1, sender="second@example.com")
     secret.refresh_from_db()
     assert secret.fields["sender"] == "first@example.com"
@@ -138,7 +138,7 @@ def test_an_owner_who_may_not_sign_in_any_more_writes_nothing(secret, owner):
         change(secret, actor=owner, sender="a@example.com")
 
 
-def test_sharing_notes_who_came_and_who_went(secret, owner, stranger, team):
+def test_sharing_records_who_was_added_and_removed(secret, owner, stranger, team):
     owner.groups.add(team)
     storing.share(secret.pk, revision=1, owners=[stranger], groups=[team], available_to_system=True, actor=owner)
     event = SecretEvent.objects.latest("pk")
@@ -152,13 +152,13 @@ def test_sharing_notes_who_came_and_who_went(secret, owner, stranger, team):
     assert list(secret.owners.all()) == [stranger]
 
 
-def test_sharing_that_changes_nothing_is_not_noted(secret, owner):
+def test_sharing_that_changes_nothing_is_not_recorded(secret, owner):
     storing.share(secret.pk, revision=1, owners=[owner], groups=[], available_to_system=False, actor=owner)
     assert actions() == ["created"]
 
 
 def test_the_last_owner_stays(secret, owner):
-    with pytest.raises(ValueError, match="last owner"):
+    with pytest.raises(ValueError, match="needs an owner"):
         storing.share(secret.pk, revision=1, owners=[], groups=[], available_to_system=False, actor=owner)
     assert list(secret.owners.all()) == [owner]
 
@@ -172,7 +172,7 @@ def test_an_owner_shares_with_groups_of_his_own_only_and_keeps_those_that_are_th
     assert list(secret.groups.all()) == [team]
 
 
-def test_deleting_erases_the_values_and_keeps_the_trail(secret, owner):
+def test_deleting_removes_the_values_and_keeps_the_audit_log(secret, owner):
     number = secret.pk
     assert storing.delete(secret.pk, actor=owner) == "Relay"
     assert not SecretValue.objects.exists()
@@ -190,7 +190,7 @@ def test_what_is_deleted_already_is_gone(secret, owner):
         change(secret, actor=owner, revision=1)
 
 
-def test_the_trail_keeps_the_name_of_an_account_that_is_gone(secret, owner):
+def test_the_audit_log_keeps_the_name_of_a_deleted_account(secret, owner):
     heir = make_user("heir@example.com")
     secret.owners.add(heir)
     owner.delete()

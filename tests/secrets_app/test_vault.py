@@ -1,4 +1,4 @@
-"""What the vault answers to those who ask for connections and passwords."""
+"""Reading connections and passwords from the vault."""
 
 import json
 
@@ -30,11 +30,11 @@ def test_connections_take_four_queries_however_many_there_are(make_secret, team,
     assert found[0].has == {"password"}
 
 
-def test_connections_of_a_kind_that_nobody_registered_are_none(secret):
+def test_secrets_of_an_unregistered_kind_are_no_connections(secret):
     assert vault.connections(["carrier-pigeon"]) == []
 
 
-def test_an_older_row_gets_the_defaults_of_what_it_does_not_say(owner):
+def test_an_older_row_gets_the_defaults_of_fields_that_it_lacks(owner):
     secret = Secret.objects.create(kind="smtp", name="Bare", fields={"host": "mail.example.com"})
     fields = vault.connection(secret).fields
     assert (fields["port"], fields["tls"], fields["timeout"], fields["verify"]) == (587, "starttls", 20.0, True)
@@ -101,7 +101,7 @@ def test_people_may_use_their_own_their_groups_and_the_systems(make_secret, owne
     assert names(admin) == ["Private", "Of the team", "Of the system"]
 
 
-def test_somebody_who_may_not_sign_in_any_more_uses_nothing_of_his_own(make_secret):
+def test_an_inactive_account_cannot_use_its_own_secrets(make_secret):
     gone = make_user("gone@example.com", is_active=False, is_superuser=True)
     secret = make_secret(actor=gone)
     assert not vault.usable_by(vault.connection(secret), gone)
@@ -125,11 +125,11 @@ def test_the_database_holds_no_readable_password(secret):
     assert "first-password" not in json.dumps(Secret.objects.values_list("fields", flat=True)[0])
 
 
-def test_a_lost_key_is_told_by_name_and_the_right_one_brings_the_password_back(secret, other_key, settings):
+def test_a_lost_key_is_reported_with_the_secret_and_the_right_key_makes_it_readable(secret, other_key, settings):
     before = other_key()
     with pytest.raises(vault.SecretUnreadable) as caught:
         reveal.reveal(str(secret.pk))
-    assert "“Relay” cannot be read with the keys in use" in str(caught.value)
+    assert "“Relay” cannot be decrypted with the keys in use" in str(caught.value)
     assert "SECRETS_KEYS" in str(caught.value)
     assert vault.unreadable(vault.connections()[0]) == ["password"]
     settings.SECRETS_KEYS = (*settings.SECRETS_KEYS, *before)
@@ -156,16 +156,16 @@ def test_a_column_that_holds_no_token_is_unreadable(secret):
         with case(text):
             value = SecretValue.objects.get()
             value.ciphertext = text
-            with pytest.raises(encryption.SealBroken):
-                encryption.unseal(secret.pk, "password", value.ciphertext)
+            with pytest.raises(encryption.DecryptionFailed):
+                encryption.decrypt_value(secret.pk, "password", value.ciphertext)
 
 
 def test_a_token_with_another_content_is_unreadable(settings):
     for plaintext in ["null", "[]", "7", '["a"]', '[1, "password", 5]', "not json", '{"a": 1, "b": 2}']:
         with case(plaintext):
             token = Fernet(settings.SECRETS_KEYS[0]).encrypt(plaintext.encode()).decode()
-            with pytest.raises(encryption.SealBroken) as caught:
-                encryption.unseal(1, "password", token)
+            with pytest.raises(encryption.DecryptionFailed) as caught:
+                encryption.decrypt_value(1, "password", token)
             assert caught.value.__cause__ is None
 
 

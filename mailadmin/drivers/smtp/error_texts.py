@@ -70,7 +70,7 @@ def no_mechanism(server: SmtpServer, offered: Sequence[str], redact: Redactor) -
 
 
 def _had_tls(error: Exception) -> bool:
-    """Whether TLS was established: with TLS from the start the library reads the greeting in the same step."""
+    """Whether TLS was established: with implicit TLS the library reads the greeting in the same step."""
     return isinstance(error, aiosmtplib.SMTPResponseException) or isinstance(
         error.__cause__, (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError)
     )
@@ -145,7 +145,7 @@ async def _no_reply(error: Exception, phase: Phase, server: SmtpServer, target: 
         and target is not None
         and await tls.speaks_tls(target, server.timeout)
     ):
-        message = _("%s expects TLS from the start; choose that in the connection.") % server.endpoint
+        message = _("%s expects implicit TLS; choose it in the connection.") % server.endpoint
         return TLSFailed(message, permanent=True, phase=phase)
     if is_timeout:
         message = _("%(host)s did not answer within %(seconds)s seconds (%(phase)s).")

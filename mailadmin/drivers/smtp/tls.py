@@ -1,6 +1,6 @@
 """Encryption: how a server's certificate is checked, and in plain words what was wrong with it.
 
-The same fault arrives as three families of exceptions (after STARTTLS an ssl error, with TLS from the start a
+The same fault arrives as three families of exceptions (after STARTTLS an ssl error, with implicit TLS a
 connection error around it, from an old server a closed connection); here each gets one name and says what to do.
 """
 

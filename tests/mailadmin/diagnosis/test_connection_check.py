@@ -131,7 +131,7 @@ def test_a_wrong_choice_of_encryption_is_recognised(admin_client, start_smtp):
             response = admin_client.post(NEW, typed(server, tls=chosen, ca_pem=""))
             assert "failed" in states(response)
             words = text_of(response)
-            assert ("STARTTLS" if spoken != "ssl" else "TLS from the start") in words
+            assert ("STARTTLS" if spoken != "ssl" else "implicit TLS") in words
             assert server.sign_ins == []
 
 
@@ -225,7 +225,7 @@ def test_a_stored_password_goes_to_no_other_server(admin_client, start_smtp, sec
     data = typed(other, password="", password_action="keep")
     response = admin_client.post(f"{CHANGED}{kept.pk}/", data)
     assert response.status_code == 422
-    assert "Type the password again, because the server changed (Port)" in text_of(response)
+    assert "Enter the password again, because the server changed (Port)" in text_of(response)
     assert other.connections == 0
 
 

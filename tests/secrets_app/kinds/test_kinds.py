@@ -1,4 +1,4 @@
-"""Registering one class is all that a new kind of secret takes."""
+"""A new kind of secret is one registered class."""
 
 import html
 
@@ -69,7 +69,7 @@ def test_each_of_its_secret_fields_is_kept_replaced_or_removed_alone(pigeon, own
     assert reveal.reveal(str(secret.pk)) == {"whistle": "w2"}
 
 
-def test_a_key_is_taken_once(pigeon):
+def test_a_key_can_be_registered_only_once(pigeon):
     class Other(SecretForm):
         key = "pigeon"
 

@@ -1,4 +1,4 @@
-"""What the form of an SMTP secret takes and refuses."""
+"""Input that the form of an SMTP secret accepts and refuses."""
 
 import datetime
 
@@ -87,7 +87,7 @@ def test_a_taken_name_is_refused_in_any_letter_case(typed, secret):
     assert "already" in refused({**typed, "name": "rELAY"}, "name")
 
 
-def test_hosts_that_are_taken(typed):
+def test_hosts_that_are_accepted(typed):
     for host, stored in [
         ("SMTP.Example.COM", "smtp.example.com"),
         ("smtp.example.com.", "smtp.example.com"),
@@ -156,7 +156,7 @@ def test_ports_that_are_refused(typed):
             refused({**typed, "port": port}, "port")
 
 
-def test_ports_that_are_taken(typed):
+def test_ports_that_are_accepted(typed):
     for port in ["25", "587", "2465", "2525", "2587", "1024", "65535"]:
         with case(port):
             form = SmtpForm({**typed, "port": port, "tls": "ssl" if port == "2465" else "starttls"})
@@ -169,12 +169,12 @@ def test_an_unknown_tls_mode_is_refused(typed):
             refused({**typed, "tls": tls}, "tls")
 
 
-def test_a_port_that_speaks_otherwise_is_told_at_the_tls_choice(typed):
+def test_a_port_with_another_tls_mode_is_refused_at_the_tls_choice(typed):
     for port, tls in [("465", "starttls"), ("465", "none"), ("2465", "starttls"), ("587", "ssl"), ("25", "ssl")]:
         assert port in refused({**typed, "port": port, "tls": tls}, "tls"), (port, tls)
 
 
-def test_a_port_that_fits_is_taken(typed):
+def test_a_port_that_fits_the_tls_mode_is_accepted(typed):
     for port, tls in [("465", "ssl"), ("587", "none"), ("25", "none"), ("8465", "ssl")]:
         assert SmtpForm({**typed, "port": port, "tls": tls}).is_valid(), (port, tls)
 
@@ -185,7 +185,7 @@ def test_timeouts_that_are_refused(typed):
             refused({**typed, "timeout": timeout}, "timeout")
 
 
-def test_timeouts_that_are_taken(typed):
+def test_timeouts_that_are_accepted(typed):
     for timeout in ["1", "600", "2.5", " 20 "]:
         with case(timeout):
             form = SmtpForm({**typed, "timeout": timeout})
@@ -193,7 +193,7 @@ def test_timeouts_that_are_taken(typed):
             assert form.stored_fields()["timeout"] == float(timeout)
 
 
-def test_sender_addresses_that_are_taken(typed):
+def test_sender_addresses_that_are_accepted(typed):
     for sender in ["mail@example.com", "a@localhost", "a@relay.local", "post@bücher.example"]:
         with case(sender):
             form = SmtpForm({**typed, "sender": sender})
@@ -246,7 +246,7 @@ def test_a_certificate_is_stored_alone_without_what_stands_around_it(typed, auth
     assert two.stored_fields()["ca_pem"].count("BEGIN CERTIFICATE") == 2
 
 
-def test_what_is_no_certificate_is_refused(typed):
+def test_anything_but_a_certificate_is_refused(typed):
     for pem in [
         "garbage",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
@@ -293,7 +293,7 @@ def test_verification_is_on_unless_the_box_is_ticked(typed):
 def test_a_failed_form_does_not_repeat_the_password_and_says_so(typed):
     form = SmtpForm({**typed, "port": "0", "password": "canary-password"})
     assert "canary-password" not in form.as_div()
-    assert "Type it again" in str(form.errors["password"])
+    assert "Enter it again" in str(form.errors["password"])
 
 
 def edit(secret, typed, **more):
@@ -316,7 +316,7 @@ def test_keep_is_refused_when_the_server_changed(secret, typed):
     ]:
         with case(field, value, label):
             form = edit(secret, typed, **{field: value})
-            assert f"Type the password again, because the server changed ({label})" in str(form.errors["password"])
+            assert f"Enter the password again, because the server changed ({label})" in str(form.errors["password"])
             again = edit(secret, typed, password_action="replace", password="again", **{field: value})
             assert again.is_valid(), again.errors
             assert again.values() == {"password": "again"}
@@ -327,7 +327,7 @@ def test_the_same_server_in_another_spelling_keeps_the_password(secret, typed):
 
 
 def test_replace_needs_a_password_and_keep_or_remove_refuse_one(secret, typed):
-    assert "Type the new one" in str(edit(secret, typed, password_action="replace").errors["password"])
+    assert "Enter a new value" in str(edit(secret, typed, password_action="replace").errors["password"])
     assert "Choose Replace" in str(edit(secret, typed, password="x").errors["password"])
     assert "Choose Replace" in str(edit(secret, typed, password_action="remove", password="x").errors["password"])
     assert "password_action" in edit(secret, typed, password_action="steal").errors
@@ -368,7 +368,7 @@ anything = st.text(st.characters(), max_size=300) | st.sampled_from(["a" * 100_0
 @hypothesis_settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-def test_whatever_is_sent_the_form_answers_and_what_it_takes_is_clean(data):
+def test_any_input_gets_an_answer_and_accepted_input_is_clean(data):
     form = SmtpForm(data)
     if form.is_valid():
         secret = Secret(kind="smtp", name=form.cleaned_data["name"], fields=form.stored_fields())

@@ -1,4 +1,4 @@
-"""Who gets in where: every URL, every kind of person."""
+"""Access to the vault: every URL with every kind of user."""
 
 import pytest
 from django.test import Client
@@ -85,7 +85,7 @@ def test_owners_and_administrators_manage(secret, owner_client, admin_client, ty
             assert list(SecretEvent.objects.values_list("action", flat=True)) == done[::-1]
 
 
-def test_only_administrators_see_the_whole_trail(request):
+def test_only_administrators_see_the_whole_audit_log(request):
     for person in ["owner", "teammate", "stranger"]:
         assert request.getfixturevalue(f"{person}_client").get("/secrets/audit/").status_code == 403, person
 

@@ -1,4 +1,4 @@
-"""The vault's pages, as the people who use them see them."""
+"""The pages of the vault: list, form, sharing, deletion, audit log."""
 
 import html
 
@@ -27,7 +27,7 @@ def page(secret):
 
 @pytest.fixture
 def edited(typed, secret):
-    """What the form of the stored secret sends when nothing was touched."""
+    """What the form of the stored secret submits if nothing is changed."""
     del typed["available_to_system"]
     return {**typed, "password": "", "password_action": "keep", "revision": str(secret.revision)}
 
@@ -37,7 +37,7 @@ def edited(typed, secret):
 
 def test_an_empty_list_says_what_will_appear_and_how(owner_client):
     body = text(owner_client.get(LIST))
-    assert "No secret yet" in body
+    assert "No secrets yet" in body
     assert reverse("secrets_app:new") in body
 
 
@@ -79,16 +79,18 @@ def test_the_environments_connection_is_listed_first_and_cannot_be_changed(owner
 
 def test_the_environments_page_says_how_to_make_the_connection(owner_client):
     body = text(owner_client.get("/secrets/environment/"))
-    assert "Set these variables" in body
+    assert "set these variables" in body
     assert "MAIL_HOST" in body
 
 
-def test_a_lost_key_is_told_on_list_and_page_and_typing_again_heals_it(owner_client, secret, edited, other_key):
+def test_a_lost_key_is_shown_on_list_and_page_and_entering_the_password_again_solves_it(
+    owner_client, secret, edited, other_key
+):
     other_key()
     body = text(owner_client.get(LIST))
-    assert "Cannot be read" in body
+    assert "Unreadable" in body
     assert "SECRETS_KEYS" in body
-    said = "The password of “Relay” cannot be read with the keys in use."
+    said = "The password of “Relay” cannot be decrypted with the keys in use."
     assert said in text(owner_client.get(page(secret)))
     data = {**edited, "password_action": "replace", "password": "typed again"}
     assert owner_client.post(page(secret), data).status_code == 302
@@ -103,12 +105,12 @@ def test_a_lost_key_does_not_keep_anybody_from_changing_the_rest(owner_client, s
     assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
 
 
-def test_a_secret_of_a_kind_that_is_gone_still_has_a_page(owner_client, owner):
+def test_a_secret_of_an_unregistered_kind_still_has_a_page(owner_client, owner):
     secret = Secret.objects.create(kind="pigeon", name="Old", fields={"loft": "north"})
     secret.owners.add(owner)
     assert "pigeon" in text(owner_client.get(LIST))
     body = text(owner_client.get(page(secret)))
-    assert "not installed here any more" in body
+    assert "no longer installed" in body
     assert "north" in body
     assert owner_client.post(page(secret), {"name": "x"}).status_code == 404
     assert owner_client.post(f"/secrets/{secret.pk}/deletion/").status_code == 302
@@ -126,7 +128,7 @@ def test_what_is_typed_is_stored_and_shown_without_its_password(owner_client, ow
     response = owner_client.post(NEW, typed, follow=True)
     secret = Secret.objects.get()
     assert response.redirect_chain == [(page(secret), 302)]
-    assert "“Relay” is stored." in text(response)
+    assert "“Relay” was stored." in text(response)
     assert secret.fields == {**SmtpForm.defaults, **FIELDS}
     assert secret.available_to_system
     assert list(secret.owners.all()) == [owner]
@@ -137,7 +139,7 @@ def test_a_preset_fills_in_the_form_without_javascript(owner_client):
     body = text(owner_client.get(NEW, {"preset": "gmail"}))
     assert 'value="smtp.gmail.com"' in body
     assert "app password" in body
-    assert "no provider of this name" in text(owner_client.get(NEW, {"preset": "pigeon\x00"}))
+    assert "This provider is not in the list" in text(owner_client.get(NEW, {"preset": "pigeon\x00"}))
 
 
 def test_a_failed_form_keeps_what_was_typed_and_stores_nothing(owner_client, typed):
@@ -146,7 +148,7 @@ def test_a_failed_form_keeps_what_was_typed_and_stores_nothing(owner_client, typ
     body = text(response)
     assert "Port 22 is not allowed" in body
     assert 'value="smtp.example.com"' in body
-    assert "Type it again" in body
+    assert "Enter it again" in body
     assert not Secret.objects.exists()
     assert not SecretEvent.objects.exists()
 
@@ -162,14 +164,14 @@ def test_two_browsers_that_take_the_same_name_get_one_secret(owner_client, typed
     original = storing.store
 
     def late(**fields):
-        original(**{**fields, "actor": None})  # the other browser was faster by a moment
+        original(**{**fields, "actor": None})  # the other browser was a moment faster
         return original(**fields)
 
     monkeypatch.setattr("secrets_app.views.secret_form_pages.storing.store", late)
     response = owner_client.post(NEW, typed)
     assert response.status_code == 422
     assert "already" in text(response)
-    assert "Type it again" in text(response)
+    assert "Enter it again" in text(response)
     assert Secret.objects.count() == SecretValue.objects.count() == 1
 
 
@@ -192,8 +194,10 @@ def test_the_old_password_does_not_follow_to_another_server(owner_client, secret
     response = owner_client.post(page(secret), {**edited, "host": "evil.example.com"})
     assert response.status_code == 422
     body = text(response)
-    assert "Type the password again, because the server changed (Host)" in body
-    assert 'value="replace" class="cards" required id="id_password_action_1" checked' in body  # only typing is left
+    assert "Enter the password again, because the server changed (Host)" in body
+    assert (
+        'value="replace" class="cards" required id="id_password_action_1" checked' in body
+    )  # only the password is missing
     secret.refresh_from_db()
     assert secret.fields == FIELDS
 
@@ -205,9 +209,7 @@ def test_a_form_without_the_choice_does_not_move_the_password_either(owner_clien
     assert secret.fields == FIELDS
 
 
-def test_the_second_of_two_editors_is_told_and_loses_nothing_but_the_password(
-    owner_client, admin_client, secret, edited
-):
+def test_the_second_of_two_editors_is_warned_and_loses_only_the_password(owner_client, admin_client, secret, edited):
     assert admin_client.post(page(secret), {**edited, "sender": "first@example.com"}).status_code == 302
     mine = {**edited, "ehlo_name": "mine.example.com", "password_action": "replace", "password": "canary"}
     response = owner_client.post(page(secret), mine)
@@ -218,7 +220,7 @@ def test_the_second_of_two_editors_is_told_and_loses_nothing_but_the_password(
     assert 'value="mine.example.com"' in body
     assert "Stored now" in body
     assert "first@example.com" in body
-    assert "Type it again" in body
+    assert "Enter it again" in body
     assert "canary" not in body
     assert '<input type="hidden" name="revision" value="2"' in body
     secret.refresh_from_db()
@@ -227,7 +229,7 @@ def test_the_second_of_two_editors_is_told_and_loses_nothing_but_the_password(
     assert owner_client.post(page(secret), {**mine, "revision": "2"}).status_code == 302
 
 
-def test_a_save_between_check_and_write_is_told_too(owner_client, secret, edited, monkeypatch, admin):
+def test_a_save_between_check_and_write_is_reported_too(owner_client, secret, edited, monkeypatch, admin):
     original = storing.change
 
     def late(secret_id, **fields):
@@ -258,7 +260,7 @@ def test_a_switched_off_verification_is_warned_about(owner_client, make_secret):
     assert "The server's certificate is not checked." in body
 
 
-def test_the_trail_says_who_changed_which_field(owner_client, secret, edited):
+def test_the_audit_log_says_who_changed_which_field(owner_client, secret, edited):
     owner_client.post(page(secret), {**edited, "sender": "a@example.com", "name": "New name"})
     body = text(owner_client.get(page(secret)))
     assert "Olga Owner" in body
@@ -287,7 +289,7 @@ def test_an_owner_adds_an_owner_and_gives_it_away(owner_client, secret, owner, s
 def test_the_last_owner_stays(owner_client, secret, owner):
     response = owner_client.post(*sharing(secret, **{"sharing-owners": []}))
     assert response.status_code == 422
-    assert "The last owner stays" in text(response)
+    assert "The last owner cannot be removed" in text(response)
     assert list(secret.owners.all()) == [owner]
 
 
@@ -295,7 +297,7 @@ def test_somebody_who_may_not_sign_in_cannot_be_the_only_owner_left(owner_client
     gone = make_user("gone@example.com", is_active=False)
     secret.owners.add(gone)
     response = owner_client.post(*sharing(secret, **{"sharing-owners": [gone.pk]}))
-    assert "The last owner stays" in text(response)
+    assert "The last owner cannot be removed" in text(response)
     assert set(secret.owners.all()) == {owner, gone}
 
 
@@ -320,7 +322,7 @@ def test_an_owner_shares_with_his_own_groups_only_an_administrator_with_any(
     assert not secret.groups.exists()
 
 
-def test_sharing_on_an_older_page_is_told(owner_client, secret, edited, stranger):
+def test_sharing_on_an_outdated_page_is_refused(owner_client, secret, edited, stranger):
     owner_client.post(page(secret), {**edited, "sender": "a@example.com"})
     response = owner_client.post(*sharing(secret, **{"sharing-new_owner": stranger.pk}))
     assert response.status_code == 422
@@ -346,10 +348,10 @@ def test_hostile_sharing_changes_nothing(owner_client, secret, owner):
 def test_deleting_asks_first_and_says_what_happens(owner_client, secret):
     body = text(owner_client.get(f"/secrets/{secret.pk}/deletion/"))
     assert "Delete “Relay”?" in body
-    assert "erased for good" in body
+    assert "deleted permanently" in body
     assert Secret.objects.exists()
     response = owner_client.post(f"/secrets/{secret.pk}/deletion/", follow=True)
-    assert "“Relay” is deleted." in text(response)
+    assert "“Relay” was deleted." in text(response)
     assert not Secret.objects.exists()
     assert not SecretValue.objects.exists()
 
@@ -363,7 +365,7 @@ def test_what_is_not_there_is_not_found(owner_client, secret):
         assert owner_client.post(f"/secrets/{number}/sharing/").status_code == 404
 
 
-def test_an_administrator_sees_the_trail_of_deleted_secrets(admin_client, secret, owner):
+def test_an_administrator_sees_the_audit_log_of_deleted_secrets(admin_client, secret, owner):
     storing.delete(secret.pk, actor=owner)
     body = text(admin_client.get("/secrets/audit/"))
     assert "Deleted" in body
@@ -371,9 +373,9 @@ def test_an_administrator_sees_the_trail_of_deleted_secrets(admin_client, secret
     assert "Olga Owner" in body
 
 
-def test_the_trail_is_paged_without_end(admin_client, secret, owner):
+def test_the_audit_log_is_paged_without_end(admin_client, secret, owner):
     for _number in range(60):
-        storing.note(secret, owner, SecretEvent.Action.CHANGED, ["host"])
+        storing.record_event(secret, owner, SecretEvent.Action.CHANGED, ["host"])
     first = text(admin_client.get("/secrets/audit/"))
     oldest_shown = first.partition("?before=")[2].partition('"')[0]
     second = text(admin_client.get("/secrets/audit/", {"before": oldest_shown}))

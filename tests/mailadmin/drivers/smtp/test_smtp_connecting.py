@@ -224,7 +224,7 @@ def test_a_tls_server_spoken_to_in_plain_is_recognised(start_faulty_smtp):
         with case(tls):
             result = send_one(start_faulty_smtp(tls="ssl"), tls=tls)
             assert (result.outcome, type(result.error)) == ("deferred", TLSFailed)
-            assert "expects TLS from the start" in result.reply
+            assert "expects implicit TLS" in result.reply
 
 
 def test_plain_replies_smuggled_in_before_tls_do_not_count(start_faulty_smtp):
