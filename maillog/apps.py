@@ -15,7 +15,7 @@ class MaillogConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Forget the ids of labels, and entries of the index, whenever tables were emptied (``migrate``, ``flush``)."""
+        """Clear the label cache, and an orphaned search index, after ``migrate`` and ``flush``."""
         from maillog.index import writing  # noqa: PLC0415  (imports the models, which are not there before)
 
         post_migrate.connect(labels.clear_cache, sender=self, dispatch_uid="maillog.labels.clear_cache")

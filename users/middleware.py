@@ -41,7 +41,7 @@ class FirstVisitMiddleware:
 
 
 class PreferencesMiddleware:
-    """Shows pages in the language and time zone of whoever is signed in, and to others in their browser's language."""
+    """Activates the language and time zone of the signed-in person, and for others the language of the browser."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -2,8 +2,8 @@
 
 A lease ends at a time on the wall clock. If that clock is set forward, if the machine slept, or if the database was
 down for long, the leases of living workers expire as well, although they are about to renew them or to record what they
-sent. Taking their messages then would send them twice, so whoever notices such a gap waits until living workers have
-reported.
+sent. Taking their messages then would send them twice, so a worker that notices such a gap waits until living workers
+have reported.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class NameTaken(Exception):
 
 
 class KeyRefused(Exception):
-    """The text says why a key does not open anything, for whoever holds it."""
+    """A key is not accepted; the text says why."""
 
 
 @sensitive_variables()

@@ -179,7 +179,7 @@ def found(mail_id: int) -> Message:
 def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: ResendBody | None = None) -> Stored:
     """Send a mail again, to its own recipients or to one other address, as a new mail.
 
-    In place of a mail that held a link or a code, a fresh one is made, where whoever made the first can do that.
+    A message that contained a link or a code is replaced by one with a new link, if its template can be reissued.
     To another address only if the owner of the key may see what mails say.
     """
     only(request)

@@ -22,7 +22,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
-    """Return the OpenAPI document, to whoever is signed in or has a key."""
+    """Return the OpenAPI document to people who are signed in and to programs with a key."""
     if not request.user.is_authenticated:
         try:
             auth.opened(request)

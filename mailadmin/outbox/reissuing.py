@@ -1,7 +1,7 @@
 """Replaces a message that contains a link or a code by a new one: such a message is never resent as it is.
 
 The app that sends such messages registers a function per template key that sends a new one. It must send to the address
-that the secret belongs to and to no other, whoever asks. Templates without such a function are refused.
+that the secret belongs to and to no other, no matter who asks. Templates without such a function are refused.
 """
 
 from __future__ import annotations

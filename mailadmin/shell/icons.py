@@ -1,4 +1,4 @@
-"""The icons of the pages, each drawn once a process: lucide draws them anew for each use, a tenth of a page's time."""
+"""The icons of the pages, each rendered once per process: lucide renders every use, a tenth of a page's time."""
 
 from functools import lru_cache
 

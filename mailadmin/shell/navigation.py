@@ -63,7 +63,7 @@ class Link:
 
 @register.inclusion_tag("partials/navigation.html", takes_context=True)
 def navigation(context: template.Context) -> dict[str, object]:
-    """Draw the list items for whoever is signed in."""
+    """Render the links that the signed-in person may open."""
     user = context.get("user")
     if user is None or not user.is_authenticated:
         return {"links": []}

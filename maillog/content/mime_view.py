@@ -1,8 +1,8 @@
-"""A stored mail taken apart for reading. Whatever the octets are, it answers quickly and raises nothing.
+"""Parses a stored message for display: quickly and without raising, whatever the octets are.
 
-The standard library's parser does the work, in its oldest mode: headers stay raw text until `header_text` decodes
-them. Everything is bounded: the octets, each header (parameters are parsed in quadratic time), the parts, and the time
-(each line is compared with the boundaries of all parts that are open around it).
+Uses the standard library's parser with its oldest policy, in which headers stay raw text until `header_text` decodes
+them. Everything is bounded: the octets, each header (its parameters are parsed in quadratic time), the parts, and the
+time (each line is compared with the boundaries of all enclosing parts).
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesFeedParser
 
-LARGEST = 4 * 1024 * 1024  # octets read; text comes first in a mail, the attachments behind it may be cut off
-LONGEST_TEXT = 200_000  # characters of a text or of the source that a page shows
+LARGEST = 4 * 1024 * 1024  # octets read; text usually comes first, so that only attachments are cut off
+LONGEST_TEXT = 200_000  # characters of the text or the source on a page
 LONGEST_HTML = 2_000_000
 MOST_HEADERS = 200
 LONGEST_HEADER = 4_000
 MOST_PARTS = 200
 CHUNK = 64 * 1024
-MAX_CPU_SECONDS = 0.6  # of work, parsing; ordinary mail of 4 MB takes a tenth of that
+MAX_CPU_SECONDS = 0.6  # for parsing; an ordinary message of 4 MB takes a tenth of that
 # What the email package is known to raise on hostile input: unknown charsets, broken base64, odd parameters.
 PARSE_ERRORS = (MessageError, LookupError, ValueError, TypeError, AttributeError, RecursionError, AssertionError)
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class BoundedHeaders(Compat32):
-    """The parser's oldest mode, with every header cut to LONGEST_HEADER."""
+    """The parser's oldest policy, with every header cut to LONGEST_HEADER characters."""
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        """Return name and value of one header field."""
         name, value = super().header_source_parse(sourcelines)
         return name[:100], value[:LONGEST_HEADER]
 
@@ -45,7 +44,7 @@ POLICY = BoundedHeaders()
 
 @dataclass(frozen=True, slots=True)
 class AttachmentView:
-    """One attachment as it is listed. `size` is in octets and approximate (base64 is not decoded for it)."""
+    """One attachment. `size` is in octets, estimated without decoding base64."""
 
     name: str
     content_type: str
@@ -54,7 +53,7 @@ class AttachmentView:
 
 @dataclass(frozen=True, slots=True)
 class InlineImage:
-    """One picture that the HTML part may show by its Content-ID."""
+    """An image that the HTML part may refer to by its Content-ID."""
 
     content_type: str
     content: bytes = field(repr=False)
@@ -62,10 +61,10 @@ class InlineImage:
 
 @dataclass(slots=True)
 class MailView:
-    """What a mail shows. `problem` says why there is less than expected, in a word that the page translates.
+    """The displayable parts of a message. `images` are by Content-ID.
 
-    The problem is "" (none), "large" (only the first 4 MB were read) or "nested" (too deep or too odd to be taken
-    apart; then there are only headers).
+    `problem` is "" (none), "large" (only the first 4 MB were read) or "nested" (too deep or too malformed to be parsed;
+    then there are only headers).
     """
 
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -77,7 +76,7 @@ class MailView:
 
 
 def read_mail(mime: bytes) -> MailView:
-    """Return what there is to see of `mime`, after a second of work at most."""
+    """Return the displayable parts of `mime`, after at most a second of processor time."""
     view = MailView(problem="large" if len(mime) > LARGEST else "")
     message = parse(mime[:LARGEST])
     if message is None:
@@ -93,9 +92,9 @@ def read_mail(mime: bytes) -> MailView:
 
 
 def parse(mime: bytes) -> Message | None:
-    """Return the parsed mail, or None if that takes too much work or too many levels.
+    """Return the parsed message, or None if it takes too long or is nested too deeply.
 
-    It is this thread's own time that counts, or a busy machine would show no mail.
+    Measured in processor time of this thread; otherwise, a busy machine would show nothing.
     """
     parser = BytesFeedParser(policy=POLICY)
     deadline = time.thread_time() + MAX_CPU_SECONDS
@@ -110,13 +109,13 @@ def parse(mime: bytes) -> Message | None:
 
 
 def headers_of(message: Message) -> list[tuple[str, str]]:
-    """Return the headers' names and decoded values, in order."""
+    """Return the names and decoded values of the headers, in order, at most MOST_HEADERS."""
     items = list(message.raw_items())[:MOST_HEADERS]
     return [(header_text(name), header_text(str(value))) for name, value in items]
 
 
 def leaves(message: Message) -> list[Message]:
-    """Return the parts that hold something, in order, at most MOST_PARTS."""
+    """Return the parts that are not multipart, in order, at most MOST_PARTS."""
     found: list[Message] = []
     waiting: list[Message] = [message]
     while waiting and len(found) < MOST_PARTS:
@@ -130,7 +129,7 @@ def leaves(message: Message) -> list[Message]:
 
 
 def add_part(view: MailView, part: Message) -> None:
-    """Put one part where it belongs: the first text, the first HTML, a picture, or the attachments."""
+    """Add one part to `view`: as its text or HTML if it is the first, else as an attachment and perhaps an image."""
     content_type = part.get_content_type()
     name = file_name(part)
     attached = str(part.get("Content-Disposition", "")).strip().lower().startswith("attachment")
@@ -146,7 +145,7 @@ def add_part(view: MailView, part: Message) -> None:
 
 
 def file_name(part: Message) -> str:
-    """Return the name of the part's file, decoded, without control characters; empty if there is none."""
+    """Return the decoded file name of the part without control characters, "" if it has none."""
     try:
         name = part.get_filename("")
     except PARSE_ERRORS:
@@ -155,7 +154,7 @@ def file_name(part: Message) -> str:
 
 
 def octets_of(part: Message) -> bytes:
-    """Return the decoded octets of a part; as they are if their encoding is broken."""
+    """Return the decoded octets of a part; octets with a broken encoding are returned undecoded."""
     try:
         payload = part.get_payload(decode=True)
     except PARSE_ERRORS:
@@ -164,7 +163,7 @@ def octets_of(part: Message) -> bytes:
 
 
 def text_of(part: Message) -> str:
-    """Return the text of a part; octets that its charset does not know become replacement characters."""
+    """Return the text of a part; octets that are invalid in its charset become replacement characters."""
     octets = octets_of(part)
     try:
         charset = part.get_content_charset("utf-8")
@@ -176,7 +175,7 @@ def text_of(part: Message) -> str:
 
 
 def size_of(part: Message) -> int:
-    """Return the number of octets of a part, estimated where it is base64; 0 if it is unknown."""
+    """Return the size of a part in octets, estimated for base64; 0 if it is unknown."""
     payload = part.get_payload()
     if isinstance(payload, str):
         if str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64":
@@ -184,7 +183,7 @@ def size_of(part: Message) -> int:
             return max(0, (len(payload) - breaks) * 3 // 4 - payload[-4:].count("="))
         return len(payload)
     size = 0
-    with suppress(*PARSE_ERRORS):  # a mail inside a mail
+    with suppress(*PARSE_ERRORS):  # a message within a message
         inner: Sequence[object] = payload if isinstance(payload, list) else []
         size = sum(len(one.as_bytes()) for one in inner if isinstance(one, Message))
     return size
@@ -193,7 +192,7 @@ def size_of(part: Message) -> int:
 def header_text(raw: str) -> str:
     """Return a header's value unfolded and decoded (RFC 2047), at most 4,000 characters; never raises."""
     raw = raw[:LONGEST_HEADER]
-    if not raw.isascii():  # eight-bit octets come as surrogates
+    if not raw.isascii():  # the parser represents 8-bit octets as surrogates
         raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     text = " ".join(line.strip() for line in raw.splitlines())
     if "=?" in text:
@@ -203,7 +202,7 @@ def header_text(raw: str) -> str:
 
 
 def decode_word(octets: bytes | str, charset: str | None) -> str:
-    """Return one piece of a header as text."""
+    """Return one encoded word of a header as text."""
     if isinstance(octets, str):
         return octets
     try:
@@ -213,6 +212,6 @@ def decode_word(octets: bytes | str, charset: str | None) -> str:
 
 
 def source_text(mime: bytes) -> tuple[str, bool]:
-    """Return the start of the mail as text for a page (200 kB), and whether more follows."""
+    """Return the first 200,000 octets as text, and whether more follow."""
     text = mime[:LONGEST_TEXT].decode("utf-8", "replace").replace("\r\n", "\n")
     return CONTROL_CHARACTERS.sub("�", text), len(mime) > LONGEST_TEXT

@@ -1,9 +1,8 @@
-"""The HTML part of a mail, made ready for a sandboxed frame: it shows what was sent and reaches nothing.
+"""The HTML part of a message, prepared for a sandboxed frame that shows what was sent and cannot reach anything.
 
-What keeps it harmless is the response (see `POLICY`): no scripts, nothing fetched, no form, no window, an origin of its
-own. Connections that browsers prepare are beyond every policy, so elements that cause them are renamed. What else is
-done to the text here is for the reader: pictures that came with the mail are put in, and links that would leave the
-frame open nothing.
+The response headers make it safe (see `POLICY`): no scripts, no requests, no forms, no windows, an opaque origin. No
+policy prevents browsers from preconnecting, so elements that cause that are renamed. The other changes are for the
+reader: images of the message are embedded, and links do not open.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'; base-uri 'none'; "
     "form-action 'none'"
 )
-LARGEST_IMAGES = 2 * 1024 * 1024  # octets of pictures put into one page
-# Every repetition is bounded: hostile text costs no more time than any other.
+LARGEST_IMAGES = 2 * 1024 * 1024  # octets of images embedded in one page
+# Every repetition is bounded, so that hostile text takes no longer than any other.
 CID = re.compile(r"""(["'(=])\s{0,20}cid:([^"')>\s]{1,250})""", re.IGNORECASE)
 REMOTE = re.compile(
     r"""(?:\b(?:src|srcset|poster|background)\s{0,20}=|url\(|<link\b[^>]{0,100}\bhref\s{0,20}=)"""
@@ -29,22 +28,22 @@ REMOTE = re.compile(
     re.IGNORECASE,
 )
 # Chromium connects to the host of a frame before it refuses the frame, and to that of <link rel="preconnect">: enough
-# to tell the sender who reads. A tag is recognised by "<", these letters and one of these signs (HTML, 13.2.5.8).
+# to tell the sender that the message is read. A tag is "<", its name and one of these characters (HTML, 13.2.5.8).
 CONNECTING_TAGS = re.compile(r"<(?=(?:link|iframe|frame|fencedframe|object|embed|portal)[\s/>])", re.IGNORECASE)
-# A new window is what the sandbox refuses, so a link with this target does nothing. The first <base> counts.
+# The sandbox blocks new windows, so links with this target do nothing. The first <base> counts.
 HEAD = '<!doctype html><meta charset="utf-8"><base target="_blank">'
 
 
 def has_remote_content(html: str) -> bool:
-    """Return whether the mail would fetch something from elsewhere (pictures, styles)."""
+    """Return whether `html` refers to images or styles on other hosts."""
     return REMOTE.search(html) is not None
 
 
 def frame_document(html: str, images: Mapping[str, InlineImage]) -> str:
-    """Return the document for the frame, with the mail's own pictures as data: addresses, 2 MB of them at most."""
+    """Return the document for the frame, with up to 2 MB of the message's own images as data: URLs."""
     left = LARGEST_IMAGES
 
-    def put_in(match: re.Match[str]) -> str:
+    def embed(match: re.Match[str]) -> str:
         nonlocal left
         image = images.get(unescape(unquote(match[2])))
         if image is None or len(image.content) > left:
@@ -52,4 +51,4 @@ def frame_document(html: str, images: Mapping[str, InlineImage]) -> str:
         left -= len(image.content)
         return f"{match[1]}data:{image.content_type};base64,{base64.b64encode(image.content).decode('ascii')}"
 
-    return HEAD + CONNECTING_TAGS.sub("<x-", CID.sub(put_in, html))
+    return HEAD + CONNECTING_TAGS.sub("<x-", CID.sub(embed, html))

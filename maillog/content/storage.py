@@ -1,20 +1,19 @@
-"""How a mail's content is kept: compressed, and always readable back to the same octets."""
+"""Compresses the content of messages for storage, without loss."""
 
 from __future__ import annotations
 
 import zlib
 
-# Level 1 takes a third of the space of 2 kB mails; higher levels cost time and save little more.
+# Level 1 saves two thirds of a 2 kB message; higher levels cost time and save little more.
 LEVEL = 1
-LARGEST = 64 * 1024 * 1024  # octets that `unpack` gives back at most: a damaged row must not fill the memory
+LARGEST = 64 * 1024 * 1024  # octets that `unpack` returns at most, so that a damaged row cannot fill the memory
 
 
 class ContentDamagedError(Exception):
-    """What is stored is not what was stored once: it cannot be read back."""
+    """The stored octets cannot be decompressed."""
 
 
 def pack(mime: bytes) -> bytes:
-    """Return `mime` as it is stored."""
     return zlib.compress(mime, LEVEL)
 
 
@@ -23,5 +22,5 @@ def unpack(stored: bytes | memoryview, *, limit: int = LARGEST) -> bytes:
     try:
         return zlib.decompressobj().decompress(bytes(stored), limit)
     except zlib.error as error:
-        message = "The content of this mail is damaged."
+        message = "The content of this message is damaged."
         raise ContentDamagedError(message) from error

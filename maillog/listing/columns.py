@@ -1,7 +1,7 @@
-"""The columns of the list of mails: which there are, who chose which, and what each shows of a mail.
+"""The columns of the message list: which exist, who chose which, and what each cell shows.
 
-Status, message and time are always there. What somebody chose is kept per person, and shown on a phone, too; without a
-choice the list is as wide as fits most screens, and a phone shows none of them.
+Status, message and time are always shown. A choice is stored per person and also applies on phones. Without one, the
+default columns fit most screens, and phones show none of them.
 """
 
 from __future__ import annotations
@@ -30,34 +30,32 @@ Texts = Mapping[int, str]  # id of a label -> its text
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column that can be chosen. `shown` returns what is in its cell, as HTML, of a mail and texts of labels."""
+    """One optional column. `shown` returns the HTML of its cell for a message, given the texts of labels."""
 
     name: str
     label: str | Promise
-    fields: tuple[str, ...]  # of `Message`, which it needs
+    fields: tuple[str, ...]  # of `Message` that it reads
     shown: Callable[[Message, Texts], str]
     is_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of one person's list."""
+    """The optional columns of one person's list, in order."""
 
     columns: tuple[Column, ...]
-    is_chosen: bool = False  # or as it is for everybody
+    is_chosen: bool = False  # False: the defaults
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the columns."""
         return tuple(one.name for one in self.columns)
 
     @property
     def fields(self) -> set[str]:
-        """The fields of `Message` that the columns need."""
+        """The fields of `Message` that the columns read."""
         return {name for one in self.columns for name in one.fields}
 
     def has(self, name: str) -> bool:
-        """Return whether there is such a column."""
         return name in self.names
 
 
@@ -140,9 +138,9 @@ CONNECTION_WITHOUT_DRIVER = Column("connection", _("Connection"), ("connection_i
 
 
 def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
-    """Return the layout with these columns, in their order; names that there are not are left out."""
+    """Return the layout with these columns, in the order of `COLUMNS`; unknown names are ignored."""
     wanted = set(names)
-    # Beside a column of its own the driver is not said once more.
+    # With a column of its own, the driver is not repeated below the connection.
     found = [
         CONNECTION_WITHOUT_DRIVER if one.name == "connection" and "driver" in wanted else one
         for one in COLUMNS
@@ -152,24 +150,24 @@ def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
 
 
 def layout_of(user_id: int) -> Layout:
-    """Return the layout of somebody's list: one query."""
+    """Return the layout of a person's list: one query."""
     names = CHOSEN_NAMES.first(user_id)
     return layout(DEFAULT_NAMES, is_chosen=False) if names is None else layout(names.split(), is_chosen=True)
 
 
 def choose(user_id: int, names: Iterable[str]) -> None:
-    """Keep which columns somebody wants; names that there are not are left out."""
+    """Store a person's choice of columns; unknown names are ignored."""
     chosen = " ".join(layout(names, is_chosen=True).names)
     ChosenColumns.objects.update_or_create(user_id=user_id, defaults={"names": chosen})
 
 
 def reset(user_id: int) -> None:
-    """Give somebody the columns that everybody has."""
+    """Restore the default columns of a person."""
     ChosenColumns.objects.filter(user_id=user_id).delete()
 
 
 def cell_renderers(chosen: Layout) -> list[tuple[str, Callable[[Message, Texts], str]]]:
-    """Return for each column how its cells begin, and what returns what is in them."""
+    """Return, per column, the opening tag of its cells and the function that returns their content."""
     found = []
     for one in chosen.columns:
         classes = " ".join(filter(None, ["number" if one.is_number else "", "" if chosen.is_chosen else "wide-only"]))

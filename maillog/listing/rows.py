@@ -1,11 +1,11 @@
-"""Mails as the list shows them. Their HTML is put together here: fifty rows took a template most of the page's time."""
+"""The rows of the message list as HTML, built without a template: with one, 50 rows took most of the page's time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from html import escape  # of Django's only the look for lazy texts is missing, which took longer
+from html import escape  # Django's also checks for lazy texts, which takes longer than escaping
 from operator import attrgetter
 from zlib import crc32
 
@@ -21,20 +21,20 @@ from maillog.models import Label, Message, Status
 CHANGING_FIELDS = ("id", "status", "reason", "attempt_count", "connection_id", "driver_id", "finished_at")
 changing_values = attrgetter(*CHANGING_FIELDS)
 FIELDS = (*CHANGING_FIELDS, "subject", "to_text", "created_at")
-DATE_FROM_AGE = timedelta(days=7)  # from here on, times are said by their date
+DATE_FROM_AGE = timedelta(days=7)  # from this age on, times are shown as a date
 
 
 def fields(chosen: Layout) -> list[str]:
-    """Return the columns of the table that rows with these columns need."""
+    """Return the fields of `Message` that rows with these columns read."""
     return sorted({*FIELDS, *chosen.fields})
 
 
 def rows(
     mails: Sequence[Message], texts: Texts, chosen: Layout, *, with_boxes: bool, apart: bool = False
 ) -> SafeString:
-    """Return the rows of the list for `mails`, times in the time zone in force. Senders take a query, if shown.
+    """Return the rows for `mails`, with times in the current time zone. A column of senders costs a query.
 
-    `apart`: they take the place of those that a page shows; a table cannot hold them otherwise than in templates.
+    `apart`: the rows replace those on a page (htmx, out of band); outside a table, HTML allows rows only in templates.
     """
     if chosen.has("sender"):
         senders = Label.objects.filter(id__in={mail.sender_id for mail in mails}).values_list("id", "text")
@@ -48,7 +48,7 @@ def rows(
 
     def row(mail: Message) -> str:
         pk, status, reason = mail.id, f'data-status="{mail.status}"', escape(mail.reason)
-        href = f"{log}{pk}/"  # what reverse("maillog:detail") says, which would be asked 50 times
+        href = f"{log}{pk}/"  # the same as reverse("maillog:detail"), without 50 calls
         label = f'aria-label="{choose % pk}"'
         box = f'<input type="checkbox" name="ids" value="{pk}" id="select-{pk}" {label}>' if with_boxes else ""
         title, why = (f' title="{reason}"', f'<span class="reason" {status}>{reason}</span>') if reason else ("", "")
@@ -67,16 +67,16 @@ def rows(
             f"{attempts}</td></tr>{after}"
         )
 
-    return mark_safe("\n".join([row(mail) for mail in mails]))  # noqa: S308  (what comes from outside is escaped)
+    return mark_safe("\n".join([row(mail) for mail in mails]))  # noqa: S308  (values are escaped)
 
 
 def row_state(*values: object) -> str:
-    """Return a short sign of `CHANGING`, by which a page tells whether a row is still as it shows it."""
+    """Return a short checksum of `CHANGING_FIELDS`, with which a page detects that a row has changed."""
     return f"{crc32(repr(values).encode('utf-8', 'replace')):x}"
 
 
 def changed_and_gone(shown: dict[int, str]) -> tuple[list[int], list[int]]:
-    """Return which of the mails that a page shows (id -> state) have changed since, and which are gone: one query."""
+    """Return which of the messages on a page (id -> row state) have changed, and which were deleted: one query."""
     now = {
         row[0]: row_state(*row) for row in Message.objects.filter(id__in=shown).values_list(*CHANGING_FIELDS).order_by()
     }
@@ -87,7 +87,7 @@ def changed_and_gone(shown: dict[int, str]) -> tuple[list[int], list[int]]:
 
 
 class TimeLabels:
-    """Times as the list shows them: seen from `now`, in the time zone and the language in force."""
+    """Times relative to `now`, in the current time zone and language."""
 
     def __init__(self, now: datetime | None = None) -> None:
         self.now = now or timezone.now()
@@ -95,14 +95,14 @@ class TimeLabels:
         self.year = self.now.astimezone(self.zone).year
 
     def when(self, moment: datetime) -> str:
-        """Return HTML: how long ago it was, the exact time on hover; a date if that is days ago."""
+        """Return HTML: the age, or the date after a week, with the exact time as its title."""
         local = moment.astimezone(self.zone)
         stamp = local.isoformat(timespec="seconds")
         exactly = f"{_day(local.date(), 'j M Y', self.language)}, {stamp[11:19]} {local.tzname()}"
         return f'<time datetime="{stamp}" title="{escape(exactly)}">{escape(self.ago(moment))}</time>'
 
     def ago(self, moment: datetime) -> str:
-        """Return how long ago it was, in one unit; its day if that was more than a week ago."""
+        """Return the age in one unit, or the date after a week."""
         passed = self.now - moment
         if passed >= DATE_FROM_AGE:
             day = moment.astimezone(self.zone).date()
@@ -113,7 +113,7 @@ class TimeLabels:
 
 
 def relative_units() -> list[tuple[int, str]]:
-    """Return how times are said, largest unit first: from so many seconds on, # for the number. The page's, too."""
+    """Return (seconds, text) per unit, largest first, with # for the number. The page's JavaScript uses them, too."""
     return [
         (86_400, gettext("# d ago")),
         (3_600, gettext("# h ago")),
@@ -124,15 +124,14 @@ def relative_units() -> list[tuple[int, str]]:
 
 @lru_cache(maxsize=1000)
 def _day(day: date, pattern: str, language: str | None) -> str:
-    """Return the day in words of `language`, the one in force; few days stand on many rows."""
+    """Return the date in the current `language`. Cached, since many rows share few days."""
     return date_format(day, pattern)
 
 
 def count_label(count: int, *, more: bool) -> str:
-    """Return how many new mails there are."""
     return ngettext("%s new message", "%s new messages", count) % f"{count}{'+' if more else ''}"
 
 
 def texts_by_id(label_ids: Iterable[tuple[tuple[str, str], int]]) -> dict[int, str]:
-    """Return the texts of labels by their ids, from their ids by kind and text."""
+    """Return label texts by id, from ids by (kind, text)."""
     return {pk: text for (_kind, text), pk in label_ids}

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
-                'permissions': [('view_log', 'Can see the mail log'), ('view_body', 'Can see what mails say'), ('resend_mail', 'Can send mails of the log again'), ('delete_mail', 'Can delete mails from the log')],
+                'permissions': [('view_log', 'Can see the mail log'), ('view_body', 'Can view the content of messages'), ('resend_mail', 'Can resend messages'), ('delete_mail', 'Can delete messages from the log')],
                 'default_permissions': (),
             },
         ),
@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
                 ('recent_changes', models.JSONField(default=list)),
                 ('recovered_at', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
-                ('ending', models.CharField(blank=True, choices=[('recovered', 'mail went through again'), ('quiet', 'no further failures'), ('gone', 'connection deleted'), ('person', 'ended by a person')], max_length=10)),
+                ('ending', models.CharField(blank=True, choices=[('recovered', 'messages are delivered again'), ('quiet', 'no further failures'), ('gone', 'connection deleted'), ('person', 'ended by a person')], max_length=10)),
                 ('ended_by', models.CharField(blank=True, max_length=254)),
             ],
             options={

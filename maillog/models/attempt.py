@@ -12,11 +12,9 @@ from maillog.text import server_reply
 
 
 class Attempt(models.Model):
-    """One try to deliver a mail, with the server's words."""
+    """One attempt to deliver a message, with the server's reply."""
 
     class Outcome(models.TextChoices):
-        """How the try ended."""
-
         SENT = "sent", _("Sent")
         PARTIAL = "partial", _("Partly sent")
         DEFERRED = "deferred", _("Deferred")
@@ -32,10 +30,10 @@ class Attempt(models.Model):
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()
     outcome = models.CharField(max_length=10, choices=Outcome)
-    phase = models.CharField(max_length=10, blank=True)  # of the SMTP conversation in which it ended
+    phase = models.CharField(max_length=10, blank=True)  # of the SMTP session in which it ended
     code = models.PositiveSmallIntegerField(null=True)
     enhanced_code = models.CharField(max_length=11, blank=True)
-    reply = models.CharField(max_length=1000, blank=True)  # the server's words, or the error's
+    reply = models.CharField(max_length=1000, blank=True)  # the server's reply, or the error
     driver = models.CharField(max_length=20)
     connection = models.CharField(max_length=100, blank=True)
     host = models.CharField(max_length=260, blank=True)  # name:port
@@ -47,20 +45,19 @@ class Attempt(models.Model):
         ordering: ClassVar = ["-id"]
 
     def __str__(self) -> str:
-        """Return the number and the outcome."""
-        return f"attempt {self.number} of mail {self.message_id}: {self.outcome}"
+        return f"attempt {self.number} of message {self.message_id}: {self.outcome}"
 
     @property
     def server_words(self) -> str:
-        """Return code and reply as one text."""
+        """The codes and the reply as one text."""
         return server_reply(self.code, self.enhanced_code, self.reply)
 
 
 class Transcript(models.Model):
-    """What was said during an attempt that did not simply succeed, or of a test mail, and how long each phase took.
+    """The SMTP session of an attempt that failed or belongs to a test message, with the duration of each phase.
 
-    Packed by `maillog.content.transcripts`. It belongs to the attempt of the mail that began at the same moment: the
-    ids of attempts are not known when a batch is written, and their numbers may come twice.
+    Packed by `maillog.content.transcripts`. It belongs to the attempt of the message with the same `started_at`: the
+    ids of attempts are not known when a batch is written, and their numbers are not unique.
     """
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="transcripts")
@@ -71,5 +68,4 @@ class Transcript(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return whose it is."""
-        return f"transcript of mail {self.message_id}"
+        return f"transcript of message {self.message_id}"

@@ -10,11 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AuditEvent(models.Model):
-    """One line of the trail: what a person did with a mail. Never what it says; it stays when the mail is gone."""
+    """One action of a person on a message. Never contains content; it stays when the message is deleted."""
 
     class Action(models.TextChoices):
-        """What people can do with a mail."""
-
         RESENT = "resent", _("Resent")
         RETRIED = "retried", _("Retried")
         CANCELLED = "cancelled", _("Cancelled")
@@ -22,9 +20,9 @@ class AuditEvent(models.Model):
         VIEWED = "viewed", _("Content viewed")
         DOWNLOADED = "downloaded", _("Content downloaded")
 
-    mail_number = models.BigIntegerField()  # its id, also after it is gone
+    mail_number = models.BigIntegerField()  # the id of the message, also after its deletion
     action = models.CharField(max_length=10, choices=Action)
-    other_number = models.BigIntegerField(null=True)  # the new mail of one that was sent again
+    other_number = models.BigIntegerField(null=True)  # of a resend: the id of the new message
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
@@ -37,5 +35,4 @@ class AuditEvent(models.Model):
         indexes: ClassVar = [models.Index(fields=["mail_number", "id"], name="maillog_audit_event")]
 
     def __str__(self) -> str:
-        """Return what happened to which mail."""
-        return f"{self.action}: mail {self.mail_number}"
+        return f"{self.action}: message {self.mail_number}"

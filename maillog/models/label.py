@@ -1,4 +1,4 @@
-"""Names that the log filters by."""
+"""Labels: names that the log filters by."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Label(models.Model):
-    """A name that lists filter by, copied as text: the log stays readable when the secret or template is gone."""
+    """A name that lists filter by, copied as text: the log stays readable when the secret or template is deleted."""
 
     class Kind(models.TextChoices):
-        """What the name is of."""
-
         DRIVER = "driver", _("Driver")
         CONNECTION = "connection", _("Connection")
         TEMPLATE = "template", _("Template")
@@ -27,5 +25,4 @@ class Label(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "text"], name="maillog_label_once")]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.text

@@ -1,4 +1,4 @@
-"""What each person keeps about the list of mails: searches by name, and which columns it has."""
+"""Saved searches and chosen columns of the message list, per person."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-MAX_QUERY_LENGTH = 500  # what `maillog.search.query` reads at most
+MAX_QUERY_LENGTH = 500  # the limit of `maillog.search.query`
 MAX_NAME_LENGTH = 60
-MAX_SEARCHES = 50  # of one person
+MAX_SEARCHES = 50  # per person
 
 
 class SavedSearch(models.Model):
-    """A query text under a name. It is its owner's alone."""
+    """A query text with a name, visible only to its owner."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=MAX_NAME_LENGTH)
@@ -26,12 +26,11 @@ class SavedSearch(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["user", "name"], name="maillog_search_once")]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name
 
 
 class ChosenColumns(models.Model):
-    """The columns that somebody chose for the list; no row: those that it has for everybody."""
+    """The columns that a person chose for the list; without a row, the defaults apply."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+")
     names = models.CharField(max_length=200, blank=True)  # of `maillog.listing.columns.COLUMNS`, separated by spaces
@@ -40,5 +39,4 @@ class ChosenColumns(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return the names."""
         return self.names

@@ -1,8 +1,8 @@
 """The mail log, which is also the queue: narrow message rows, with recipients, attempts and content apart.
 
-The layout and the indexes follow measurements at 1-5 million rows: message rows stay near 200 bytes, everything is
-ordered by id (which is time order), what lists filter by is a small integer, and bodies lie in a table of their own so
-that they can be dropped first.
+The layout and the indexes follow measurements at 1 to 5 million rows: message rows stay near 200 bytes, everything is
+ordered by id (which is time order), lists filter by small integers, and content has a table of its own so that it can
+be deleted first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from maillog.models.label import Label
 
 
 class Status(models.TextChoices):
-    """Where a mail is in its life."""
+    """The status of a message; docs/glossary.md defines each."""
 
     QUEUED = "queued", _("Queued")
     SENDING = "sending", _("Sending")
@@ -38,10 +38,10 @@ FINAL = frozenset(set(Status) - WAITING - {Status.SENDING})
 
 
 class Message(models.Model):
-    """One mail. Its id is in time order; lists sort by it and by nothing else.
+    """One message. Ids are in time order; lists sort only by id.
 
-    Labels are never deleted, so the database need not look for them at each write: on PostgreSQL that look locks the
-    one row of a driver for every message of every worker.
+    Labels are never deleted, so foreign keys to them have no constraint: on PostgreSQL every write would lock the row
+    of its driver, which is the same for all messages of all workers.
     """
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
@@ -57,7 +57,7 @@ class Message(models.Model):
     template = models.ForeignKey(
         Label, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
-    template_version = models.PositiveSmallIntegerField(null=True)  # 0: the text delivered with the program
+    template_version = models.PositiveSmallIntegerField(null=True)  # 0: the built-in text
     language = models.CharField(max_length=10, blank=True)
     tags = models.TextField(blank=True)  # separated by spaces
     actor = models.ForeignKey(
@@ -66,42 +66,42 @@ class Message(models.Model):
     actor_name = models.CharField(max_length=254, blank=True)  # empty: the system
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
-    next_attempt_at = models.DateTimeField(null=True)  # waiting: when it is due; sending: when the claim is void
+    next_attempt_at = models.DateTimeField(null=True)  # waiting: when it is due; sending: when the claim expires
     attempt_count = models.PositiveSmallIntegerField(default=0)  # attempts booked, counted before dialing
     worker_deaths = models.PositiveSmallIntegerField(
         default=0
-    )  # claims that ran out without a result: did it kill its worker?
-    reason = models.CharField(max_length=500, blank=True)  # why it is in this state: an error, or what it waits for
-    possibly_duplicate = models.BooleanField(
-        default=False
-    )  # sent again after the answer of a server, or a worker, was lost
+    )  # claims that expired without a result: the message may have killed its worker
+    reason = models.CharField(max_length=500, blank=True)  # why it has this status: an error, or what it waits for
+    possibly_duplicate = models.BooleanField(default=False)  # sent again after a final reply, or a worker, was lost
     mode = models.CharField(max_length=10)
     connection_hint = models.CharField(max_length=100, blank=True)
     claim = models.CharField(max_length=32, blank=True)  # token of the worker that holds it while sending
-    message_id = models.CharField(max_length=255)  # header Message-ID, fixed when the mail is queued
+    message_id = models.CharField(max_length=255)  # header Message-ID, fixed when the message is queued
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  (null: unique only where given)
-    fingerprint = models.CharField(max_length=64, blank=True)  # of the mail, to tell a repeat from a reused key
+    fingerprint = models.CharField(
+        max_length=64, blank=True
+    )  # of the message, to tell a repeated request from a reused key
     size = models.PositiveIntegerField(default=0)  # octets of the MIME message
     is_test = models.BooleanField(default=False)
     is_sensitive = models.BooleanField(default=False)
     has_attachment = models.BooleanField(default=False)
     needs_smtputf8 = models.BooleanField(default=False)
     settings_revision = models.PositiveIntegerField(null=True)
-    resent_from = models.BigIntegerField(null=True)  # the number of the mail that somebody sent again as this one
+    resent_from = models.BigIntegerField(null=True)  # the id of the message that this one resends
 
     class Meta:
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
             ("view_log", "Can see the mail log"),
-            ("view_body", "Can see what mails say"),
-            ("resend_mail", "Can send mails of the log again"),
-            ("delete_mail", "Can delete mails from the log"),
+            ("view_body", "Can view the content of messages"),
+            ("resend_mail", "Can resend messages"),
+            ("delete_mail", "Can delete messages from the log"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["template", "id"], name="maillog_template"),
-            # Each with the other behind: where both are asked for and hardly any mail has both, the index alone tells
-            # (measured at a million mails: 40 ms instead of 240 of looking at rows).
+            # Each includes the other: if a search has both and hardly any message does, the index alone decides
+            # (measured at a million messages: 40 ms, not 240 ms of reading rows).
             models.Index(fields=["driver", "id", "connection"], name="maillog_driver"),
             models.Index(fields=["connection", "id", "driver"], name="maillog_connection"),
             models.Index(fields=["created_at", "id"], name="maillog_created"),
@@ -126,12 +126,12 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the id and the state; the subject may be confidential."""
-        return f"mail {self.pk} ({self.status})"
+        """Return id and status. The subject may be confidential."""
+        return f"message {self.pk} ({self.status})"
 
     @property
     def recipients_shown(self) -> str:
-        """Return the first three addresses, and how many more there are."""
+        """The first three addresses, and how many more there are."""
         addresses = self.to_text.split(" ")
         shown = ", ".join(addresses[:3])
         more = len(addresses) - 3
@@ -139,7 +139,7 @@ class Message(models.Model):
 
 
 class Content(models.Model):
-    """What a mail says: the MIME message, compressed. Dropped before its row is; never kept for sensitive mails."""
+    """The MIME message, compressed. Deleted before its row, and for sensitive messages as soon as they are finished."""
 
     message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="content")
     mime = models.BinaryField()  # zlib level 1: a third of the size
@@ -149,5 +149,4 @@ class Content(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return whose content it is."""
-        return f"content of mail {self.pk}"
+        return f"content of message {self.pk}"

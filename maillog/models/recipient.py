@@ -12,18 +12,16 @@ from maillog.text import server_reply
 
 
 class Recipient(models.Model):
-    """One address of the envelope and what became of it; a retry goes only to those still open."""
+    """One address of the envelope and its outcome; a retry goes only to those still open."""
 
     class Kind(models.TextChoices):
-        """In which header the address stands (Bcc: in none)."""
+        """The header that contains the address (Bcc: none)."""
 
         TO = "to", _("To")
         CC = "cc", _("Cc")
         BCC = "bcc", _("Bcc")
 
     class Outcome(models.TextChoices):
-        """What the server said about this recipient."""
-
         OPEN = "open", _("Waiting")
         ACCEPTED = "accepted", _("Accepted")
         REFUSED = "refused", _("Refused")
@@ -44,8 +42,8 @@ class Recipient(models.Model):
         default_permissions = ()
         ordering: ClassVar = ["id"]
         indexes: ClassVar = [
-            # With the id, the newest mails to an address are read without sorting all of them; with the operators for
-            # patterns (PostgreSQL), the same index finds addresses by their beginning.
+            # With the id, the newest messages to an address are read without sorting all of them; with the pattern
+            # operators (PostgreSQL), the same index finds addresses by prefix.
             models.Index(
                 fields=["search_address", "id"],
                 name="maillog_recipient_address",
@@ -54,10 +52,9 @@ class Recipient(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the address and its outcome."""
         return f"{self.address} ({self.outcome})"
 
     @property
     def server_words(self) -> str:
-        """Return code and reply as one text."""
+        """The codes and the reply as one text."""
         return server_reply(self.code, self.enhanced_code, self.reply)

@@ -1,4 +1,4 @@
-"""For how long messages are kept, and the last time that expired ones were removed."""
+"""The retention rules, and the last deletion of expired messages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from django.db import models
 
 
 class RetentionRules(models.Model):
-    """For how many days mails are kept.
+    """For how many days messages are kept: one row once the defaults were changed; see `maillog.retention.rules`."""
 
-    One row, once somebody has changed the defaults; see `maillog.retention.rules`.
-    """
-
-    days = models.JSONField(default=dict)  # name of a rule -> days, None: without end
+    days = models.JSONField(default=dict)  # name of a rule -> days, None: indefinitely
     author_name = models.CharField(max_length=254, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -19,12 +16,11 @@ class RetentionRules(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return what it is."""
         return "retention rules"
 
 
 class PruneRun(models.Model):
-    """The last time that mails were removed by age. One row, by which workers agree on who does it."""
+    """The last deletion of expired messages. One row, with which workers agree on who does it."""
 
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -35,5 +31,4 @@ class PruneRun(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return when it began."""
-        return f"removal of {self.started_at}"
+        return f"pruning at {self.started_at}"

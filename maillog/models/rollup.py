@@ -1,6 +1,6 @@
-"""Sums of what became of mails: per hour and per day, so that no page ever counts the log.
+"""Rollups: finished messages per hour and per day, so that no page counts the log.
 
-Hours are numbers: full hours since 1970 in UTC. A day is the number of its first hour, and it is a day in UTC.
+An hour is a number: full hours since 1970 in UTC. A day, also in UTC, is the number of its first hour.
 """
 
 from __future__ import annotations
@@ -12,44 +12,43 @@ from django.utils.translation import gettext_lazy as _
 
 
 class RollupDelta(models.Model):
-    """So many mails (or fewer) ended alike within one transaction; waits to be added to the sums.
+    """Messages that finished alike in one transaction (negative: undone), not yet folded into the rollups.
 
     Rows are only inserted, so that workers on many machines never wait for one another. Label ids are 0 for "none".
     """
 
     hour = models.IntegerField()
-    block = models.BigIntegerField()  # of ids of mails, for counting the log anew while mails are being sent
+    block = models.BigIntegerField()  # of message ids, for rebuilding the rollups while messages are being sent
     status = models.CharField(max_length=10)
     template = models.BigIntegerField(default=0)
     connection = models.BigIntegerField(default=0)
     error = models.CharField(max_length=20, blank=True)
-    bucket = models.SmallIntegerField(default=-1)  # of the time from queueing to the end; -1: was not sent
+    bucket = models.SmallIntegerField(default=-1)  # of the time from queueing to the final reply; -1: not sent
     count = models.IntegerField()
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return what is to be added."""
         return f"{self.count:+} {self.status} in hour {self.hour}"
 
 
 class Rollup(models.Model):
-    """How many mails ended in one hour or day, by one thing at a time: sums stay few, however many combinations are."""
+    """How many messages finished in one hour or day, by one dimension at a time, so that rows stay few."""
 
     class Span(models.IntegerChoices):
-        """How long the time is."""
+        """Length in hours."""
 
         HOUR = 1, _("Hour")
         DAY = 24, _("Day")
 
     class Kind(models.TextChoices):
-        """What is told apart, beside the status; `name` says which."""
+        """The dimension counted besides the status; `name` is its value."""
 
-        STATUS = "status", _("Status")  # nothing else
+        STATUS = "status", _("Status")  # no other dimension
         TEMPLATE = "template", _("Template")  # id of the label
         CONNECTION = "connection", _("Connection")  # id of the label
-        ERROR = "error", _("Error")  # "550 5.1.1", "421", or a phase of the conversation
+        ERROR = "error", _("Error")  # "550 5.1.1", "421", or a phase of the SMTP session
         TIME = "time", _("Delivery time")  # number of the bucket
 
     span = models.PositiveSmallIntegerField(choices=Span)
@@ -66,12 +65,11 @@ class Rollup(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the sum."""
         return f"{self.count} {self.status} {self.kind} {self.name} in hour {self.hour}"
 
 
 class WaitingPeak(models.Model):
-    """The most mails that waited at any beat of a worker within one hour, counted up to 10,000 a state."""
+    """The peak number of waiting messages within one hour, sampled at heartbeats; up to 10,000 per status."""
 
     hour = models.IntegerField(unique=True)
     peak = models.IntegerField()
@@ -80,20 +78,18 @@ class WaitingPeak(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return the number."""
         return f"{self.peak} waiting in hour {self.hour}"
 
 
 class RollupLock(models.Model):
-    """One row, locked by whoever adds to the sums; while the log is counted anew nobody does."""
+    """One row, locked while deltas are folded into the rollups; none are folded during a rebuild."""
 
     KEY = 1
 
-    rebuilding_until = models.DateTimeField(null=True)  # a rebuilding that stopped renewing this has died
+    rebuilding_until = models.DateTimeField(null=True)  # the lease of a rebuild; expired: that process has died
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return whether the log is being counted."""
         return f"rebuilding until {self.rebuilding_until}"

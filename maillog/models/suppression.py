@@ -1,4 +1,4 @@
-"""Addresses that get no mail, and those that got none for a while. Outlives every mail."""
+"""Suppressed addresses, now and in the past. They outlive every message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import Q
 
 
 class Suppression(models.Model):
-    """One time in which an address gets no mail: since when, why, by whom; and until when, by whom, once it is over."""
+    """One period in which an address gets no messages: since when, why, by whom; and when and by whom it was lifted."""
 
     address = models.CharField(max_length=320)  # readable spelling, lower case, as `Recipient.search_address`
     reason = models.CharField(max_length=200, blank=True)
@@ -19,7 +19,7 @@ class Suppression(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     actor_name = models.CharField(max_length=254, blank=True)  # empty: the system
-    mail_number = models.BigIntegerField(null=True)  # the mail whose refusal led to it; it may be gone
+    mail_number = models.BigIntegerField(null=True)  # the message whose refusal led to it; it may be deleted
     lifted_at = models.DateTimeField(null=True)  # null: in force
     lifted_by = models.CharField(max_length=254, blank=True)
 
@@ -35,5 +35,4 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the address and since when."""
         return f"{self.address} since {self.since}"

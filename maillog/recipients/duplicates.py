@@ -1,7 +1,8 @@
-"""Which mails to one address look like the same mail twice, and why. Pure, but for reading the newest mails.
+"""Possible duplicates among the messages to one address, with the reason.
 
-A second mail with the same subject and template within an hour may be wanted (a second link to reset a password) or a
-fault of what sends; a mail may also have gone out twice because an answer was lost, or because somebody sent it again.
+A second message with the same subject and template within an hour may be intended (another password reset link) or a
+fault of the sending application. A message may also have been sent twice because a final reply was lost, or because a
+person resent it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from maillog.sql.batches import id_list
 
 PERIOD = timedelta(days=30)
 MOST_APART = timedelta(hours=1)
-MOST_EXAMINED = 500  # newest mails to the address
+MOST_EXAMINED = 500  # newest messages to the address
 MOST_SHOWN = 20
 
 
 class DuplicateReason(StrEnum):
-    """Why a mail counts as a duplicate."""
+    """Why a message counts as a possible duplicate."""
 
     ALIKE = "alike"
     LOST_ANSWER = "lost_answer"
@@ -33,7 +34,7 @@ class DuplicateReason(StrEnum):
 
 
 class MessageKey(NamedTuple):
-    """What is compared of a mail."""
+    """The columns of a message that are compared."""
 
     id: int
     subject: str
@@ -45,7 +46,7 @@ class MessageKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """One mail that may be there twice; `other` is the earlier one, None where it is the same mail; `apart` in time."""
+    """A message that may have arrived twice; `other` is the earlier one (None: the same message), `apart` before it."""
 
     mail: int
     subject: str
@@ -56,7 +57,7 @@ class Duplicate:
 
 
 def duplicates_of(address: str, *, now: datetime | None = None) -> list[Duplicate]:
-    """Return the newest 20 duplicates among the newest 500 mails of the last 30 days to `address`: three queries."""
+    """Return the newest 20 duplicates among the newest 500 messages of the last 30 days to `address`: three queries."""
     first = first_id_since((now or timezone.now()) - PERIOD)
     if first is None:
         return []
@@ -67,7 +68,7 @@ def duplicates_of(address: str, *, now: datetime | None = None) -> list[Duplicat
 
 
 def find_duplicates(lines: Iterable[MessageKey]) -> list[Duplicate]:
-    """Return the duplicates, newest first."""
+    """Return the duplicates among `lines`, given in any order, newest first."""
     found: list[Duplicate] = []
     before: dict[tuple[str, int | None], MessageKey] = {}
     known: dict[int, MessageKey] = {}

@@ -1,8 +1,8 @@
-"""What the log knows of one address: the mails to it, newest first, and what became of each of them for it.
+"""The messages to one address, newest first, each with its outcome for this recipient.
 
-All of it is read by the index of addresses, and never more than the newest thousand mails at once: a page about an
-address with 100,000 mails costs what one about any other does. Addresses are given as `Recipient.search_address` has
-them: readable, in lower case.
+Everything is read through the index of addresses, at most the newest 1,000 messages at a time, so that an address with
+100,000 messages costs no more than any other. Addresses are spelled as in `Recipient.search_address`: readable, in
+lower case.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from maillog.models import Attempt, Message, Recipient, Status
 from maillog.search.paging import page_of_rows
 from maillog.sql.batches import id_list
 
-MOST_EXAMINED = 1_000  # newest mails to an address that are looked at for the verdict
-MOST_WAITING_EXAMINED = 200  # newest of those that wait, of which the first to be due is told
-MOST_CANDIDATES = 500  # rows that are looked at for addresses written nearly the same
+MOST_EXAMINED = 1_000  # newest messages to an address that the verdict considers
+MOST_WAITING_EXAMINED = 200  # newest waiting messages, of which the first one due is found
+MOST_CANDIDATES = 500  # rows compared to find similar addresses
 ADDRESS = re.compile(r"[^\s@:\"<>,;()]+@[^\s@:\"<>,;()]+\.[^\s@:\"<>,;().]+")
 
 Outcome = Recipient.Outcome
 
 
 class DeliveryOutcome(StrEnum):
-    """What became of a mail for one of its recipients, which neither the mail's state nor the outcome says alone."""
+    """The outcome of a message for one recipient, from the status of the message and the recipient's outcome."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -54,7 +54,7 @@ OUTCOME_BY_STATUS = {
 
 
 def recipient_outcome(outcome: str, status: str) -> DeliveryOutcome:
-    """Return what became of it for a recipient with this outcome, of a mail in this state."""
+    """Return the outcome for a recipient row with `outcome`, of a message with `status`."""
     match outcome:
         case Outcome.ACCEPTED:
             return DeliveryOutcome.ACCEPTED
@@ -74,7 +74,7 @@ def recipient_outcome(outcome: str, status: str) -> DeliveryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One mail to the address."""
+    """One message to the address; code, enhanced code and reply are the recipient's own."""
 
     recipient_id: int
     mail_id: int
@@ -86,24 +86,23 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The newest mails to an address, newest first, and whether there are more of them."""
+    """The newest messages to an address, newest first, and whether there are more."""
 
     entries: Sequence[HistoryEntry] = ()
     more: bool = False
 
     @property
     def waiting(self) -> list[HistoryEntry]:
-        """Return those that are still to come."""
         return [one for one in self.entries if one.outcome == DeliveryOutcome.WAITING]
 
     @property
     def decided(self) -> list[HistoryEntry]:
-        """Return those that have come to an end."""
+        """The messages that are no longer waiting."""
         return [one for one in self.entries if one.outcome != DeliveryOutcome.WAITING]
 
     @property
     def streak(self) -> list[HistoryEntry]:
-        """Return the newest of those that have ended, as long as they ended alike."""
+        """The newest decided messages up to the first with another outcome."""
         alike = []
         for one in self.decided:
             if one.outcome != self.decided[0].outcome:
@@ -114,7 +113,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One mail, as it went for this recipient. `attempt`: the newest that says something about it."""
+    """One message and its outcome for this recipient. `attempt`: the newest one that concerns it."""
 
     mail: Message
     recipient: Recipient
@@ -124,7 +123,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPage:
-    """Mails to one address, newest first. `newer` and `older` are where to go on, None where nothing follows."""
+    """Messages to one address, newest first. `newer` and `older` are the ids to continue from, None at either end."""
 
     deliveries: list[Delivery] = field(default_factory=list)
     newer: int | None = None
@@ -132,7 +131,7 @@ class DeliveryPage:
 
 
 def history(address: str) -> History:
-    """Return what became of the newest thousand mails to `address`: two queries."""
+    """Return the newest 1,000 messages to `address`: two queries."""
     columns = ("id", "message_id", "outcome", "code", "enhanced_code", "reply")
     rows = list(_to(address).order_by("-id").values_list(*columns)[: MOST_EXAMINED + 1])
     undecided = {number for _, number, outcome, *_ in rows if outcome not in {Outcome.ACCEPTED, Outcome.REFUSED}}
@@ -146,7 +145,7 @@ def history(address: str) -> History:
 
 
 def next_due(waiting: Sequence[HistoryEntry]) -> HistoryEntry | None:
-    """Return which of the newest 200 of `waiting` is due first; None if none waits any more."""
+    """Return which of the newest 200 of `waiting` is due first, None if none of them exists any more."""
     numbers = {one.mail_id: one for one in waiting[:MOST_WAITING_EXAMINED]}
     rows = Message.objects.filter(id__in=id_list(numbers)).order_by().values_list("next_attempt_at", "id")
     due = sorted((at.timestamp() if at else math.inf, number) for at, number in rows)
@@ -154,7 +153,7 @@ def next_due(waiting: Sequence[HistoryEntry]) -> HistoryEntry | None:
 
 
 def delivery(entry: HistoryEntry) -> Delivery | None:
-    """Return all about one mail, with its newest attempt; None if it was deleted meanwhile."""
+    """Return the message of `entry` with its newest attempt, None if it was deleted in the meantime."""
     recipient = Recipient.objects.filter(pk=entry.recipient_id).first()
     mail = Message.objects.select_related("template").filter(pk=entry.mail_id).first()
     if recipient is None or mail is None:
@@ -166,19 +165,18 @@ def delivery(entry: HistoryEntry) -> Delivery | None:
 
 
 def page_of_deliveries(address: str, params: Mapping[str, Any]) -> DeliveryPage:
-    """Return the 50 mails to `address` that ``before`` or ``after`` in `params` names, the newest without them.
+    """Return 50 messages to `address`, at ``before`` or ``after`` in `params`, the newest ones without them.
 
-    Two queries, one more where ``after`` leads to the newest page. Raises ValueError if a place is not a number.
+    Two queries, one more where ``after`` leads to the newest page. Raises ValueError if a position is not an id.
     """
     found = page_of_rows(_to(address), params)
     return DeliveryPage(_deliveries(found.rows), newer=found.newer, older=found.older)
 
 
 def similar_addresses(address: str) -> list[str]:
-    """Return at most three addresses of the log that are written nearly like `address`.
+    """Return at most three addresses in the log that are spelled similarly to `address`.
 
-    Looked for among those that begin alike, or have the same name at another domain: a typing error after the first
-    letters. At most a thousand rows are looked at.
+    Compares addresses with the same first three letters, and the same local part at other domains: at most 1,000 rows.
     """
     local = address.partition("@")[0]
     known: set[str] = set()
@@ -188,7 +186,7 @@ def similar_addresses(address: str) -> list[str]:
 
 
 def whole_address(query: str) -> str:
-    """Return the address that `query` consists of, "" if it is anything else. The page about it reads it strictly."""
+    """Return the address that `query` consists of, "" if it is anything else. The recipient page validates it."""
     text = query.strip().strip('"')
     return text if len(text) <= 320 and ADDRESS.fullmatch(text) else ""
 
@@ -198,7 +196,6 @@ def _to(address: str) -> QuerySet[Recipient]:
 
 
 def _deliveries(rows: Iterable[Recipient]) -> list[Delivery]:
-    """Return `rows` with their mails."""
     recipients = list(rows)
     ids = id_list(row.message_id for row in recipients)
     mails = {mail.pk: mail for mail in Message.objects.select_related("template").filter(id__in=ids).order_by()}
@@ -210,7 +207,7 @@ def _deliveries(rows: Iterable[Recipient]) -> list[Delivery]:
 
 
 def _beginning(text: str) -> QuerySet[Recipient]:
-    """Return the recipients whose address begins with `text`, as the index finds them: SQLite's LIKE takes none."""
+    """Return the recipients whose address begins with `text`, through the index, which LIKE does not use on SQLite."""
     rows = Recipient.objects.order_by()
     if connection.vendor == "postgresql":
         return rows.filter(search_address__startswith=text)

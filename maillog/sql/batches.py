@@ -1,9 +1,9 @@
-"""Many rows, each with values of its own, written by few statements.
+"""Writes many rows, each with its own values, in few statements.
 
-Django's `bulk_update` writes one CASE over the whole batch, quadratic in its length and without a condition a row; its
-`bulk_create` builds the statement anew from model objects, which costs several times what the database needs. SQLite
-gets one prepared statement for all rows. PostgreSQL gets the rows as one array a column: there each statement costs
-more than its rows do (measured: half the processor time of the worker and of the server).
+Django's `bulk_update` writes one CASE over the whole batch, quadratic in its length and without a condition per row;
+its `bulk_create` compiles the statement each time from model objects, which costs several times what the database
+needs. SQLite gets one prepared statement for all rows. PostgreSQL gets the rows as one array per column, because there
+a statement costs more than its rows (measured: half the processor time of worker and server; decision 0007).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from django.db.models.expressions import RawSQL
 Row = Mapping[str, Any]  # attribute name -> value
 Convert = Callable[[Any], Any]
 
-MAX_PARAMETERS = 10_000  # of a statement: SQLite takes 32,766
+MAX_PARAMETERS = 10_000  # per statement; SQLite allows 32,766
 ROWS_PER_STATEMENT = 1_000  # rows in one statement on PostgreSQL
-# A list that stands in the statement makes another statement of it each time, and Python keeps the last 128 prepared: a
-# megabyte each with 5,000 numbers (measured: 140 MB of an export).
+# A list written into the statement makes it a different one each time, and Python caches the last 128 of them: with
+# 5,000 numbers, a megabyte each (measured: 140 MB in an export).
 JSON_LIST = "SELECT value FROM json_each(%s)"
 
 
 def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[str], where: list[str]) -> None:
-    """Update for each of `rows` the columns `values` where all of `where`, the key first, are equal."""
+    """Update the columns `values` of each of `rows` where all columns `where`, the key first, are equal."""
     connection = connections[router.db_for_write(model)]
     prepared = _db_values(model, connection, rows, [*values, *where])
     if not prepared:
@@ -47,7 +47,7 @@ def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[
         sets = ", ".join(f"{columns[name]} = given.{columns[name]}" for name in values)
         conditions = " AND ".join(f"{table}.{columns[name]} = given.{columns[name]}" for name in where)
         given = f"{_unnest(model, connection, [*values, *where])} AS given({', '.join(columns.values())})"
-        # The keys once more: whatever the planner believes of the table, it looks only at these rows.
+        # The keys again: whatever the statistics say, the planner reads only these rows.
         only = f"{table}.{columns[where[0]]} = ANY(%s::bigint[])"
         for arrays in _arrays(model, connection, prepared, [*values, *where]):
             cursor.execute(
@@ -57,7 +57,7 @@ def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[
 
 
 def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> None:
-    """Insert `rows`, whose other columns the database must fill by itself."""
+    """Insert `rows` with these columns; the others need a default in the database."""
     connection = connections[router.db_for_write(model)]
     prepared = _db_values(model, connection, rows, columns)
     if not prepared:
@@ -72,7 +72,7 @@ def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: list
 
 
 def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> list[int]:
-    """Insert `rows` as `insert_rows` does and return their new ids, in order."""
+    """Insert `rows` as `insert_rows` does, and return their ids in the same order."""
     connection = connections[router.db_for_write(model)]
     prepared = _db_values(model, connection, rows, columns)
     into = _insert_into(model, connection, columns)
@@ -89,7 +89,7 @@ def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, colu
             part = prepared[start : start + step]
             values = [value for row in part for value in row]
             cursor.execute(f"{into} VALUES {', '.join([marks] * len(part))} RETURNING id", values)
-            # Neither engine promises the order of RETURNING; ids are given in the order of the rows on both.
+            # Neither database promises the order of RETURNING; both assign ids in the order of the rows.
             ids += sorted(number for (number,) in cursor.fetchall())
     return ids
 
@@ -97,12 +97,12 @@ def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, colu
 def read_rows(
     model: type[models.Model], names: Sequence[str], ids: Iterable[int], *, by: str = "id", lock: bool = False
 ) -> list[tuple[Any, ...]]:
-    """Return the columns `names` of the rows whose `by` is among `ids`, numbers of ours, in the order of their keys.
+    """Return the columns `names` of the rows whose column `by` is among `ids`, ordered by primary key.
 
-    Written out, because Django makes each statement anew and calls a converter for nearly every value (measured: half
-    the time of claiming). Values are as the database gives them: times of SQLite are UTC and do not say so. With `lock`
-    nobody else changes the rows until the transaction ends. By nothing but ids: asked for states, too, PostgreSQL reads
-    the index of unfinished mails with all that is dead in it (measured: thousands of entries for fifty rows).
+    Hand-written SQL, because Django compiles each statement and calls a converter for nearly every value (measured:
+    half the time of claiming). Values are unconverted: times from SQLite are naive UTC. `lock` locks the rows until the
+    transaction ends. Selects by ids alone: with a status as well, PostgreSQL reads the index of unfinished messages
+    with all its dead entries (measured: thousands for 50 rows).
     """
     connection = connections[router.db_for_write(model)]
     quote = connection.ops.quote_name
@@ -118,26 +118,25 @@ def read_rows(
 
 
 def id_list(ids: Iterable[int]) -> RawSQL:
-    """Return `ids` for ``filter(id__in=among(ids))``: numbers of our own, which Django need not convert one by one."""
+    """Return `ids`, trusted numbers, for ``filter(id__in=id_list(ids))``, which spares Django converting each."""
     numbers = ",".join([str(int(each)) for each in ids])
     if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
         return RawSQL(JSON_LIST, (f"[{numbers}]",))  # noqa: S611
-    return RawSQL(numbers or "NULL", ())  # noqa: S611  (nothing but digits)
+    return RawSQL(numbers or "NULL", ())  # noqa: S611  (only digits)
 
 
 def as_parameter(texts: Iterable[str]) -> object:
-    """Return `texts`, however many, as the one parameter of `among_given`."""
+    """Return any number of `texts` as a single query parameter, for `parameter_list`."""
     return json.dumps([*texts]) if connections[DEFAULT_DB_ALIAS].vendor == "sqlite" else [*texts]
 
 
 def parameter_list(parameter: object) -> RawSQL:
-    """Return what ``filter(name__in=among_given(Given(0)))`` of a prepared query compares with."""
+    """Return the list in such a parameter, for ``filter(name__in=parameter_list(Placeholder(0)))`` when prepared."""
     is_sqlite = connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
     return RawSQL(JSON_LIST if is_sqlite else "SELECT unnest(%s::text[])", (parameter,))  # noqa: S611  (words of ours)
 
 
 def column_of(model: type[models.Model], name: str) -> str:
-    """Return the column of the attribute `name`."""
     return str(_field(model, name).column)
 
 
@@ -152,7 +151,7 @@ def _insert_into(model: type[models.Model], connection: BaseDatabaseWrapper, col
 
 
 def _unnest(model: type[models.Model], connection: BaseDatabaseWrapper, names: list[str]) -> str:
-    """Return the rows as PostgreSQL reads them out of one array a column; lengths are checked on writing alone."""
+    """Return the rows as a table of one array per column; types have no length, which is checked on writing."""
     types = [str(_field(model, name).db_type(connection)).partition("(")[0] for name in names]
     return f"unnest({', '.join(f'%s::{each}[]' for each in types)})"
 
@@ -160,7 +159,7 @@ def _unnest(model: type[models.Model], connection: BaseDatabaseWrapper, names: l
 def _arrays(
     model: type[models.Model], connection: BaseDatabaseWrapper, prepared: Sequence[Sequence[Any]], names: list[str]
 ) -> Iterable[list[str]]:
-    """Yield the columns of up to 1,000 rows at a time, each as the text of one array."""
+    """Yield the columns of up to 1,000 rows at a time, each as the text of an array."""
     writers = _writers(model, connection.alias, tuple(names))
     for start in range(0, len(prepared), ROWS_PER_STATEMENT):
         columns = zip(*prepared[start : start + ROWS_PER_STATEMENT], strict=True)
@@ -168,23 +167,23 @@ def _arrays(
 
 
 def array_text(write: Callable[[Any], str], values: Iterable[Any]) -> str:
-    """Return `values` as the text of a PostgreSQL array (PostgreSQL 8.15.6), each written by `write`; None is NULL.
+    """Return `values` as the text of a PostgreSQL array (manual, 8.15.6), each written by `write`; None is NULL.
 
-    psycopg writes arrays, too, but looks at each value anew (measured: a sixth of the time of recording results).
+    psycopg can write arrays, but inspects the type of every value (measured: a sixth of the time to record results).
     """
     return f"{{{','.join(['NULL' if value is None else write(value) for value in values])}}}"
 
 
 def array_element(text: str) -> str:
-    """Return `text` as an element of an array."""
+    """Return `text` as a quoted array element."""
     if "\\" in text or '"' in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + text + '"'  # not formatted: of a TextChoices this takes the value
+    return '"' + text + '"'  # not an f-string: concatenation takes the value of a TextChoices member
 
 
 @cache
 def _writers(model: type[models.Model], alias: str, names: tuple[str, ...]) -> list[Callable[[Any], str]]:
-    """Return for each name how a value of it is written in an array."""
+    """Return, per name, the function that writes its values as array elements."""
     return [_writer(_field(model, name)) for name in names]
 
 
@@ -198,14 +197,14 @@ def _writer(field: models.Field[Any, Any]) -> Callable[[Any], str]:
         return lambda value: f'"{value.isoformat()}"'
     if isinstance(target, models.BinaryField):
         return lambda value: f'"\\\\x{bytes(value).hex()}"'
-    assert isinstance(target, models.CharField | models.TextField | models.JSONField), target  # noqa: S101  (no other yet)
+    assert isinstance(target, models.CharField | models.TextField | models.JSONField), target  # noqa: S101  (no other type is in use)
     return array_element
 
 
 def _db_values(
     model: type[models.Model], connection: BaseDatabaseWrapper, rows: Iterable[Row], names: list[str]
 ) -> list[list[Any]]:
-    """Return the values `names` of each row, fit for the database."""
+    """Return the values `names` of each row, converted for the database."""
     values_of = itemgetter(*names)
     prepared = [list(values_of(row)) for row in rows]
     for at, to_db in _converters(model, connection.alias, tuple(names)):
@@ -216,7 +215,7 @@ def _db_values(
 
 @cache
 def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -> list[tuple[int, Convert]]:
-    """Return which values are made fit for the database and how; text and numbers are."""
+    """Return (position, function) for the values that need converting; text and numbers do not."""
     connection = connections[alias]
     plain: tuple[type[models.Field[Any, Any]], ...] = (
         models.CharField,
@@ -243,7 +242,7 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
 
 
 def _sqlite_datetime(moment: datetime | None) -> str | None:
-    """Return what Django stores for an aware `moment`, in a tenth of the time: naive UTC with a space in the middle."""
+    """Return the text that Django stores for an aware `moment`, naive UTC with a space, in a tenth of the time."""
     if moment is None:
         return None
     return str((moment if moment.tzinfo is UTC else moment.astimezone(UTC)).replace(tzinfo=None))

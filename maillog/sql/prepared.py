@@ -1,8 +1,8 @@
-"""Queries that every page makes, written by Django once a process.
+"""Prepared queries: Django compiles the statement once per process, and only its values change.
 
-Django puts a statement together anew for each use, which took several times as long as SQLite needs to answer: with
-thirteen queries, a third of a page's time. Here the statement is kept, with how its columns are read; only its values
-change. For queries that are always the same; whatever depends on what somebody asks for is a plain queryset.
+Django compiles every queryset on every use, which took several times as long as SQLite needs to answer: with thirteen
+queries, a third of a page's time. Only for queries of a fixed shape that run on every page or for every message;
+everything else is a plain queryset.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """Stands in a statement for one of the values that it is asked with."""
+    """Stands in a statement for the value at `place` of a call."""
 
     place: int
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery:
-    """A statement, and what makes of its rows what its queryset would have yielded."""
+    """A statement, and what turns its rows into what its queryset would have yielded."""
 
     sql: str
-    values: tuple[Any, ...]  # some are `Given`
-    converters: tuple[tuple[int, Sequence[Callable[..., Any]], Any], ...]  # of the columns that need some
+    values: tuple[Any, ...]  # some are `Placeholder`
+    converters: tuple[tuple[int, Sequence[Callable[..., Any]], Any], ...]  # of the columns that need any
     made: Callable[[list[Any]], Any] | None  # None: the row itself
 
 
 class PreparedQuery(Generic[Row]):
-    """A query that is written once: ``Prepared(lambda user: Saved.objects.filter(user_id=user))``, then ``all(5)``.
+    """A query compiled once: ``PreparedQuery(lambda user: Saved.objects.filter(user_id=user))``, then ``all(5)``.
 
-    The function gets an expression for each value, to be used as one. It returns a queryset of objects, of tuples
-    (`values_list`) or of single values (`flat`), or several with the same columns, whose rows follow one another. The
-    values must be what the database takes: numbers, text, and times through `moment`.
+    The function gets an expression per value and uses it in place of the value. It returns a queryset of objects, of
+    tuples (`values_list`) or of single values (`flat`), or several with the same columns, whose rows are concatenated.
+    Values are passed to the database unchanged: numbers, text, and times through `db_datetime`.
     """
 
     def __init__(self, write: Callable[..., QuerySet[Any, Row] | Sequence[QuerySet[Any, Row]]]) -> None:
@@ -51,7 +51,7 @@ class PreparedQuery(Generic[Row]):
         self.written: dict[str, CompiledQuery] = {}
 
     def all(self, *values: object) -> list[Row]:
-        """Return what the query finds: one statement."""
+        """Return the rows of the query for these values: one statement."""
         vendor = connection.vendor
         kept = self.written.get(vendor)
         if kept is None:
@@ -70,18 +70,18 @@ class PreparedQuery(Generic[Row]):
         return found if kept.made is None else [kept.made(row) for row in found]
 
     def first(self, *values: object) -> Row | None:
-        """Return the first of what the query finds, None if that is nothing."""
+        """Return the first row, None if there is none."""
         found = self.all(*values)
         return found[0] if found else None
 
 
 def db_datetime(value: Any) -> Any:
-    """Return a time as the database takes it."""
+    """Return an aware datetime in the form of the database, as a value for a prepared query."""
     return connection.ops.adapt_datetimefield_value(value)
 
 
 def compile_query(parts: Sequence[QuerySet[Any, Any]]) -> CompiledQuery:
-    """Return the statement of these querysets. Raises TypeError for one whose rows need more than their columns."""
+    """Compile these querysets. Raises TypeError for one whose rows need more than the columns of one table."""
     first = parts[0].query.get_compiler(parts[0].db)
     first.as_sql()
     columns = [one[0] for one in first.select]
@@ -91,14 +91,14 @@ def compile_query(parts: Sequence[QuerySet[Any, Any]]) -> CompiledQuery:
 
 
 def union_all(parts: Sequence[QuerySet[Any, Any]], *, then: str = "") -> tuple[str, list[Any]]:
-    """Return the statement for the rows of several limited querysets; SQLite takes no LIMIT in Django's own union."""
+    """Return SQL and values for the rows of several limited querysets; Django's union rejects LIMIT on SQLite."""
     statements = [part.query.sql_with_params() for part in parts]
     selects = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part{n}" for n, (sql, _) in enumerate(statements))  # noqa: S608
     return f"{selects} {then}".strip(), [value for _, values in statements for value in values]
 
 
 def load_objects(rows: QuerySet[M]) -> list[M]:
-    """Return the objects of `rows`, whose statement changes; those of one table as quickly as `Prepared` makes them."""
+    """Return the objects of `rows`; those of one table as quickly as `PreparedQuery`, but compiling the statement."""
     if not _is_plain(rows):
         return list(rows)
     compiler = rows.query.get_compiler(rows.db)
@@ -108,17 +108,14 @@ def load_objects(rows: QuerySet[M]) -> list[M]:
 
 
 def _is_plain(rows: QuerySet[Any, Any]) -> bool:
-    """Return whether the columns of one table are all that `rows` needs."""
+    """Return whether `rows` needs only the columns of one table."""
     plain: Any = rows
     query = plain.query
     return not (query.select_related or query.annotations or plain._prefetch_related_lookups)  # noqa: SLF001
 
 
 def _build_object(model: type[M], alias: str, names: Sequence[str], row: Sequence[Any]) -> M:
-    """Return the object with these columns.
-
-    `Model.from_db` makes the same, but goes through all fields of the model for each row: ten times as long.
-    """
+    """Return what `Model.from_db` returns, which takes ten times as long: it visits all fields for each row."""
     made = model.__new__(model)
     made.__dict__.update(zip(names, row, strict=True))
     state = made._state = ModelState()  # noqa: SLF001
@@ -127,8 +124,8 @@ def _build_object(model: type[M], alias: str, names: Sequence[str], row: Sequenc
 
 
 def _row_builder(rows: QuerySet[Any, Any], columns: Sequence[Any]) -> Callable[[list[Any]], Any] | None:
-    """Return what turns the columns of a row into what `rows` yields, None for tuples."""
-    kind = rows._iterable_class  # noqa: SLF001  (Django has no other word for it)
+    """Return the function that turns a row into what `rows` yields, None for tuples."""
+    kind = rows._iterable_class  # noqa: SLF001  (Django has no public name for it)
     if kind is ModelIterable and _is_plain(rows):
         return partial(_build_object, rows.model, rows.db, [one.target.attname for one in columns])
     if kind is FlatValuesListIterable:

@@ -1,4 +1,4 @@
-"""Which columns somebody's list of mails has. Kept in the database: it works without JavaScript and on every device."""
+"""Stores which columns a person's message list has: on every device, and without JavaScript."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from maillog.search.query import MAX_LENGTH
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
 def choose(request: SignedInRequest) -> HttpResponse:
-    """Keep the choice, or go back to what is usual, and return to the list. Names that there are not are left out."""
-    if request.POST.get("usual"):
+    """Store the chosen columns, or restore the defaults, and return to the list. Unknown names are ignored."""
+    if request.POST.get("reset"):
         columns.reset(request.user.pk)
     else:
         columns.choose(request.user.pk, request.POST.getlist("columns"))

@@ -1,4 +1,4 @@
-"""What the log's page lists, as a file: all of it, not only the page that is open."""
+"""Downloads of everything that a search matches, as CSV or JSON lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMATS: dict[str, tuple[str, Callable[[SearchResult], Iterator[str]]]] = {
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
-    """Stream the mails that match. A filter that cannot be used leads to the list, which says what is wrong with it."""
+    """Stream all matching messages. An invalid filter redirects to the list, which shows what is wrong with it."""
     filters = MessageFilter(request.GET, Message.objects.all())
     if not filters.is_valid():
         return redirect(f"{reverse('maillog:list')}?{request.GET.urlencode()}")

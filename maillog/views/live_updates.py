@@ -1,7 +1,7 @@
-"""What is new on the list since it was shown: the rows that changed, and how many mails came.
+"""Live updates of the message list: rows that changed, and the number of new messages.
 
-Asked every few seconds by each page that is looked at, so it must cost nothing where nothing happened: one look for the
-newest id, one for the rows that the page shows, no words searched, nothing counted.
+Every open page polls this every few seconds, so it must cost little if nothing happened: one query for the newest id,
+one for the rows on the page, no search and no counts.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from maillog.search.paging import LARGEST_ID, PAGE_SIZE
 from maillog.search.query import MAX_LENGTH
 from maillog.views.message_list import ACTION_PERMISSIONS, list_context
 
-SEEN_HEADER = "X-Log-Seen"  # up to which mail the page knows what came
+SEEN_HEADER = "X-Log-Seen"  # the newest message that the page knows of
 MOST_ROWS = 2 * PAGE_SIZE
 _ROWS = re.compile(r"(\d{1,19})\.([0-9a-f]{1,8})", re.ASCII)
 
 
 class LiveForm(forms.Form):
-    """What a page shows: its text, its rows with their states, and up to which mail it knows of everything.
+    """What a page shows: its search text, and its rows with their states, as "id.state" separated by commas.
 
-    `since` is the newest mail when the list was made, `seen` when it last asked. `calm`: this is the newest page, and
-    nobody is busy in it, so that it may be replaced as a whole.
+    `since` is the id of the newest message when the list was rendered, `seen` when it last polled. `calm`: this is the
+    newest page and nobody is interacting with it, so it may be replaced as a whole.
     """
 
     text = forms.CharField(max_length=MAX_LENGTH, required=False)
@@ -48,7 +48,7 @@ class LiveForm(forms.Form):
     calm = forms.BooleanField(required=False)
 
     def clean_rows(self) -> dict[int, str]:
-        """Return the states of the rows by their numbers."""
+        """Return the states of the rows by id. Raises ValidationError for anything else."""
         text = str(self.cleaned_data["rows"])
         pairs = text.split(",") if text else []
         found = {int(one[1]): one[2] for one in map(_ROWS.fullmatch, pairs) if one and int(one[1]) <= LARGEST_ID}
@@ -60,10 +60,10 @@ class LiveForm(forms.Form):
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def live(request: SignedInRequest) -> HttpResponse:
-    """Send what is new; nothing (204) if nothing is."""
+    """Return what is new, 204 if nothing is."""
     form = LiveForm(request.GET)
     if not form.is_valid():
-        return HttpResponseBadRequest("This is asked by the list of mails alone.", content_type="text/plain")
+        return HttpResponseBadRequest("Only the message list requests this.", content_type="text/plain")
     shown: dict[str, Any] = form.cleaned_data
     since, seen = shown["since"] or 0, shown["seen"] or 0
     newest = newest_id()
@@ -94,10 +94,9 @@ def live(request: SignedInRequest) -> HttpResponse:
     response = render(request, "maillog/_live_updates.html", context)
     response[SEEN_HEADER] = str(max(newest, seen))
     if not new or not any(mail.pk > seen for mail in new):
-        response["HX-Reswap"] = "none"  # what the bar says stays true, and is not read out again
+        response["HX-Reswap"] = "none"  # the bar is still right, and is not announced again
     return response
 
 
 def new_messages_label(count: int) -> str:
-    """Return how many mails came, counted up to a page."""
     return count_label(min(count, PAGE_SIZE), more=count > PAGE_SIZE)

@@ -1,4 +1,4 @@
-"""The list of mails. Its whole state is in the address; htmx swaps the list, everything works without it."""
+"""The message list. Its whole state is in the URL; htmx only swaps the list, and everything works without it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ EXAMPLES = (
 ACTION_PERMISSIONS = ("maillog.resend_mail", "maillog.delete_mail", "mailadmin.manage_queue")
 ANY_LABELS = {"template": _("Any template"), "driver": _("Any driver"), "connection": _("Any connection")}
 DAY_LABELS = {"date_from": _("First day"), "date_to": _("Last day")}
-MOST_SHOWN = 12  # searches above the list; the others are a page away
+MOST_SHOWN = 12  # saved searches above the list; the others are on their own page
 
 
 @dataclass(frozen=True, slots=True)
 class QueryProblem:
-    """What is wrong in the search box, and what was probably meant, with a link to it."""
+    """An error in the search text, with the text that was probably meant and its query string ("" if unknown)."""
 
     message: str
     corrected: str
@@ -55,7 +55,7 @@ class QueryProblem:
 
 @dataclass(frozen=True, slots=True)
 class NameFilter:
-    """A choice among names beside the search box: what it shows, and what can be chosen."""
+    """A select of names beside the search box; `any` is the label of its empty choice."""
 
     name: str
     label: str | Promise
@@ -68,7 +68,7 @@ class NameFilter:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
-    """Show the mails that match, 50 a page, newest first. Fields beside the search box become a part of its text."""
+    """Show matching messages, 50 per page, newest first. Fields beside the search box are merged into its text."""
     chosen = layout_of(request.user.pk)
     found = parse_request(request.GET, Message.objects.only(*fields(chosen)))
     partial = bool(request.htmx) and not request.htmx.history_restore_request
@@ -85,8 +85,8 @@ def listing(request: SignedInRequest) -> HttpResponse:
 
 
 def list_context(request: SignedInRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
-    """Return what the list itself shows, and what live updates go on from."""
-    newest = newest_id()  # before the page is read: what comes in between is not missed
+    """Return the context of the list itself, and the position that live updates continue from."""
+    newest = newest_id()  # before the page is read, so that messages queued in between are not missed
     filters, misplaced = found.filters, False
     page: Page[Message] = Page()
     if filters.is_valid():
@@ -116,7 +116,7 @@ def list_context(request: SignedInRequest, found: ListRequest, chosen: Layout) -
 
 
 def toolbar_context(request: SignedInRequest, found: ListRequest, chosen: Layout) -> dict[str, object]:
-    """Return what stands around the list, and which of it a part of the page must bring along."""
+    """Return the context of everything around the list, and which parts of it an htmx response must include."""
     shown = found.displayed
     return {
         "choices": name_filters(found),
@@ -140,7 +140,7 @@ def toolbar_context(request: SignedInRequest, found: ListRequest, chosen: Layout
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def suggest(request: HttpRequest) -> HttpResponse:
-    """Show what the text in the search box may become, `at` saying where the caret is."""
+    """Show completions of the search text at the caret, which is at position `at`."""
     at = request.GET.get("at", "")
     place = int(at) if at.isdecimal() and len(at) < 5 else None
     context = {"suggestions": suggestions(request.GET.get("q", ""), place)}
@@ -148,12 +148,11 @@ def suggest(request: HttpRequest) -> HttpResponse:
 
 
 def examples() -> list[tuple[str, str, str]]:
-    """Return queries to try, with their links and what they find."""
+    """Return example queries as (query, query string, what it finds)."""
     return [(query, query_string(query), str(finds)) for query, finds in EXAMPLES]
 
 
 def problem_of(found: ListRequest) -> QueryProblem | None:
-    """Return what is wrong in the search box, with a link to what was probably meant."""
     messages = found.filters.form.errors.get("q")
     if not messages:
         return None
@@ -163,7 +162,7 @@ def problem_of(found: ListRequest) -> QueryProblem | None:
 
 
 def name_filters(found: ListRequest) -> list[NameFilter]:
-    """Return the choices among names that help: there are several, or one is chosen (or wrongly given)."""
+    """Return the selects that are useful: those with several names, or with one chosen, valid or not."""
     known, shown = names_by_kind(found.filters.label_ids), found.displayed
     result = []
     for name, any_of_them in ANY_LABELS.items():

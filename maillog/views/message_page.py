@@ -1,4 +1,4 @@
-"""One mail: what became of it, what it says, and what the servers said."""
+"""One message: its outcome, its content and the replies of the servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from maillog.durations import duration
 from maillog.explanations.next_steps import next_steps
 from maillog.explanations.verdict import verdict
 from maillog.models import FINAL, Content, Message, Recipient, Status
-from maillog.queue import actions as acting
+from maillog.queue import actions as queue_actions
 from maillog.retention import deletion
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TABS = {"preview": _("Preview"), "text": _("Text"), "headers": _("Headers"), "source": _("Source")}
 UNREMARKABLE = frozenset({Recipient.Outcome.ACCEPTED, Recipient.Outcome.OPEN})
-FOLD_RECIPIENTS_ABOVE = 20  # recipients that are listed without being asked for
+FOLD_RECIPIENTS_ABOVE = 20  # recipients; a longer list is collapsed
 
 CONTENT_NOT_ALLOWED = _("You can see what became of messages, but your account may not view their content.")
 SENSITIVE = _("This message contains a link or a code that is only for its recipient. Its content is never shown.")
@@ -47,7 +47,7 @@ CONTENT_DAMAGED = _("The content of this message cannot be read: its row in the 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The octets of a mail, or the sentence that says why they are not shown."""
+    """The octets of a message, or the sentence that says why they are not shown."""
 
     mime: bytes | None = None
     refusal: _StrPromise | str = ""
@@ -56,7 +56,7 @@ class Body:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def detail(request: SignedInRequest, mail_id: int) -> HttpResponse:
-    """Show one mail and one tab of its content."""
+    """Show one message and one tab of its content."""
     mail = message_or_404(mail_id)
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "preview"
@@ -100,7 +100,7 @@ def detail(request: SignedInRequest, mail_id: int) -> HttpResponse:
 
 
 def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
-    """Return which buttons the person gets, and why a failed mail cannot be retried."""
+    """Return which buttons the person gets, and why a failed message cannot be retried."""
     ended = mail.status in deletion.DELETABLE and mail.next_attempt_at is None
     buttons = {
         "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
@@ -109,22 +109,18 @@ def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
     }
     if not request.user.has_perm("mailadmin.manage_queue"):
         return buttons
-    hindered = acting.preview_retry(mail) if mail.status == Status.FAILED else acting.RetryResult(due=1)
+    retry = queue_actions.preview_retry(mail) if mail.status == Status.FAILED else queue_actions.RetryResult(due=1)
     return buttons | {
-        "can_retry": mail.status in acting.RETRIABLE and hindered.due,
-        "can_cancel": mail.status in acting.CANCELLABLE,
-        "no_retry": NO_RECIPIENT_LEFT
-        if hindered.no_recipients_left
-        else NO_CONTENT_LEFT
-        if hindered.content_missing
-        else "",
+        "can_retry": mail.status in queue_actions.RETRIABLE and retry.due,
+        "can_cancel": mail.status in queue_actions.CANCELLABLE,
+        "no_retry": NO_RECIPIENT_LEFT if retry.no_recipients_left else NO_CONTENT_LEFT if retry.content_missing else "",
     }
 
 
 @permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
 @require_safe
 def preview(request: SignedInRequest, mail_id: int) -> HttpResponse:
-    """Show the HTML part alone, for the sandboxed frame of the detail page."""
+    """Return the HTML part alone, for the sandboxed frame of the message page."""
     mime = body_of(message_or_404(mail_id)).mime
     view = read_mail(mime) if mime is not None else None
     if view is None or view.html is None:
@@ -137,7 +133,7 @@ def preview(request: SignedInRequest, mail_id: int) -> HttpResponse:
             "Content-Security-Policy": POLICY,
             "X-Frame-Options": "SAMEORIGIN",
             "Referrer-Policy": "no-referrer",
-            "X-DNS-Prefetch-Control": "off",  # or Chromium looks up the host of every link
+            "X-DNS-Prefetch-Control": "off",  # otherwise Chromium resolves the host of every link
             "Cache-Control": "private, no-store",
         },
     )
@@ -146,7 +142,7 @@ def preview(request: SignedInRequest, mail_id: int) -> HttpResponse:
 @permission_required(["maillog.view_log", "maillog.view_body"], raise_exception=True)
 @require_safe
 def source(request: SignedInRequest, mail_id: int) -> HttpResponse:
-    """Give the mail as a file, as it was handed to the server."""
+    """Return the message as a file, as it was sent to the server."""
     mime = body_of(message_or_404(mail_id)).mime
     if mime is None:
         raise Http404
@@ -164,7 +160,6 @@ def source(request: SignedInRequest, mail_id: int) -> HttpResponse:
 
 
 def message_or_404(mail_id: int) -> Message:
-    """Return the mail. Raises Http404."""
     try:
         return lookup.mail_by_id(mail_id)
     except Message.DoesNotExist as error:
@@ -172,7 +167,6 @@ def message_or_404(mail_id: int) -> Message:
 
 
 def body_of(mail: Message) -> Body:
-    """Return what the mail says, or why that is not shown."""
     if mail.is_sensitive:
         return Body(refusal=SENSITIVE_GONE if mail.status in FINAL else SENSITIVE)
     stored = Content.objects.filter(pk=mail.pk).values_list("mime", flat=True).first()
@@ -185,6 +179,6 @@ def body_of(mail: Message) -> Body:
 
 
 def has_individual_outcomes(recipients: Iterable[Recipient]) -> bool:
-    """Return whether the recipients' outcomes say more than the mail's own."""
+    """Return whether the recipients' outcomes add anything to the status of the message."""
     outcomes = [one.outcome for one in recipients]
     return len(outcomes) > 1 or any(outcome not in UNREMARKABLE for outcome in outcomes)

@@ -1,4 +1,4 @@
-"""For how long mails are kept: the rules, what the log takes up now and what it comes to; and the form of the rules."""
+"""The retention rules with the storage forecast, and the form that changes the rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show rules and figures."""
     rules, counts, now = retention.rules(), status_counts(), timezone.now()
     figures = forecast.forecast(now)
     context = {
@@ -49,7 +48,6 @@ def overview(request: HttpRequest) -> HttpResponse:
 @permission_required(["maillog.view_log", "mailadmin.configure_mail"], raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: SignedInRequest) -> HttpResponse:
-    """Change the rules."""
     form = RetentionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         retention.save_rules(form.cleaned_data, by=str(request.user))

@@ -1,4 +1,4 @@
-"""The searches that somebody keeps: listed, added, renamed, deleted. Only their owner finds them."""
+"""A person's saved searches: listed, added, renamed, deleted. Those of others answer 404."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from maillog.search.saved import SavedSearchForm, SearchNameForm, searches_of
 @permission_required("maillog.view_log", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def searches(request: SignedInRequest) -> HttpResponse:
-    """List one's searches; save a new one, and return to what it finds."""
+    """List the person's searches; save a new one, then show what it finds."""
     posted = request.method == "POST"
     form = SavedSearchForm(request.POST if posted else None, search=SavedSearch(user_id=request.user.pk))
     if posted and form.is_valid() and form.save():
@@ -32,7 +32,6 @@ def searches(request: SignedInRequest) -> HttpResponse:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
 def rename(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Give one of one's searches another name."""
     search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
     form = SearchNameForm(request.POST, search=search, auto_id=f"id_{pk}_%s")
     if form.is_valid() and form.save():
@@ -44,7 +43,6 @@ def rename(request: SignedInRequest, pk: int) -> HttpResponse:
 @permission_required("maillog.view_log", raise_exception=True)
 @require_POST
 def delete(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Delete one of one's searches. The mails that it finds stay."""
     search = get_object_or_404(SavedSearch, pk=pk, user_id=request.user.pk)
     search.delete()
     messages.success(request, gettext("“%s” was deleted.") % search.name)
@@ -52,7 +50,7 @@ def delete(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def page(request: SignedInRequest, form: SavedSearchForm, *, wrong: SearchNameForm | None = None) -> HttpResponse:
-    """Return the page with `form` for a new search; `wrong` is the form of a new name that was refused."""
+    """Return the page with `form` for a new search; `wrong` is a rename form with errors."""
     lines = [
         (
             one,

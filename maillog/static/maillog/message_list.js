@@ -1,4 +1,4 @@
-// The list of mails: live updates, times that go on, the keyboard. The page works without this file.
+// The message list: live updates, running ages, suggestions, the keyboard. The page works without this file.
 "use strict";
 
 {
@@ -9,26 +9,26 @@
 
   // ------------------------------------------------------------ live updates
 
-  const SOONEST = 4_000; // milliseconds between two questions
-  const QUIET = 12_000; // ... when nothing has happened for a while
-  const BROKEN = 60_000; // ... at most, when no answer comes
+  const MIN_INTERVAL = 4_000; // milliseconds between two polls
+  const IDLE_INTERVAL = 12_000; // ... when nothing has changed for a while
+  const MAX_ERROR_INTERVAL = 60_000; // ... at most, when requests fail
   const KEY = "log-live";
-  let pause = SOONEST;
+  let interval = MIN_INTERVAL;
   let timer = 0;
-  let asking = null; // the list that was there when the question was asked
+  let requestedFor = null; // the list on the page when the running poll was sent
 
   const isOn = () => live.getAttribute("aria-pressed") === "true";
-  const say = (state) => {
+  const showState = (state) => {
     live.dataset.state = state;
     live.querySelector("span").textContent = live.dataset[state];
   };
-  const ask = () => {
+  const poll = () => {
     clearTimeout(timer);
     if (document.hidden || !isOn() || !list()) return;
-    timer = setTimeout(ask, pause);
-    if (!asking && list().dataset.since) htmx.trigger(live, "poll");
+    timer = setTimeout(poll, interval);
+    if (!requestedFor && list().dataset.since) htmx.trigger(live, "poll");
   };
-  // Nobody is busy in the list, so it may be put anew without moving what somebody reads or aims at.
+  // Nobody is interacting with the list, so replacing it moves nothing that a person reads or points at.
   const isCalm = () =>
     list().dataset.newest === "1" &&
     !list().matches(":hover, :focus-within") &&
@@ -38,7 +38,7 @@
   document.addEventListener("htmx:configRequest", (event) => {
     if (event.detail.elt !== live) return;
     const shown = list();
-    asking = shown;
+    requestedFor = shown;
     Object.assign(event.detail.parameters, {
       text: shown.dataset.text,
       since: shown.dataset.since,
@@ -52,22 +52,22 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.requestConfig.elt !== live || !event.detail.shouldSwap) return;
     const whole = event.detail.target.id === "message-list";
-    // Another list is there by now, or somebody has begun to do something in it: the next question gets another answer.
-    if (asking !== list() || (whole && !isCalm())) event.detail.shouldSwap = false;
-    else if (!whole) asking.dataset.seen = event.detail.xhr.getResponseHeader("X-Log-Seen") ?? asking.dataset.seen;
+    // The list was replaced, or a person has begun to use it: ignore this response and wait for the next poll.
+    if (requestedFor !== list() || (whole && !isCalm())) event.detail.shouldSwap = false;
+    else if (!whole) requestedFor.dataset.seen = event.detail.xhr.getResponseHeader("X-Log-Seen") ?? requestedFor.dataset.seen;
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.elt !== live) return;
     const status = event.detail.xhr.status;
-    asking = null;
-    if (status === 204) pause = Math.min(pause * 1.2, QUIET);
-    else if (event.detail.successful) pause = SOONEST;
-    else pause = Math.min(pause * 2, BROKEN);
-    if (isOn()) say(event.detail.successful ? "connected" : "broken");
+    requestedFor = null;
+    if (status === 204) interval = Math.min(interval * 1.2, IDLE_INTERVAL);
+    else if (event.detail.successful) interval = MIN_INTERVAL;
+    else interval = Math.min(interval * 2, MAX_ERROR_INTERVAL);
+    if (isOn()) showState(event.detail.successful ? "connected" : "broken");
   });
-  // One answer that does not come is no reason to call the whole page out of date; the switch says it, and asks again.
-  for (const trouble of ["htmx:responseError", "htmx:sendError", "htmx:timeout"])
-    document.body.addEventListener(trouble, (event) => {
+  // A failed poll does not make the page out of date: the switch shows it, and polling goes on.
+  for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"])
+    document.body.addEventListener(failure, (event) => {
       if (event.detail.elt === live) event.stopPropagation();
     });
 
@@ -77,24 +77,24 @@
       const on = !isOn();
       live.setAttribute("aria-pressed", on);
       localStorage.setItem(KEY, on ? "on" : "off");
-      say(on ? "connected" : "paused");
-      pause = SOONEST;
-      ask();
+      showState(on ? "connected" : "paused");
+      interval = MIN_INTERVAL;
+      poll();
     });
     if (localStorage.getItem(KEY) === "off") {
       live.setAttribute("aria-pressed", "false");
-      say("paused");
-    } else say("connected");
+      showState("paused");
+    } else showState("connected");
     document.addEventListener("visibilitychange", () => {
-      pause = SOONEST;
-      ask();
+      interval = MIN_INTERVAL;
+      poll();
     });
-    timer = setTimeout(ask, SOONEST);
+    timer = setTimeout(poll, MIN_INTERVAL);
   }
 
-  // ------------------------------------------------------------ ticks stay
+  // ------------------------------------------------------------ selection survives swaps
 
-  let ticked = [];
+  let selected = [];
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const old = event.detail.target;
     if (!old.matches?.("#message-list tr")) return;
@@ -103,86 +103,86 @@
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const keeps = event.detail.requestConfig.elt.matches("[data-keep-selection]");
-    ticked = keeps ? boxes().filter((box) => box.checked).map((box) => box.value) : [];
+    selected = keeps ? boxes().filter((box) => box.checked).map((box) => box.value) : [];
   });
   document.addEventListener("htmx:afterSwap", () => {
-    if (!ticked.length) return;
-    for (const box of boxes()) box.checked ||= ticked.includes(box.value);
-    ticked = [];
-    boxes()[0]?.dispatchEvent(new Event("change", { bubbles: true })); // the buttons say how many there are
+    if (!selected.length) return;
+    for (const box of boxes()) box.checked ||= selected.includes(box.value);
+    selected = [];
+    boxes()[0]?.dispatchEvent(new Event("change", { bubbles: true })); // updates the counts on the buttons
   });
 
-  // ------------------------------------------------------------ times go on
+  // ------------------------------------------------------------ running ages
 
-  const tell = () => {
+  const updateTimes = () => {
     const units = JSON.parse(document.getElementById("units")?.textContent ?? "[]");
     for (const time of document.querySelectorAll("#message-list .when > time")) {
       const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000));
       if (seconds >= 7 * 86_400) continue;
       const [size, text] = units.find(([from]) => seconds >= from) ?? [];
-      const said = size ? text.replace("#", Math.floor(seconds / size)) : text;
-      if (said && time.textContent !== said) time.textContent = said;
+      const age = size ? text.replace("#", Math.floor(seconds / size)) : text;
+      if (age && time.textContent !== age) time.textContent = age;
     }
   };
-  setInterval(() => document.hidden || tell(), 20_000);
+  setInterval(() => document.hidden || updateTimes(), 20_000);
 
   // ------------------------------------------------------------ suggestions, at the caret
 
   const box = () => document.getElementById("id_q");
-  const offers = document.getElementById("q-suggestions");
-  const options = () => [...(offers?.children ?? [])];
-  const active = () => offers?.querySelector("[aria-selected=true]");
-  const pick = (option) => {
+  const suggestionList = document.getElementById("q-suggestions");
+  const options = () => [...(suggestionList?.children ?? [])];
+  const active = () => suggestionList?.querySelector("[aria-selected=true]");
+  const highlight = (option) => {
     active()?.removeAttribute("aria-selected");
     option?.setAttribute("aria-selected", "true");
     option?.scrollIntoView({ block: "nearest" });
     if (option) box().setAttribute("aria-activedescendant", option.id);
     else box().removeAttribute("aria-activedescendant");
   };
-  const open = (whether) => {
-    if (!offers) return;
-    offers.hidden = !whether;
-    box().setAttribute("aria-expanded", whether);
-    if (!whether) pick(null);
+  const setSuggestionsOpen = (isOpen) => {
+    if (!suggestionList) return;
+    suggestionList.hidden = !isOpen;
+    box().setAttribute("aria-expanded", isOpen);
+    if (!isOpen) highlight(null);
   };
-  const take = (option) => {
+  const accept = (option) => {
     const { text, caret } = option.dataset;
     box().value = text;
     box().setSelectionRange(caret, caret);
-    open(false);
+    setSuggestionsOpen(false);
     box().dispatchEvent(new Event("input", { bubbles: true }));
   };
   document.addEventListener("htmx:configRequest", (event) => {
     if (event.detail.elt === box()) event.detail.parameters.at = box().selectionStart;
   });
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target !== offers) return;
-    // An empty box offers everything there is, but only when asked.
-    const asked = box().value.trim() || event.detail.requestConfig.triggeringEvent?.type === "suggest";
-    open(Boolean(asked) && document.activeElement === box() && options().length > 0);
+    if (event.detail.target !== suggestionList) return;
+    // An empty box suggests everything, but only on request (arrow down).
+    const mayOpen = box().value.trim() || event.detail.requestConfig.triggeringEvent?.type === "suggest";
+    setSuggestionsOpen(Boolean(mayOpen) && document.activeElement === box() && options().length > 0);
   });
-  document.addEventListener("focusout", (event) => event.target === box() && open(false));
-  // Not "click": the box would have lost the focus by then.
-  offers?.addEventListener("mousedown", (event) => {
+  document.addEventListener("focusout", (event) => event.target === box() && setSuggestionsOpen(false));
+  // Not "click", which comes after the box has lost the focus.
+  suggestionList?.addEventListener("mousedown", (event) => {
     event.preventDefault();
     const option = event.target.closest("[role=option]");
-    if (option) take(option);
+    if (option) accept(option);
   });
   document.addEventListener("keydown", (event) => {
     if (event.target !== box() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const all = options();
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (offers.hidden) {
+    if (suggestionList.hidden) {
       if (event.key === "ArrowDown") htmx.trigger(box(), "suggest");
       return;
     }
     if (step) {
       const at = all.indexOf(active()) + step;
-      pick(at < -1 ? all.at(-1) : all[at]);
-    } else if (event.key === "Enter" && active()) take(active());
-    else if (event.key === "Escape") open(false);
+      highlight(at < -1 ? all.at(-1) : all[at]);
+    } else if (event.key === "Enter" && active()) accept(active());
+    else if (event.key === "Escape") setSuggestionsOpen(false);
     else {
-      if (event.key === "Enter") open(false);
+      if (event.key === "Enter") setSuggestionsOpen(false);
       return;
     }
     event.preventDefault();
@@ -190,7 +190,7 @@
 
   // ------------------------------------------------------------ keyboard
 
-  let last = ""; // the row that was looked at
+  let last = ""; // the id of the row that had the focus last
   document.addEventListener("focusin", (event) => {
     const row = event.target.closest?.("#message-list tr[id]");
     if (row) last = row.id;

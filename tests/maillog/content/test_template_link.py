@@ -79,7 +79,7 @@ def test_the_link_is_for_people_who_may_open_it():
 def test_what_is_not_known_is_left_out(reader):
     table: list[tuple[dict[str, Any], str]] = [
         ({"template": "old/one"}, ""),
-        ({"template": "old/one", "template_version": 0}, "as delivered"),
+        ({"template": "old/one", "template_version": 0}, "built-in"),
         ({"template": "old/one", "language": "pt-BR"}, "Portuguese (Brazil)"),
         ({"template": "old/one", "language": "de-AT", "template_version": 12}, "version 12, German (Austria)"),
         ({"template": "old/one", "language": "../..", "template_version": 12}, "version 12, ../.."),

@@ -130,7 +130,7 @@ def test_no_column_at_all_is_a_choice_and_as_usual_takes_it_back(admin, admin_cl
     queued()
     admin_client.post("/log/columns/", {})
     assert headings(admin_client) == ["Status", "Message", "Created"]
-    admin_client.post("/log/columns/", {"usual": "1"})
+    admin_client.post("/log/columns/", {"reset": "1"})
     assert layout_of(admin.pk).names == DEFAULT_NAMES
 
 

@@ -79,7 +79,7 @@ document.addEventListener("change", (event) => {
 window.addEventListener("pageshow", () => tickLists().forEach(countTicks));
 document.addEventListener("htmx:afterSwap", () => tickLists().forEach(countTicks));
 
-// A whole page in answer to a request for a part of one means that somebody has to sign in again.
+// A whole page in response to a request for a part of one: the session has ended, and the person must sign in again.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!/^\s*<!doctype/i.test(event.detail.serverResponse)) return;
   event.preventDefault();
