@@ -57,18 +57,19 @@ def stop(process: subprocess.Popen[bytes]) -> float:
 
 
 def memory(process: subprocess.Popen[bytes]) -> dict[str, float]:
-    """Return the resident memory in MB of the web server and the worker, each with its child processes."""
+    """Return the memory in MB of the web server and the worker with their children; what is shared counts once."""
     found: dict[str, float] = {}
     for folder in Path("/proc").iterdir():
         try:
             if not folder.name.isdigit() or os.getsid(int(folder.name)) != os.getsid(process.pid):
                 continue
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            pages = int((folder / "statm").read_text().split()[1])
+            rollup = (folder / "smaps_rollup").read_text()
+            kilobytes = int(rollup.partition("\nPss:")[2].split()[0])
         except (OSError, ProcessLookupError):
             continue
-        kind = "web" if "granian" in command else "worker" if "run_huey" in command else "supervisor"
-        found[kind] = found.get(kind, 0) + pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        kind = "web" if "config.webserver" in command else "worker" if "run_huey" in command else "supervisor"
+        found[kind] = found.get(kind, 0) + kilobytes * 1024 / 1e6
     return found
 
 

@@ -22,6 +22,8 @@ env = reading.Environment(reading.read_dotenv(BASE_DIR / ".env", os.environ))
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.parsed("SECRET_KEY", key_files.secret_key, "", secret=True)
 PORT = int(env.number("PORT", lowest=1, highest=65535) or 8000)
+WEB_HOST = env.parsed("WEB_HOST", parsers.listen_address, "127.0.0.1")
+WEB_PROCESSES = int(env.number("WEB_PROCESSES", lowest=1, highest=64) or parsers.usable_cores(at_most=8))
 BASE_URL = env.parsed("BASE_URL", parsers.base_url, f"http://127.0.0.1:{PORT}")
 ALLOWED_HOSTS = [
     *env.parsed("ALLOWED_HOSTS", parsers.host_list, ["localhost", "127.0.0.1", "[::1]"]),

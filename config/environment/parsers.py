@@ -1,6 +1,7 @@
 """Parsers for the text of settings: each returns the value or raises a ValueError that says what is expected."""
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,21 @@ def host_list(raw: str) -> list[str]:
         name = part.removeprefix(".")
         hosts.append(part if part == "*" else part.removesuffix(name) + host(name))
     return hosts
+
+
+def listen_address(raw: str) -> str:
+    """Return an IP address of this machine to listen on, such as 0.0.0.0. Raises ValueError for anything else."""
+    try:
+        return str(ipaddress.ip_address(raw.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        message = "must be an IP address, such as 127.0.0.1, 0.0.0.0 or ::"
+        raise ValueError(message) from None
+
+
+def usable_cores(*, at_most: int) -> int:
+    """Return the number of cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, at_most)
 
 
 def modules(raw: str) -> tuple[str, ...]:

@@ -24,7 +24,6 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-HOST = "127.0.0.1"
 MIGRATION_LOCK = 6245177  # arbitrary, but the same on all machines
 
 
@@ -36,8 +35,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during preparation ends it at once, without a traceback
     try:
-        port = settings.PORT
-        if not worker_only and not port_is_free(port):
+        host, port = settings.WEB_HOST, settings.PORT
+        if not worker_only and not port_is_free(host, port):
             other = port + 1 if port < 65535 else 8000
             refuse(f"Port {port} is in use by another program. Choose another port: PORT={other} make run")
         django.setup()
@@ -54,7 +53,9 @@ def main() -> None:
         refuse(f"The database cannot be used: {str(error).strip()}")
     except OSError as error:
         refuse(f"The static files cannot be built: {error}")
-    arguments = [] if worker_only else ["--port", str(port), *(["--first-visit"] if first_visit else [])]
+    arguments = (
+        [] if worker_only else ["--host", host, "--port", str(port), *(["--first-visit"] if first_visit else [])]
+    )
     os.execv(sys.executable, [sys.executable, "-m", "config.startup.supervise", *arguments])  # noqa: S606  (no shell wanted)
 
 
@@ -64,12 +65,12 @@ def refuse(message: str, *, status: int = 1) -> None:
     sys.exit(status)
 
 
-def port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def port_is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         # As the web server does: lingering connections of an earlier run do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

@@ -19,10 +19,10 @@ from pathlib import Path
 from types import FrameType
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-HOST = "127.0.0.1"
 START_SECONDS = 60  # for the web server to answer
 STOP_SECONDS = 25  # for both to finish what they are doing before they are killed
 WORKER_SECONDS = 20  # of those, for the messages in flight
+REACHABLE_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (what listens on all addresses answers on this one)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 WORKER = [
@@ -41,22 +41,12 @@ WORKER = [
 ]
 
 
-def web_server(port: int) -> list[str]:
-    """Return the web server's arguments: one process, because SQLite has one writer; eight requests at a time."""
-    return [
-        *("-m", "granian", "config.wsgi:application", "--interface=wsgi", "--http=1", "--no-ws"),
-        *(f"--host={HOST}", f"--port={port}", "--workers=1", "--blocking-threads=8", "--backlog=1024"),
-        *("--workers-kill-timeout=10", "--log-level=error"),
-    ]
-
-
 @dataclass
 class Child:
     """A supervised process."""
 
     name: str
     process: "subprocess.Popen[bytes]"
-    is_ready: bool = True
 
     @property
     def status(self) -> int | None:
@@ -68,14 +58,14 @@ class Child:
         return ended.si_status if ended else None
 
     def ask_to_finish(self) -> None:
-        """Terminate it, or kill it if it is not ready: the web server ignores SIGTERM while it loads."""
-        if self.status is None and self.is_ready:
+        """Terminate it; if it has ended already, kill the rest of its process group."""
+        if self.status is None:
             self.process.terminate()
         else:
             self.kill()
 
     def kill(self) -> None:
-        """Kill what is left of its process group: the web server has a child process."""
+        """Kill what is left of its process group: the web server has child processes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -87,7 +77,7 @@ class Supervisor:
         self.children: list[Child] = []
         self.signals = 0
 
-    def start(self, name: str, arguments: list[str], *, is_ready: bool = True) -> Child:
+    def start(self, name: str, arguments: list[str]) -> Child:
         """Start a Python process, called `name` in messages."""
         own_number = os.getpid()
         process = subprocess.Popen(  # noqa: S603  (our own programs, no shell)
@@ -97,7 +87,7 @@ class Supervisor:
             process_group=0,
             preexec_fn=(lambda: end_with(own_number)) if sys.platform == "linux" else None,
         )
-        self.children.append(Child(name, process, is_ready))
+        self.children.append(Child(name, process))
         return self.children[-1]
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -108,14 +98,14 @@ class Supervisor:
         """Return a child that is no longer running, or None."""
         return next((child for child in self.children if child.status is not None), None)
 
-    def watch(self, seconds: float = float("inf"), port: int = 0) -> bool:
+    def watch(self, seconds: float = float("inf"), host: str = "", port: int = 0) -> bool:
         """Wait for a signal, for the end of a child, for `seconds`, or for the web server on `port` to respond.
 
         Return whether the web server responded.
         """
         deadline = time.monotonic() + seconds
         while not self.signals and not self.ended() and time.monotonic() < deadline:
-            if port and web_server_answers(port):
+            if port and web_server_answers(host, port):
                 return True
             time.sleep(0.05 if port else 0.2)
         return False
@@ -141,9 +131,9 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def web_server_answers(port: int) -> bool:
+def web_server_answers(host: str, port: int) -> bool:
     """Return whether an HTTP response arrives, whatever its status."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/healthz")
         connection.getresponse().read()
@@ -160,22 +150,24 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
-def supervise(*, port: int, first_visit: bool) -> int:
+def supervise(*, host: str, port: int, first_visit: bool) -> int:
     """Run the worker, and the web server if there is a `port`, until asked to stop. Return the exit status."""
     supervisor = Supervisor()
+    reachable = REACHABLE_AS.get(host, host)
+    address = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # ignored: started by nohup
             signal.signal(number, supervisor.on_signal)
     try:
-        web = supervisor.start("web server", web_server(port), is_ready=False) if port else None
+        if port:
+            supervisor.start("web server", ["-m", "config.webserver", f"--host={host}", f"--port={port}"])
         supervisor.start("worker", WORKER)
-        if web is None:
+        if not port:
             say("A worker is running. Ctrl-C stops it.")
-        elif supervisor.watch(START_SECONDS, port):
-            web.is_ready = True
-            say(f"Mailadmin is running at http://{HOST}:{port} - Ctrl-C stops it.")
+        elif supervisor.watch(START_SECONDS, reachable, port):
+            say(f"Mailadmin is running at {address} - Ctrl-C stops it.")
             if first_visit:
-                say(f"Create the first administrator at http://{HOST}:{port}/setup/")
+                say(f"Create the first administrator at {address}/setup/")
         elif not supervisor.signals and not supervisor.ended():
             say(f"The web server has not responded within {START_SECONDS} seconds.")
             return 1
@@ -194,10 +186,11 @@ def supervise(*, port: int, first_visit: bool) -> int:
 def main() -> None:
     """Parse the command line that `config.startup.serve` builds."""
     parser = argparse.ArgumentParser(prog="python -m config.startup.supervise")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: no web server")
     parser.add_argument("--first-visit", action="store_true")
     options = parser.parse_args()
-    sys.exit(supervise(port=options.port, first_visit=options.first_visit))
+    sys.exit(supervise(host=options.host, port=options.port, first_visit=options.first_visit))
 
 
 if __name__ == "__main__":
