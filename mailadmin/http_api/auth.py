@@ -66,7 +66,7 @@ def opened(request: HttpRequest) -> ApiKey:
 
 
 def read_body(request: HttpRequest) -> None:
-    """Read the body whole, of up to 37.5 MB: more than a form may have, because mails carry files. Raises Problem."""
+    """Read the whole body, up to 37.5 MB: more than a form may have, because of attachments. Raises Problem."""
     if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
         raise Problem(HTTPStatus.LENGTH_REQUIRED, gettext("Say how long the body is (Content-Length)."))
     length = int(request.headers.get("Content-Length") or 0)  # the server has refused what is no number

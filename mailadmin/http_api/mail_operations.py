@@ -26,25 +26,27 @@ from maillog.models import Message
 from maillog.search.filters import MessageFilter
 from maillog.search.paging import LARGEST_ID
 
-router = Router(tags=["Mails"])
+router = Router(tags=["Messages"])
 
 LABELS = ("sender", "template", "driver", "connection")
-Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only mails with a smaller number.")]
-After = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only mails with a larger number, oldest first.")]
+Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only messages with a smaller number.")]
+After = Annotated[
+    int | None, Query(ge=0, le=LARGEST_ID, description="Only messages with a larger number, oldest first.")
+]
 RequestKey = Annotated[
-    str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="A word of your own for this mail.")
+    str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="Your own identifier of this message.")
 ]
 
 
 # ---------------------------------------------------------------- sending
 
 
-@router.post("/mails", **needs(Scope.SEND), response={202: Stored}, operation_id="sendMail", summary="Send a mail")
+@router.post("/mails", **needs(Scope.SEND), response={202: Stored}, operation_id="sendMail", summary="Send a message")
 def send(request: ApiRequest, response: HttpResponse, mail: MailBody, idempotency_key: RequestKey = "") -> Stored:
-    """Store a mail for delivery. Its status tells how far it is: `queued` where it leaves in the background.
+    """Store a message for delivery. The status is `queued` if the worker sends it in the background.
 
-    With an `Idempotency-Key` the request can be repeated: the mail is sent once, and its number told again. The same
-    key with another mail is refused. Keys are yours: other people's do not matter.
+    With an `Idempotency-Key` the request can be repeated: the message is sent once, and its number is returned again.
+    The same key with another message is refused. Keys of other people do not conflict with yours.
     """
     only(request)
     owner = request.auth.owner
@@ -61,12 +63,12 @@ def send(request: ApiRequest, response: HttpResponse, mail: MailBody, idempotenc
     **needs(Scope.SEND),
     response={202: StoredMails},
     operation_id="sendMails",
-    summary="Send many mails",
+    summary="Send many messages",
 )
 def send_batch(request: ApiRequest, batch: BatchBody) -> StoredMails:
-    """Store up to 500 mails, all of them or, if one is refused, none. Errors name the mail: `mails[3].to`.
+    """Store up to 500 messages, or none if one is refused. Errors name the message: `mails[3].to`.
 
-    Each mail may have an `idempotency_key` of its own.
+    Each message may have its own `idempotency_key`.
     """
     only(request)
     owner = request.auth.owner
@@ -93,22 +95,21 @@ def unquoted(key: str) -> str:
 
 
 def stored(numbers: list[int]) -> list[Stored]:
-    """Return the mails with their states of now, in the same order."""
+    """Return the messages with their current status, in the same order."""
     states = dict(Message.objects.filter(pk__in=numbers).order_by().values_list("pk", "status"))
     return [Stored(id=number, status=states[number]) for number in numbers]
 
 
 def stored_one(number: int) -> Stored:
-    """Return the mail with its state of now."""
     return Stored(id=number, status=Message.objects.filter(pk=number).values_list("status", flat=True).first() or "")
 
 
 def address_of(number: int) -> str:
-    """Return where everything about a mail is."""
+    """Return the path of the message."""
     return reverse("http_api:mail", args=[number])
 
 
-# ---------------------------------------------------------------- looking
+# ---------------------------------------------------------------- reading
 
 
 @router.get("/mails", **needs(Scope.READ), response=MailPage, operation_id="searchMails", summary="Search the log")
@@ -119,10 +120,10 @@ def mails(
     before: Before = None,
     after: After = None,
 ) -> MailPage:
-    """Return mails, newest first; with `after`, oldest first, which is how a program follows the log.
+    """Return messages, newest first; with `after`, oldest first, so that a program can follow the log.
 
-    Days in `q` (`before:2026-01-01`) are days in UTC. On PostgreSQL, mails of a transaction that is committed late
-    appear below numbers that were there already.
+    Days in `q` (`before:2026-01-01`) are in UTC. On PostgreSQL, messages of a transaction that commits late appear
+    below numbers that already exist.
     """
     only(request, "q", "limit", "before", "after")
     if before is not None and after is not None:
@@ -150,23 +151,23 @@ def mails(
     response=MailWithAttempts,
     url_name="mail",
     operation_id="getMail",
-    summary="A mail",
+    summary="Get a message",
 )
 def mail(request: ApiRequest, mail_id: int) -> MailWithAttempts:
-    """Return everything about a mail but what it says: its state, its recipients, each attempt."""
+    """Return everything about a message except its content: status, recipients and attempts."""
     only(request)
     return whole(found(mail_id))
 
 
 def found(mail_id: int) -> Message:
-    """Return the mail. Raises Problem."""
+    """Return the message. Raises Problem (404)."""
     try:
         return lookup.mail_by_id(mail_id)
     except Message.DoesNotExist as error:
         raise Problem(HTTPStatus.NOT_FOUND, gettext("There is no message with this number.")) from error
 
 
-# ---------------------------------------------------------------- acting
+# ---------------------------------------------------------------- actions
 
 
 @router.post(
@@ -174,13 +175,13 @@ def found(mail_id: int) -> Message:
     **needs(Scope.RESEND),
     response={202: Stored},
     operation_id="resendMail",
-    summary="Resend it",
+    summary="Resend a message",
 )
 def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: ResendBody | None = None) -> Stored:
-    """Send a mail again, to its own recipients or to one other address, as a new mail.
+    """Resend a message as a new one, to the same recipients or to one other address.
 
     A message that contained a link or a code is replaced by one with a new link, if its template can be reissued.
-    To another address only if the owner of the key may see what mails say.
+    Another address requires that the owner of the key may view the content of messages.
     """
     only(request)
     old, owner = found(mail_id), request.auth.owner
@@ -194,7 +195,7 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     try:
         if reissuing.can_reissue(old):
             if to is not None:
-                raise wrong("to", "cannot be chosen: a fresh link goes to the account's own address alone")
+                raise wrong("to", "cannot be chosen: a new link goes only to the account's own address")
             number = reissuing.reissue(old, actor=owner)
         else:
             number = resending.resend(old, actor=owner, to=to)
@@ -209,10 +210,10 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     **needs(Scope.CANCEL),
     response=Stored,
     operation_id="cancelMail",
-    summary="Cancel it",
+    summary="Cancel a message",
 )
 def cancel(request: ApiRequest, mail_id: int, body: Body | None = None) -> Stored:
-    """Cancel a mail that waits. One that is being sent, or has ended, stays as it is, and the answer says so."""
+    """Cancel a waiting message. One that is being sent or has ended is not changed, and the response is 409."""
     only(request)
     one, owner = found(mail_id), request.auth.owner
     if not control.cancel([one.pk], by=str(owner), actor=owner):

@@ -27,7 +27,7 @@ class JsonParser(Parser):
 
 
 class ConstantError(ValueError):
-    """The text is a word that Python's JSON has and JSON has not."""
+    """A constant that Python reads but JSON does not have (NaN, Infinity); the text is the word."""
 
 
 def _refuse_constant(word: str) -> None:
@@ -38,7 +38,7 @@ api = NinjaAPI(
     title="Mailadmin",
     version="1",
     description=(
-        "Send mails, search the log, render templates. Sign in with an API key: `Authorization: Bearer mk_…`. "
+        "Send messages, search the log, render templates. Sign in with an API key: `Authorization: Bearer mk_…`. "
         "Errors are problem details (RFC 9457) that name the field."
     ),
     openapi_url=None,
@@ -52,7 +52,7 @@ api.add_router("", template_operations.router)
 
 @api.exception_handler(Exception)
 def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Leave it to Django, which writes it down and answers."""
+    """Let Django log the error and respond."""
     raise error
 
 

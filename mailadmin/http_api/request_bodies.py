@@ -1,4 +1,4 @@
-"""What programs send: mails, as JSON. Shapes are checked here; what a mail may say, where it is composed."""
+"""Request bodies: messages as JSON. Types are checked here, the content of messages where they are composed."""
 
 from __future__ import annotations
 
@@ -57,55 +57,55 @@ VALUES: dict[str, Any] = {"name": "Ann", "email": "ann@example.com", "sign_in_ur
 
 
 class MailBody(Body):
-    """A mail: `to`, and either `template` with `values`, or `subject` and one of `text` and `html`."""
+    """A message: `to`, and either `template` with `values`, or `subject` and one of `text` and `html`."""
 
     model_config = ConfigDict(json_schema_extra={"example": MAIL})
 
     to: list[str] = []
-    """One address an item, with or without a name."""
+    """One address per item, with or without a name."""
     cc: list[str] = []
-    """Who gets a copy."""
+    """Recipients of a copy."""
     bcc: list[str] = []
-    """Who gets a copy that nobody sees."""
+    """Recipients of a copy whom the others do not see."""
     subject: str = ""
-    """One line."""
+    """A single line."""
     text: str = ""
-    """What the mail says, as plain text."""
+    """The content as plain text."""
     html: str = ""
-    """The same as HTML; both are sent."""
+    """The content as HTML; if there are both, both are sent."""
     template: str = ""
     """The key of a template, such as `account/welcome`, instead of `subject`, `text` and `html`."""
     values: dict[str, Any] = {}
-    """What the template's variables stand for."""
+    """The values of the template's variables."""
     language: str = ""
-    """Such as `de` or `de-AT`: the nearest one that the template has is taken."""
+    """Such as `de` or `de-AT`; the closest language of the template is used."""
     from_: str = Field(default="", alias="from")
-    """The sender; if left out, the one of the mail settings."""
+    """The sender; by default, the one in the mail settings."""
     reply_to: list[str] = []
-    """Where answers go."""
+    """Where replies go."""
     headers: dict[str, str] = {}
     """Further header fields."""
     attachments: list[AttachmentBody] = []
     """Files."""
     tags: list[str] = []
-    """Words by which the log finds the mail (`tag:`)."""
+    """Labels by which the log finds the message (`tag:`)."""
     metadata: dict[str, Any] = {}
-    """Whatever you want kept with the mail, up to 10,000 octets."""
+    """Your own data, stored with the message: up to 10,000 octets."""
     connection_hint: str = ""
-    """The connection to prefer, by its name."""
+    """The name of the preferred connection."""
     sensitive: bool = False
-    """Whether the mail holds a link or a code: what it says is then not kept after delivery."""
+    """Whether the message contains a link or a code; its content is then deleted after delivery."""
     send_at: Moment | None = None
-    """Not before this moment, such as `2026-11-26T08:00:00Z`."""
+    """The earliest time of delivery, such as `2026-11-26T08:00:00Z`."""
     mode: Literal["instant", "background"] | None = None
-    """Whether the request waits for the delivery; if left out, as the mail settings say."""
+    """Whether the request waits for the delivery; by default, as in the mail settings."""
     idempotency_key: str = Field(default="", max_length=LONGEST_KEY)
-    """A second mail with this key is not sent: the first one is told again."""
+    """A second message with this key is not sent; the response describes the first."""
 
     def made(self, *, owner: int, key: str = "") -> Mail:
-        """Return the mail, rendered where it names a template; nothing is stored.
+        """Return the message, rendered if it names a template; nothing is stored.
 
-        Idempotency keys are apart for each `owner` of API keys; `key` is the one of the request. Raises Problem,
+        Idempotency keys are separate per `owner` of API keys; `key` is that of the request header. Raises Problem,
         InvalidMail.
         """
         if key and self.idempotency_key not in ("", key):
@@ -147,13 +147,13 @@ class MailBody(Body):
         return template_mail(self.template, to=self.to, values=self.values, language=self.language, **common)
 
     def digest(self) -> str:
-        """Return what tells this request from another: all of it, as it was sent, so that no template changes it."""
+        """Return a digest of the whole request as it was sent, before rendering, so that templates do not change it."""
         text = json.dumps(self.model_dump(exclude={"idempotency_key"}), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 class BatchBody(Body):
-    """Mails that are stored all together or not at all."""
+    """Messages that are stored all together or not at all."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"mails": [MAIL]}})
 
@@ -162,25 +162,25 @@ class BatchBody(Body):
 
 
 class ResendBody(Body):
-    """To whom a mail is sent again."""
+    """The recipient of a resend."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"to": "ann@example.com"}})
 
     to: str = ""
-    """One other address; if left out, the recipients of the mail."""
+    """One other address; by default, the recipients of the message."""
 
 
 class RenderBody(Body):
-    """What a template is rendered with."""
+    """The input of a template."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"language": "de", "values": VALUES}})
 
     values: dict[str, Any] = {}
-    """What its variables stand for."""
+    """The values of its variables."""
     language: str = ""
-    """Such as `de`: the nearest one that the template has is taken."""
+    """Such as `de`; the closest language of the template is used."""
 
 
 def problem_of(error: InvalidMail, *, place: str = "") -> Problem:
-    """Return what is wrong with a mail; `place` is where in the body the mail stands, such as ``mails[3].``."""
+    """Return the problem for an invalid message; `place` is its position in the body, such as ``mails[3].``."""
     return wrong(f"{place}{NAMES.get(error.field, error.field)}", error.reason)

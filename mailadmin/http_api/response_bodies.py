@@ -1,4 +1,4 @@
-"""What programs are told: mails and templates, as JSON. Times are ISO 8601 in UTC."""
+"""Response bodies: messages and templates as JSON. Times are ISO 8601 in UTC."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ if TYPE_CHECKING:
 
 
 class Answer(BaseModel):
-    """JSON that we send."""
+    """The base of all response bodies."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Stored(Answer):
-    """A mail that is stored."""
+    """A stored message."""
 
     id: int
-    """Its number, by which everything about it is found."""
+    """The number of the message."""
     status: str
-    """Where it is: `queued`, `sending`, `deferred` or `held` (it waits), `sent`, `failed`, `uncertain`, `logged`,
-    `silenced`, `skipped`, `cancelled`."""
+    """`queued`, `sending`, `deferred`, `held`, `sent`, `failed`, `uncertain`, `logged`, `silenced`, `skipped` or
+    `cancelled`."""
 
 
 class StoredMails(Answer):
-    """Mails that are stored, in the order in which they were sent."""
+    """The stored messages, in the order of the request."""
 
     mails: list[Stored]
 
 
 class MailAnswer(Stored):
-    """A mail of the log."""
+    """A message in the log."""
 
     created_at: datetime
     """When it was stored."""
     finished_at: datetime | None
-    """When it came into a state that is final."""
+    """When it reached a final status."""
     next_attempt_at: datetime | None
-    """When it is tried again; null if it is not."""
+    """When the next attempt is due; null if there is none."""
     from_: str = Field(alias="from")
     """The sender's address."""
     to: list[str]
     """Every recipient: To, Cc and Bcc."""
     subject: str
     reason: str
-    """Why it is in this state: the server's words, or what it waits for."""
+    """Why it has this status: the server's reply, or what it waits for."""
     template: str
     """The key of the template that it was made from; empty: none."""
     template_version: int | None
     language: str
-    """In which the template was rendered."""
+    """The language that the template was rendered in."""
     driver: str
     """The key of the driver of its last attempt; empty before the first."""
     connection: str
@@ -65,23 +65,23 @@ class MailAnswer(Stored):
     """Who sent it; empty: the system."""
     tags: list[str]
     attempt_count: int
-    """How many attempts there were."""
+    """The number of attempts."""
     possibly_duplicate: bool
-    """Whether the recipient may have got it twice: a server's answer was lost, and it was sent again."""
+    """Whether it may have arrived twice: a final reply was lost, and it was sent again."""
     message_id: str
     """The header Message-ID."""
     octets: int
-    """Its size."""
+    """The size of the message."""
     is_test: bool
     is_sensitive: bool
-    """Whether it held a link or a code."""
+    """Whether it contains a link or a code."""
     has_attachment: bool
     resent_from: int | None
-    """The number of the mail that was sent again as this one."""
+    """The number of the message that this one resends."""
 
 
 class RecipientAnswer(Answer):
-    """One recipient, and what the server said about it."""
+    """One recipient, with the server's reply."""
 
     kind: str
     """`to`, `cc` or `bcc`."""
@@ -93,11 +93,11 @@ class RecipientAnswer(Answer):
     enhanced_code: str
     """Such as 5.1.1 (RFC 3463)."""
     reply: str
-    """The server's words, or why it was left out."""
+    """The server's reply, or why the recipient was skipped."""
 
 
 class AttemptAnswer(Answer):
-    """One attempt to deliver."""
+    """One delivery attempt."""
 
     number: int
     started_at: datetime
@@ -105,25 +105,25 @@ class AttemptAnswer(Answer):
     outcome: str
     """`sent`, `partial`, `deferred`, `failed`, `uncertain`, `held`, `logged`, `silenced` or `skipped`."""
     phase: str
-    """How far it got: `resolve`, `connect`, `tls`, `greeting`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `content`."""
+    """The last phase: `resolve`, `connect`, `tls`, `greeting`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `content`."""
     code: int | None
     """The SMTP reply code (RFC 5321 4.2)."""
     enhanced_code: str
     """Such as 5.1.1 (RFC 3463)."""
     reply: str
-    """The server's words, or those of the error."""
+    """The server's reply, or the error."""
     driver: str
     connection: str
     host: str
     """Name and port of the server."""
     tls: str
-    """Version and cipher; empty: the connection was not encrypted."""
+    """Version and cipher; empty if the connection was not encrypted."""
     worker: str
-    """The process that tried."""
+    """The process that made the attempt."""
 
 
 class MailWithAttempts(MailAnswer):
-    """A mail of the log with its recipients and attempts."""
+    """A message in the log with its recipients and attempts."""
 
     recipients: list[RecipientAnswer]
     attempts: list[AttemptAnswer]
@@ -131,15 +131,15 @@ class MailWithAttempts(MailAnswer):
 
 
 class MailPage(Answer):
-    """Some of the mails that match."""
+    """One page of matching messages."""
 
     mails: list[MailAnswer]
     next: str | None
-    """Where the next ones are; null if these are the last."""
+    """The path of the next page; null on the last one."""
 
 
 class VariableAnswer(Answer):
-    """A value that a template takes."""
+    """A variable of a template."""
 
     name: str
     type: str
@@ -162,15 +162,15 @@ class TemplateAnswer(Answer):
 
 
 class TemplatePage(Answer):
-    """Some of the published templates, by key."""
+    """One page of published templates, sorted by key."""
 
     templates: list[TemplateAnswer]
     next: str | None
-    """Where the next ones are; null if these are the last."""
+    """The path of the next page; null on the last one."""
 
 
 class RenderedAnswer(Answer):
-    """What a template became."""
+    """A rendered template."""
 
     subject: str
     html: str
@@ -183,7 +183,7 @@ class RenderedAnswer(Answer):
 
 
 def facts_of(mail: Message) -> dict[str, Any]:
-    """Return what a list says about `mail`, which has its labels at hand."""
+    """Return the fields of `mail`, whose labels must be loaded."""
     waits = mail.status in WAITING or mail.status == Status.UNCERTAIN
     return {
         "id": mail.pk,
