@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import environ
 
-from mailadmin.message.addresses import AddressError, parse_address, parse_pattern
+from mailadmin.message.addresses import AddressError, parse_address
+from mailadmin.message.recipient_patterns import parse_pattern
 
 HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
@@ -140,18 +141,18 @@ def sqlite_path(raw: str, base: Path) -> Path:
     return base / name
 
 
-def address(raw: str) -> str:
-    """Return a bare email address. Raises ValueError."""
+def address(raw: str, *, single_label: bool = False) -> str:
+    """Return a bare email address, of a host without a dot if `single_label`. Raises ValueError."""
     try:
-        return parse_address(raw).addr_spec
+        return parse_address(raw, single_label=single_label).addr_spec
     except AddressError as error:
         message = f"must be one email address ({error})"
         raise ValueError(message) from error
 
 
-def patterns(raw: str) -> tuple[str, ...]:
+def patterns(raw: str, *, single_label: bool = False) -> tuple[str, ...]:
     """Return recipient patterns: whole addresses or ``*@domain``. Raises ValueError."""
-    return tuple(parse_pattern(part) for part in words(raw))
+    return tuple(parse_pattern(part, single_label=single_label) for part in words(raw))
 
 
 def words(raw: str) -> list[str]:

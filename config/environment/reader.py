@@ -12,6 +12,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -214,6 +215,7 @@ class MailEnvironment:
     ehlo_name: str = ""
     ca_pem: str = ""
     private_hosts: bool = True
+    single_label_hosts: bool = False
     always_to: str = ""
     allowed_recipients: tuple[str, ...] = ()
     log_file: Path = Path("var/mail.log")
@@ -240,6 +242,9 @@ def read_mail(env: Environment, base: Path) -> MailEnvironment:
     password = env.text("MAIL_PASSWORD", strip=False)
     if env.is_set("MAIL_PASSWORD") and not env.is_set("MAIL_USERNAME"):
         env.refuse("MAIL_PASSWORD", "is set without MAIL_USERNAME")
+    single_label = env.boolean("MAIL_SINGLE_LABEL_HOSTS", default=False)
+    address = partial(parsers.address, single_label=single_label)
+    patterns = partial(parsers.patterns, single_label=single_label)
     log_file = base / env.text("MAIL_LOG_FILE", "var/mail.log")
     if log_file.is_dir():
         env.refuse("MAIL_LOG_FILE", "is a folder, not a file")
@@ -251,16 +256,17 @@ def read_mail(env: Environment, base: Path) -> MailEnvironment:
         username=username,
         password=password,
         tls=encryption,
-        from_address=env.parsed("MAIL_FROM_ADDRESS", parsers.address, ""),
+        from_address=env.parsed("MAIL_FROM_ADDRESS", address, ""),
         from_name=env.text("MAIL_FROM_NAME", max_length=200),
-        reply_to=env.parsed("MAIL_REPLY_TO", parsers.address, ""),
+        reply_to=env.parsed("MAIL_REPLY_TO", address, ""),
         send_mode=env.choice("MAIL_SEND_MODE", ("instant", "background")),
         timeout=env.number("MAIL_TIMEOUT", lowest=1, highest=600, whole=False),
         ehlo_name=env.parsed("MAIL_EHLO_NAME", parsers.host, ""),
         ca_pem=env.parsed("MAIL_CA_FILE", lambda name: certificates(base / name), ""),
         private_hosts=env.boolean("MAIL_PRIVATE_HOSTS", default=True),
-        always_to=env.parsed("MAIL_ALWAYS_TO", parsers.address, ""),
-        allowed_recipients=env.parsed("MAIL_ALLOWED_RECIPIENTS", parsers.patterns, ()),
+        single_label_hosts=single_label,
+        always_to=env.parsed("MAIL_ALWAYS_TO", address, ""),
+        allowed_recipients=env.parsed("MAIL_ALLOWED_RECIPIENTS", patterns, ()),
         log_file=log_file,
         sendmail_path=env.parsed("MAIL_SENDMAIL_PATH", parsers.absolute_path, Path("/usr/sbin/sendmail")),
         locked=env.boolean("MAIL_LOCKED", default=False),

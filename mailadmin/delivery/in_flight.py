@@ -111,7 +111,7 @@ def envelope(mail: ClaimedMessage) -> Envelope:
     """Return `mail` as the driver takes it."""
     return Envelope(
         id=mail.id,
-        sender=parse_address(mail.sender).envelope,
+        sender=parse_address(mail.sender, single_label=True).envelope,  # it was checked when it was stored
         recipients=tuple(recipient.address for recipient in mail.recipients),
         content=mail.mime,
         needs_smtputf8=mail.needs_smtputf8,

@@ -192,7 +192,7 @@ def facts_of(mail: Message) -> dict[str, Any]:
         "finished_at": mail.finished_at,
         "next_attempt_at": mail.next_attempt_at if waits else None,
         "from": mail.sender.text,
-        "to": mail.to_text.split(),
+        "to": mail.addresses,
         "subject": mail.subject,
         "reason": mail.reason,
         "template": mail.template.text if mail.template else "",

@@ -1,8 +1,9 @@
 """Email addresses: parsed strictly, one mailbox each, and compared by one rule.
 
-Owns the project's only address parser (on top of email-validator) and the patterns of the recipient allow-list. Never
-uses the network, never guesses: a group, a list, a comment or a route is refused, because clients silently use the
-first address in such a text. Error texts are for people and never repeat the input's control characters.
+Owns the project's only address parser (on top of email-validator). Never uses the network, never guesses: a group, a
+list, a comment or a route is refused, because clients silently use the first address in such a text. Quoted local parts
+and address literals are taken, and what mail servers hand out against RFC 5321 (`a..b@`, `ann.@`, more than 64 octets
+before the @). Error texts are for people and never repeat the input's control characters.
 """
 
 from __future__ import annotations
@@ -11,30 +12,35 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import idna
+from django.conf import settings
 from email_validator import EmailNotValidError, validate_email
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_ADDR_SPEC = 254  # octets, RFC 5321 4.5.3.1.3 with RFC 3696 erratum 1690
-MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
 MAX_DISPLAY_NAME = 200  # characters, a limit of our own: one or two folded header lines
 MAX_TEXT = 1000  # characters of one mailbox, checked before anything expensive
 
-# C0, DEL, C1, line and paragraph separator, lone surrogates: in no header field, in no address (security.md).
+# C0, DEL, C1, line and paragraph separator, lone surrogates: in no header field, in no address (security.md). Only the
+# tab is white space there (RFC 5322 2.2.2); it is written as a space.
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]"
 _LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+_DOTS_ANYWHERE = re.compile(rf"(?:{_ATEXT}|\.)*{_ATEXT}(?:{_ATEXT}|\.)*")  # obs-local-part, and dots at the ends
 # A host name with a dot whose last label ends in a letter, or localhost, for local relays and tests.
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z]\Z){_LABEL}|localhost")
+_SINGLE_LABEL = re.compile(rf"(?=.*[a-z]){_LABEL}")  # a machine's own name, such as web01
+_LITERAL = re.compile(r"\[(?:(?P<v4>[0-9.]+)|ipv6:(?P<v6>[0-9a-f:.]+))\]")  # RFC 5321 4.1.3
 # Not allowed unquoted in an addr-spec (RFC 5322 3.2.3 specials and the space).
 _SPECIALS = re.compile(r'[\s()<>\[\]:;@\\,"]')
-_ANGLED = re.compile(r'(?P<phrase>(?:[^"<>]|"(?:[^"\\]|\\.)*")*)<(?P<spec>[^<>]*)>')
+_ANGLED = re.compile(r'(?P<phrase>(?:[^"<>]|"(?:[^"\\]|\\.)*")*)<(?P<spec>(?:"(?:[^"\\]|\\.)*")?[^<>"]*)>')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _PHRASE = re.compile(r'(?:[^"()<>\[\]:;@\\,]|"(?:[^"\\]|\\.)*")*')
@@ -47,7 +53,10 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One mailbox. `domain` is in lower case and readable (U-labels, NFC); `envelope` is for the wire."""
+    """One mailbox. `domain` is in lower case and readable (U-labels, NFC); `envelope` is for the wire.
+
+    `local` is without quotation marks; the texts made of it have them where they are needed.
+    """
 
     display_name: str
     local: str
@@ -60,19 +69,27 @@ class Address:
         """
         if CONTROL_CHARACTERS.search(self.display_name + self.local + self.domain):
             raise AddressError("contains a control character")
-        spec = self.local + self.domain
-        if not self.local or not self.domain or "=?" in spec or _SPECIALS.search(spec):
+        has_special = _SPECIALS.search(self.domain) and not _LITERAL.fullmatch(self.domain)
+        if not self.local or not self.domain or has_special or "=?" in self.local + self.domain or "\t" in self.local:
+            raise AddressError("is not an email address")
+        if not self.local.isascii() and _SPECIALS.search(self.local):
             raise AddressError("is not an email address")
 
     @property
     def addr_spec(self) -> str:
         """`local@domain` as people read it, for display, the log and the search."""
-        return f"{self.local}@{self.domain}"
+        local = self.local if not _SPECIALS.search(self.local) else _quoted(self.local)
+        return f"{local}@{self.domain}"
 
     @property
     def envelope(self) -> str:
-        """`local@domain` for SMTP: the domain as IDNA 2008 A-labels (RFC 5891), the local part unchanged."""
-        return f"{self.local}@{self.domain if self.domain.isascii() else a_labels(self.domain)}"
+        """`local@domain` for SMTP and header fields: the domain as IDNA 2008 A-labels (RFC 5891).
+
+        The local part is quoted unless it is a dot-atom: `"a..b"@` is the mailbox that RFC 5321 4.1.2 knows no other
+        spelling for.
+        """
+        local = self.local if not self.local.isascii() or _DOT_ATOM.fullmatch(self.local) else _quoted(self.local)
+        return f"{local}@{self.domain if self.domain.isascii() else a_labels(self.domain)}"
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -85,25 +102,31 @@ class Address:
             return self.addr_spec
         name = self.display_name
         if not _PHRASE.fullmatch(name) or '"' in name or name[0] == "." or name.strip() != name:
-            name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            name = _quoted(name)
         return f"{name} <{self.addr_spec}>"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, *, single_label: bool | None = None) -> Address:
     """Parse exactly one mailbox: `ann@x.org`, `Ann <ann@x.org>` or `"Lee, Ann" <ann@x.org>`.
 
-    Surrounding spaces are dropped. Raises AddressError for anything else: lists, groups, comments, routes, control
-    characters (C0, C1, U+2028/9, lone surrogates), an address over 254 octets, a local part over 64 octets, a display
-    name over 200 characters (RFC 5321 4.5.3.1, RFC 5322 3.4 without its obsolete forms).
+    Surrounding white space is dropped. `single_label`: whether the domain may be a host name without a dot; None is
+    what ``MAIL_SINGLE_LABEL_HOSTS`` says. Raises AddressError for anything else: lists, groups, comments, routes,
+    control characters (C0, C1, U+2028/9, lone surrogates), an address over 254 octets, a display name over 200
+    characters (RFC 5321 4.5.3.1, RFC 5322 3.4).
     """
     if not isinstance(text, str):
         raise AddressError("is not text")
-    return _parse(text)
+    return _parse(text, single_label_hosts() if single_label is None else single_label)
+
+
+def single_label_hosts() -> bool:
+    """Return whether ``MAIL_SINGLE_LABEL_HOSTS`` allows `root@web01`. No, while the settings are being read."""
+    return settings.configured and bool(getattr(getattr(settings, "MAIL", None), "single_label_hosts", False))
 
 
 @lru_cache(maxsize=1024)  # the same senders recur
-def _parse(text: str) -> Address:
-    text = text.strip(" ")
+def _parse(text: str, single_label: bool) -> Address:
+    text = text.replace("\t", " ").strip(" ")
     if not text:
         raise AddressError("is empty")
     if len(text) > MAX_TEXT:
@@ -111,15 +134,15 @@ def _parse(text: str) -> Address:
     if CONTROL_CHARACTERS.search(text):
         raise AddressError("contains a control character")
     if not text.endswith(">"):
-        return Address("", *_parse_addr_spec(text))
+        return Address("", *_parse_addr_spec(text, single_label))
     angled = _ANGLED.fullmatch(text)
     if angled is None:
         raise AddressError(_why_not_one(text))
     name = _parse_phrase(angled["phrase"].strip(" "))
-    return Address(name, *_parse_addr_spec(angled["spec"]))
+    return Address(name, *_parse_addr_spec(angled["spec"], single_label))
 
 
-def parse_addresses(texts: Iterable[str], *, limit: int = 500) -> tuple[Address, ...]:
+def parse_addresses(texts: Iterable[str], *, limit: int = 500, single_label: bool | None = None) -> tuple[Address, ...]:
     """Parse texts of one mailbox each; duplicates, ignoring case, are dropped and the order is kept.
 
     Raises AddressError naming the invalid item, for more than `limit` different addresses, or for a str instead of a
@@ -130,7 +153,7 @@ def parse_addresses(texts: Iterable[str], *, limit: int = 500) -> tuple[Address,
     found: dict[str, Address] = {}
     for text in texts:
         try:
-            address = parse_address(text)
+            address = parse_address(text, single_label=single_label)
         except AddressError as error:
             raise AddressError(f"{_shown(text)} {error}") from error
         found.setdefault(address.addr_spec.lower(), address)
@@ -162,30 +185,6 @@ def split_addresses(text: str) -> list[str]:
     return [item for item in (item.strip() for item in items) if item]
 
 
-def parse_pattern(text: str) -> str:
-    """Parse an allow-list pattern, `ann@example.com` or `*@example.com`, for `matches`.
-
-    Raises AddressError for anything else; a star replaces only the whole local part.
-    """
-    if not isinstance(text, str):
-        raise AddressError("is not text")
-    text = text.strip(" ")
-    if text.startswith("*@"):
-        return "*@" + parse_address("any" + text[1:]).domain
-    address = parse_address(text)
-    if address.display_name or "*" in address.local:
-        raise AddressError("is neither an address nor a pattern such as *@example.com")
-    return address.addr_spec.lower()
-
-
-def matches(pattern: str, addr_spec: str) -> bool:
-    """Return whether an `Address.addr_spec` matches a pattern from `parse_pattern`, ignoring case."""
-    addr_spec = addr_spec.lower()
-    if pattern.startswith("*@"):
-        return addr_spec.rpartition("@")[2] == pattern[2:]
-    return addr_spec == pattern
-
-
 @lru_cache(maxsize=1024)
 def a_labels(domain: str) -> str:
     """Return a readable domain as IDNA 2008 A-labels (RFC 5891), for the wire. Raises AddressError."""
@@ -207,34 +206,61 @@ def _parse_phrase(phrase: str) -> str:
     return name
 
 
-def _parse_addr_spec(spec: str) -> tuple[str, str]:
-    """Return the local part and the readable domain of `local@domain`."""
+def _parse_addr_spec(spec: str, single_label: bool) -> tuple[str, str]:
+    """Return the local part, without quotation marks, and the readable domain of `local@domain`."""
     local, at, domain = spec.rpartition("@")
     if not at or not local or not domain:
         raise AddressError(_why_not_one(spec))
+    quoted = _QUOTED.fullmatch(local)
+    local = _QUOTED_PAIR.sub(r"\1", quoted[1]) if quoted else local
     domain = domain.lower()
-    if len(local.encode()) > MAX_LOCAL:
-        raise AddressError(f"has more than {MAX_LOCAL} octets before the @")
-    if _SPECIALS.search(local) or _SPECIALS.search(domain):
+    if (not quoted and _SPECIALS.search(local)) or (_SPECIALS.search(domain) and not _is_literal(domain)):
         raise AddressError(_why_not_one(spec))
-    plain_domain = _HOST.fullmatch(domain) is not None
-    if not (plain_domain and _DOT_ATOM.fullmatch(local)):
-        # email-validator refuses special-use names (localhost, .local, .test), which local relays use. A plain host
-        # name has already been checked above.
-        local, domain = _validate(local, "example.com" if plain_domain else domain, domain if plain_domain else "")
-    wire_domain = domain if domain.isascii() else a_labels(domain)
-    if len(local.encode()) + 1 + max(len(domain.encode()), len(wire_domain)) > MAX_ADDR_SPEC:
+    plain_domain = _HOST.fullmatch(domain) is not None or _is_literal(domain)
+    if not plain_domain and _SINGLE_LABEL.fullmatch(domain):
+        if not single_label:
+            raise AddressError("has a domain without a dot (MAIL_SINGLE_LABEL_HOSTS=true allows it)")
+        plain_domain = True
+    if quoted and not local.isascii():
+        raise AddressError("is not an email address")
+    plain_local = quoted is not None or _DOTS_ANYWHERE.fullmatch(local) is not None
+    if not (plain_domain and plain_local):
+        # email-validator refuses special-use names (localhost, .local, .test), which local relays use, and what is not
+        # a dot-atom. What was checked above is replaced.
+        local, domain = _validate(
+            local, "any" if plain_local else local, "example.com" if plain_domain else domain, domain * plain_domain
+        )
+    address = Address("", local, domain)
+    if max(len(address.addr_spec.encode()), len(address.envelope.encode())) > MAX_ADDR_SPEC:
         raise AddressError(f"has more than {MAX_ADDR_SPEC} octets")
     return local, domain
 
 
-def _validate(local: str, domain: str, checked_domain: str) -> tuple[str, str]:
-    """Validate non-ASCII parts with email-validator; `checked_domain`, if given, is returned as the domain."""
+def _is_literal(domain: str) -> bool:
+    """Return whether `domain`, in lower case, is an address literal: `[192.0.2.1]` or `[ipv6:2001:db8::1]`."""
+    literal = _LITERAL.fullmatch(domain)
+    if literal is None:
+        return False
     try:
-        valid = validate_email(f"{local}@{domain}", check_deliverability=False, test_environment=True)
+        return ip_address(literal["v4"] or literal["v6"]).version == (4 if literal["v4"] else 6)
+    except ValueError:
+        return False
+
+
+def _validate(local: str, checked_local: str, domain: str, known_domain: str) -> tuple[str, str]:
+    """Validate non-ASCII parts with email-validator; `known_domain`, if given, is returned as the domain."""
+    try:
+        valid = validate_email(
+            f"{checked_local}@{domain}", check_deliverability=False, test_environment=True, strict=False
+        )
     except EmailNotValidError as error:
         raise AddressError("is not an email address") from error
-    return unicodedata.normalize("NFC", local), checked_domain or valid.domain
+    return unicodedata.normalize("NFC", local), known_domain or valid.domain
+
+
+def _quoted(text: str) -> str:
+    """Return `text` as a quoted-string (RFC 5322 3.2.4)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _why_not_one(text: str) -> str:

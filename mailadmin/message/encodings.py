@@ -22,7 +22,7 @@ _Q_TABLE = tuple(b"_" if i == 32 else bytes([i]) if i in _Q_SAFE else b"=%02X" %
 _PARAMETER_SAFE = _Q_SAFE.replace(b"*", b"").replace(b"/", b"") + b"#$&.^_`{|}~"
 _PARAMETER_TABLE = tuple(bytes([i]) if i in _PARAMETER_SAFE else b"%%%02X" % i for i in range(256))
 _ASCII = bytes(range(128))
-_BARE_LINE_END = re.compile(rb"\r\n?|\n")
+BARE_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 def encoded_words(text: str, first_room: int) -> list[bytes]:
@@ -102,8 +102,21 @@ def encode_text(text: str) -> tuple[bytes, bytes]:
         text += "\n"
     plain = text.isascii() and "\0" not in text and _lines_fit(text)
     data = text.replace("\n", "\r\n").encode()
-    if plain:
-        return b"7bit", data
+    return (b"7bit", data) if plain else _shorter(data)
+
+
+def encode_octets(data: bytes) -> tuple[bytes, bytes]:
+    """Encode text of any charset as quoted-printable or base64: (Content-Transfer-Encoding, octets).
+
+    Line endings become CRLF, except in text with NUL, which is UTF-16 or no text.
+    """
+    if b"\0" in data:
+        return b"base64", base64_lines(data)
+    encoding, octets = _shorter(BARE_LINE_END.sub(b"\r\n", data))
+    return encoding, BARE_LINE_END.sub(b"\r\n", octets)  # b2a_qp breaks lines by LF in text without a line ending
+
+
+def _shorter(data: bytes) -> tuple[bytes, bytes]:
     unsafe = len(data.translate(None, _ASCII)) + data.count(b"=") + data.count(b"\0")
     if 3 * (len(data) + 2 * unsafe) <= 4 * len(data):
         return b"quoted-printable", b2a_qp(data)
@@ -132,7 +145,7 @@ def seven_bit(data: bytes) -> bytes | None:
     """Return a whole message as 7bit (CRLF line endings), or None for 8-bit octets, NUL or lines that are too long."""
     if not data.isascii() or b"\0" in data:
         return None
-    data = _BARE_LINE_END.sub(b"\r\n", data)
+    data = BARE_LINE_END.sub(b"\r\n", data)
     if not data.endswith(b"\r\n"):
         data += b"\r\n"
     return data if max(map(len, data.split(b"\r\n"))) <= MAX_LINE else None

@@ -28,7 +28,7 @@ _LONGEST_PLAIN_NAME = 64  # a longer display name is encoded: it is never folded
 _FIELD_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 3.6.8 ftext
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bBqQ]\?")
-_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[A-Za-z0-9:.]+\]")  # or an address literal
 
 # Written by the builder or by servers; a caller's copy could contradict them, forge them or add a recipient.
 _OWNED = frozenset({
@@ -44,8 +44,8 @@ _COUNTED = frozenset({
     b"references", b"mime-version", b"content-type", b"content-transfer-encoding",
 })  # fmt: skip
 _BLOCK = re.compile(
-    rb"(?:[!-9;-~]++:[ -~\x80-\xff]*+\r\n"  # a field
-    rb"(?:\x20++[!-~\x80-\xff][ -~\x80-\xff]*+\r\n)*+)++"  # its continuations, none blank
+    rb"(?:[!-9;-~]++:[\t -~\x80-\xff]*+\r\n"  # a field
+    rb"(?:[\t ]++[!-~\x80-\xff][\t -~\x80-\xff]*+\r\n)*+)++"  # its continuations, none blank
 )
 _NAMES = re.compile(rb"\n([!-9;-~]+):")
 
@@ -65,9 +65,10 @@ class HeaderError(ValueError):
 def check_text(value: str, *, field: str, max_length: int = MAX_LINE) -> str:
     """Return `value` unchanged if it is allowed in a header field.
 
-    Raises HeaderError for C0 (tab too), DEL, C1, U+2028, U+2029, lone surrogates and more than `max_length` characters.
+    Raises HeaderError for C0 but for tabs, DEL, C1, U+2028, U+2029, lone surrogates and more than `max_length`
+    characters.
     """
-    if CONTROL_CHARACTERS.search(value):
+    if CONTROL_CHARACTERS.search(value.replace("\t", " ")):
         raise HeaderError(field, "contains a control character")
     if len(value) > max_length:
         raise HeaderError(field, f"has more than {max_length} characters")
@@ -102,8 +103,9 @@ def encode_unstructured(name: str, value: str) -> bytes:
     """Encode one field of free text, folded, ending with CRLF (RFC 5322 3.2.5, RFC 2047).
 
     Only the part from the first to the last word that requires it is encoded. Spaces at both ends are dropped, all
-    others are kept. Raises HeaderError for control characters.
+    others are kept; a tab is written as a space. Raises HeaderError for control characters.
     """
+    value = value.replace("\t", " ")
     if CONTROL_CHARACTERS.search(value):
         raise HeaderError(name, "contains a control character")
     value = value.strip(" ")
@@ -219,8 +221,9 @@ class _FoldedLine:
 def check_block(block: bytes, *, utf8: bool = False) -> None:
     """Check a finished header block, as the last barrier before the wire.
 
-    Every line must be a field or a continuation; CRLF are the only control characters; no line exceeds 998 octets; no
-    field that may occur once occurs twice; there is no Bcc; and it is ASCII unless `utf8`. Raises HeaderError.
+    Every line must be a field or a continuation; CRLF and tabs are the only control characters; no line exceeds
+    998 octets; no field that may occur once occurs twice; there is no Bcc; and it is ASCII unless `utf8`. Raises
+    HeaderError.
     """
     if not _BLOCK.fullmatch(block):
         raise HeaderError("headers", "contain a control character or a line that is not a header field")

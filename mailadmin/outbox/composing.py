@@ -18,9 +18,10 @@ from django.conf import settings
 from mailadmin.configuration.effective import Configuration
 from mailadmin.errors import InvalidMail
 from mailadmin.message import mime
-from mailadmin.message.addresses import Address, AddressError, matches, parse_address, parse_addresses
+from mailadmin.message.addresses import Address, AddressError, parse_address, parse_addresses
 from mailadmin.message.headers import HeaderError, check_text, make_message_id
 from mailadmin.message.mail import Mail
+from mailadmin.message.recipient_patterns import matches
 from mailadmin.models import SendMode
 from maillog.models import Recipient
 from maillog.queue.enqueueing import NewRecipient
@@ -90,16 +91,18 @@ def compose(mail: Mail, *, configuration: Configuration, default_sender: str, no
         needs_smtputf8=built.needs_smtputf8 or any(one.needs_smtputf8 for one in bcc),
         has_attachment=bool(mail.attachments),
         due=leaves_at,
-        mode=SendMode.BACKGROUND if leaves_at > now else mode(mail.mode, configuration),
+        mode=mode_of(mail.mode, leaves_at > now, configuration),
         fingerprint=fingerprint(mail),
     )
 
 
-def sender_of(given: str, *, configuration: Configuration, default_sender: str) -> Address:
+def sender_of(
+    given: str, *, configuration: Configuration, default_sender: str, single_label: bool | None = None
+) -> Address:
     """Return the From address. Raises InvalidMail for `from_` if it is invalid or none is configured."""
     try:
         if given:
-            return parse_address(given)
+            return parse_address(given, single_label=single_label)
         spec = str(configuration.from_address) or default_sender
         if not spec:
             raise InvalidMail("from_", "is not given, and no From address is set in the mail settings")
@@ -109,10 +112,10 @@ def sender_of(given: str, *, configuration: Configuration, default_sender: str) 
         raise InvalidMail("from_", str(error)) from error
 
 
-def addresses(field: str, given: Sequence[str]) -> tuple[Address, ...]:
-    """Parse the addresses of `field`. Raises InvalidMail."""
+def addresses(field: str, given: Sequence[str], *, single_label: bool | None = None) -> tuple[Address, ...]:
+    """Parse the addresses of `field`; `single_label` as for `parse_address`. Raises InvalidMail."""
     try:
-        return parse_addresses(given, limit=MAX_RECIPIENTS)
+        return parse_addresses(given, limit=MAX_RECIPIENTS, single_label=single_label)
     except AddressError as error:
         raise InvalidMail(field, str(error)) from error
 
@@ -126,7 +129,7 @@ def text(field: str, value: str, *, max_length: int = 998) -> str:
 
 
 def check_envelope(mail: Mail) -> None:
-    """Check what is stored beside the MIME message. Raises InvalidMail."""
+    """Check the number of recipients, that there is a text, and what is stored beside it. Raises InvalidMail."""
     count = len(mail.to) + len(mail.cc) + len(mail.bcc)
     if not count:
         raise InvalidMail("to", "names no recipient")
@@ -134,12 +137,17 @@ def check_envelope(mail: Mail) -> None:
         raise InvalidMail("to", f"has more than {MAX_RECIPIENTS} recipients with cc and bcc")
     if not (mail.text or mail.html or mail.attachments):
         raise InvalidMail("text", "is empty, and there is no HTML and no attachment either")
+    if len(mail.headers) > MAX_HEADERS:
+        raise InvalidMail("headers", f"are more than {MAX_HEADERS}")
+    check_stored(mail)
+
+
+def check_stored(mail: Mail) -> None:
+    """Check what is stored beside the MIME message. Raises InvalidMail."""
     if mail.language and not LANGUAGE.fullmatch(mail.language):
         raise InvalidMail("language", "is not a language code such as de or de-AT")
     text("connection_hint", mail.connection_hint, max_length=100)
     text("idempotency_key", mail.idempotency_key, max_length=200)
-    if len(mail.headers) > MAX_HEADERS:
-        raise InvalidMail("headers", f"are more than {MAX_HEADERS}")
     if len(mail.tags) > 20 or not all(TAG.fullmatch(tag) for tag in mail.tags):
         raise InvalidMail("tags", "must be at most 20 words of letters, digits and . : / - _ (50 characters each)")
     check_metadata(mail.metadata)
@@ -185,13 +193,11 @@ def due(send_at: datetime | None, *, now: datetime) -> datetime:
     return max(send_at, now)
 
 
-def mode(given: str | None, configuration: Configuration) -> str:
+def mode_of(given: str | None, leaves_later: bool, configuration: Configuration) -> str:
     """Return the mode `given`, or the configured one. Raises InvalidMail for an unknown mode."""
-    if given is None:
-        return str(configuration.mode)
-    if given not in SendMode.values:
+    if given is not None and given not in SendMode.values:
         raise InvalidMail("mode", f"must be one of {', '.join(SendMode.values)}")
-    return given
+    return str(SendMode.BACKGROUND if leaves_later else given or configuration.mode)
 
 
 def envelope_recipients(

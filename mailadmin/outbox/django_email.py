@@ -1,85 +1,106 @@
 """Composes Django's own EmailMessage, for the email backend.
 
-Django builds the MIME message, so everything it supports is kept (other alternatives, attached messages, its
-encodings). This module checks what Django does not: every address and header, and the finished header block.
+Everything that Django takes is taken: empty recipients are left out, texts may be lazy. Checked is what Django does not
+check: every address and header, and the finished header block (`mailadmin.outbox.django_mime`).
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 from django.core.mail import EmailMessage
+from django.utils.functional import Promise
 
 from mailadmin.configuration.effective import Configuration
-from mailadmin.errors import InvalidMail
-from mailadmin.message.addresses import split_addresses
-from mailadmin.message.headers import HeaderError, check_block, make_message_id
-from mailadmin.outbox import composing
+from mailadmin.message.mail import Mail
+from mailadmin.outbox import accepting, composing, django_mime, error_reports
 from mailadmin.outbox.composing import Composed
+from mailadmin.outbox.django_options import options_of
+from maillog.queue.enqueueing import NewMessage
 
-ADDRESS_HEADERS = frozenset({"from", "to", "cc", "reply-to", "sender"})
 
+def new_message(
+    message: EmailMessage, *, configuration: Configuration, default_sender: Callable[[str], str], now: datetime
+) -> NewMessage:
+    """Return the row for `message`, which is not changed. Raises InvalidMail.
 
-def compose_django(
-    message: EmailMessage, *, configuration: Configuration, default_sender: str, now: datetime
-) -> Composed:
-    """Return `message` ready for the outbox, without changing it. Raises InvalidMail.
-
-    Its own Message-ID is kept. A From header that differs from `from_email` is kept as well; the envelope sender is
-    then `from_email`, as with Django's own backends.
+    `default_sender` returns the sender address of the connection for a hint. The message's own Message-ID is kept. A
+    From header that differs from `from_email` is kept as well; the envelope sender is then `from_email`, as with
+    Django's own backends, or `envelope_sender`, as with Anymail.
     """
-    sender = composing.sender_of(message.from_email or "", configuration=configuration, default_sender=default_sender)
-    recipients = composing.envelope_recipients(
-        composing.addresses("to", message.to),
-        composing.addresses("cc", message.cc),
-        composing.addresses("bcc", message.bcc),
+    options = options_of(message)
+    sender = default_sender(options.connection_hint)
+    is_report = error_reports.is_error_report(message)
+    if is_report:
+        message = error_reports.repaired(message, configuration=configuration, default_sender=sender)
+    return accepting.new_message(
+        _compose(
+            message,
+            options,
+            configuration=configuration,
+            default_sender=sender,
+            now=now,
+            single_label=True if is_report else None,
+        ),
+        configuration=configuration,
+        language=options.language,
+        connection_hint=options.connection_hint,
+        tags=options.tags,
+        metadata=options.metadata,
+        sensitive=options.sensitive,
     )
-    composing.addresses("reply_to", message.reply_to)
-    subject = composing.text("subject", str(message.subject))
-    copied = copy.copy(message)
-    copied.from_email = str(sender)
-    if not message.reply_to and str(configuration.reply_to):
-        copied.reply_to = [str(configuration.reply_to)]
-    copied.extra_headers = checked_headers(message.extra_headers)
-    message_id = copied.extra_headers.setdefault("Message-ID", make_message_id(sender.envelope.rpartition("@")[2]))
-    content = mime_bytes(copied)
-    composing.check_size(content)
+
+
+def _compose(
+    message: EmailMessage,
+    options: Mail,
+    *,
+    configuration: Configuration,
+    default_sender: str,
+    now: datetime,
+    single_label: bool | None,
+) -> Composed:
+    """Return `message` ready to be stored. `single_label` as for `parse_address`."""
+    composing.check_stored(options)
+    author = composing.sender_of(
+        str(message.from_email or ""),
+        configuration=configuration,
+        default_sender=default_sender,
+        single_label=single_label,
+    )
+    lists = {
+        name: composing.addresses(name, _given(getattr(message, name)), single_label=single_label)
+        for name in ("to", "cc", "bcc", "reply_to")
+    }
+    if not lists["reply_to"] and str(configuration.reply_to):
+        lists["reply_to"] = composing.addresses("reply_to", [str(configuration.reply_to)])
+    leaves_at = composing.due(options.send_at, now=now)
+    built = django_mime.build(
+        message,
+        {"From": (author,), "To": lists["to"], "Cc": lists["cc"], "Reply-To": lists["reply_to"]},
+        date=leaves_at if leaves_at > now else None,
+    )
+    composing.check_size(built.content)
+    bounces_to = getattr(message, "envelope_sender", None)
+    sender = composing.addresses("envelope_sender", [str(bounces_to)])[0] if bounces_to else author
     return Composed(
         sender=sender,
-        recipients=recipients,
-        subject=subject,
-        content=content,
-        message_id=message_id,
-        needs_smtputf8=any(not recipient.address.isascii() for recipient in recipients) or sender.needs_smtputf8,
+        recipients=composing.envelope_recipients(lists["to"], lists["cc"], lists["bcc"]),
+        subject=built.subject,
+        content=built.content,
+        message_id=built.message_id,
+        needs_smtputf8=built.needs_smtputf8 or any(one.needs_smtputf8 for one in (sender, *lists["bcc"])),
         has_attachment=bool(message.attachments),
-        due=now,
-        mode=composing.mode(None, configuration),
+        due=leaves_at,
+        mode=composing.mode_of(options.mode, leaves_at > now, configuration),
         fingerprint="",
     )
 
 
-def checked_headers(given: dict[str, str]) -> dict[str, str]:
-    """Return the extra headers, with Message-ID in its usual spelling. Raises InvalidMail."""
-    checked: dict[str, str] = {}
-    for name, value in given.items():
-        line = composing.text("headers", str(value), max_length=10_000)
-        if name.lower() == "bcc":
-            raise InvalidMail("headers", "must not contain Bcc; hidden recipients belong in bcc")
-        if name.lower() in ADDRESS_HEADERS:
-            composing.addresses("headers", split_addresses(line))
-        checked["Message-ID" if name.lower() == "message-id" else name] = line
-    return checked
-
-
-def mime_bytes(message: EmailMessage) -> bytes:
-    """Return the MIME message with CRLF line endings, its header block checked. Raises InvalidMail."""
-    try:
-        content = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
-        head, border, _ = content.partition(b"\r\n\r\n")
-        check_block(head + border[:2])
-    except HeaderError as error:
-        raise InvalidMail("headers", error.reason) from error
-    except (ValueError, TypeError, LookupError, AttributeError) as error:  # BadHeaderError, unknown charsets, odd parts
-        raise InvalidMail("headers", f"cannot be built: {error}"[:300]) from error
-    return content
+def _given(addresses: Any) -> Any:
+    """Return `addresses` without empty ones, lazy texts as texts."""
+    if not isinstance(addresses, Iterable) or isinstance(addresses, str | bytes | Promise):
+        return addresses
+    return [str(one) if isinstance(one, Promise) else one for one in addresses if one]

@@ -111,7 +111,7 @@ def _resend(
                 actor=actor,
                 to=to,
                 keep_to=keep_to,
-                mode=mode or composing.mode(None, current),
+                mode=mode or composing.mode_of(None, False, current),
                 now=now,
             )
             _check_limitations(limitations, copy)
@@ -166,7 +166,7 @@ def _new_message(
         raise NotResendable(NO_RECIPIENTS)
     skipped = [one.skipped for one in recipients if one.skipped]
     is_skipped = len(skipped) == len(recipients)
-    message_id = make_message_id(parse_address(mail.sender.text).envelope.rpartition("@")[2])
+    message_id = make_message_id(parse_address(mail.sender.text, single_label=True).envelope.rpartition("@")[2])
     smtputf8 = mail.needs_smtputf8 or bool(to and to.needs_smtputf8)
     return NewMessage(
         subject=mail.subject,
@@ -201,7 +201,7 @@ def _same_recipients(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...
     wanted = [one for one in rows if one.outcome != Recipient.Outcome.SKIPPED] or rows
     by_kind: dict[str, list[Address]] = {kind: [] for kind in Recipient.Kind}
     for one in wanted:
-        by_kind[one.kind].append(parse_address(one.address))
+        by_kind[one.kind].append(parse_address(one.address, single_label=True))
     kinds = Recipient.Kind
     return composing.envelope_recipients(by_kind[kinds.TO], by_kind[kinds.CC], by_kind[kinds.BCC])
 

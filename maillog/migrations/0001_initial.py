@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ('mode', models.CharField(max_length=10)),
                 ('connection_hint', models.CharField(blank=True, max_length=100)),
                 ('claim', models.CharField(blank=True, max_length=32)),
-                ('message_id', models.CharField(max_length=255)),
+                ('message_id', models.CharField(max_length=998)),
                 ('idempotency_key', models.CharField(blank=True, max_length=200, null=True)),
                 ('fingerprint', models.CharField(blank=True, max_length=64)),
                 ('size', models.PositiveIntegerField(default=0)),

@@ -7,6 +7,7 @@ be deleted first.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from django.conf import settings
@@ -35,6 +36,7 @@ class Status(models.TextChoices):
 
 WAITING = frozenset({Status.QUEUED, Status.DEFERRED, Status.HELD})
 FINAL = frozenset(set(Status) - WAITING - {Status.SENDING})
+SPACED_ADDRESSES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^ ])+')  # spaces may stand in a quoted local part
 
 
 class Message(models.Model):
@@ -76,7 +78,7 @@ class Message(models.Model):
     mode = models.CharField(max_length=10)
     connection_hint = models.CharField(max_length=100, blank=True)
     claim = models.CharField(max_length=32, blank=True)  # token of the worker that holds it while sending
-    message_id = models.CharField(max_length=255)  # header Message-ID, fixed when the message is queued
+    message_id = models.CharField(max_length=998)  # header Message-ID, fixed when the message is queued
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  (null: unique only where given)
     fingerprint = models.CharField(
         max_length=64, blank=True
@@ -130,9 +132,14 @@ class Message(models.Model):
         return f"message {self.pk} ({self.status})"
 
     @property
+    def addresses(self) -> list[str]:
+        """The address of every recipient, lower case."""
+        return SPACED_ADDRESSES.findall(self.to_text)
+
+    @property
     def recipients_shown(self) -> str:
         """The first three addresses, and how many more there are."""
-        addresses = self.to_text.split(" ")
+        addresses = self.addresses
         shown = ", ".join(addresses[:3])
         more = len(addresses) - 3
         return _("%(shown)s and %(more)s more") % {"shown": shown, "more": more} if more > 0 else shown

@@ -197,6 +197,8 @@ def _writer(field: models.Field[Any, Any]) -> Callable[[Any], str]:
         return lambda value: f'"{value.isoformat()}"'
     if isinstance(target, models.BinaryField):
         return lambda value: f'"\\\\x{bytes(value).hex()}"'
+    if isinstance(target, models.UUIDField):
+        return str
     assert isinstance(target, models.CharField | models.TextField | models.JSONField), target  # noqa: S101  (no other type is in use)
     return array_element
 
@@ -222,14 +224,14 @@ def _converters(model: type[models.Model], alias: str, names: tuple[str, ...]) -
         models.TextField,
         models.IntegerField,
         models.BooleanField,
-        models.ForeignKey,
     )
     if connection.vendor == "postgresql":
         plain = (*plain, models.DateTimeField, models.BinaryField)
 
     def converter(name: str) -> Convert | None:
         field = _field(model, name)
-        if isinstance(field, plain):
+        target = field.target_field if isinstance(field, models.ForeignKey) else field  # a user's key may be a UUID
+        if isinstance(target, plain):
             return None
         if isinstance(field, models.DateTimeField) and connection.vendor == "sqlite":
             return _sqlite_datetime

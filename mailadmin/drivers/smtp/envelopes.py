@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mailadmin.drivers.base import Envelope
 
 _UNSAFE = re.compile("[\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
+_QUOTED_LOCAL = re.compile(r'\A"(?:[ !#-\[\]-~]|\\[ -~])*"(?=@)')
 
 
 def undeliverable_reason(envelope: Envelope, extensions: Mapping[str, str], host: str) -> str:
@@ -23,7 +24,7 @@ def undeliverable_reason(envelope: Envelope, extensions: Mapping[str, str], host
     addresses = (envelope.sender, *envelope.recipients)
     if not envelope.recipients:
         return _("The message has no recipient.")
-    if _UNSAFE.search("".join(addresses)) or "" in envelope.recipients:
+    if any(_UNSAFE.search(_QUOTED_LOCAL.sub("", one)) for one in addresses) or "" in envelope.recipients:
         return _("An address of the envelope holds a character that cannot be sent.")
     content = envelope.content
     in_lines = content.replace(b"\r\n", b"")

@@ -38,6 +38,7 @@ GOOD = {
     "MAIL_TIMEOUT": "2.5",
     "MAIL_EHLO_NAME": "mx.example.com",
     "MAIL_PRIVATE_HOSTS": "no",
+    "MAIL_SINGLE_LABEL_HOSTS": "yes",
     "MAIL_ALWAYS_TO": "dev@example.com",
     "MAIL_ALLOWED_RECIPIENTS": "*@example.com, ann@example.org",
     "MAIL_LOG_FILE": "var/other.log",
@@ -162,7 +163,22 @@ def test_all_mail_variables_together(monkeypatch, tmp_path):
     assert mail.log_file == BASE_DIR / "var/other.log"
     assert mail.locked
     assert not mail.private_hosts
+    assert mail.single_label_hosts
     assert "with blanks" not in repr(mail)
+
+
+def test_hosts_without_a_dot_are_in_addresses_only_where_they_are_allowed(monkeypatch, tmp_path):
+    given = {
+        "MAIL_FROM_ADDRESS": "root@web01",
+        "MAIL_REPLY_TO": "ops@web01",
+        "MAIL_ALWAYS_TO": "root@mailhost",
+        "MAIL_ALLOWED_RECIPIENTS": "*@mailhost",
+    }
+    mail = start(monkeypatch, tmp_path, MAIL_SINGLE_LABEL_HOSTS="true", **given)["MAIL"]
+    assert (mail.from_address, mail.reply_to, mail.always_to) == ("root@web01", "ops@web01", "root@mailhost")
+    assert mail.allowed_recipients == ("*@mailhost",)
+    for name, value in given.items():
+        assert f"  {name}: " in refusal(monkeypatch, tmp_path, **{name: value})
 
 
 @pytest.mark.parametrize(("port", "tls"), [("465", "ssl"), ("587", "starttls"), ("", "starttls")])

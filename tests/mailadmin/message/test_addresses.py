@@ -15,16 +15,14 @@ from mailadmin.message.addresses import (
     CONTROL_CHARACTERS,
     Address,
     AddressError,
-    matches,
     parse_address,
     parse_addresses,
-    parse_pattern,
     split_addresses,
 )
 from tests.cases import case
 
 PURE = settings(max_examples=300, deadline=None)
-CONTROLS = "\0\t\n\r\x0b\x1b\x7f\x80\x85\x9f\u2028\u2029\ud800\udfff"
+CONTROLS = "\0\n\r\x0b\x1b\x7f\x80\x85\x9f\u2028\u2029\ud800\udfff"
 
 visible = st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])
 locals_ = st.from_regex(r"[a-zA-Z0-9!#$%&'*+/^_`{|}~-]{1,15}(\.[a-zA-Z0-9_-]{1,15})?", fullmatch=True)
@@ -50,6 +48,16 @@ class TestOneMailbox:
             ("a@Printer.LOCAL", "", "a@printer.local"),
             ('"." <a@x.org>', ".", "a@x.org"),
             ("Info@x.org", "", "Info@x.org"),
+            ("Ann\tLee\t<ann@x.org>\t", "Ann Lee", "ann@x.org"),
+            ("x" * 90 + "@x.org", "", "x" * 90 + "@x.org"),
+            ("a..b@docomo.example", "", "a..b@docomo.example"),
+            (".ann.@docomo.example", "", ".ann.@docomo.example"),
+            ('"a..b"@docomo.example', "", "a..b@docomo.example"),
+            ('"ann"@x.org', "", "ann@x.org"),
+            ('Ann <"john doe"@x.org>', "Ann", '"john doe"@x.org'),
+            (r'"a\"b\\c>,;@d"@x.org', "", r'"a\"b\\c>,;@d"@x.org'),
+            ("x@[127.0.0.1]", "", "x@[127.0.0.1]"),
+            ("x@[IPv6:2001:DB8::1]", "", "x@[ipv6:2001:db8::1]"),
         ):
             with case(text):
                 address = parse_address(text)
@@ -81,13 +89,18 @@ class TestOneMailbox:
             "Ann <a@b.org> <c@d.org>",
             'Ann" <a@b.org>',
             '"Ann <a@b.org>',
-            '"a b"@x.org',
-            "a@[127.0.0.1]",
+            '""@x.org',
+            '"a"b"@x.org',
+            'a"b"@x.org',
+            '"ü"@x.org',
+            "...@x.org",
+            "a@[127.0.0.300]",
+            "a@[2001:db8::1]",
+            "a@[IPv6:127.0.0.1]",
+            "a@[mail.x.org]",
             "a@127.0.0.1",
             "a@intranet",
             "a@b..org",
-            "a..b@x.org",
-            ".a@x.org",
             "a@-b.org",
             "a@b.org.",
             "a b@x.org",
@@ -113,8 +126,8 @@ class TestOneMailbox:
 
     def test_lengths_are_limited(self) -> None:
         for text, words in (
-            ("x" * 65 + "@b.org", "64 octets"),
-            ("ü" * 33 + "@b.org", "64 octets"),
+            ("x" * 249 + "@b.org", "254 octets"),
+            ("." + "x" * 247 + "@b.org", "254 octets"),  # with its quotation marks
             ("x" * 60 + "@" + ".".join(["y" * 60] * 4) + ".org", "254 octets"),
             ("N" * 201 + " <a@b.org>", "200 characters"),
             ("x" * 10_000, "too long"),
@@ -175,11 +188,40 @@ class TestOneMailbox:
             domain = parse_address(text).domain
         except AddressError:
             domain = ""
+        local = text.partition("@")[0]
         special = domain.endswith(("localhost", "local", "arpa", "invalid", "onion")) or "=?" in text
+        special |= ".." in local or local != local.strip(".")  # real mailboxes of docomo have such dots
         assert domain == expected or special
 
 
+class TestSingleLabels:
+    def test_are_taken_where_the_setting_allows_them(self, mail_settings) -> None:
+        for domain in ("mailhost", "web01", "3com"):
+            with case(domain):
+                mail_settings()
+                with pytest.raises(AddressError, match="MAIL_SINGLE_LABEL_HOSTS"):
+                    parse_address(f"root@{domain}")
+                mail_settings(single_label_hosts=True)
+                assert parse_address(f"Root <ROOT@{domain.upper()}>").envelope == f"ROOT@{domain}"
+
+    def test_are_no_numbers_and_no_half_names(self) -> None:
+        for domain in ("1", "127", "-a", "a-", "a_b", "ü..", ""):
+            with case(domain), pytest.raises(AddressError):
+                parse_address(f"root@{domain}", single_label=True)
+
+
 class TestAddress:
+    def test_local_parts_that_are_no_dot_atoms_travel_in_quotes(self) -> None:
+        for text, envelope in (
+            ("a..b@docomo.example", '"a..b"@docomo.example'),
+            ('"john doe"@x.org', '"john doe"@x.org'),
+            ('"ann"@x.org', "ann@x.org"),
+            ("x@[192.0.2.1]", "x@[192.0.2.1]"),
+        ):
+            with case(text):
+                assert parse_address(text).envelope == envelope
+                assert parse_address(envelope) == parse_address(text)
+
     def test_international_domains_travel_as_a_labels(self) -> None:
         address = parse_address("ann@Straße.example")
         assert address.addr_spec == "ann@straße.example"
@@ -195,7 +237,8 @@ class TestAddress:
         for parts in (
             ("Ann\r\nBcc: evil@x.org", "ann", "x.org"),
             ("", "ann>\r\nRCPT TO:<evil", "x.org"),
-            ("", "a@b, c", "x.org"),
+            ("", "a\tb", "x.org"),
+            ("", "ü@b, c", "x.org"),
             ("", "a", "x.org> SIZE=1"),
             ("", "a", "x.org,evil.org"),
             ("", "=?utf-8?q?=0ABcc?=", "x.org"),
@@ -249,29 +292,3 @@ class TestOneFormField:
     def test_what_was_joined_is_split_again(self, people: list[Address], separator: str) -> None:
         texts = [str(one) for one in people]
         assert split_addresses(separator.join(texts)) == texts
-
-
-class TestPatterns:
-    def test_match_one_address_or_one_domain(self) -> None:
-        for pattern, spec, expected in (
-            ("*@example.com", "Ann@example.com", True),
-            ("*@EXAMPLE.com", "ann@EXAMPLE.com", True),
-            ("*@example.com", "ann@sub.example.com", False),
-            ("*@example.com", "ann@badexample.com", False),
-            ("Ann@Example.com", "ann@example.com", True),
-            ("ann@example.com", "anna@example.com", False),
-            ("*@xn--bcher-kva.example", "ann@bücher.example", True),
-        ):
-            with case(pattern, spec):
-                assert matches(parse_pattern(pattern), spec) is expected
-
-    def test_of_any_other_form_are_refused(self) -> None:
-        for text in ("", "*", "*@", "*@*", "a*@x.org", "*@*.org", "**@x.org", "Ann <a@x.org>", "@x.org", "*@x.org\n"):
-            with case(text), pytest.raises(AddressError):
-                parse_pattern(text)
-
-    @PURE
-    @given(addresses.filter(lambda address: "*" not in address.local))
-    def test_every_address_falls_under_itself_and_its_domain(self, address: Address) -> None:
-        assert matches(parse_pattern(address.addr_spec), address.addr_spec)
-        assert matches(parse_pattern(f"*@{address.domain}"), address.addr_spec)
