@@ -50,7 +50,7 @@ class SecretQuerySet(models.QuerySet["Secret"]):
         """Secrets that `user` owns, shares through a group, or may use because they are available to the system."""
         if user.is_superuser:
             return self
-        mine = Q(pk__in=Secret.owners.through.objects.filter(user_id=user.pk).values("secret_id"))
+        mine = Q(pk__in=Secret.objects.filter(owners=user.pk).values("pk"))
         shared = Q(pk__in=Secret.groups.through.objects.filter(group__in=user.groups.all()).values("secret_id"))
         return self.filter(mine | shared | Q(available_to_system=True))
 

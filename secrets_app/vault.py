@@ -112,7 +112,7 @@ def _described(secrets: list[Secret], of_kinds: Collection[str]) -> list[Connect
     has, owners, groups = (defaultdict(set) for _set in range(3))
     for pk, name in SecretValue.objects.filter(secret__kind__in=of_kinds).values_list("secret_id", "field"):
         has[pk].add(name)
-    for pk, who in Secret.owners.through.objects.filter(secret__kind__in=of_kinds).values_list("secret_id", "user_id"):
+    for pk, who in Secret.objects.filter(kind__in=of_kinds, owners__isnull=False).values_list("pk", "owners"):
         owners[pk].add(who)
     for pk, who in Secret.groups.through.objects.filter(secret__kind__in=of_kinds).values_list("secret_id", "group_id"):
         groups[pk].add(who)

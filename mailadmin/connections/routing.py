@@ -103,7 +103,8 @@ class Router:
         return self.candidates_of[key]
 
     def _candidates(self, mail: Routable) -> list[Connection]:
-        actor = self.actors.get(mail.actor_id) if mail.actor_id else None
+        # SQLite gives a UUID as it stores it.
+        actor = self.actors.get(get_user_model()._meta.pk.to_python(mail.actor_id)) if mail.actor_id else None
         return selection.candidates(self.connections, self.current, hint=mail.connection_hint, actor=actor)
 
     def first_choice(self, mail: Routable) -> str:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from maillog.content import template_link
 from maillog.durations import duration
 from maillog.models import ChosenColumns, Message
-from maillog.sql.prepared import PreparedQuery
+from maillog.sql.prepared import PreparedQuery, db_value
 
 Texts = Mapping[int, str]  # id of a label -> its text
 
@@ -151,7 +151,7 @@ def layout(names: Iterable[str], *, is_chosen: bool) -> Layout:
 
 def layout_of(user_id: int) -> Layout:
     """Return the layout of a person's list: one query."""
-    names = CHOSEN_NAMES.first(user_id)
+    names = CHOSEN_NAMES.first(db_value(ChosenColumns, "user", user_id))
     return layout(DEFAULT_NAMES, is_chosen=False) if names is None else layout(names.split(), is_chosen=True)
 
 

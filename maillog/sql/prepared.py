@@ -75,6 +75,11 @@ class PreparedQuery(Generic[Row]):
         return found[0] if found else None
 
 
+def db_value(model: type[Model], name: str, value: object) -> Any:
+    """Return `value` of a field as the database takes it: a person's key may be a UUID."""
+    return model._meta.get_field(name).get_db_prep_value(value, connection)  # type: ignore[union-attr]  # no relation from elsewhere
+
+
 def db_datetime(value: Any) -> Any:
     """Return an aware datetime in the form of the database, as a value for a prepared query."""
     return connection.ops.adapt_datetimefield_value(value)

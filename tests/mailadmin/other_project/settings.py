@@ -1,4 +1,4 @@
-"""Another Django project that adds the mail app: Django's own accounts, its own middleware, three lines for mail."""
+"""Another Django project that adds the mail app: accounts and middleware of its own, three lines for mail."""
 
 import tempfile
 from pathlib import Path
@@ -12,7 +12,15 @@ SECRET_KEY = "x" * 50
 BASE_URL = "http://127.0.0.1:8000"
 ALLOWED_HOSTS = ["testserver"]
 ROOT_URLCONF = "tests.mailadmin.other_project.urls"
-INSTALLED_APPS = mail_management(["django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes"])
+INSTALLED_APPS = mail_management(
+    [
+        "tests.mailadmin.other_project",
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+    ]
+)
+AUTH_USER_MODEL = "other_project.Person"
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -97,7 +97,7 @@ def test_to_names_that_are_no_addresses_is_logged_with_the_reason(log, settings,
     settings.ADMINS = [("Ops", "nobody")]
     log.error("down")
     assert not Message.objects.exists()
-    assert "“nobody” is not an e-mail address" in caplog.text
+    assert "“nobody” is not an email address" in caplog.text
 
 
 def test_neither_a_failing_database_nor_anything_else_comes_out_of_logging(log, caplog, monkeypatch):
@@ -149,7 +149,7 @@ def test_what_fail_silently_swallows_is_logged_and_the_others_are_stored(caplog)
     assert "subject: contains a control character" in caplog.text
     assert "second\\x1b" in caplog.text
     assert "\x1b" not in caplog.text
-    assert "“nobody” is not an e-mail address" in caplog.text
+    assert "“nobody” is not an email address" in caplog.text
 
 
 def test_a_failing_database_is_swallowed_only_where_that_was_asked_for(caplog, monkeypatch):
