@@ -92,7 +92,7 @@ def test_a_project_without_the_log_is_told_to_add_it():
         assert "mail_management" in done.stderr
 
 
-def test_another_project_with_djangos_own_accounts_gets_all_pages_and_sends():
+def test_another_project_with_accounts_of_its_own_gets_all_pages_and_sends():
     done = run("import runpy; runpy.run_module('tests.mailadmin.other_project.visit')")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "200 /mail/log/" in done.stdout

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import django
 from django.conf import settings
@@ -34,7 +35,7 @@ def plain_addresses(patterns, prefix="/"):
 call_command("check", fail_level="WARNING")
 call_command("migrate", verbosity=0, run_syncdb=True)
 client = Client()
-ann = Person.objects.create_superuser("ann", "ann@example.com", "secret")
+ann: Any = Person.objects.create_superuser("ann", "ann@example.com", "secret")
 client.force_login(ann)
 assert send_mail("Hello", "Text", None, ["bob@example.com"]) == 1
 assert Message.objects.get().subject == "Hello"
