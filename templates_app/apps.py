@@ -6,13 +6,13 @@ from django.utils.translation import gettext_lazy as _
 
 
 class TemplatesConfig(AppConfig):
-    """What a mail says."""
+    """Email templates: versions, drafts, rendering, import and export."""
 
     name = "templates_app"
     verbose_name = _("Templates")
 
     def ready(self) -> None:
-        """Bring the built-in templates whenever tables were made or emptied (``migrate``, ``flush``)."""
+        """Store the built-in templates whenever tables were created or emptied (``migrate``, ``flush``)."""
         from templates_app.library import builtin_seeding  # noqa: PLC0415  (needs the models)
 
         post_migrate.connect(

@@ -1,4 +1,4 @@
-"""Collects everything that one template needs to render: its content, the parts it uses, the shared values.
+"""Collects everything needed to render a template: its content, the parts that it uses, the shared values.
 
 Where the database has no published version of a built-in template or part, the file that ships with the program is
 used, so account messages always work.
@@ -18,7 +18,7 @@ from templates_app.engine.parts import parts_used_in
 from templates_app.engine.template_errors import Problem, UnknownTemplateError
 from templates_app.models import Document, SharedValue
 
-MAX_DEPTH = 20  # parts that use parts
+MAX_DEPTH = 20  # levels of parts within parts
 
 
 def published_bundle(key: str) -> Bundle:
@@ -96,7 +96,7 @@ def load_parts(keys: set[str], overrides: Mapping[str, Content]) -> dict[str, Co
 
 
 def shared_values() -> dict[str, str]:
-    """Return the values that every template can use, by name."""
+    """Return the values that every template can use, by name; stored values override built-in ones."""
     shared = {name: document.value for project in builtin_projects() for name, document in project.shared.items()}
     shared.update(SharedValue.objects.values_list("name", "value"))
     shared["base_url"] = settings.BASE_URL

@@ -1,4 +1,4 @@
-"""The published templates that this process has compiled, discarded as soon as anything changes that they are made of.
+"""The published templates that this process has compiled, dropped as soon as anything they consist of changes.
 
 Every change to what messages say calls `record_change` in its own transaction, which raises `Change.number`. Each
 process reads that number once a second.
@@ -15,7 +15,7 @@ from templates_app.bundles import published_bundle
 from templates_app.engine.engine import Bundle, CompiledTemplate
 from templates_app.models import Change
 
-CHECK_INTERVAL = 1.0  # seconds between two reads of the change number
+CHECK_INTERVAL = 1.0  # seconds between reads of the change number
 MAX_TEMPLATES = 500  # compiled by one process
 
 
@@ -58,7 +58,7 @@ class CompiledCache:
 
 
 class OwnChange(threading.local):
-    """The number of the change that this thread made in a transaction that may still be open; 0 if none."""
+    """The number of this thread's own change, in a transaction that may still be open; 0 if none."""
 
     number = 0
 
@@ -72,7 +72,7 @@ _lock = threading.Lock()
 def current_cache() -> CompiledCache:
     """Return the cache of this process, empty if anything has changed since the last check.
 
-    A thread with a change of its own that is not committed gets a cache of its own: no other may see what it sees.
+    A thread with a change of its own that is not committed gets a cache of its own: other threads must not see it.
     """
     global _cache, _checked_at
     if _own_change.number:
@@ -101,7 +101,7 @@ def change_number(*, lock: bool = False) -> int:
 
 
 def record_change() -> None:
-    """Record, in the transaction that changes what messages say, that it did. Other processes notice within 2 s."""
+    """Record a change to what messages say, in the same transaction. Other processes notice within 2 s."""
     with transaction.atomic():
         change, _ = Change.objects.select_for_update().get_or_create(pk=1)
         # Never reuse a number that was rolled back, or what was cached under it would come back.

@@ -1,4 +1,4 @@
-"""The forms of the templates' pages. What a value must be like is said once, by the calls that store it."""
+"""The forms of the templates' pages. Values are validated by the functions that store them, not here."""
 
 from __future__ import annotations
 
@@ -19,29 +19,28 @@ SALT = "templates_app.original"
 
 
 class LibraryForm(forms.Form):
-    """A form that shows what a call refused beside the field that it names."""
+    """A form that shows a library error beside the field that it names."""
 
     def refuse(self, error: LibraryError) -> None:
-        """Show why the values were refused."""
         field = error.field if isinstance(error, Invalid) else None
         self.add_error(field if field in self.fields else None, str(error))
 
 
 class ConflictForm(LibraryForm):
-    """A form that knows what was stored when its page was opened, so that two people do not overwrite each other."""
+    """A form that carries the values stored when its page was opened, so that people do not overwrite each other."""
 
     original = forms.CharField(widget=forms.HiddenInput, required=False)
 
     data: QueryDict
 
-    def __init__(self, data: QueryDict | None = None, *, now: dict[str, Any], **options: Any) -> None:
+    def __init__(self, data: QueryDict | None = None, *, stored: dict[str, Any], **options: Any) -> None:
         super().__init__(data, **options)
         self.meanwhile: list[tuple[str, str]] = []
-        self.initial["original"] = signing.dumps(now, salt=SALT, compress=True)
+        self.initial["original"] = signing.dumps(stored, salt=SALT, compress=True)
 
     @property
     def stored_before(self) -> dict[str, Any]:
-        """What was stored when the page was opened; nothing, which never matches, if the field was tampered with."""
+        """The values stored when the page was opened; empty, which never matches, if the field was tampered with."""
         try:
             found = signing.loads(self.cleaned_data.get("original", ""), salt=SALT)
         except signing.BadSignature:
@@ -49,7 +48,7 @@ class ConflictForm(LibraryForm):
         return found if isinstance(found, dict) else {}
 
     def refuse_changed(self, error: EditConflict) -> None:
-        """Say what somebody else stored meanwhile. What was typed stays; saving again replaces theirs."""
+        """Show what somebody else stored meanwhile. The typed values stay; saving again replaces theirs."""
         self.meanwhile = [
             (str(self.fields[name].label or name), format_stored(value)) for name, value in error.now.items()
         ]
@@ -68,14 +67,12 @@ def format_stored(value: Any) -> str:
 
 
 class TagsField(forms.CharField):
-    """Words with spaces or commas between them."""
+    """Words separated by spaces or commas."""
 
     def to_python(self, value: Any) -> Any:
-        """Return the list of words."""
         return (super().to_python(value) or "").replace(",", " ").split()
 
     def prepare_value(self, value: Any) -> Any:
-        """Return what the field shows."""
         return " ".join(value) if isinstance(value, list | tuple) else value
 
 
@@ -90,7 +87,7 @@ def _description() -> forms.CharField:
 
 
 def _tags() -> TagsField:
-    help_text = _("Words to find it by, with spaces between them.")
+    help_text = _("Words to find it by, separated by spaces.")
     return TagsField(label=_("Tags"), max_length=700, required=False, help_text=help_text)
 
 
@@ -109,7 +106,7 @@ class NewProjectForm(LibraryForm):
     key = forms.CharField(
         label=_("Key"),
         max_length=50,
-        help_text=_("The first half of its templates' keys, such as account. It stays as it is."),
+        help_text=_("The first half of its templates' keys, such as account. It cannot be changed later."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
     description = _description()
@@ -126,7 +123,7 @@ class NewDocumentForm(LibraryForm):
     key = forms.CharField(
         label=_("Key"),
         max_length=50,
-        help_text=_("Programs and other templates use it: project/key. It stays as it is."),
+        help_text=_("Programs and other templates use it: project/key. It cannot be changed later."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
     description = _description()
@@ -134,7 +131,7 @@ class NewDocumentForm(LibraryForm):
 
 
 class PublishForm(LibraryForm):
-    """What a version is for.
+    """Publishes a draft or an old version, with a note.
 
     `replaces` is the number of the published version that the page showed, `revision` that of the draft; `overwrite`
     confirms replacing a version that the draft is not based on.
@@ -146,7 +143,7 @@ class PublishForm(LibraryForm):
         label=_("What changed"),
         max_length=NOTE_LENGTH,
         required=False,
-        help_text=_("A sentence for those who look at the versions later."),
+        help_text=_("A sentence for people who look at the versions later."),
     )
     overwrite = forms.BooleanField(label=_("Publish mine although it does not contain these changes"), required=False)
 
@@ -165,13 +162,13 @@ class SampleForm(ConflictForm):
 
 
 class SharedValueForm(ConflictForm):
-    """A value that all templates share."""
+    """The value of a shared value."""
 
     value = forms.CharField(label=_("Value"), max_length=500, required=False)
 
 
 class NewSharedValueForm(LibraryForm):
-    """One more value for all templates."""
+    """A new shared value."""
 
     name = forms.CharField(
         label=_("Name"), max_length=50, widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"})
@@ -186,18 +183,18 @@ class ImportForm(LibraryForm):
     file = forms.FileField(
         label=_("Zip file"),
         max_length=200,
-        help_text=_("One that “Export” on a project's page or the command templates_export made, at most 20 MB."),
+        help_text=_("Made by “Export” on a project's page or by the command templates_export; at most 20 MB."),
         widget=forms.ClearableFileInput(attrs={"accept": ".zip,application/zip"}),
     )
     note = forms.CharField(
         label=_("What changed"),
         max_length=NOTE_LENGTH,
         required=False,
-        help_text=_("A sentence for those who look at the versions later."),
+        help_text=_("A sentence for people who look at the versions later."),
     )
 
     def clean_file(self) -> Any:
-        """Return the file, unless it is too large to be looked at."""
+        """Refuse a file that is too large to read."""
         file = self.cleaned_data["file"]
         if file.size > MAX_ARCHIVE:
             raise forms.ValidationError(_("It is larger than 20 MB."))

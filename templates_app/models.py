@@ -1,7 +1,7 @@
-"""What the template store keeps: projects, their documents (templates and shared parts), versions, drafts, samples.
+"""Projects, their documents (templates and parts), versions, drafts, samples and shared values.
 
-A document says nothing itself: its versions do, one of which is published. Versions are never changed. Drafts belong to
-one person each, so that nobody types over somebody else's.
+The content of a document is in its versions, one of which is published. Versions never change. Each draft belongs to
+one person, so that people do not overwrite each other's text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from templates_app.content.content import Content, from_json
 
 
 class Project(models.Model):
-    """A group of documents that belong together. Its key is the first half of a template's key."""
+    """A group of documents. Its key is the first half of a template's key, ``project/name``."""
 
     key = models.CharField(_("key"), max_length=50, unique=True)
     name = models.CharField(_("name"), max_length=100)
@@ -32,20 +32,16 @@ class Project(models.Model):
         ordering: ClassVar = ["key"]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name
 
     def get_absolute_url(self) -> str:
-        """Return the address of its page."""
         return reverse("templates_app:project", args=[self.key])
 
 
 class Document(models.Model):
-    """A template, which becomes mails, or a part, which templates of any project use."""
+    """A template, from which messages are rendered, or a part, which templates of any project can use."""
 
     class Kind(models.TextChoices):
-        """What it is for."""
-
         TEMPLATE = "template", _("Template")
         PART = "part", _("Part")
 
@@ -67,21 +63,19 @@ class Document(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name
 
     def get_absolute_url(self) -> str:
-        """Return the address of its page."""
         return reverse("templates_app:document", args=[self.project.key, self.kind, self.key])
 
     @property
     def full_key(self) -> str:
-        """The key that programs and other templates use: ``project/key``."""
+        """The key that code and other templates use: ``project/key``."""
         return f"{self.project.key}/{self.key}"
 
 
 class Version(models.Model):
-    """What a document said from some moment on. Never changed, numbered from 1 within its document."""
+    """The content of a document at some time. Never changed; numbered from 1 within its document."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -91,8 +85,8 @@ class Version(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     author_name = models.CharField(max_length=254, blank=True)  # empty: the system
     created_at = models.DateTimeField(auto_now_add=True)
-    is_builtin = models.BooleanField(default=False)  # delivered with the program
-    base = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")  # built-in it began from
+    is_builtin = models.BooleanField(default=False)  # shipped with the program
+    base = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")  # built-in it is based on
 
     class Meta:
         default_permissions = ()
@@ -104,16 +98,14 @@ class Version(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the number."""
         return f"version {self.number}"
 
     def read(self) -> Content:
-        """Return what it says."""
         return from_json(self.content)
 
 
 class Draft(models.Model):
-    """What a person has typed and not published. `revision` counts the saves, to notice a second browser tab."""
+    """One person's unpublished content. `revision` counts the saves, to detect edits in a second browser tab."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="drafts")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -128,16 +120,14 @@ class Draft(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["document", "user"], name="templates_draft_once")]
 
     def __str__(self) -> str:
-        """Return whose it is."""
         return f"draft of {self.document_id} by {self.user_id}"
 
     def read(self) -> Content:
-        """Return what it says."""
         return from_json(self.content)
 
 
 class Sample(models.Model):
-    """Named values to try a template with. Publishing needs every sample to render in every language."""
+    """Named values to render a template with. To publish, every sample must render in every language."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="samples")
     name = models.CharField(_("name"), max_length=100)
@@ -150,12 +140,11 @@ class Sample(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["document", "name"], name="templates_sample_once")]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name
 
 
 class SharedValue(models.Model):
-    """A value that every template can use: the name of the platform, its address, its colour."""
+    """A value that every template can use, such as the platform's name, postal address or colour."""
 
     name = models.CharField(_("name"), max_length=50, unique=True)
     value = models.CharField(_("value"), max_length=500, blank=True)
@@ -166,12 +155,11 @@ class SharedValue(models.Model):
         ordering: ClassVar = ["name"]
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name
 
 
 class Change(models.Model):
-    """One row, counting up with everything that changes a rendered mail; what processes keep is dropped by it."""
+    """One row whose number rises with every change to what messages say; processes then drop their caches."""
 
     number = models.PositiveBigIntegerField(default=0)
 
@@ -179,5 +167,4 @@ class Change(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        """Return the number."""
         return str(self.number)

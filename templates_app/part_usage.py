@@ -1,4 +1,4 @@
-"""Says which templates use a part. What a content uses never changes, so that a process remembers what it has read."""
+"""Finds the templates that use a part. The parts used by a content never change, so they are cached per process."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 from templates_app.engine.parts import parts_used_in_texts
 from templates_app.models import Document, Version
 
-CACHE_SIZE = 20_000  # contents whose parts a process remembers
+CACHE_SIZE = 20_000  # contents
 
 NONE: frozenset[str] = frozenset()
 _used: dict[tuple[str, str], frozenset[str]] = {}  # by a content's digest and the key that it belongs to
 
 
 def templates_using(part: Document) -> list[Document]:
-    """Return the templates whose published version uses `part`, directly or through other parts, by key."""
+    """Return the templates whose published version uses `part`, directly or through other parts, sorted by key."""
     uses = published_uses()
     wanted = {part.full_key}
     while more := {key for kind, key, _, used in uses if kind == Document.Kind.PART and used & wanted} - wanted:
         wanted |= more
     found = [pk for kind, _, pk, used in uses if kind == Document.Kind.TEMPLATE and used & wanted]
     documents = Document.objects.filter(pk__in=found).select_related("project", "published")
-    return list(documents.defer("published__content"))  # thousands of texts, which few callers need
+    return list(documents.defer("published__content"))  # large, and few callers need it
 
 
 def published_uses() -> list[tuple[str, str, int, frozenset[str]]]:
-    """Return kind, whole key, id and the parts used, for every document with a published version."""
+    """Return (kind, full key, id, keys of parts used) for every document with a published version."""
     rows = [
         (kind, f"{project}/{name}", pk, version, digest)
         for kind, project, name, pk, version, digest in Document.objects.filter(published__isnull=False).values_list(
@@ -48,12 +48,12 @@ def published_uses() -> list[tuple[str, str, int, frozenset[str]]]:
 
 
 def batched(ids: list[int], size: int) -> Iterator[list[int]]:
-    """Return the ids in lists of `size`: databases take only so many at a time."""
+    """Yield the ids in lists of `size`, because databases limit the number of parameters."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
 
 
 def texts_in(content: dict[str, Any]) -> Iterator[str]:
-    """Return all texts in a version's stored content."""
+    """Yield all texts in a version's stored content."""
     for texts in content["languages"].values():
         yield from texts.values()

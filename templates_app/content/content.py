@@ -1,7 +1,6 @@
-"""What one version of a template or part says: its texts in every language and the values that it expects.
+"""The content of one version of a template or part: its texts in every language and the variables that it declares.
 
-Pure data, without Django, so that the process in which drafts are tried out can use it. The JSON form is canonical:
-the same content always gives the same `digest`.
+Without Django, because the sandbox uses it. The JSON form is canonical: equal content has an equal `digest`.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Any
 
 KEY = re.compile(r"[a-z0-9_]{1,50}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")  # de, de-AT, zh-Hant-TW
-VARIABLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}")  # of a variable
+VARIABLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}")
 TYPES = ("text", "number", "boolean", "date", "datetime", "url", "email", "list", "object")
-# Words of Jinja. A variable called none would never be written; one called not is an error wherever it stands.
+# A variable named none would never be rendered; one named not would be a syntax error.
 JINJA_KEYWORDS = frozenset({"none", "true", "false", "not", "and", "or", "in", "is", "if", "else"})
 RESERVED = JINJA_KEYWORDS | {
     "language",
@@ -32,11 +31,11 @@ RESERVED = JINJA_KEYWORDS | {
     "super",
 }
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-MAX_TEXT = 200_000  # characters of one part in one language
+MAX_TEXT = 200_000  # characters of one subject, HTML or plain text
 
 
 class ContentError(ValueError):
-    """Some content is not as it must be. `where` names the place: ``languages.de.html``, ``variables.2.name``."""
+    """Content is invalid. `where` names the field: ``languages.de.html``, ``variables.2.name``."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"{where}: {reason}")
@@ -57,7 +56,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts in one language. An empty one falls back: see `Content.subject_in` and `Content.body_in`."""
+    """The texts in one language. Empty ones fall back: see `Content.subject_in` and `Content.body_in`."""
 
     subject: str = ""
     html: str = ""
@@ -66,14 +65,14 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that a version says. A part (a layout, a footer) has neither subjects nor variables."""
+    """The content of a version. A part (a layout, a footer) has neither subjects nor variables."""
 
     languages: Mapping[str, Texts] = field(default_factory=dict)
     default_language: str = "en"
     variables: tuple[Variable, ...] = ()
 
     def chain(self, language: str) -> list[str]:
-        """Return the languages to look in for `language`, best first: de-AT, de, the default; only those that exist."""
+        """Return the existing languages to use for `language`, best first: de-AT, de, the default."""
         wanted, parts = [], language.replace("_", "-").split("-")
         while parts:
             wanted.append("-".join(parts).casefold())
@@ -83,7 +82,7 @@ class Content:
         return list(dict.fromkeys(by_key[one] for one in wanted if one in by_key))
 
     def subject_in(self, language: str) -> tuple[str, str]:
-        """Return the subject's source and its language; both empty if there is none."""
+        """Return the subject's source and its language; both are empty if there is none."""
         return next(
             ((self.languages[one].subject, one) for one in self.chain(language) if self.languages[one].subject),
             ("", ""),
@@ -92,7 +91,7 @@ class Content:
     def body_in(self, language: str) -> tuple[Texts, str]:
         """Return the texts whose HTML and plain text are sent together, and their language.
 
-        HTML and plain text always come from the same language, so that no mail says one thing in two languages.
+        HTML and plain text always come from the same language, so that they say the same.
         """
         for one in self.chain(language):
             texts = self.languages[one]
@@ -101,7 +100,7 @@ class Content:
         return Texts(), ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON data, from which `from_json` makes an equal content."""
+        """Return plain JSON data from which `from_json` makes equal content."""
         return {
             "default_language": self.default_language,
             "variables": [asdict(variable) for variable in self.variables],
@@ -116,13 +115,13 @@ class Content:
 
 
 def key_parts(key: str) -> tuple[str, str] | None:
-    """Return project and name of ``project/name``, None if `key` cannot be one: then no database need be asked."""
+    """Return project and name of ``project/name``, or None if `key` is no valid key and no query is needed."""
     project, _, name = key.partition("/")
     return (project, name) if KEY.fullmatch(project) and KEY.fullmatch(name) else None
 
 
 def from_json(data: object) -> Content:
-    """Return the content that `data` describes. Raises ContentError naming the place that is wrong."""
+    """Return the content that `data` describes. Raises ContentError for the first invalid field."""
     whole = checked_object(data, "content", allowed={"default_language", "variables", "languages"})
     languages = {
         language_code(language, f"languages.{language}"): texts_from(texts, f"languages.{language}")
@@ -165,9 +164,9 @@ def variable_from(data: object, where: str) -> Variable:
     whole = checked_object(data, where, allowed={one.name for one in fields(Variable)})
     name, kind = whole.get("name", ""), whole.get("type", "text")
     if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name):
-        raise ContentError(f"{where}.name", "must be small letters, digits and _, not beginning with a digit")
+        raise ContentError(f"{where}.name", "must be lowercase letters, digits and _, not starting with a digit")
     if name in RESERVED:
-        raise ContentError(f"{where}.name", f"{name} has a meaning of its own in templates")
+        raise ContentError(f"{where}.name", f"{name} is a reserved name in templates")
     if kind not in TYPES:
         raise ContentError(f"{where}.type", f"must be one of {', '.join(TYPES)}")
     description, required = whole.get("description", ""), whole.get("required", True)
@@ -177,7 +176,7 @@ def variable_from(data: object, where: str) -> Variable:
 
 
 def checked_object(data: object, where: str, *, allowed: set[str] | None = None) -> dict[str, Any]:
-    """Return `data` if it is an object with text keys, only the `allowed` ones. Raises ContentError."""
+    """Return `data` if it is an object with text keys, and only `allowed` ones if given. Raises ContentError."""
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ContentError(where, "must be an object")
     for key in data:

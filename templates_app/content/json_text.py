@@ -1,7 +1,7 @@
-"""JSON as it stands in files that people edit: written the same way every time, read strictly, faults found by line.
+"""JSON in files that people edit: always written the same way, read strictly, with errors that name the line.
 
-Pure, without Django. Reading refuses what a database or another program could not take: keys given twice, NaN, NUL and
-lone surrogates, nesting without end.
+Without Django. Reading refuses what a database or another program might not accept: duplicate keys, NaN, NUL, lone
+surrogates and deep nesting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ decoder = json.JSONDecoder()
 
 
 class JsonError(ValueError):
-    """Some text is not JSON that can be kept. `line` counts from 1."""
+    """A text is not JSON that can be stored. `line` counts from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class JsonError(ValueError):
 
 
 class DuplicateKeyError(ValueError):
-    """An object has a key twice."""
+    """An object has a key twice; the message is the key."""
 
 
 def dumps(data: object) -> str:
@@ -35,7 +35,7 @@ def dumps(data: object) -> str:
 
 
 def loads(text: str) -> Any:
-    """Return what `text` says. Raises JsonError."""
+    """Return the data in `text`. Raises JsonError."""
     if text.startswith("\ufeff"):
         raise JsonError(1, "begins with a byte order mark; save it as UTF-8 without one")
     try:
@@ -47,7 +47,7 @@ def loads(text: str) -> Any:
     except RecursionError as error:
         raise JsonError(1, "is nested too deeply") from error
     except ValueError as error:  # NaN, numbers of thousands of digits
-        raise JsonError(1, f"holds a number that cannot be kept: {error}"[:200]) from error
+        raise JsonError(1, f"contains a number that cannot be stored: {error}"[:200]) from error
     fault = first_unstorable(data)
     if fault is not None:
         path, message = fault
@@ -56,7 +56,7 @@ def loads(text: str) -> Any:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object. Raises TwiceError."""
+    """Return the pairs as an object. Raises DuplicateKeyError."""
     whole: dict[str, Any] = {}
     for key, value in pairs:
         if key in whole:
@@ -66,18 +66,18 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def reject_constant(name: str) -> NoReturn:
-    """Raise ValueError for NaN and Infinity, which JSON does not have."""
+    """Raise ValueError for NaN and Infinity, which are not JSON."""
     raise ValueError(name)
 
 
 def first_unstorable(data: object, path: tuple[str | int, ...] = ()) -> tuple[tuple[str | int, ...], str] | None:
-    """Return the first place in `data` that a database could not keep, and why; None if all is well."""
+    """Return the path of the first value in `data` that a database could not store, and why; None if there is none."""
     if len(path) > MAX_DEPTH:
         return path, "is nested too deeply"
     if isinstance(data, str) and not is_storable(data):
         return path, "contains a character that cannot be stored"
     if isinstance(data, float) and data in (float("inf"), float("-inf")):
-        return path, "is a number too large to keep"
+        return path, "is a number too large to store"
     if isinstance(data, dict):
         for key, value in data.items():
             if not is_storable(key):
@@ -92,15 +92,15 @@ def first_unstorable(data: object, path: tuple[str | int, ...] = ()) -> tuple[tu
 
 
 def is_storable(text: str) -> bool:
-    """Return whether every database and file can hold `text`: no NUL, no half of a surrogate pair."""
+    """Return whether databases and files can store `text`: it has no NUL and no lone surrogate."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-# ---------------------------------------------------------------- where something stands
+# ---------------------------------------------------------------- line numbers
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
-    """Return the line, from 1, on which the value at `path` begins in valid JSON; what is missing, its container's."""
+    """Return the line, from 1, on which the value at `path` starts in valid JSON; if missing, its container's."""
     at = skip_space(text, 0)
     for step in path:
         found = child_offset(text, at, step)
@@ -111,7 +111,7 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
 
 
 def child_offset(text: str, at: int, step: str | int) -> int | None:
-    """Return where the member `step` of the list or object that begins at `at` begins, None if it has none."""
+    """Return the offset of member `step` of the list or object at offset `at`, or None if there is none."""
     opening, number = text[at], 0
     if opening not in "{[":
         return None
@@ -120,7 +120,7 @@ def child_offset(text: str, at: int, step: str | int) -> int | None:
         name: str | int = number
         if opening == "{":
             name, at = decoder.raw_decode(text, at)
-            at = skip_space(text, skip_space(text, at) + 1)  # behind the colon
+            at = skip_space(text, skip_space(text, at) + 1)  # past the colon
         if name == step or str(name) == str(step):
             return at
         at = skip_space(text, decoder.raw_decode(text, at)[1])
@@ -131,12 +131,11 @@ def child_offset(text: str, at: int, step: str | int) -> int | None:
 
 
 def line_of_last_key(text: str, key: str) -> int:
-    """Return the line of the last key `key`."""
     places = [match.start() for match in re.finditer(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text)]
     return text.count("\n", 0, places[-1]) + 1 if places else 1
 
 
 def skip_space(text: str, at: int) -> int:
-    """Return the next place that is not space."""
+    """Return the first offset from `at` that is not white space."""
     match = SPACE.match(text, at)
     return match.end() if match else at

@@ -1,6 +1,6 @@
-"""Values as people type them: one text for each type of variable, and back.
+"""Converts values to and from the text in a form field, by the variable's type.
 
-Owns how a value is shown in a field and read from it. Whether a template can use it is `values`' to say.
+Whether a template can use a value is checked by `values`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from django.core.validators import URLValidator, validate_email
 from django.utils.translation import gettext as _
 
 JSON_TYPES = frozenset({"list", "object"})
-MAX_DEPTH = 50  # levels of lists within lists; the parser's own limit is a crash of the request
+MAX_DEPTH = 50  # levels of lists and objects; beyond the parser's own limit a request would fail
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-MAX_CHARACTERS = 100_000  # characters of one value, and of all values of a sample as JSON
+MAX_CHARACTERS = 100_000  # of one value, and of all values of a sample as JSON
 
 
 def format_value(kind: str, value: Any) -> str:
-    """Return `value` as the text of its field. What is not of its type appears as JSON, so that it can be mended."""
+    """Return the text of a value's field. A value of the wrong type is shown as JSON, so that it can be corrected."""
     if value is None or value == "":
         return ""
     if kind == "boolean" and isinstance(value, bool):
@@ -34,7 +34,7 @@ def format_value(kind: str, value: Any) -> str:
 
 
 def parse_value(kind: str, text: str) -> Any:
-    """Return the value that `text` means; an empty text stays one. Raises ValueError with a sentence."""
+    """Return the value that `text` stands for; blank text is empty text. Raises ValueError with a sentence."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > MAX_CHARACTERS:
         raise ValueError(_("This is longer than 100,000 characters."))
@@ -46,7 +46,6 @@ def parse_value(kind: str, text: str) -> Any:
 
 
 def parse_number(text: str) -> int | float:
-    """Return a number. Raises ValueError."""
     try:
         exact = Decimal(text)
     except InvalidOperation as error:
@@ -57,31 +56,29 @@ def parse_number(text: str) -> int | float:
 
 
 def parse_boolean(text: str) -> bool:
-    """Return yes or no. Raises ValueError."""
     if text.casefold() not in {"true", "false"}:
         raise ValueError(_("This must be true or false."))
     return text.casefold() == "true"
 
 
 def parse_date(text: str) -> str:
-    """Return a day as ISO text. Raises ValueError."""
+    """Return a date as ISO text. Raises ValueError."""
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
-        raise ValueError(_("This must be a day such as 2026-01-31.")) from error
+        raise ValueError(_("This must be a date such as 2026-01-31.")) from error
 
 
 def parse_datetime(text: str) -> str:
-    """Return a moment as it was typed. Raises ValueError."""
+    """Return a date and time as it was typed. Raises ValueError."""
     try:
         datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(_("This must be a moment such as 2026-01-31T18:30.")) from error
+        raise ValueError(_("This must be a date and time such as 2026-01-31T18:30.")) from error
     return text
 
 
 def parse_url(text: str) -> str:
-    """Return a web address. Raises ValueError."""
     try:
         URLValidator(schemes=["http", "https", "mailto"])(text)
     except ValidationError as error:
@@ -90,16 +87,14 @@ def parse_url(text: str) -> str:
 
 
 def parse_email(text: str) -> str:
-    """Return an e-mail address. Raises ValueError."""
     try:
         validate_email(text)
     except ValidationError as error:
-        raise ValueError(_("This must be an e-mail address such as ann@example.com.")) from error
+        raise ValueError(_("This must be an email address such as ann@example.com.")) from error
     return text
 
 
 def parse_list(text: str) -> list[Any]:
-    """Return a list that is written as JSON. Raises ValueError."""
     value = parse_json(text)
     if not isinstance(value, list):
         raise ValueError(_('This must be a list in JSON, such as ["one", "two"].'))
@@ -107,7 +102,6 @@ def parse_list(text: str) -> list[Any]:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """Return an object that is written as JSON. Raises ValueError."""
     value = parse_json(text)
     if not isinstance(value, dict):
         raise ValueError(_('This must be an object in JSON, such as {"name": "Ann"}.'))
@@ -115,7 +109,7 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """Return what `text` says in JSON. Raises ValueError naming the line."""
+    """Return the JSON data in `text`. Raises ValueError with a sentence, naming the line of a syntax error."""
     if len(text) > MAX_CHARACTERS:
         raise ValueError(_("This is longer than 100,000 characters."))
     try:
@@ -125,17 +119,17 @@ def parse_json(text: str) -> Any:
         raise ValueError(
             _("This is not JSON: line %(line)d, column %(column)d.") % {"line": error.lineno, "column": error.colno}
         ) from error
-    except (RecursionError, UnicodeEncodeError, ValueError) as error:  # too deep, half a character, a huge number
-        raise ValueError(_("This JSON holds something that cannot be kept.")) from error
+    except (RecursionError, UnicodeEncodeError, ValueError) as error:  # too deep, a lone surrogate, a huge number
+        raise ValueError(_("This JSON contains something that cannot be stored.")) from error
     if depth(value) > MAX_DEPTH:
-        raise ValueError(_("This JSON holds something that cannot be kept."))
+        raise ValueError(_("This JSON contains something that cannot be stored."))
     for one in texts_in(value):
         check_characters(one)
     return value
 
 
 def check_characters(text: str) -> None:
-    """Raise ValueError, naming the line, if `text` holds a control character, which nobody sees."""
+    """Raise ValueError, naming the line, if `text` contains a control character, which is invisible."""
     found = CONTROL_CHARACTER.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
@@ -143,7 +137,7 @@ def check_characters(text: str) -> None:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Yield every text in JSON data of no great depth, names too."""
+    """Yield every text in JSON data, including keys. Recursive: check the depth first."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
@@ -157,7 +151,7 @@ def reject_constant(name: str) -> Any:
 
 
 def depth(value: Any) -> int:
-    """Return how many levels of lists and objects lie within one another."""
+    """Return how many levels of lists and objects are nested, counting to MAX_DEPTH + 1."""
     levels, inside = 0, [value]
     while inside and levels <= MAX_DEPTH:
         inside = [
@@ -171,7 +165,7 @@ def depth(value: Any) -> int:
 
 
 def as_json(value: Any, *, indented: bool = True) -> str:
-    """Return `value` as JSON to read and edit."""
+    """Return `value` as JSON for people to read and edit."""
     return json.dumps(value, ensure_ascii=False, indent=2 if indented else None)
 
 

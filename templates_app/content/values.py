@@ -1,7 +1,7 @@
-"""Checks values against the variables that a template declares, all of them at once.
+"""Checks values against the variables that a template declares, and reports all faults at once.
 
-Pure, without Django. What leaves here is plain JSON data made of exact built-in types, so that no object of the caller
-(a model, a request, text that claims to be safe HTML) can get into a template.
+Without Django. The result is plain JSON data of exact built-in types, so that no object of the caller (a model, a
+request, text marked as safe HTML) gets into a template.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from templates_app.content.content import Variable
 
-MAX_DEPTH = 10  # lists in objects in lists
+MAX_DEPTH = 10  # levels of lists and objects
 MAX_CHARACTERS = 1_000_000  # of all texts together
 MAX_PLACES = 50_000  # entries of all lists and objects together
 MAX_NUMBER = 10**18
@@ -30,22 +30,22 @@ EXPECTATIONS = {
     "boolean": "must be true or false",
     "date": "must be a date such as 2026-03-01",
     "datetime": "must be a date and time such as 2026-03-01T12:30:00",
-    "url": "must be an address that begins with https:// or http://",
-    "email": "must be an e-mail address",
+    "url": "must be an address that starts with https:// or http://",
+    "email": "must be an email address",
     "list": "must be a list",
     "object": "must be an object",
 }
 
 
 class NotPlainError(ValueError):
-    """A value is not plain data; the text ends a sentence that begins with the value's name."""
+    """A value cannot be used; the message completes a sentence that starts with the value's name."""
 
 
 def check(variables: Iterable[Variable], values: Mapping[str, object]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the plain values by name, and what is wrong: pairs of a value's name and a plain sentence.
+    """Return the plain values by name, and the faults as pairs of a value's name and a sentence for people.
 
-    An optional value that is missing is None. Values that no variable declares are left out; where one is missing, the
-    sentence names them, because it is often a typing error.
+    A missing optional value is None. Undeclared values are left out; the sentence about a missing value names them,
+    because a name is often misspelled.
     """
     declared = list(variables)
     unknown = sorted(set(map(str, values)) - {variable.name for variable in declared})
@@ -65,19 +65,19 @@ def check(variables: Iterable[Variable], values: Mapping[str, object]) -> tuple[
         except NotPlainError as error:
             faults.append((name, f"The value {name} {error}."))
             if budget.is_spent:
-                budget = Budget()  # the others are not to blame
+                budget = Budget()  # do not blame the other values
     return checked, faults
 
 
 def unknown_names_hint(unknown: list[str]) -> str:
-    """Return the end of a sentence that names up to five values that the template does not know."""
+    """Return the end of a sentence that names up to five undeclared values."""
     if not unknown:
         return ""
     return f"; given, but not known to the template: {', '.join(name[:50] for name in unknown[:5])}"
 
 
 class Budget:
-    """How much all values may hold together."""
+    """The size that all values together may still have."""
 
     def __init__(self) -> None:
         self.characters = MAX_CHARACTERS
@@ -85,11 +85,10 @@ class Budget:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it was too much."""
         return self.characters < 0 or self.places < 0
 
     def take(self, *, characters: int = 0, places: int = 0) -> None:
-        """Raise NotPlainError if that was too much."""
+        """Use up some of the budget. Raises NotPlainError if it is spent."""
         self.characters -= characters
         self.places -= places
         if self.is_spent:
@@ -99,7 +98,7 @@ class Budget:
 def to_plain(given: object, budget: Budget, depth: int = 0) -> Any:
     """Return `given` as plain JSON data of exact built-in types, dates as ISO text. Raises NotPlainError."""
     if isinstance(given, str):
-        text = str.__str__(given)  # an exact str: safe-text classes of Django and MarkupSafe lose their privilege
+        text = str.__str__(given)  # an exact str: the safe-text classes of Django and MarkupSafe would not be escaped
         budget.take(characters=len(text))
         if UNPRINTABLE.search(text):
             raise NotPlainError("contains a character that cannot be sent")
@@ -120,7 +119,7 @@ def to_plain(given: object, budget: Budget, depth: int = 0) -> Any:
     if isinstance(given, Mapping):
         budget.take(places=len(given))
         if not all(isinstance(key, str) for key in given):
-            raise NotPlainError("contains an object whose keys are not all text")
+            raise NotPlainError("contains an object with keys that are not text")
         return {to_plain(key, budget, depth + 1): to_plain(one, budget, depth + 1) for key, one in given.items()}
     raise NotPlainError(f"must be plain data, not {type(given).__name__}")
 
@@ -128,14 +127,14 @@ def to_plain(given: object, budget: Budget, depth: int = 0) -> Any:
 def to_number(given: int | float | Decimal) -> int | float:
     """Return an exact int or float. Raises NotPlainError for what is not finite or too large."""
     if not math.isfinite(given) or not -MAX_NUMBER <= given <= MAX_NUMBER:
-        raise NotPlainError("is not a number of a usual size")
+        raise NotPlainError("is too large a number or not finite")
     if isinstance(given, int) or (isinstance(given, Decimal) and given == given.to_integral_value()):
         return int(given)
     return float(given)
 
 
 def of_type(kind: str, given: Any) -> Any:
-    """Return plain data `given` if it is what the type `kind` asks for. Raises NotPlainError."""
+    """Return `given`, plain data, if it is of the type `kind`. Raises NotPlainError."""
     test = TYPE_CHECKS.get(kind)
     if test is None:
         raise NotPlainError(f"has the unknown type {kind}")
@@ -145,7 +144,7 @@ def of_type(kind: str, given: Any) -> Any:
 
 
 def describe(given: Any) -> str:
-    """Return words for a value that is wrong. Its content is not told: it may be secret."""
+    """Describe a wrong value by its type alone: its content may be secret."""
     if given is None:
         return "nothing"
     if isinstance(given, bool):
@@ -156,7 +155,7 @@ def describe(given: Any) -> str:
 
 
 def is_date(given: Any) -> bool:
-    """Return whether `given` is an ISO date, or an ISO date and time, whose date counts."""
+    """Return whether `given` is an ISO date, or an ISO date and time, of which the date is used."""
     if not isinstance(given, str):
         return False
     try:
@@ -178,7 +177,7 @@ def is_datetime(given: Any) -> bool:
 
 
 def is_url(given: Any) -> bool:
-    """Return whether `given` is a link that is safe to click: http or https, a host, no blanks."""
+    """Return whether `given` is a link that is safe to click: http or https, with a host, without spaces."""
     if not isinstance(given, str) or re.search(r"[\s<>\"`]", given):
         return False
     try:

@@ -1,7 +1,7 @@
-"""Projects as a zip file. A file from outside is checked as a whole before anything in it is unpacked.
+"""Projects as a zip file. An uploaded file is checked as a whole before anything in it is unpacked.
 
-Pure, in memory, without Django: what is refused here never reaches a disk or a database. Only what `pack` writes needs
-to be taken, so all that a zip file may be beyond that (links, encryption, ZIP64, other compressions) is refused.
+In memory, without Django: what is refused here never reaches the disk or the database. Only what `pack` writes need be
+accepted, so every other feature of zip files (links, encryption, ZIP64, other compressions) is refused.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from templates_app.files.project_files import MAX_FILE, FileProblem, FilesError, ProjectFiles, files_of, is_ignored
 from templates_app.files.reading import MAX_PROBLEMS, parse_project
 
-MAX_ARCHIVE = 20_000_000  # bytes, packed
+MAX_ARCHIVE = 20_000_000  # bytes, compressed
 MAX_UNPACKED = 100_000_000  # bytes of all files together
 MAX_ENTRIES = 20_000
 MAX_NAME = 200  # characters
-MAX_RATIO = 200  # unpacked to packed, of a file larger than FREE_OF_RATIO
-RATIO_EXEMPT = 1_000_000
+MAX_RATIO = 200  # uncompressed to compressed, of a file larger than RATIO_EXEMPT
+RATIO_EXEMPT = 1_000_000  # bytes
 END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE.TXT 4.3.16
 ENTRY = struct.Struct("<4s6H3L5H2L")  # entry of the central directory, 4.3.12
 LOCAL = struct.Struct("<4s5H3L2H")  # local file header, 4.3.7
@@ -30,20 +30,20 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags, 4.4.4
 UTF_8 = 0x800
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 ARCHIVE_ENDINGS = (".zip", ".jar", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst")
-FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the same projects always give the same bytes
-MACOS_METADATA = "__MACOSX/"  # what the Finder adds
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same projects always give the same bytes
+MACOS_METADATA = "__MACOSX/"  # added by the Finder
 
 
 @dataclass(frozen=True, slots=True)
 class CentralDirectory:
-    """Where the directory of a zip file lies, and how many entries it says to have."""
+    """Where the central directory of a zip file starts, and how many entries it declares."""
 
     start: int
     entries: int
 
 
 def pack(projects: Iterable[ProjectFiles]) -> bytes:
-    """Return a zip file that holds the projects, each in the folder of its key."""
+    """Return a zip file of the projects, each in a folder named after its key."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for project in projects:
@@ -57,7 +57,7 @@ def pack(projects: Iterable[ProjectFiles]) -> bytes:
 
 
 def unpack(data: bytes) -> list[ProjectFiles]:
-    """Return the projects in a zip file, by key. Raises FilesError with all that is wrong."""
+    """Return the projects in a zip file, sorted by key. Raises FilesError with everything that is wrong."""
     layout = read_central_directory(data)
     problems = undecodable_names(data, layout)
     if problems:
@@ -80,12 +80,12 @@ def unpack(data: bytes) -> list[ProjectFiles]:
     if problems:
         raise FilesError(problems[:MAX_PROBLEMS])
     if not read:
-        raise archive_error("holds no project: a folder with a project.json")
+        raise archive_error("contains no project, which is a folder with a project.json")
     return read
 
 
 def archive_error(message: str) -> FilesError:
-    """Return the error for a zip file that is wrong as a whole."""
+    """Return the error for something wrong with the zip file as a whole."""
     return FilesError([FileProblem("The zip file", 0, message)])
 
 
@@ -93,21 +93,21 @@ def archive_error(message: str) -> FilesError:
 
 
 def read_central_directory(data: bytes) -> CentralDirectory:
-    """Return where the directory lies, before anything of it is read. Raises FilesError."""
+    """Locate the central directory without reading it. Raises FilesError."""
     if len(data) > MAX_ARCHIVE:
         raise archive_error(f"is larger than {MAX_ARCHIVE // 1_000_000} MB")
     if not data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         raise archive_error("is not a zip file")
     at = data.rfind(b"PK\x05\x06", max(0, len(data) - END.size - 0xFFFF))
     if at < 0 or at + END.size > len(data):
-        raise archive_error("is cut off: it has no directory")
+        raise archive_error("is cut off: its directory is missing")
     _magic, disk, first_disk, here, entries, size, start, comment = END.unpack_from(data, at)
     if disk or first_disk or here != entries:
         raise archive_error("is one part of several")
     if 0xFFFF in (entries,) or 0xFFFFFFFF in (size, start) or entries > MAX_ENTRIES:
-        raise archive_error(f"holds more than {MAX_ENTRIES:,} files")
+        raise archive_error(f"contains more than {MAX_ENTRIES:,} files")
     if at + END.size + comment != len(data) or start + size != at:
-        raise archive_error("holds something before or behind what it says to hold")
+        raise archive_error("contains data before or after the archive")
     if size > MAX_ENTRIES * (46 + MAX_NAME):
         raise archive_error("has a directory that is too large")
     return CentralDirectory(start=start, entries=entries)
@@ -132,9 +132,9 @@ def undecodable_names(data: bytes, layout: CentralDirectory) -> list[FileProblem
 
 
 def entry_problems(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralDirectory) -> list[FileProblem]:
-    """Return what is wrong with the entries, judged by their headers alone."""
+    """Return what is wrong with the entries, judging by their headers alone."""
     if len(entries) != layout.entries:
-        return archive_error("holds another number of files than it says").problems
+        return archive_error("contains a different number of files than it declares").problems
     problems = []
     for entry in entries:
         message = name_problem(entry.orig_filename) or header_problem(entry)
@@ -148,7 +148,7 @@ def entry_problems(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralD
 
 
 def name_problem(name: str) -> str:
-    """Return why a name is refused, or nothing."""
+    """Return why a name is refused, or an empty string."""
     if len(name) > MAX_NAME:
         return f"has a name longer than {MAX_NAME} characters"
     if not name.isascii() or not name.isprintable():
@@ -158,14 +158,14 @@ def name_problem(name: str) -> str:
     if name.startswith("/"):
         return "has an absolute name"
     if any(part in {"", ".", ".."} for part in name.removesuffix("/").split("/")):
-        return "has a name that leads elsewhere"
+        return "has a name that leads outside its folder"
     if name.lower().endswith(ARCHIVE_ENDINGS):
         return "is an archive itself"
     return ""
 
 
 def header_problem(entry: zipfile.ZipInfo) -> str:
-    """Return why an entry is refused for what its header says, or nothing."""
+    """Return why an entry is refused because of its header, or an empty string."""
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR} or (kind == stat.S_IFDIR) > entry.orig_filename.endswith("/"):
         return "is a link or a device, not a file"
@@ -181,26 +181,26 @@ def header_problem(entry: zipfile.ZipInfo) -> str:
 
 
 def collisions(names: list[str]) -> list[FileProblem]:
-    """Return names that are there twice, also if only upper and lower case differ or one is a folder of the other."""
+    """Return names that occur twice, ignoring case, or as both a file and a folder."""
     problems, seen = [], set()
     for name in names:
         plain = name.removesuffix("/").casefold()
         if plain in seen:
-            problems.append(FileProblem(printable(name), 0, "is there twice"))
+            problems.append(FileProblem(printable(name), 0, "occurs twice"))
         seen.add(plain)
     folders = {plain[:at] for plain in seen for at, character in enumerate(plain) if character == "/"}
     files = {name.casefold() for name in names if not name.endswith("/")}
-    problems += [FileProblem(printable(name), 0, "is a file and a folder at once") for name in sorted(files & folders)]
+    problems += [FileProblem(printable(name), 0, "is both a file and a folder") for name in sorted(files & folders)]
     return problems
 
 
 def overlaps(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralDirectory) -> list[FileProblem]:
-    """Return entries that share bytes with others, or whose own header says something else than the directory."""
+    """Return entries that share bytes, or whose local header contradicts the central directory."""
     problems, free = [], 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         at = entry.header_offset
         if at < free or at + LOCAL.size > layout.start or data[at : at + 4] != b"PK\x03\x04":
-            problems.append(FileProblem(printable(entry.orig_filename), 0, "shares its place with another file"))
+            problems.append(FileProblem(printable(entry.orig_filename), 0, "overlaps another file"))
             continue
         _magic, _version, flags, method, _time, _date, _crc, _packed, _size, name, extra = LOCAL.unpack_from(data, at)
         body = at + LOCAL.size + name + extra
@@ -212,7 +212,9 @@ def overlaps(entries: list[zipfile.ZipInfo], data: bytes, layout: CentralDirecto
             or flags & ENCRYPTED
             or free > layout.start
         ):
-            problems.append(FileProblem(printable(entry.orig_filename), 0, "is described in two ways"))
+            problems.append(
+                FileProblem(printable(entry.orig_filename), 0, "is described differently in its two headers")
+            )
     return problems
 
 
@@ -226,7 +228,7 @@ def printable(name: str) -> str:
 
 
 def files_by_project(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict[str, dict[str, bytes]]:
-    """Return the files of each project, by the paths within it. Raises FilesError, BadZipFile, zlib.error."""
+    """Return each project's files by their paths within it. Raises FilesError, BadZipFile, zlib.error."""
     projects: dict[str, dict[str, bytes]] = {}
     problems = []
     for entry in entries:
@@ -235,7 +237,7 @@ def files_by_project(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -
             continue
         key, slash, path = name.partition("/")
         if not slash:
-            problems.append(FileProblem(printable(name), 0, "does not lie in a folder named by a project's key"))
+            problems.append(FileProblem(printable(name), 0, "is not in a folder named after a project's key"))
             continue
         with archive.open(entry) as file:
             projects.setdefault(key, {})[path] = file.read(entry.file_size + 1)

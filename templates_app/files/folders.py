@@ -1,7 +1,7 @@
-"""Projects as folders of readable files, which can be kept under version control; the built-ins are kept so, too.
+"""Projects as folders of readable files, for version control; the built-in projects are such folders, too.
 
-Pure: reads and writes files, knows no database. Writing the same project again changes nothing; files that no longer
-belong to it are removed, foreign ones are left alone. Links are never followed.
+Without Django or a database. Writing a project again changes nothing; files that no longer belong to it are removed,
+foreign ones are left alone. Links are never followed.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ MAX_FILES = 50_000
 
 
 def read_folder(folder: Path) -> list[ProjectFiles]:
-    """Return the projects in `folder`, by key; if it is a project itself, that one. Raises FilesError with all faults.
+    """Return the projects in `folder`, sorted by key, or the one that `folder` itself is.
 
-    A folder in it that has neither a ``project.json`` nor ``parts`` nor ``templates`` is no project and left out.
+    Subfolders without ``project.json``, ``parts`` and ``templates`` are ignored. Raises FilesError with everything that
+    is wrong.
     """
     if not folder.is_dir():
         raise FilesError([FileProblem(str(folder), 0, "is not a folder")])
@@ -58,19 +59,19 @@ def read_folder(folder: Path) -> list[ProjectFiles]:
     if problems:
         raise FilesError(problems)
     if not projects:
-        raise FilesError([FileProblem(str(folder), 0, "holds no project: a folder with a project.json")])
+        raise FilesError([FileProblem(str(folder), 0, "contains no project, which is a folder with a project.json")])
     return projects
 
 
 def looks_like_project(folder: Path) -> bool:
-    """Return whether the folder is meant to be a project."""
+    """Return whether the folder is meant to be a project, complete or not."""
     return not folder.name.startswith(".") and any(
         (folder / name).exists() for name in ("project.json", *FOLDERS.values())
     )
 
 
 def read_project(folder: Path) -> ProjectFiles:
-    """Return the project in `folder`, whose name is its key. Raises FilesError with everything that is wrong."""
+    """Return the project in `folder`, whose name is the key. Raises FilesError with everything that is wrong."""
     key = folder.resolve().name
     if not folder.is_dir():
         raise FilesError([FileProblem(str(folder), 0, "is not a folder")])
@@ -83,7 +84,7 @@ def read_project(folder: Path) -> ProjectFiles:
 
 
 def collect_files(root: Path, folder: Path, files: dict[str, bytes], problems: list[FileProblem]) -> None:
-    """Add all files below `folder` to `files`, by their paths relative to `root`."""
+    """Add all files under `folder` to `files`, by their paths relative to `root`, and what is wrong to `problems`."""
     for path in sorted(folder.iterdir()):
         name = path.relative_to(root).as_posix()
         if is_ignored(name):
@@ -105,7 +106,7 @@ def collect_files(root: Path, folder: Path, files: dict[str, bytes], problems: l
 
 
 def write_project(folder: Path, project: ProjectFiles) -> None:
-    """Make `folder` hold exactly `project`. Raises OSError, also where a link lies in the way."""
+    """Make `folder` contain exactly `project`, besides foreign files. Raises OSError, also for links in the way."""
     files = files_of(project)
     for name, data in files.items():
         path = folder / name
@@ -119,7 +120,7 @@ def write_project(folder: Path, project: ProjectFiles) -> None:
 
 
 def reject_links(folder: Path, path: Path) -> None:
-    """Raise OSError if `path` below `folder` leads through a link."""
+    """Raise OSError if `path` under `folder` leads through a link."""
     while path != folder:
         if path.is_symlink():
             message = f"{path} is a link; links are not followed"
@@ -128,7 +129,7 @@ def reject_links(folder: Path, path: Path) -> None:
 
 
 def remove_stale_files(root: Path, folder: Path, kept: set[str]) -> None:
-    """Remove the files of the format that are not `kept`, and folders that are empty then."""
+    """Remove the files of the format that are not `kept`, and folders left empty."""
     for path in sorted(folder.iterdir()):
         name = path.relative_to(root).as_posix()
         if path.is_dir() and not path.is_symlink():

@@ -1,7 +1,7 @@
-"""A project as a set of named files, in both directions: what a folder, a zip file and the built-ins share.
+"""A project as a set of named files: what folders, zip files and the built-in projects have in common.
 
-Pure: bytes in, values out, without Django, disk or zip. Reading finds every fault, with file and line; what was
-read and is written again gives the same bytes. The format is described in docs/templates-exchange.md.
+Works on bytes, without Django, disk or zip. Writing what was read gives the same bytes; reading is in `reading`. The
+format is described in docs/templates-exchange.md.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ ENDINGS = {"subject": "subject", "html": "html", "text": "txt"}  # field of Text
 MAX_FILE = 8_000_000  # bytes of one file
 DOCUMENT_PATH = re.compile(
     rf"(?P<folder>parts|templates)/(?P<key>{KEY.pattern})/"
-    rf"((?P<facts>part\.json|template\.json)|(?P<language>{LANGUAGE.pattern})\.(?P<ending>subject|html|txt)"
+    rf"((?P<metadata>part\.json|template\.json)|(?P<language>{LANGUAGE.pattern})\.(?P<ending>subject|html|txt)"
     r"|versions/(?P<number>[1-9][0-9]{0,8})\.json)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """Something wrong in a file. `line` counts from 1; 0 means the file as a whole."""
+    """Something wrong with a file. `line` counts from 1; 0 means the file as a whole."""
 
     file: str
     line: int
     message: str
 
     def __str__(self) -> str:
-        """Return it as a line for people."""
+        """Return ``shop/project.json, line 3: ...``."""
         place = f"{self.file}, line {self.line}" if self.line else self.file
         return f"{place}: {self.message}"
 
 
 class FilesError(ValueError):
-    """Files do not make up a project; `problems` says all that is wrong with them."""
+    """Files are not a valid project; `problems` lists everything that is wrong."""
 
     def __init__(self, problems: list[FileProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -49,7 +49,7 @@ class FilesError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SharedFile:
-    """A value that templates of every project can use, as a project brings it along."""
+    """A shared value, which templates of every project can use, as a project contains it."""
 
     value: str
     description: str = ""
@@ -57,7 +57,7 @@ class SharedFile:
 
 @dataclass(frozen=True, slots=True)
 class VersionFile:
-    """One version of a document's history. `base` is the number of the built-in version it began from."""
+    """One version in a document's history. `base` is the number of the built-in version that it is based on."""
 
     number: int
     content: Content
@@ -71,7 +71,7 @@ class VersionFile:
 
 @dataclass(frozen=True, slots=True)
 class DocumentFiles:
-    """A template or a part: what is published of it, its samples by name, and its history, which may be left out."""
+    """A template or part: its published content, its samples by name, and its history, which may be empty."""
 
     kind: str  # template or part
     key: str
@@ -80,12 +80,12 @@ class DocumentFiles:
     tags: tuple[str, ...] = ()
     content: Content = field(default_factory=Content)
     samples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    history: tuple[VersionFile, ...] = ()  # by number
+    history: tuple[VersionFile, ...] = ()  # sorted by number
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectFiles:
-    """A project with all its documents: parts first, by key. `shared` are the shared values it brings, by name."""
+    """A project with its documents, parts first, sorted by key, and the shared values that it uses, by name."""
 
     key: str
     name: str
@@ -97,13 +97,13 @@ class ProjectFiles:
 
 def files_of(project: ProjectFiles) -> dict[str, bytes]:
     """Return the project's files by their paths, relative to its folder."""
-    facts = {
+    metadata = {
         "name": project.name,
         "description": project.description,
         "tags": list(project.tags),
         "shared": {name: asdict(project.shared[name]) for name in sorted(project.shared)},
     }
-    files = {"project.json": json_bytes(facts)}
+    files = {"project.json": json_bytes(metadata)}
     for document in project.documents:
         folder = f"{FOLDERS[document.kind]}/{document.key}"
         files[f"{folder}/{document.kind}.json"] = json_bytes(document_metadata(document))
@@ -116,24 +116,24 @@ def files_of(project: ProjectFiles) -> dict[str, bytes]:
 
 
 def document_metadata(document: DocumentFiles) -> dict[str, Any]:
-    """Return what a document's JSON file says."""
-    facts: dict[str, Any] = {
+    """Return the content of part.json or template.json."""
+    metadata: dict[str, Any] = {
         "name": document.name,
         "description": document.description,
         "tags": list(document.tags),
         "default_language": document.content.default_language,
     }
     if document.kind == "template":
-        facts["variables"] = [
+        metadata["variables"] = [
             {key: getattr(variable, key) for key in ("name", "type", "description", "sample", "required")}
             for variable in document.content.variables
         ]
-        facts["samples"] = {name: dict(values) for name, values in document.samples.items()}
-    return facts
+        metadata["samples"] = {name: dict(values) for name, values in document.samples.items()}
+    return metadata
 
 
 def texts_by_ending(kind: str, texts: Texts) -> dict[str, str]:
-    """Return the files of one language by their endings; a language without any text is kept by an empty file."""
+    """Return the texts of one language's files by extension; a language without any text has one empty file."""
     files = {}
     if texts.subject and kind == "template":
         files["subject"] = texts.subject + "\n"
@@ -145,7 +145,7 @@ def texts_by_ending(kind: str, texts: Texts) -> dict[str, str]:
 
 
 def version_metadata(version: VersionFile) -> dict[str, Any]:
-    """Return what a version's JSON file says."""
+    """Return the content of a version's JSON file."""
     return {
         "note": version.note,
         "author_name": version.author_name,
@@ -158,10 +158,10 @@ def version_metadata(version: VersionFile) -> dict[str, Any]:
 
 
 def json_bytes(data: object) -> bytes:
-    """Return a JSON file. Half a surrogate pair is escaped, so that it is found when the file is read."""
+    """Return `data` as a JSON file. Lone surrogates are escaped, so that reading the file reports them."""
     return json_text.dumps(data).encode("utf-8", "backslashreplace")
 
 
 def is_ignored(path: str) -> bool:
-    """Return whether a file may lie in a project without being part of it: hidden ones and notes (``README.md``)."""
+    """Return whether a file in a project's folder is ignored: hidden files and notes (``README.md``)."""
     return any(part.startswith(".") for part in path.split("/")) or path.endswith(".md")

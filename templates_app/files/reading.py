@@ -1,6 +1,6 @@
-"""Reads a project from named files and says all that is wrong with them, each fault with its file and line.
+"""Reads a project from named files, and reports everything wrong with them by file and line.
 
-Pure, like `project_files`, whose counterpart it is.
+The counterpart of `project_files.files_of`; like it, without Django, disk or zip.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ VERSION_KEYS = {"note", "author_name", "created_at", "is_builtin", "is_published
 
 
 def parse_project(key: str, files: Mapping[str, bytes]) -> ProjectFiles:
-    """Return the project `key` that `files` (by paths relative to its folder) make up. Raises FilesError."""
+    """Return the project `key` made of `files`, by their paths relative to its folder. Raises FilesError."""
     return ProjectReader(key, files).read()
 
 
 class ProjectReader:
-    """One reading of one project; collects what is wrong."""
+    """Reads one project and collects what is wrong with it."""
 
     def __init__(self, key: str, files: Mapping[str, bytes]) -> None:
         self.key = key
@@ -61,9 +61,8 @@ class ProjectReader:
         self.problems: list[FileProblem] = []
 
     def read(self) -> ProjectFiles:
-        """Return the project. Raises FilesError."""
         if not KEY.fullmatch(self.key):
-            self.wrong("", 0, "a project's folder is named by small letters, digits and _, at most 50")
+            self.add_problem("", 0, "a project's folder must be named with lowercase letters, digits and _, at most 50")
         documents: dict[tuple[str, str], dict[str, str]] = {}
         for path in sorted(self.files):
             place = DOCUMENT_PATH.fullmatch(path)
@@ -71,37 +70,36 @@ class ProjectReader:
                 own = documents.setdefault((place["folder"], place["key"]), {})
                 own[path.split("/", 2)[2]] = path
             elif path != "project.json":
-                self.wrong(path, 0, "is not a file of a project, or its name is not as it must be")
-        facts = self.facts("project.json", self.project_facts) if "project.json" in self.files else None
+                self.add_problem(path, 0, "is not a file of a project, or is misnamed")
+        metadata = self.metadata("project.json", self.project_metadata) if "project.json" in self.files else None
         if "project.json" not in self.files:
-            self.wrong("project.json", 0, "is missing")
+            self.add_problem("project.json", 0, "is missing")
         kinds = {folder: kind for kind, folder in FOLDERS.items()}
         read = [self.document(kinds[folder], key, own) for (folder, key), own in sorted(documents.items())]
         if self.problems:
             raise FilesError(self.problems[:MAX_PROBLEMS])
-        return ProjectFiles(key=self.key, documents=tuple(one for one in read if one), **(facts or {}))
+        return ProjectFiles(key=self.key, documents=tuple(one for one in read if one), **(metadata or {}))
 
-    def wrong(self, path: str, line: int, message: str) -> None:
-        """Note a problem."""
+    def add_problem(self, path: str, line: int, message: str) -> None:
         shown = f"{self.key}/{path}".rstrip("/").encode("utf-8", "backslashreplace").decode()
         self.problems.append(FileProblem(shown, line, message))
 
     # ---------------------------------------------------------------- single files
 
     def text(self, path: str) -> str | None:
-        """Return the text of a file; None if it is not text, which is noted."""
+        """Return the text of a file, or None with a problem added."""
         data = self.files[path]
         if len(data) > MAX_FILE:
-            self.wrong(path, 0, f"is larger than {MAX_FILE:,} bytes")
+            self.add_problem(path, 0, f"is larger than {MAX_FILE:,} bytes")
             return None
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            self.wrong(path, data.count(b"\n", 0, error.start) + 1, "is not UTF-8")
+            self.add_problem(path, data.count(b"\n", 0, error.start) + 1, "is not UTF-8")
             return None
 
-    def facts(self, path: str, read: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
-        """Return what `read` makes of a JSON file; None if it is not as it must be, which is noted."""
+    def metadata(self, path: str, read: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
+        """Return what `read` makes of a JSON file, or None with a problem added."""
         text = self.text(path)
         if text is None:
             return None
@@ -109,49 +107,49 @@ class ProjectReader:
             data = json_text.loads(text)
             return read(data)
         except json_text.JsonError as error:
-            self.wrong(path, error.line, error.message)
+            self.add_problem(path, error.line, error.message)
         except ContentError as error:
             inside = error.where.removeprefix("file").lstrip(".")
             line = json_text.line_of(text, inside.split(".") if inside else [])
-            self.wrong(path, line, f"{inside}: {error.reason}" if inside else error.reason)
+            self.add_problem(path, line, f"{inside}: {error.reason}" if inside else error.reason)
         return None
 
     # ---------------------------------------------------------------- documents
 
     def document(self, kind: str, key: str, own: Mapping[str, str]) -> DocumentFiles | None:
-        """Return the document whose files `own` are, by their names within its folder; None if something is wrong."""
+        """Return a document, or None with problems added. `own` has its paths by their names within its folder."""
         before = len(self.problems)
         languages: dict[str, dict[str, str]] = {}
         history = []
-        facts: dict[str, Any] | None = None
+        metadata: dict[str, Any] | None = None
         name = f"{kind}.json"
         if name not in own:
-            self.wrong(f"{FOLDERS[kind]}/{key}/{name}", 0, "is missing")
+            self.add_problem(f"{FOLDERS[kind]}/{key}/{name}", 0, "is missing")
         for file, path in own.items():
             if file == name:
-                facts = self.facts(path, template_metadata if kind == "template" else part_metadata)
+                metadata = self.metadata(path, template_metadata if kind == "template" else part_metadata)
             elif file.startswith("versions/"):
-                version = self.facts(path, version_metadata)
+                version = self.metadata(path, version_metadata)
                 number = int(file.removeprefix("versions/").removesuffix(".json"))
                 history += [VersionFile(number=number, **version)] if version else []
             elif file.endswith(".json") or (kind == "part" and file.endswith(".subject")):
-                self.wrong(path, 0, f"does not belong to a {kind}")
+                self.add_problem(path, 0, f"does not belong to a {kind}")
             else:
                 language, _, ending = file.partition(".")
-                self.variant(path, ending, languages.setdefault(language, {}))
+                self.add_text(path, ending, languages.setdefault(language, {}))
         history.sort(key=lambda version: version.number)
         self.check_history(f"{FOLDERS[kind]}/{key}/versions", history)
-        if facts is None or len(self.problems) > before:
+        if metadata is None or len(self.problems) > before:
             return None
         content = Content(
             languages={language: Texts(**texts) for language, texts in sorted(languages.items())},
-            default_language=facts.pop("default_language"),
-            variables=facts.pop("variables", ()),
+            default_language=metadata.pop("default_language"),
+            variables=metadata.pop("variables", ()),
         )
-        return DocumentFiles(kind=kind, key=key, content=content, history=tuple(history), **facts)
+        return DocumentFiles(kind=kind, key=key, content=content, history=tuple(history), **metadata)
 
-    def variant(self, path: str, ending: str, texts: dict[str, str]) -> None:
-        """Add the text in a file to `texts`, or note what is wrong with it."""
+    def add_text(self, path: str, ending: str, texts: dict[str, str]) -> None:
+        """Add the text in a file to `texts`, or a problem."""
         text = self.text(path)
         if text is None:
             return
@@ -163,42 +161,44 @@ class ProjectReader:
             texts[field] = getattr(texts_from({field: text}, "file"), field)
         except ContentError as error:
             line = 0 if len(text) > MAX_TEXT else next(n for n, one in enumerate(text.split("\n"), 1) if "\x00" in one)
-            self.wrong(path, line, error.reason)
+            self.add_problem(path, line, error.reason)
 
     def check_history(self, folder: str, history: list[VersionFile]) -> None:
-        """Note what does not fit together among the versions of one document."""
+        """Add problems for versions of one document that contradict one another."""
         numbers = {version.number for version in history}
         if sum(version.is_published for version in history) > 1:
-            self.wrong(folder, 0, "more than one version is published")
+            self.add_problem(folder, 0, "more than one version is published")
         for version in history:
             if version.base is not None and (version.base not in numbers or version.base == version.number):
-                self.wrong(f"{folder}/{version.number}.json", 0, f"base: there is no other version {version.base}")
+                self.add_problem(
+                    f"{folder}/{version.number}.json", 0, f"base: there is no other version {version.base}"
+                )
 
-    # ---------------------------------------------------------------- what stands in the JSON files
+    # ---------------------------------------------------------------- JSON files
 
     @staticmethod
-    def project_facts(data: object) -> dict[str, Any]:
-        """Return what project.json says. Raises ContentError."""
+    def project_metadata(data: object) -> dict[str, Any]:
+        """Return the fields of project.json. Raises ContentError."""
         whole = checked_object(data, "file", allowed=PROJECT_KEYS)
         shared = {}
         for name, given in checked_object(whole.get("shared", {}), "file.shared").items():
             where = f"file.shared.{name}"
             if not VARIABLE_NAME.fullmatch(name):
-                raise ContentError(where, "must be small letters, digits and _, not beginning with a digit")
+                raise ContentError(where, "must be lowercase letters, digits and _, not starting with a digit")
             one = {"value": given} if isinstance(given, str) else given
-            facts = checked_object(one, where, allowed={"value", "description"})
+            fields = checked_object(one, where, allowed={"value", "description"})
             shared[name] = SharedFile(
-                value=text_field(facts, "value", where, longest=500),
-                description=text_field(facts, "description", where, 200),
+                value=text_field(fields, "value", where, longest=500),
+                description=text_field(fields, "description", where, 200),
             )
         return {**common_metadata(whole), "shared": shared}
 
 
 def common_metadata(whole: Mapping[str, Any]) -> dict[str, Any]:
-    """Return name, description and tags, which projects, templates and parts have. Raises ContentError."""
+    """Return name, description and tags, which projects, templates and parts all have. Raises ContentError."""
     name = text_field(whole, "name", "file", longest=100)
     if not name or name != " ".join(name.split()):
-        raise ContentError("file.name", "must not be empty, nor begin, end or be broken with more than a space")
+        raise ContentError("file.name", "must not be empty, and its words must be separated by single spaces")
     tags = whole.get("tags", [])
     if not isinstance(tags, list):
         raise ContentError("file.tags", "must be a list")
@@ -208,21 +208,21 @@ def common_metadata(whole: Mapping[str, Any]) -> dict[str, Any]:
                 f"file.tags.{number}", "must be a word of at most 30 letters, digits, _ and -, given once"
             )
     if len(tags) > MAX_TAGS:
-        raise ContentError("file.tags", f"must be at most {MAX_TAGS}")
+        raise ContentError("file.tags", f"must be at most {MAX_TAGS} tags")
     return {"name": name, "description": text_field(whole, "description", "file", 500, lines=True), "tags": tuple(tags)}
 
 
 def part_metadata(data: object) -> dict[str, Any]:
-    """Return what part.json says. Raises ContentError."""
+    """Return the fields of part.json. Raises ContentError."""
     whole = checked_object(data, "file", allowed=PART_KEYS)
     default = language_code(whole.get("default_language", "en"), "file.default_language")
     return {**common_metadata(whole), "default_language": default}
 
 
 def template_metadata(data: object) -> dict[str, Any]:
-    """Return what template.json says. Raises ContentError."""
+    """Return the fields of template.json. Raises ContentError."""
     whole = checked_object(data, "file", allowed=TEMPLATE_KEYS)
-    facts = part_metadata({key: value for key, value in whole.items() if key in PART_KEYS})
+    metadata = part_metadata({key: value for key, value in whole.items() if key in PART_KEYS})
     given = whole.get("variables", [])
     if not isinstance(given, list):
         raise ContentError("file.variables", "must be a list")
@@ -235,20 +235,22 @@ def template_metadata(data: object) -> dict[str, Any]:
     for name, values in checked_object(whole.get("samples", {}), "file.samples").items():
         text_field({"name": name}, "name", "file.samples", 100)
         if name != " ".join(name.split()) or not name.isprintable() or not name:
-            raise ContentError(f"file.samples.{name}", "a sample's name must be printable words with single spaces")
+            raise ContentError(
+                f"file.samples.{name}", "a sample's name must be printable, with single spaces between words"
+            )
         samples[name] = checked_object(values, f"file.samples.{name}")
-    return {**facts, "variables": variables, "samples": samples}
+    return {**metadata, "variables": variables, "samples": samples}
 
 
 def version_metadata(data: object) -> dict[str, Any]:
-    """Return what a version's file says. Raises ContentError."""
+    """Return the fields of a version's file. Raises ContentError."""
     whole = checked_object(data, "file", allowed=VERSION_KEYS)
     try:
         created = datetime.fromisoformat(text_field(whole, "created_at", "file", 40))
     except ValueError as error:
         raise ContentError("file.created_at", "must be a time such as 2026-01-31T12:00:00+00:00") from error
     if created.tzinfo is None or not 1970 <= created.year <= 9000:
-        raise ContentError("file.created_at", "must be a time with its distance from UTC, not before 1970")
+        raise ContentError("file.created_at", "must be a time with its UTC offset, not before 1970")
     base = whole.get("base")
     if base is not None and (isinstance(base, bool) or not isinstance(base, int)):
         raise ContentError("file.base", "must be the number of a version, or null")

@@ -1,6 +1,6 @@
-"""Looks over rendered HTML: links, images, leftovers, and what `mail_clients` knows to be dropped.
+"""Checks rendered HTML: links, images, unrendered template markup, and the limitations of `mail_clients`.
 
-Parses with lxml and opens no address. Lines are those of the source, found by what is written there.
+Opens no address. Line numbers are those of the source, found by searching it for the same text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SAFE_SCHEMES = {"mailto", "tel", "sms"}
 
 @dataclass(frozen=True, slots=True)
 class HtmlFinding:
-    """Something in the HTML. `line` is the source's, 0 if it cannot be told."""
+    """Something wrong with the HTML. `line` is that of the source, 0 if unknown."""
 
     message: str
     line: int = 0
@@ -37,7 +37,7 @@ class HtmlFinding:
 
 
 class HtmlDocument:
-    """Rendered HTML, with the source that it came from and the platform's own address."""
+    """Rendered HTML, with its source and the platform's own address."""
 
     def __init__(self, html: str, source: str, base_url: str) -> None:
         self.source = source
@@ -49,71 +49,68 @@ class HtmlDocument:
         except lxml.etree.ParserError:  # nothing but comments
             self.root = lxml.html.document_fromstring(b"<p></p>")
 
-    def troubles(self) -> list[HtmlFinding]:
-        """Return all that is wrong."""
-        found = [*self.leftovers(), *self.link_troubles(), *self.image_troubles(), *self.dropped()]
+    def findings(self) -> list[HtmlFinding]:
+        found = [*self.unrendered_markup(), *self.link_findings(), *self.image_findings(), *self.limitation_findings()]
         return list(dict.fromkeys(found))
 
-    # ---------------------------------------------------------------- what is in it
+    # ---------------------------------------------------------------- content
 
     def elements(self) -> Iterator[lxml.html.HtmlElement]:
-        """Give every element; comments, among them those for Outlook alone, are none."""
+        """Yield every element, but no comments, among them conditional ones for Outlook."""
         return (element for element in self.root.iter() if isinstance(element.tag, str))
 
     def links(self) -> list[tuple[str, str]]:
-        """Return addresses and words of all links."""
+        """Return (address, label) of every link."""
         return [(a.get("href", ""), str(a.text_content())) for a in self.root.iter("a", "area") if a.get("href")]
 
     def words(self) -> str:
-        """Return all that can be read."""
+        """Return the visible text."""
         return "\n".join(text for text, _element in self.texts())
 
     def texts(self) -> Iterator[tuple[str, lxml.html.HtmlElement]]:
-        """Give the texts that are shown, each with the element that it stands in or behind."""
+        """Yield the visible texts, each with the element that it is in or follows."""
         for element in self.root.iter():
             if isinstance(element.tag, str) and element.tag not in {"style", "script"} and element.text:
                 yield element.text, element
             if element.tail:
                 yield element.tail, element
 
-    # ---------------------------------------------------------------- leftovers
+    # ---------------------------------------------------------------- unrendered markup
 
-    def leftovers(self) -> Iterator[HtmlFinding]:
-        """Give marks of the template that were not replaced."""
+    def unrendered_markup(self) -> Iterator[HtmlFinding]:
         shown = [text for text, _element in self.texts()]
         for element in self.elements():
             shown += [value for name, value in element.attrib.items() if name != "style"]
         for text in shown:
             match = UNRENDERED_MARKUP.search(text)
             if match:
-                message = _("“%(snippet)s” is left in the mail: marks of the template that were not replaced.")
                 snippet = match.group().strip()
-                yield HtmlFinding(message % {"snippet": snippet}, line_of(self.source, snippet), is_error=True)
+                yield HtmlFinding(unrendered_message(snippet), line_of(self.source, snippet), is_error=True)
 
     # ---------------------------------------------------------------- addresses
 
-    def link_troubles(self) -> Iterator[HtmlFinding]:
-        """Give links that lead nowhere or are not secret on their way."""
+    def link_findings(self) -> Iterator[HtmlFinding]:
+        """Yield links that do not work from an email, or are not encrypted."""
         for element in self.root.iter("a", "area"):
             address = element.get("href")
             if address is None or element.get("name") or (address.startswith("#") and len(address) > 1):
                 continue
-            yield from self.address_troubles(address.strip())
+            yield from self.address_findings(address.strip())
 
-    def image_troubles(self) -> Iterator[HtmlFinding]:
-        """Give images that cannot be loaded, or say nothing to those who do not see them."""
+    def image_findings(self) -> Iterator[HtmlFinding]:
+        """Yield images that cannot be loaded or have no alt text."""
         for number, image in enumerate(self.root.iter("img"), start=1):
             address = (image.get("src") or "").strip()
             line = line_of(self.source, address) or line_of_tag(self.source, "img", number)
             if image.get("alt") is None:
                 shown = address if len(address) < 80 else f"{address[:79]}…"
-                message = _('The image %(address)s has no alt text; alt="" says that it is only decoration.')
+                message = _('The image %(address)s has no alt text; alt="" marks it as decoration.')
                 yield HtmlFinding(message % {"address": shown}, line)
             if not address.startswith(("data:", "cid:")):
-                yield from self.address_troubles(address)
+                yield from self.address_findings(address)
 
-    def address_troubles(self, address: str) -> Iterator[HtmlFinding]:
-        """Give what is wrong with one address of a link or an image."""
+    def address_findings(self, address: str) -> Iterator[HtmlFinding]:
+        """Yield what is wrong with the address of a link or an image."""
         shown = address if len(address) < 80 else f"{address[:79]}…"
         line = line_of(self.source, address) if address else 0
         if self.base_url and (
@@ -131,20 +128,20 @@ class HtmlDocument:
             return
         if parts.scheme not in {"http", "https"}:
             if UNRENDERED_MARKUP.search(address):
-                return  # said already
-            message = _("“%(address)s” leads nowhere from a mail; write the whole address, with https://.")
+                return  # reported by unrendered_markup
+            message = _("“%(address)s” does not work in an email; write the full address, with https://.")
             yield HtmlFinding(message % {"address": shown}, line, is_error=True)
             return
         problem = host_problem(host)
         if problem:
             yield HtmlFinding(problem % {"host": host, "address": shown}, line, is_error=not host)
         elif parts.scheme == "http":
-            yield HtmlFinding(_("%(address)s does not begin with https.") % {"address": shown}, line)
+            yield HtmlFinding(insecure_message(shown), line)
 
-    # ---------------------------------------------------------------- what mail programs drop
+    # ---------------------------------------------------------------- limitations of mail clients
 
-    def dropped(self) -> Iterator[HtmlFinding]:
-        """Give one trouble for each known fact that applies, however often."""
+    def limitation_findings(self) -> Iterator[HtmlFinding]:
+        """Yield one finding for each limitation that applies, however often it does."""
         tags = {element.tag for element in self.elements() if not is_harmless_link(element)}
         images = [(image.get("src") or "").strip().lower() for image in self.root.iter("img")]
         styles = [COMMENT.sub(" ", element.get("style") or "") for element in self.elements()]
@@ -155,40 +152,43 @@ class HtmlDocument:
             for name, value in DECLARATION.findall(css)
         ]
         rules = {name.lower() for sheet in sheets for name in AT_RULE.findall(sheet)}
-        for fact in LIMITATIONS:
-            if applies(fact, tags, declared, rules, images):
+        for limitation in LIMITATIONS:
+            if applies(limitation, tags, declared, rules, images):
                 message = _("%(sentence)s Dropped by %(programs)s.")
-                words = {"sentence": str(fact.sentence), "programs": ", ".join(fact.dropped_by)}
-                yield HtmlFinding(message % words, line_of_fact(self.source, fact), help_url=fact.source)
+                words = {"sentence": str(limitation.sentence), "programs": ", ".join(limitation.dropped_by)}
+                yield HtmlFinding(
+                    message % words, line_of_limitation(self.source, limitation), help_url=limitation.source
+                )
 
 
 def applies(
-    fact: Limitation, tags: set[str], declared: list[tuple[str, str]], rules: set[str], images: list[str]
+    limitation: Limitation, tags: set[str], declared: list[tuple[str, str]], rules: set[str], images: list[str]
 ) -> bool:
-    """Return whether the fact is about this page."""
-    if fact.kind == "element":
-        return fact.name in tags
-    if fact.kind == "property":
+    """Return whether the limitation applies to this HTML."""
+    if limitation.kind == "element":
+        return limitation.name in tags
+    if limitation.kind == "property":
         return any(
-            name == fact.name and (not fact.value or re.fullmatch(fact.value, value.removesuffix("!important").strip()))
+            name == limitation.name
+            and (not limitation.value or re.fullmatch(limitation.value, value.removesuffix("!important").strip()))
             for name, value in declared
         )
-    if fact.kind == "function":
-        return any(re.search(rf"(?<![\w-]){re.escape(fact.name)}\(", value) for _name, value in declared)
-    if fact.kind == "rule":
-        return fact.name in rules
-    if fact.kind == "image":
-        return any(image.split("?")[0].split("#")[0].endswith(fact.name) for image in images)
-    return any(image.startswith(f"{fact.name}:") for image in images)
+    if limitation.kind == "function":
+        return any(re.search(rf"(?<![\w-]){re.escape(limitation.name)}\(", value) for _name, value in declared)
+    if limitation.kind == "rule":
+        return limitation.name in rules
+    if limitation.kind == "image":
+        return any(image.split("?")[0].split("#")[0].endswith(limitation.name) for image in images)
+    return any(image.startswith(f"{limitation.name}:") for image in images)
 
 
 def is_harmless_link(element: lxml.html.HtmlElement) -> bool:
-    """Return whether it is a link element that loads no style sheet."""
+    """Return whether it is a link element that does not load a style sheet."""
     return bool(element.tag == "link" and "stylesheet" not in (element.get("rel") or "").lower())
 
 
 def host_problem(host: str) -> str:
-    """Return what is wrong with a host, with places for ``host`` and ``address``; nothing if readers can reach it."""
+    """Return what is wrong with a host, with placeholders ``host`` and ``address``; empty if readers can reach it."""
     if not host:
         return _("“%(address)s” names no host.")
     try:
@@ -197,7 +197,7 @@ def host_problem(host: str) -> str:
         pass
     else:
         reachable = address.is_global
-        return _("%(host)s is a bare address; spam filters do not trust it.") if reachable else unreachable_message()
+        return _("%(host)s is an IP address; spam filters do not trust it.") if reachable else unreachable_message()
     try:
         name = host.encode("idna").decode().lower()
     except UnicodeError:
@@ -208,34 +208,42 @@ def host_problem(host: str) -> str:
 
 
 def unreachable_message() -> str:
-    """Return what to say of a host that only this network knows."""
-    return _("%(host)s cannot be reached by those who read the mail.")
+    return _("%(host)s cannot be reached from outside your network.")
 
 
-# ---------------------------------------------------------------- lines of the source
+def unrendered_message(snippet: str) -> str:
+    return _("“%(snippet)s” is left in the message: template markup that was not replaced.") % {"snippet": snippet}
+
+
+def insecure_message(address: str) -> str:
+    return _("%(address)s does not start with https.") % {"address": address}
+
+
+# ---------------------------------------------------------------- line numbers
 
 
 def line_of(source: str, snippet: str) -> int:
-    """Return the line, from 1, on which `snippet` is written first; 0 if it is not."""
+    """Return the line, from 1, of the first `snippet`; 0 if there is none."""
     at = source.find(snippet) if snippet else -1
     return source.count("\n", 0, at) + 1 if at >= 0 else 0
 
 
 def line_of_tag(source: str, tag: str, number: int) -> int:
-    """Return the line of the tag's `number`-th occurrence, of its last if there are fewer; 0 if there is none."""
+    """Return the line of occurrence `number` of the tag, or of its last one; 0 if there is none."""
     places = [match.start() for match in re.finditer(rf"<{tag}\b", source, re.IGNORECASE)]
     return source.count("\n", 0, places[min(number, len(places)) - 1]) + 1 if places else 0
 
 
-def line_of_fact(source: str, fact: Limitation) -> int:
-    """Return the line on which the thing is written first; 0 if it is not, as when a part brings it."""
+def line_of_limitation(source: str, limitation: Limitation) -> int:
+    """Return the line of the first match; 0 if there is none in the source, as when it is in a part."""
     patterns = {
-        "element": rf"<{fact.name}\b",
-        "property": rf"(?<![\w-]){re.escape(fact.name)}\s*:" + (rf"\s*({fact.value})" if fact.value else ""),
-        "function": rf"(?<![\w-]){re.escape(fact.name)}\(",
-        "rule": rf"@{fact.name}",
-        "image": re.escape(fact.name),
-        "scheme": rf"{fact.name}:",
+        "element": rf"<{limitation.name}\b",
+        "property": rf"(?<![\w-]){re.escape(limitation.name)}\s*:"
+        + (rf"\s*({limitation.value})" if limitation.value else ""),
+        "function": rf"(?<![\w-]){re.escape(limitation.name)}\(",
+        "rule": rf"@{limitation.name}",
+        "image": re.escape(limitation.name),
+        "scheme": rf"{limitation.name}:",
     }
-    match = re.search(patterns[fact.kind], source, re.IGNORECASE)
+    match = re.search(patterns[limitation.kind], source, re.IGNORECASE)
     return source.count("\n", 0, match.start()) + 1 if match else 0

@@ -1,7 +1,7 @@
-"""Looks over a template before it is published: what the rules of Jinja allow and readers would still trip over.
+"""Checks a rendered template for what Jinja accepts but readers or mail clients would stumble over.
 
-Owns the list of checks. Pure apart from translation: it gets what was rendered and what it was rendered from, changes
-nothing and opens no address. An error should keep a version from being published, a warning should not.
+Works on the rendered texts and their source; changes nothing and opens no address. Errors prevent publishing, warnings
+do not.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from templates_app.content.content import Content, Variable
-from templates_app.lint.html import UNRENDERED_MARKUP, HtmlDocument, HtmlFinding, line_of
+from templates_app.lint.html import (
+    UNRENDERED_MARKUP,
+    HtmlDocument,
+    HtmlFinding,
+    insecure_message,
+    line_of,
+    unrendered_message,
+)
 from templates_app.lint.mail_clients import CLIPPED
 from templates_app.lint.source import names_in
 
 BUILTIN_NAMES = frozenset({"language", "base_url"})
 GMAIL_CLIP_SIZE = 102_000  # bytes of HTML
-POSTAL_ADDRESS = "brand_address"  # the shared value
+POSTAL_ADDRESS = "brand_address"  # name of the shared value
 BULK_TAG = "bulk"  # the tag of templates that go to many people
 UNSUBSCRIBE = re.compile(
     r"unsubscri|opt[-_ ]?out|abmeld|abbestell|austrag|d[ée]sabonn|d[ée]sinscri|darse de baja|uitschrij", re.IGNORECASE
@@ -29,7 +36,7 @@ ADDRESS = re.compile(r"https?://\S+")
 
 
 class RenderedOutput(Protocol):
-    """What a template became: `engine.Rendered` and `rendering.RenderedMail` both are that."""
+    """A rendered template: `engine.Rendered` and `rendering.RenderedMail` both fit."""
 
     @property
     def language(self) -> str:
@@ -45,12 +52,12 @@ class RenderedOutput(Protocol):
 
     @property
     def html(self) -> str:
-        """The HTML, styles inlined; empty for a plain text mail."""
+        """The HTML with inlined styles; empty for a plain-text message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to look at. `line` is that of the source named by `where`, 0 if it is not known (a part's, say)."""
+    """A result of the checks. `line` is that of the source named by `where`, 0 if unknown, as for a part."""
 
     level: str  # error or warning
     where: str  # subject, html, text or variables
@@ -70,10 +77,10 @@ def lint_mail(
     parts: Iterable[str] = (),
     base_url: str = "",
 ) -> list[Finding]:
-    """Return what is wrong, errors first.
+    """Return the findings, errors first.
 
-    `rendered` is what `source` became with a sample, `tags` the document's. `shared` are the shared values by name,
-    `parts` the source texts of the parts used, `base_url` the platform's own address, to which links may lead anyhow.
+    `rendered` is `source` rendered with a sample; `tags` are the document's. `shared` has the shared values by name,
+    `parts` the source texts of the parts used. Links to `base_url`, the platform's own address, are always accepted.
     """
     shared, parts = shared or {}, list(parts)
     found = [
@@ -91,7 +98,7 @@ def lint_mail(
 def variable_findings(
     language: str, variables: list[Variable], source: Content, shared: set[str], parts: list[str]
 ) -> list[Finding]:
-    """Return names that nobody gives a value, and variables that no text uses."""
+    """Return names without a value, and variables that no text uses."""
     found, declared = [], {variable.name for variable in variables}
     body, body_language = source.body_in(language)
     subject, subject_language = source.subject_in(language)
@@ -125,17 +132,16 @@ def variable_findings(
 
 
 def text_findings(rendered: RenderedOutput, source: Content) -> list[Finding]:
-    """Return what is wrong with the subject and the plain text."""
     found, language = [], rendered.language
     if not rendered.subject.strip():
         found.append(Finding("error", "subject", 0, _("The subject is empty."), language=language))
     if not rendered.text.strip():
-        message = _("There is no plain text. Some people read only that, and mails without it look like spam.")
+        message = _("There is no plain text. Some people read only that, and email without it looks like spam.")
         found.append(Finding("error", "text", 0, message, language=language))
     body, _body_language = source.body_in(language)
     subject, _subject_language = source.subject_in(language)
     places = [("subject", rendered.subject, subject)]
-    if body.text:  # derived from the HTML otherwise, where it is found
+    if body.text:  # otherwise derived from the HTML, which is checked anyway
         places.append(("text", rendered.text, body.text))
     for where, text, written in places:
         match = UNRENDERED_MARKUP.search(text)
@@ -151,63 +157,51 @@ def text_findings(rendered: RenderedOutput, source: Content) -> list[Finding]:
     return found
 
 
-def unrendered_message(snippet: str) -> str:
-    """Return what to say of template marks in the output."""
-    return _("“%(snippet)s” is left in the mail: marks of the template that were not replaced.") % {"snippet": snippet}
-
-
-def insecure_message(address: str) -> str:
-    """Return what to say of an address without TLS."""
-    return _("%(address)s does not begin with https.") % {"address": address}
-
-
 # ---------------------------------------------------------------- HTML
 
 
 def html_findings(rendered: RenderedOutput, source: Content, base_url: str) -> list[Finding]:
-    """Return what is wrong with the HTML."""
     if not rendered.html.strip():
         return []
     body, _language = source.body_in(rendered.language)
-    found = [
-        finding(trouble, rendered.language) for trouble in HtmlDocument(rendered.html, body.html, base_url).troubles()
-    ]
+    found = [as_finding(one, rendered.language) for one in HtmlDocument(rendered.html, body.html, base_url).findings()]
     size = len(rendered.html.encode("utf-8", "replace"))
     if size > GMAIL_CLIP_SIZE:
-        message = _("The HTML has %(size)s kB; Gmail hides all beyond 102 kB.") % {"size": f"{size / 1000:,.0f}"}
+        message = _("The HTML has %(size)s kB; Gmail cuts off everything beyond 102 kB.") % {
+            "size": f"{size / 1000:,.0f}"
+        }
         found.append(Finding("warning", "html", 0, message, help_url=CLIPPED, language=rendered.language))
     return found
 
 
-def finding(trouble: HtmlFinding, language: str) -> Finding:
-    """Return the finding that a trouble in the HTML is."""
-    level = "error" if trouble.is_error else "warning"
-    return Finding(level, "html", trouble.line, trouble.message, help_url=trouble.help_url, language=language)
+def as_finding(one: HtmlFinding, language: str) -> Finding:
+    level = "error" if one.is_error else "warning"
+    return Finding(level, "html", one.line, one.message, help_url=one.help_url, language=language)
 
 
-# ---------------------------------------------------------------- mails to many
+# ---------------------------------------------------------------- bulk email
 
 
 def bulk_findings(
     rendered: RenderedOutput, source: Content, shared: Mapping[str, str], parts: list[str]
 ) -> list[Finding]:
-    """Return what a mail to many people must have and this one has not."""
+    """Return what a message to many people must have and this one lacks."""
     found, language = [], rendered.language
     page = HtmlDocument(rendered.html, "", "") if rendered.html.strip() else None
     if page and not any(UNSUBSCRIBE.search(f"{address} {words}") for address, words in page.links()):
-        message = _("A mail with the tag bulk needs a link to unsubscribe.")
+        message = _("An email with the tag bulk needs an unsubscribe link.")
         found.append(Finding("error", "html", 0, message, language=language))
     if not (UNSUBSCRIBE.search(rendered.text) and ADDRESS.search(rendered.text)):
-        message = _("The plain text of a mail with the tag bulk needs an address to unsubscribe.")
+        message = _("The plain text of an email with the tag bulk needs an unsubscribe address.")
         found.append(Finding("error", "text", 0, message, language=language))
     address = normalized(shared.get(POSTAL_ADDRESS, ""))
     body, _language = source.body_in(language)
     if not address and any(POSTAL_ADDRESS in names_in(text) for text in (body.html, body.text, *parts)):
-        message = _("A mail with the tag bulk needs your postal address; the shared value %(name)s is empty so far.")
+        message = _("An email with the tag bulk needs your postal address; the shared value %(name)s is still empty.")
         return [*found, Finding("warning", "variables", 0, message % {"name": POSTAL_ADDRESS})]
     for where, words in (("html", page.words() if page else None), ("text", rendered.text)):
         if words is not None and not (address and address in normalized(words)):
-            message = _("A mail with the tag bulk needs your postal address: {{ %(name)s }}.") % {
+            message = _("An email with the tag bulk needs your postal address: {{ %(name)s }}.") % {
                 "name": POSTAL_ADDRESS
             }
             found.append(Finding("error", where, 0, message, language=language))
@@ -215,5 +209,5 @@ def bulk_findings(
 
 
 def normalized(text: str) -> str:
-    """Return the letters and digits of `text`, to find an address however its lines are broken."""
+    """Return the words of `text` with single spaces, to find an address however its lines are broken."""
     return re.sub(r"\W+", " ", text).strip().casefold()

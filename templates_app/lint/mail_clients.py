@@ -1,7 +1,7 @@
-"""What mail programs drop or ignore: facts, each with its source. Data only; `inspecting_html` looks for them.
+"""What mail clients drop or ignore, each limitation with its source. Data only; `lint.html` looks for it.
 
-From the test results published by caniemail.com (its data is kept at github.com/hteumeuleu/caniemail), read in 2026. A
-fact stands here if a widely used program drops the thing and the mail then looks broken, not merely plainer.
+From the test results of caniemail.com (data: github.com/hteumeuleu/caniemail), read in 2026. Listed is what a widely
+used client drops so that the message looks broken, not merely plainer.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ YAHOO = "Yahoo Mail"
 
 @dataclass(frozen=True, slots=True)
 class Limitation:
-    """One thing that some mail programs drop.
+    """Something that some mail clients drop.
 
-    `kind` says where `name` is looked for: ``element``, ``attribute``, ``property`` (of CSS; with a `value`: only that
-    value, as a regular expression), ``function`` (in a CSS value), ``rule`` (an at-rule), ``image`` (the end of a
-    file name) or ``scheme`` (of an image's address).
+    `kind` says where to look for `name`: ``element``, ``property`` (of CSS; only with a value that matches the regular
+    expression `value`, if given), ``function`` (in a CSS value), ``rule`` (an at-rule), ``image`` (the end of a file
+    name) or ``scheme`` (of an image's address).
     """
 
     kind: str
@@ -44,11 +44,13 @@ class Limitation:
 
 LIMITATIONS = (
     # ---------------------------------------------------------------- elements
-    Limitation("element", "script", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Scripts never run in a mail."), STRIPPED),
     Limitation(
-        "element", "iframe", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Frames are removed; link to it."), STRIPPED
+        "element", "script", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Scripts never run in an email."), STRIPPED
     ),
-    Limitation("element", "embed", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Embedded things are removed."), STRIPPED),
+    Limitation(
+        "element", "iframe", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Frames are removed; link to the page."), STRIPPED
+    ),
+    Limitation("element", "embed", (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO), _("Embedded content is removed."), STRIPPED),
     Limitation(
         "element",
         "object",
@@ -60,7 +62,7 @@ LIMITATIONS = (
         "element",
         "video",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Videos are removed; show a picture that links to the film."),
+        _("Videos are removed; show an image that links to the video."),
         f"{FEATURES}/html-video/",
     ),
     Limitation(
@@ -74,14 +76,14 @@ LIMITATIONS = (
         "element",
         "svg",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Drawings in the mail itself are removed; use a PNG image."),
+        _("Inline SVG is removed; use a PNG image."),
         f"{FEATURES}/html-svg/",
     ),
     Limitation(
         "element",
         "picture",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Of a picture element only the img inside is shown."),
+        _("Only the img inside a picture element is shown."),
         f"{FEATURES}/html-picture/",
     ),
     Limitation(
@@ -95,7 +97,7 @@ LIMITATIONS = (
         "element",
         "link",
         (GMAIL, OUTLOOK_WEB, YAHOO),
-        _("Style sheets that are linked are not loaded; put the styles into the mail."),
+        _("Linked style sheets are not loaded; put the styles in the HTML."),
         f"{FEATURES}/html-link/",
     ),
     # ---------------------------------------------------------------- CSS
@@ -103,7 +105,7 @@ LIMITATIONS = (
         "property",
         "display",
         (OUTLOOK,),
-        _("Boxes laid out by flex stand below one another; use a table."),
+        _("Flex items are stacked; use a table."),
         f"{FEATURES}/css-display-flex/",
         value=r"(inline-)?flex",
     ),
@@ -111,7 +113,7 @@ LIMITATIONS = (
         "property",
         "display",
         (GMAIL, OUTLOOK, YAHOO),
-        _("Boxes laid out by grid stand below one another; use a table."),
+        _("Grid items are stacked; use a table."),
         f"{FEATURES}/css-display-grid/",
         value=r"(inline-)?grid",
     ),
@@ -119,7 +121,7 @@ LIMITATIONS = (
         "property",
         "position",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Nothing can be placed freely in a mail; it stays where it stands."),
+        _("Positioning is ignored; the element stays in the text flow."),
         f"{FEATURES}/css-position/",
         value=r"absolute|fixed|sticky",
     ),
@@ -151,14 +153,14 @@ LIMITATIONS = (
         "property",
         "animation",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Nothing moves: animations are ignored."),
+        _("Animations are ignored."),
         f"{FEATURES}/css-animation/",
     ),
     Limitation(
         "property",
         "transform",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Nothing is turned or moved: transform is ignored."),
+        _("Transforms are ignored."),
         f"{FEATURES}/css-transform/",
     ),
     Limitation(
@@ -172,56 +174,56 @@ LIMITATIONS = (
         "property",
         "opacity",
         (OUTLOOK, YAHOO),
-        _("What should be translucent is shown in full; choose a lighter colour."),
+        _("Opacity is ignored; use a lighter colour."),
         f"{FEATURES}/css-opacity/",
     ),
     Limitation(
         "property",
         "box-shadow",
         (GMAIL_WEB, OUTLOOK, YAHOO),
-        _("Shadows are not drawn; a border is."),
+        _("Shadows are not drawn; use a border."),
         f"{FEATURES}/css-box-shadow/",
     ),
     Limitation(
         "property",
         "object-fit",
         (OUTLOOK, YAHOO),
-        _("Images are stretched; cut them to size beforehand."),
+        _("Images are stretched; crop them beforehand."),
         f"{FEATURES}/css-object-fit/",
     ),
     Limitation(
         "function",
         "var",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("CSS variables have no value; write the value itself."),
+        _("CSS variables are not supported; write the value itself."),
         f"{FEATURES}/css-variables/",
     ),
     Limitation(
         "function",
         "calc",
         (OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Nothing is calculated; write the value itself."),
+        _("calc() is not supported; write the value itself."),
         f"{FEATURES}/css-unit-calc/",
     ),
     Limitation(
         "function",
         "light-dark",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("The colour is ignored; use @media (prefers-color-scheme: dark)."),
+        _("light-dark() is ignored; use @media (prefers-color-scheme: dark)."),
         f"{FEATURES}/css-function-light-dark/",
     ),
     Limitation(
         "rule",
         "font-face",
         (GMAIL, OUTLOOK, OUTLOOK_WEB, YAHOO),
-        _("Fonts are not loaded; the next font in the list is shown."),
+        _("Web fonts are not loaded; the next font in the list is used."),
         f"{FEATURES}/css-at-font-face/",
     ),
     Limitation(
         "rule",
         "import",
         (GMAIL, OUTLOOK_WEB, YAHOO),
-        _("Style sheets are not loaded; put the styles into the mail."),
+        _("Imported style sheets are not loaded; put the styles in the HTML."),
         f"{FEATURES}/css-at-import/",
     ),
     # ---------------------------------------------------------------- images
@@ -235,7 +237,7 @@ LIMITATIONS = (
         "scheme",
         "data",
         (OUTLOOK, "Gmail (iOS)"),
-        _("Images written into the HTML are not shown; attach or link them."),
+        _("Images in data: addresses are not shown; attach or link them."),
         f"{FEATURES}/image-base64/",
     ),
 )

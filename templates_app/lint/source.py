@@ -1,7 +1,7 @@
-"""Which names a template's source uses, and where. Reads Jinja's syntax tree; compiles and renders nothing.
+"""Finds the names that a template's source uses, and where. Only parses it: compiling may compute forever.
 
-Compiling would calculate constants, which can take any time; so scopes are not followed: a name that is set anywhere in
-a source counts as known in all of it. Rendering the samples finds the rest.
+Scopes are not followed: a name that is set anywhere in a source counts as known in all of it. Rendering the samples
+finds the rest.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from jinja2 import nodes
 
 environment = jinja2.Environment(autoescape=True)  # only parses
 JINJA_NAMES = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs", "true", "false", "none"})
-ENGINE_FUNCTIONS = frozenset({"range", "dict", "namespace", "cycler", "joiner"})  # functions that the engine lets in
+ENGINE_FUNCTIONS = frozenset({"range", "dict", "namespace", "cycler", "joiner"})  # that the engine allows
 
 
 @dataclass(frozen=True, slots=True)
 class NameUse:
-    """Where a name is used first. `guarded`: it is asked somewhere whether it is there, or said what else to show."""
+    """The first use of a name. `guarded`: somewhere it is tested for being defined, or has a default."""
 
     line: int
     guarded: bool
 
 
 def names_in(source: str) -> dict[str, NameUse]:
-    """Return the names that `source` takes from outside; nothing for a source that is not valid."""
+    """Return the names that `source` uses and does not set; none if its syntax is invalid."""
     try:
         tree = environment.parse(source)
         return free_names(tree)
@@ -34,7 +34,6 @@ def names_in(source: str) -> dict[str, NameUse]:
 
 
 def free_names(tree: nodes.Template) -> dict[str, NameUse]:
-    """Return the names that are read and never set."""
     lines: dict[str, int] = {}
     known = set(JINJA_NAMES | ENGINE_FUNCTIONS)
     for name in tree.find_all(nodes.Name):

@@ -1,7 +1,7 @@
-"""Tries out what an import brings, as publishing does: every sample of every template that it touches, inspected.
+"""Renders and lints what an import changes, as publishing does: every sample of every template affected.
 
-All that comes along is taken together: a template is rendered with the parts that come with it. Stored templates that
-use such a part are rendered, too. Nothing is stored here.
+Imported templates are rendered with the parts imported with them. Stored templates that use an imported part are
+rendered, too. Nothing is stored here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from templates_app.transfer.import_diff import ImportedDocument
 
 @dataclass(frozen=True, slots=True)
 class TemplateCheck:
-    """A template to be tried. `is_touched`: its own text or samples change, not only a part that it uses."""
+    """A template to render. `is_touched`: its own text, samples or tags change, not only a part that it uses."""
 
     key: str
     content: Content
@@ -34,49 +34,49 @@ class TemplateCheck:
     is_touched: bool
 
 
-def render_problems(arrivals: Sequence[ImportedDocument], new_shared: Mapping[str, str]) -> list[FileProblem]:
-    """Return each fault once, with the file that it is in. `new_shared` are shared values that come along."""
-    instead = {one.full_key: one.files.content for one in arrivals if one.files.kind == "part" and one.has_text}
-    changed = {one.full_key for one in arrivals if one.files.kind == "part" and one.publishes}
+def render_problems(imports: Sequence[ImportedDocument], new_shared: Mapping[str, str]) -> list[FileProblem]:
+    """Return each fault once, with its file. `new_shared` are the shared values that the import adds."""
+    overrides = {one.full_key: one.files.content for one in imports if one.files.kind == "part" and one.has_text}
+    changed = {one.full_key for one in imports if one.files.kind == "part" and one.publishes}
     shared = {**new_shared, **bundles.shared_values()}
     found: dict[object, FileProblem] = {}
     read: set[str] = set()
-    for trial in [*imported_template_checks(arrivals), *affected_template_checks(arrivals)]:
-        parts = bundles.parts_of(trial.content, trial.key, overrides=instead)
-        if trial.is_touched or changed & parts.keys():
+    for check in [*imported_template_checks(imports), *affected_template_checks(imports)]:
+        parts = bundles.parts_of(check.content, check.key, overrides=overrides)
+        if check.is_touched or changed & parts.keys():
             read |= parts.keys()
-            bundle = Bundle(key=trial.key, content=trial.content, parts=parts, shared=shared)
-            for same, problem in check_template(trial, bundle, arrivals):
+            bundle = Bundle(key=check.key, content=check.content, parts=parts, shared=shared)
+            for same, problem in check_template(check, bundle, imports):
                 found.setdefault(same, problem)
-    for arrival in arrivals:
-        if arrival.files.kind == "part" and arrival.full_key in changed - read:
-            for language, fault in syntax_errors(arrival.full_key, arrival.files.content):
-                file = f"{arrival.folder}/{language}.{ENDINGS[fault.part]}"
+    for imported in imports:
+        if imported.files.kind == "part" and imported.full_key in changed - read:
+            for language, fault in syntax_errors(imported.full_key, imported.files.content):
+                file = f"{imported.folder}/{language}.{ENDINGS[fault.part]}"
                 found[fault, language] = FileProblem(file, fault.line, fault.message)
     return list(found.values())
 
 
-def imported_template_checks(arrivals: Sequence[ImportedDocument]) -> Iterator[TemplateCheck]:
-    """Give the templates that come along; samples that are stored stay, and must render, too."""
-    for arrival in arrivals:
-        if arrival.files.kind == "template" and arrival.has_text:
-            samples = {name: sample.values for name, sample in arrival.samples.items()} | dict(arrival.files.samples)
-            is_touched = arrival.publishes or bool(arrival.changed_samples) or arrival.changes_facts  # a tag, say
-            content = arrival.files.content
+def imported_template_checks(imports: Sequence[ImportedDocument]) -> Iterator[TemplateCheck]:
+    """Yield the imported templates. Stored samples stay, so they must render, too."""
+    for imported in imports:
+        if imported.files.kind == "template" and imported.has_text:
+            samples = {name: sample.values for name, sample in imported.samples.items()} | dict(imported.files.samples)
+            is_touched = imported.publishes or bool(imported.changed_samples) or imported.changes_metadata  # tags count
+            content = imported.files.content
             yield TemplateCheck(
-                arrival.full_key, content, samples or declared_samples(content), arrival.files.tags, is_touched
+                imported.full_key, content, samples or declared_samples(content), imported.files.tags, is_touched
             )
 
 
-def affected_template_checks(arrivals: Sequence[ImportedDocument]) -> Iterator[TemplateCheck]:
-    """Give the stored templates that use a part which is changed, and do not come along themselves."""
-    coming = {one.full_key for one in arrivals if one.files.kind == "template" and one.has_text}
+def affected_template_checks(imports: Sequence[ImportedDocument]) -> Iterator[TemplateCheck]:
+    """Yield stored templates that use a changed part and are not imported themselves."""
+    incoming = {one.full_key for one in imports if one.files.kind == "template" and one.has_text}
     users: dict[int, Document] = {}
-    for arrival in arrivals:
-        if arrival.files.kind == "part" and arrival.publishes and arrival.stored is not None:
-            users |= {one.pk: one for one in part_usage.templates_using(arrival.stored)}
+    for imported in imports:
+        if imported.files.kind == "part" and imported.publishes and imported.stored is not None:
+            users |= {one.pk: one for one in part_usage.templates_using(imported.stored)}
     for document in users.values():
-        if document.full_key not in coming and document.published is not None:
+        if document.full_key not in incoming and document.published is not None:
             content = document.published.read()
             samples = {sample.name: sample.values for sample in document.samples.all()}
             yield TemplateCheck(
@@ -85,46 +85,48 @@ def affected_template_checks(arrivals: Sequence[ImportedDocument]) -> Iterator[T
 
 
 def declared_samples(content: Content) -> dict[str, dict[str, Any]]:
-    """Return what a template without named samples is tried with."""
+    """Return the sample used for a template that has none: its variables' sample values."""
     return {"": {variable.name: variable.sample for variable in content.variables}}
 
 
 def check_template(
-    trial: TemplateCheck, bundle: Bundle, arrivals: Sequence[ImportedDocument]
+    check: TemplateCheck, bundle: Bundle, imports: Sequence[ImportedDocument]
 ) -> Iterator[tuple[object, FileProblem]]:
-    """Give what is wrong with one template, and by what the same fault with another sample is recognized.
+    """Yield the faults of one template, each with a key that is equal for the same fault in another sample.
 
-    Those that only use a part are rendered, not inspected.
+    Templates that only use a changed part are rendered but not linted.
     """
-    trials = [(name, values, one) for name, values in trial.samples.items() for one in languages_of(trial.content)]
-    for outcome in client.render_all(bundle, trials):
+    entries = [(name, values, one) for name, values in check.samples.items() for one in languages_of(check.content)]
+    for outcome in client.render_all(bundle, entries):
         problems = list(outcome.problems)
-        if trial.is_touched and outcome.rendered is not None:
+        if check.is_touched and outcome.rendered is not None:
             problems += [
-                Problem(trial.key, finding.where, finding.line, finding.message)
-                for finding in lint_rendered(trial.tags, trial.content, bundle, outcome.rendered)
+                Problem(check.key, finding.where, finding.line, finding.message)
+                for finding in lint_rendered(check.tags, check.content, bundle, outcome.rendered)
                 if finding.level == "error"
             ]
         for problem in problems:
-            found = located_problem(problem, bundle, arrivals, sample=outcome.name, language=outcome.language)
+            found = located_problem(problem, bundle, imports, sample=outcome.name, language=outcome.language)
             yield (found.file, found.line, problem.message, problem.part in ENDINGS or outcome.name), found
 
 
 def located_problem(
-    problem: Problem, bundle: Bundle, arrivals: Sequence[ImportedDocument], *, sample: str, language: str
+    problem: Problem, bundle: Bundle, imports: Sequence[ImportedDocument], *, sample: str, language: str
 ) -> FileProblem:
-    """Return the problem with the file that it is in, or with the stored template's key."""
+    """Return the problem with its file, or with the key of a stored template."""
     is_own = problem.template == bundle.key
     kind = "template" if is_own else "part"
-    arrival = next((one for one in arrivals if (one.files.kind, one.full_key) == (kind, problem.template)), None)
-    tried = _("tried with “%(sample)s”") % {"sample": sample} if sample else _("tried with its variables' samples")
-    message = f"{problem.message} ({'' if is_own else f'{bundle.key}, '}{tried}, {language})"
-    if arrival is None:
+    imported = next((one for one in imports if (one.files.kind, one.full_key) == (kind, problem.template)), None)
+    rendered_with = (
+        _("rendered with “%(sample)s”") % {"sample": sample} if sample else _("rendered with the variables' samples")
+    )
+    message = f"{problem.message} ({'' if is_own else f'{bundle.key}, '}{rendered_with}, {language})"
+    if imported is None:
         return FileProblem(_("%(key)s (stored)") % {"key": problem.template}, problem.line, message)
     if problem.part not in ENDINGS:
-        return FileProblem(f"{arrival.folder}/template.json", 0, message)
-    content = arrival.files.content
+        return FileProblem(f"{imported.folder}/template.json", 0, message)
+    content = imported.files.content
     own = content.subject_in(language)[1] if problem.part == "subject" else content.body_in(language)[1]
     return FileProblem(
-        f"{arrival.folder}/{own or content.default_language}.{ENDINGS[problem.part]}", problem.line, message
+        f"{imported.folder}/{own or content.default_language}.{ENDINGS[problem.part]}", problem.line, message
     )

@@ -1,4 +1,4 @@
-"""A document from outside beside what is stored in its place, and what differs. Compares; writes nothing."""
+"""Compares an imported document with the stored one. Writes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from templates_app.models import Document, Project, Sample, Version
 
 @dataclass
 class ImportedDocument:
-    """A document that comes along, and what is stored in its place. What differs is found once, before writing."""
+    """An imported document and the stored one with its key, if any. Differences are computed once, before writing."""
 
     project: str
     files: DocumentFiles
@@ -21,40 +21,39 @@ class ImportedDocument:
 
     @property
     def full_key(self) -> str:
-        """The whole key."""
         return f"{self.project}/{self.files.key}"
 
     @property
     def has_text(self) -> bool:
-        """Whether it says anything; what was never published does not."""
+        """Whether it has content; a document that was never published has none."""
         return self.files.content != Content()
 
     @property
-    def is_empty_place(self) -> bool:
-        """Whether nothing is published where it goes."""
+    def is_unpublished(self) -> bool:
+        """Whether there is no published version to compare it with."""
         return self.stored is None or self.stored.published is None
 
     @cached_property
     def publishes(self) -> bool:
-        """Whether it says something else than what is published."""
+        """Whether it must be published, because its content is new or differs."""
         if not self.has_text:
             return False
         if self.stored is None or self.stored.published is None:
             return True
-        return self.publishes_beside(self.stored.published)
+        return self.differs_from(self.stored.published)
 
-    def publishes_beside(self, published: Version) -> bool:
-        """Whether it says something else than `published`."""
+    def differs_from(self, published: Version) -> bool:
+        """Whether its content differs from that of `published`."""
         return self.has_text and exportable(self.files.kind, published.read()).digest != self.files.content.digest
 
     @cached_property
-    def changes_facts(self) -> bool:
-        """Whether name, description or tags differ from the stored ones."""
+    def changes_metadata(self) -> bool:
+        """Whether name, description or tags differ from those stored."""
         return self.stored is not None and metadata(self.stored) != metadata(self.files)
 
     @cached_property
     def changed_samples(self) -> list[str]:
-        """The names of samples that are new or have other values."""
+        """The names of samples that are new or have different values."""
         return [
             name
             for name, values in self.files.samples.items()
@@ -63,17 +62,16 @@ class ImportedDocument:
 
     @property
     def folder(self) -> str:
-        """Where its files lie."""
+        """The path of its files in the folder or zip file."""
         return f"{self.project}/{FOLDERS[self.files.kind]}/{self.files.key}"
 
 
 def metadata(one: Project | Document | ProjectFiles | DocumentFiles) -> tuple[str, str, list[str]]:
-    """Return name, description and tags."""
     return one.name, one.description, list(one.tags)
 
 
 def exportable(kind: str, content: Content) -> Content:
-    """Return what a folder can hold of a content: a part has neither subjects nor variables."""
+    """Return `content` as files can hold it: a part has neither subjects nor variables."""
     if kind == "template":
         return content
     languages = {name: Texts(html=texts.html, text=texts.text) for name, texts in content.languages.items()}

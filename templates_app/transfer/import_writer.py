@@ -1,4 +1,4 @@
-"""Writes what an import brings, once `importing` has found nothing wrong. Checks nothing; called in a transaction."""
+"""Writes an import that `import_plan` has found nothing wrong with. Must be called in a transaction."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def write_plan(plan: ImportPlan, user: AbstractBaseUser | None, *, note: str) -> None:
-    """Write all of `plan`. Raises IntegrityError if somebody made one of the same documents meanwhile."""
+    """Write all of `plan`. Raises IntegrityError if somebody created one of its documents meanwhile."""
     if not plan.changes_anything:
         return
     SharedValue.objects.bulk_create(
         SharedValue(name=name, value=one.value, description=one.description) for name, one in plan.new_shared.items()
     )
     projects = {project.key: stored_project(plan, project.key) for project in plan.projects}
-    for arrival in plan.arrivals:
-        write_document(arrival, projects[arrival.project], user, note)
+    for imported in plan.imports:
+        write_document(imported, projects[imported.project], user, note)
     record_change()
 
 
 def stored_project(plan: ImportPlan, key: str) -> Project:
-    """Return the project with its new name, description and tags; made if it is not there."""
+    """Return the stored project, created if missing, with its new name, description and tags."""
     files = next(project for project in plan.projects if project.key == key)
     stored = plan.stored_projects.get(key) or Project(key=key)
     if stored.pk is None or metadata(stored) != metadata(files):
@@ -38,31 +38,31 @@ def stored_project(plan: ImportPlan, key: str) -> Project:
     return stored
 
 
-def write_document(arrival: ImportedDocument, project: Project, user: AbstractBaseUser | None, note: str) -> None:
-    """Write a document: its facts, samples, and the versions that it lacks."""
-    files = arrival.files
-    document = arrival.stored or Document(project=project, kind=files.kind, key=files.key)
-    if arrival.stored is None or arrival.changes_facts:
+def write_document(imported: ImportedDocument, project: Project, user: AbstractBaseUser | None, note: str) -> None:
+    """Write a document: its metadata, samples, and new versions."""
+    files = imported.files
+    document = imported.stored or Document(project=project, kind=files.kind, key=files.key)
+    if imported.stored is None or imported.changes_metadata:
         document.name, document.description, document.tags = metadata(files)
         document.save()
-    for name in arrival.changed_samples:
+    for name in imported.changed_samples:
         values = dict(files.samples[name])
-        sample = arrival.samples.get(name) or Sample(document=document, name=name)
+        sample = imported.samples.get(name) or Sample(document=document, name=name)
         sample.values, sample.is_builtin = values, False
         sample.save()
-    publishes = arrival.publishes
-    if files.history and arrival.is_empty_place and not document.versions.exists():
+    publishes = imported.publishes
+    if files.history and imported.is_unpublished and not document.versions.exists():
         published = write_history(document, files.history)
         if published is not None:
             document.published = published
             document.save(update_fields=["published", "changed_at"])
-            publishes = arrival.publishes_beside(published)
+            publishes = imported.differs_from(published)
     if publishes:
         add_version(document, user, files.content, note, document.published)
 
 
 def write_history(document: Document, history: tuple[VersionFile, ...]) -> Version | None:
-    """Add the versions as they were, and return the one that was published."""
+    """Store the versions with their original numbers and times, and return the published one, if any."""
     made = Version.objects.bulk_create(
         Version(
             document=document,
@@ -79,7 +79,7 @@ def write_history(document: Document, history: tuple[VersionFile, ...]) -> Versi
     published = None
     for version in history:
         row = by_number[version.number]
-        row.created_at = version.created_at  # the column's default is now, whatever is given to a new row
+        row.created_at = version.created_at  # auto_now_add overrides it when a row is created
         row.base = by_number[version.base] if version.base is not None else None
         published = row if version.is_published else published
     Version.objects.bulk_update(made, ["created_at", "base"])

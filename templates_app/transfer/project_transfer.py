@@ -1,8 +1,7 @@
-"""Takes projects out of the database and brings them in, as plain `ProjectFiles`: what folders and zip files hold.
+"""Exports projects from the database and imports them, as the `ProjectFiles` that folders and zip files contain.
 
-An import adds and changes; it never deletes a document, a version or a sample, and leaves drafts alone. Everything is
-checked before anything is written, and all of it is written in one transaction or nothing is. What would happen and
-what is wrong is found out by `importing`, the writing done by `arriving`.
+An import adds and changes; it never deletes a document, version or sample, and leaves drafts alone. Everything is
+checked before anything is written (`import_plan`), and written in one transaction (`import_writer`).
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ MAX_ATTEMPTS = 3
 
 
 class UnknownProjectsError(LookupError):
-    """There are no projects with these `keys`."""
+    """No projects have these `keys`."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__(", ".join(keys))
         self.keys = list(keys)
 
 
-# ---------------------------------------------------------------- out
+# ---------------------------------------------------------------- export
 
 
 def export_projects(keys: Iterable[str] = (), *, history: bool) -> list[ProjectFiles]:
-    """Return the projects, all of them without `keys`; with all versions if `history`. Raises UnknownProjects."""
+    """Return the projects with these keys, or all; with all versions if `history`. Raises UnknownProjectsError."""
     wanted = set(keys)
     projects = Project.objects.order_by("key")
     if wanted:
@@ -54,14 +53,14 @@ def export_projects(keys: Iterable[str] = (), *, history: bool) -> list[ProjectF
     if history:
         versions = Version.objects.order_by("number").select_related("base")
         documents = documents.prefetch_related(Prefetch("versions", queryset=versions))
-    with transaction.atomic():  # one state of everything
+    with transaction.atomic():  # a consistent snapshot
         shared = {one.name: SharedFile(one.value, one.description) for one in SharedValue.objects.all()}
         found = projects.prefetch_related(Prefetch("documents", queryset=documents))
         return [project_files(project, shared, history=history) for project in found]
 
 
 def project_files(project: Project, shared: dict[str, SharedFile], *, history: bool) -> ProjectFiles:
-    """Return one project, with those of the `shared` values that its texts name."""
+    """Return one project, with the `shared` values that its texts use."""
     documents = tuple(document_files(document, history=history) for document in project.documents.all())
     names = {
         name
@@ -81,7 +80,7 @@ def project_files(project: Project, shared: dict[str, SharedFile], *, history: b
 
 
 def document_files(document: Document, *, history: bool) -> DocumentFiles:
-    """Return one document; what is not published yet has no text."""
+    """Return one document; one that was never published has empty content."""
     content = exportable(document.kind, document.published.read()) if document.published else Content()
     samples = document.samples.all() if document.kind == Document.Kind.TEMPLATE else ()
     return DocumentFiles(
@@ -111,16 +110,16 @@ def document_files(document: Document, *, history: bool) -> DocumentFiles:
 
 
 def in_order(values: dict[str, Any], content: Content) -> dict[str, Any]:
-    """Return a sample's values in the order of the variables; PostgreSQL does not keep any order, files should."""
+    """Return a sample's values in the order of the variables, because PostgreSQL's JSON columns do not keep any."""
     places = {variable.name: number for number, variable in enumerate(content.variables)}
     return {name: values[name] for name in sorted(values, key=lambda name: (places.get(name, len(places)), name))}
 
 
-# ---------------------------------------------------------------- in
+# ---------------------------------------------------------------- import
 
 
 def check_import(projects: Sequence[ProjectFiles]) -> ImportPlan:
-    """Return what importing would do; nothing is written. Raises ImportRefused with all that is wrong."""
+    """Return what importing would change; nothing is written. Raises ImportRefused with everything that is wrong."""
     plan = ImportPlan(projects)
     problems = plan.problems()
     if problems:
@@ -129,18 +128,22 @@ def check_import(projects: Sequence[ProjectFiles]) -> ImportPlan:
 
 
 def import_projects(projects: Sequence[ProjectFiles], user: AbstractBaseUser | None, *, note: str = "") -> ImportPlan:
-    """Bring the projects in and return what was done. `user=None` is the system, `note` that of new versions.
+    """Import the projects and return what was changed. `user` None is the system; `note` is that of new versions.
 
-    A document that is not there yet gets the versions that its history brings. One that is there gets one new version,
-    if it says something else. Raises ImportRefused; then nothing was written.
+    A new document gets the versions of its history; a stored one gets one new version, if its content differs. Raises
+    ImportRefused if anything is wrong; then nothing was written.
     """
     for _attempt in range(MAX_ATTEMPTS):
         plan = check_import(projects)
         try:
             with transaction.atomic():
-                if plan.lock() and change_number(lock=True) == plan.state:  # else something was published meanwhile
+                if (
+                    plan.lock() and change_number(lock=True) == plan.state
+                ):  # otherwise something was published meanwhile
                     write_plan(plan, user, note=note or _("Imported"))
                     return plan
-        except IntegrityError:  # another import or person made the same document a moment ago
+        except IntegrityError:  # somebody created the same document a moment ago
             continue
-    raise ImportRefused([FileProblem(_("The import"), 0, _("others are publishing right now; try again in a moment"))])
+    raise ImportRefused(
+        [FileProblem(_("The import"), 0, _("other people are publishing at the moment; try again shortly"))]
+    )

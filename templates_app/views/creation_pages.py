@@ -66,7 +66,7 @@ def document_settings(request: HttpRequest, project: str, kind: str, key: str) -
 
 def _settings(request: HttpRequest, one: Project | Document) -> HttpResponse:
     now = metadata_of(one)
-    form = MetadataForm(request.POST if request.method == "POST" else None, now=now, initial=dict(now))
+    form = MetadataForm(request.POST if request.method == "POST" else None, stored=now, initial=dict(now))
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in now}
         try:

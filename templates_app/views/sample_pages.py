@@ -47,7 +47,7 @@ def sample_new(request: HttpRequest, project: str, kind: str, key: str) -> HttpR
     one = template_or_404(project, kind, key)
     declared = one.published.read().variables if one.published else ()
     start = {variable.name: variable.sample for variable in declared}
-    form = SampleForm(request.POST if request.method == "POST" else None, now={}, initial={"values": text_of(start)})
+    form = SampleForm(request.POST if request.method == "POST" else None, stored={}, initial={"values": text_of(start)})
     if request.method == "POST" and form.is_valid():
         try:
             values = sampling.parse_values(form.cleaned_data["values"])
@@ -66,7 +66,7 @@ def sample(request: HttpRequest, project: str, kind: str, key: str, pk: int) -> 
     found = _sample_or_404(one, pk)
     now = {"name": found.name, "values": found.values}
     initial = {"name": found.name, "values": text_of(found.values)}
-    form = SampleForm(request.POST if request.method == "POST" else None, now=now, initial=initial)
+    form = SampleForm(request.POST if request.method == "POST" else None, stored=now, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             values = sampling.parse_values(form.cleaned_data["values"])

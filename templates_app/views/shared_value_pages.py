@@ -39,7 +39,7 @@ def shared(request: HttpRequest) -> HttpResponse:
 def shared_value(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a shared value."""
     found = _value_or_404(pk)
-    form = SharedValueForm(request.POST, now={"value": found.value}, prefix=f"v{pk}")
+    form = SharedValueForm(request.POST, stored={"value": found.value}, prefix=f"v{pk}")
     if form.is_valid():
         try:
             samples.change_shared_value(found, str(form.stored_before.get("value", "")), form.cleaned_data["value"])
@@ -81,7 +81,7 @@ def _page(
 ) -> HttpResponse:
     rows = []
     for one in SharedValue.objects.all():
-        form = SharedValueForm(now={"value": one.value}, initial={"value": one.value}, prefix=f"v{one.pk}")
+        form = SharedValueForm(stored={"value": one.value}, initial={"value": one.value}, prefix=f"v{one.pk}")
         if changed and changed[0] == one.pk:
             form = changed[1]
         form.fields["value"].label = one.name

@@ -1,4 +1,4 @@
-"""`manage.py templates_export`: write projects into a folder of readable files, or into a zip file."""
+"""`manage.py templates_export`: write projects to a folder of readable files or to a zip file."""
 
 from __future__ import annotations
 
@@ -17,24 +17,22 @@ from templates_app.transfer.project_transfer import UnknownProjectsError, export
 
 
 class Command(BaseCommand):
-    """Exit 0: done; 1: it cannot be written; 2: wrong use."""
+    """Exit status 0: done; 1: cannot write; 2: usage error."""
 
     help = (
-        "Write the named projects, or all, into a folder (each in one of its own, good for version control) or into a "
-        "zip file, which also holds all versions. In a folder that is there, only these projects are changed."
+        "Write the named projects, or all, to a folder (one subfolder per project, good for version control) or to a "
+        "zip file, which also contains all versions. In an existing folder, only these projects are changed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("projects", nargs="*", metavar="PROJECT", help="keys of projects (all)")
+        parser.add_argument("projects", nargs="*", metavar="PROJECT", help="keys of projects; default: all")
         parser.add_argument("target", metavar="FOLDER|FILE.zip", help="where to write")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Write, and say how much it was."""
         target = Path(options["target"])
         is_zip = target.suffix.lower() == ".zip"
         if (target.is_dir() and is_zip) or (target.exists() and not target.is_dir() and not is_zip):
-            message = f"{target} is {'a folder' if is_zip else 'a file'}; name a folder, or a file that ends with .zip."
+            message = f"{target} is {'a folder' if is_zip else 'a file'}; name a folder, or a file ending in .zip."
             raise CommandError(message, returncode=2)
         try:
             projects = export_projects(options["projects"], history=is_zip)
@@ -56,12 +54,12 @@ class Command(BaseCommand):
         )
         if is_zip and target.stat().st_size > MAX_ARCHIVE:
             self.stderr.write(
-                f"It is larger than {MAX_ARCHIVE // 1_000_000} MB and cannot be imported; name single projects."
+                f"It is larger than {MAX_ARCHIVE // 1_000_000} MB and cannot be imported; export fewer projects."
             )
 
 
 def write_file(target: Path, data: bytes) -> None:
-    """Write a file at once or not at all. Raises OSError."""
+    """Write a file atomically. Raises OSError."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

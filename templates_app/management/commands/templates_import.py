@@ -1,4 +1,4 @@
-"""`manage.py templates_import`: bring in projects from a folder or a zip file, all or nothing."""
+"""`manage.py templates_import`: import projects from a folder or a zip file, all or nothing."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ from templates_app.transfer.project_transfer import check_import, import_project
 
 
 class Command(BaseCommand):
-    """Exit 0: done, also if there was nothing to do; 1: refused, nothing was changed; 2: wrong use."""
+    """Exit status 0: done, or nothing to do; 1: refused, nothing was changed; 2: usage error."""
 
     help = (
-        "Bring in the projects in a folder or zip file that templates_export wrote. New versions are published where a "
-        "text differs; nothing is deleted. Everything is checked first: if anything is wrong, nothing is changed."
+        "Import projects from a folder or zip file written by templates_export. Texts that differ are published as new "
+        "versions; nothing is deleted. Everything is checked first: if anything is wrong, nothing is changed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
         parser.add_argument(
             "source", metavar="FOLDER|FILE.zip", help="a folder of projects, one project, or a zip file"
         )
-        parser.add_argument("--check", action="store_true", help="say what would be done, and do nothing")
-        parser.add_argument("--note", default="", metavar="TEXT", help="note of the new versions")
+        parser.add_argument("--check", action="store_true", help="print what would change, without changing anything")
+        parser.add_argument("--note", default="", metavar="TEXT", help="note for the new versions")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import, and say what was done."""
         source, note = Path(options["source"]), " ".join(options["note"].split())
         if not source.exists():
             message = f"There is no {source}."

@@ -1,4 +1,4 @@
-"""Values are checked against the declared variables, all at once, and become plain data."""
+"""Values are checked against the declared variables and become plain data."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -51,13 +51,13 @@ def test_right_values_become_plain_data():
             assert checked(kind, value) == plain
 
 
-def test_wrong_values_are_told_in_a_sentence():
+def test_wrong_values_are_explained_in_a_sentence():
     for kind, value, sentence in [
         ("text", 3, "The value it must be text, not a number."),
         ("number", "3", "The value it must be a number, not this text."),
         ("number", True, "The value it must be a number, not true or false."),
-        ("number", float("nan"), "The value it is not a number of a usual size."),
-        ("number", 10**30, "The value it is not a number of a usual size."),
+        ("number", float("nan"), "The value it is too large a number or not finite."),
+        ("number", 10**30, "The value it is too large a number or not finite."),
         ("boolean", 1, "The value it must be true or false, not a number."),
         ("date", "1.3.2026", "The value it must be a date such as 2026-03-01, not this text."),
         ("date", "2026-02-30", "The value it must be a date such as 2026-03-01, not this text."),
@@ -65,16 +65,16 @@ def test_wrong_values_are_told_in_a_sentence():
         (
             "url",
             "javascript:alert(1)",
-            "The value it must be an address that begins with https:// or http://, not this text.",
+            "The value it must be an address that starts with https:// or http://, not this text.",
         ),
-        ("url", "https://", "The value it must be an address that begins with https:// or http://, not this text."),
-        ("url", "https://a b", "The value it must be an address that begins with https:// or http://, not this text."),
-        ("email", "ann@", "The value it must be an e-mail address, not this text."),
+        ("url", "https://", "The value it must be an address that starts with https:// or http://, not this text."),
+        ("url", "https://a b", "The value it must be an address that starts with https:// or http://, not this text."),
+        ("email", "ann@", "The value it must be an email address, not this text."),
         ("list", "a", "The value it must be a list, not this text."),
         ("object", [], "The value it must be an object, not a list."),
         ("text", Path(), "The value it must be plain data, not PosixPath."),
         ("list", [object()], "The value it must be plain data, not object."),
-        ("object", {1: 2}, "The value it contains an object whose keys are not all text."),
+        ("object", {1: 2}, "The value it contains an object with keys that are not text."),
         ("text", "a\0b", "The value it contains a character that cannot be sent."),
         ("text", "\ud800", "The value it contains a character that cannot be sent."),
         ("text", "x" * (MAX_CHARACTERS + 1), "The value it is too large."),
@@ -84,7 +84,7 @@ def test_wrong_values_are_told_in_a_sentence():
             assert fault(kind, value) == sentence
 
 
-def test_values_are_not_told_because_they_may_be_secret():
+def test_errors_do_not_repeat_values_because_they_may_be_secret():
     assert "hunter2" not in fault("number", "hunter2")
 
 
@@ -95,7 +95,7 @@ def test_lists_nested_too_deeply_are_refused():
     assert "nested" in fault("list", value)
 
 
-def test_all_that_is_missing_is_named_at_once_beside_what_was_given_instead():
+def test_all_missing_values_are_named_with_what_was_given_instead():
     variables = [Variable("name"), Variable("link", "url"), Variable("note", required=False)]
     plain, faults = check(variables, {"nmae": "Ann", "link": None})
     assert faults == [
@@ -105,7 +105,7 @@ def test_all_that_is_missing_is_named_at_once_beside_what_was_given_instead():
     assert plain["note"] is None
 
 
-def test_what_no_variable_declares_is_left_out():
+def test_undeclared_values_are_left_out():
     plain, faults = check([Variable("name")], {"name": "Ann", "request": object()})
     assert (plain, faults) == ({"name": "Ann"}, [])
 

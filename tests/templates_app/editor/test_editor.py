@@ -230,8 +230,8 @@ def test_a_wrong_variable_is_told_at_its_field(client, ann, template):
         ({"name": "amount", "type": "number", "sample": "much"}, "must be a number"),
         ({"name": "items", "type": "list", "sample": "[1,\n2"}, "not JSON: line 2"),
         ({"name": "items", "type": "object", "sample": "[1]"}, "must be an object"),
-        ({"name": "deep", "type": "list", "sample": "[" * 5000 + "]" * 5000}, "cannot be kept"),
-        ({"name": "day", "type": "date", "sample": "tomorrow"}, "must be a day"),
+        ({"name": "deep", "type": "list", "sample": "[" * 5000 + "]" * 5000}, "cannot be stored"),
+        ({"name": "day", "type": "date", "sample": "tomorrow"}, "must be a date"),
         ({"name": "", "type": "text", "sample": "x"}, "Give the variable a name"),
         ({"name": "kind", "type": "magic"}, "magic"),
     ]:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for contents and projects, of every shape that the store can hold."""
+"""Hypothesis strategies for every content and project that can be stored."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Projects as folders: what is written reads back the same, and what is wrong is named by file and line."""
+"""Projects survive being written to folders, and faults in them are reported by file and line."""
 
 import json
 from pathlib import Path
@@ -60,7 +60,7 @@ def shop(tmp_path) -> Path:
     return tmp_path / "shop"
 
 
-# ---------------------------------------------------------------- the same again
+# ---------------------------------------------------------------- round trips
 
 
 @given(projects())
@@ -71,7 +71,7 @@ def test_every_project_reads_back_the_same(project):
 
 @given(projects())
 @settings(UNHURRIED, max_examples=25)
-def test_every_project_survives_the_disk_and_a_second_writing_changes_nothing(project):
+def test_every_project_survives_the_disk_and_writing_it_again_changes_nothing(project):
     with TemporaryDirectory() as name:
         folder = Path(name) / project.key
         write_project(folder, project)
@@ -113,7 +113,7 @@ def test_a_language_without_any_text_is_kept(tmp_path):
     assert read_project(tmp_path / "shop") == project
 
 
-def test_what_is_no_longer_in_the_project_is_removed_and_foreign_files_stay(shop):
+def test_files_no_longer_in_the_project_are_removed_and_foreign_ones_stay(shop):
     (shop / "README.md").write_text("notes")
     (shop / "templates/welcome/.draft").write_text("mine")
     write_project(shop, ProjectFiles("shop", "Shop"))
@@ -149,21 +149,21 @@ FAULTS = [
     ("project.json", '{\n"name": "a",\n"colour": 1}', "line 3: colour: is unknown"),
     ("project.json", '{\n"name": "a",\n"name": "b"}', "line 3: the key name is given twice"),
     ("project.json", '{"name": "a",\n\n"tags": ["x",\n7]}', "line 4: tags.1: must be a word"),
-    ("project.json", '{"name": "a", "shared": {"Bad Name": "x"}}', "must be small letters"),
+    ("project.json", '{"name": "a", "shared": {"Bad Name": "x"}}', "must be lowercase letters"),
     ("project.json", '{"name": "a\\u0000"}', "contains a character that cannot be stored"),
     ("project.json", '{"name": "a\\ud800"}', "contains a character that cannot be stored"),
     ("project.json", '{"name": "a\\u0007"}', "name: contains a control character"),
     ("project.json", '\ufeff{"name": "a"}', "byte order mark"),
     ("project.json", "[" * 100_000, "nested too deeply"),
     ("project.json", '{"name": ' + "[" * 60 + "]" * 60 + "}", "nested too deeply"),
-    ("project.json", '{"name": NaN}', "number that cannot be kept"),
-    ("project.json", '{"name": ' + "9" * 5000 + "}", "number that cannot be kept"),
+    ("project.json", '{"name": NaN}', "number that cannot be stored"),
+    ("project.json", '{"name": ' + "9" * 5000 + "}", "number that cannot be stored"),
     ("project.json", '{"name": 1e999}', "too large"),
     ("templates/welcome/template.json", "[]", "line 1: must be an object"),
     (
         "templates/welcome/template.json",
         '{"name": "a",\n"variables": [\n{"name": "b"},\n{"name":\n"B"}]}',
-        "line 5: variables.1.name: must be small letters",
+        "line 5: variables.1.name: must be lowercase letters",
     ),
     (
         "templates/welcome/template.json",
@@ -184,7 +184,7 @@ FAULTS = [
     ("parts/footer/part.json", '{"name": "a", "variables": []}', "variables: is unknown"),
     ("templates/welcome/versions/0.json", "{}", "is not a file of a project"),
     ("templates/welcome/versions/1.json", '{"created_at":\n"soon"}', "line 2: created_at: must be a time"),
-    ("templates/welcome/versions/1.json", '{"created_at": "2026-01-01T00:00:00"}', "distance from UTC"),
+    ("templates/welcome/versions/1.json", '{"created_at": "2026-01-01T00:00:00"}', "UTC offset"),
     (
         "templates/welcome/versions/1.json",
         '{"created_at": "2026-01-01T00:00:00Z",\n"content": {\n"languages": {"xx-1": {}}}}',
@@ -234,12 +234,12 @@ def test_a_link_is_not_followed_in_either_direction(shop, tmp_path):
     assert outside.read_text() == "keep me"
 
 
-def test_a_folder_without_projects_and_a_folder_that_is_not_there_are_said(tmp_path):
-    assert "holds no project" in problems(tmp_path)[0]
+def test_a_folder_without_projects_and_a_missing_folder_are_reported(tmp_path):
+    assert "contains no project" in problems(tmp_path)[0]
     assert "is not a folder" in problems(tmp_path / "nothing")[0]
     (tmp_path / "My Shop").mkdir()
     (tmp_path / "My Shop/project.json").write_text('{"name": "a"}')
-    assert "small letters" in problems(tmp_path)[0]
+    assert "lowercase letters" in problems(tmp_path)[0]
 
 
 # ---------------------------------------------------------------- JSON
@@ -251,7 +251,7 @@ def test_json_reads_back_the_same(value):
     assert json_text.loads(json_text.dumps(value)) == value
 
 
-def test_places_in_json_are_found():
+def test_the_line_of_a_value_in_json_is_found():
     text = '{"a": [1,\n {"b": "}{",\n "c": [\n2, 3]}],\n"d": 4}'
     assert json_text.line_of(text, ["a", 1, "c", 1]) == 4
     assert json_text.line_of(text, ["a", "1", "c"]) == 3

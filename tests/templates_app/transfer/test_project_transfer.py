@@ -1,4 +1,4 @@
-"""Projects out of the database and in again: the same comes back, nothing is lost, and nothing broken gets in."""
+"""Projects survive export and import, nothing is lost, and nothing broken is imported."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -58,7 +58,7 @@ def changed(project: ProjectFiles, kind: str, **changes) -> ProjectFiles:
 
 
 def with_text(project: ProjectFiles, kind: str, **texts) -> ProjectFiles:
-    """Return the project with other English texts in its document of this kind."""
+    """Return the project with some English texts of its document of this kind replaced."""
     content = next(one.content for one in project.documents if one.kind == kind)
     languages = {**content.languages, "en": replace(content.languages["en"], **texts)}
     return changed(project, kind, content=replace(content, languages=languages))
@@ -85,18 +85,18 @@ def shop():
     import_projects([SHOP], None)
 
 
-# ---------------------------------------------------------------- the same again
+# ---------------------------------------------------------------- round trips
 
 
 @given(projects(key=keys.filter(lambda key: key not in RESERVED_KEYS)))
 @settings(UNHURRIED, max_examples=40)
 def test_every_project_survives_database_zip_and_database(project):
-    """Whatever the texts are; trying them out is another test's matter."""
+    """Written without checks, because the texts are arbitrary."""
     project = replace(project, shared={})
     with transaction.atomic():
         write_plan(ImportPlan([project]), None, note="")
         first = export_projects([project.key], history=True)
-        assert [forgetful(one) for one in first] == [forgetful(project)]
+        assert [without_history(one) for one in first] == [without_history(project)]
         archive = pack(first)
         Document.objects.update(published=None)
         Project.objects.filter(key=project.key).delete()
@@ -107,8 +107,8 @@ def test_every_project_survives_database_zip_and_database(project):
         Project.objects.filter(key=project.key).delete()
 
 
-def forgetful(project: ProjectFiles) -> ProjectFiles:
-    """Return the project without the history of documents that came without one, and got one by being stored."""
+def without_history(project: ProjectFiles) -> ProjectFiles:
+    """Return the project without the histories, because storing a document without one creates one."""
     return replace(project, documents=tuple(replace(one, history=()) for one in project.documents))
 
 
@@ -146,7 +146,7 @@ def test_a_history_comes_back_as_it_was(shop):
     assert stored().published == versions[3]
 
 
-def test_a_history_brought_to_a_document_that_is_there_is_left_out(shop):
+def test_an_imported_history_is_ignored_where_the_document_exists(shop):
     history = (VersionFile(9, Content({"en": Texts(text="old")}), "Old", "Bob", datetime(2020, 1, 1, tzinfo=UTC)),)
     project = with_text(changed(SHOP, "template", history=history), "template", subject="Hi {{ name }}")
     import_projects([project], make_user("ann@example.com"), note="From the branch")
@@ -156,7 +156,7 @@ def test_a_history_brought_to_a_document_that_is_there_is_left_out(shop):
     ]
 
 
-def test_a_text_that_differs_from_its_history_becomes_one_more_version():
+def test_a_text_that_differs_from_its_history_becomes_another_version():
     old = Content({"en": Texts(subject="old", text="old")})
     history = (VersionFile(3, old, "Old", "Bob", datetime(2020, 1, 1, tzinfo=UTC), is_published=True),)
     import_projects([changed(SHOP, "template", history=history)], None)
@@ -164,7 +164,7 @@ def test_a_text_that_differs_from_its_history_becomes_one_more_version():
     assert stored().published.read() == WELCOME.content
 
 
-def test_what_was_never_published_comes_back_unpublished():
+def test_a_document_that_was_never_published_stays_unpublished():
     create_document(create_project(key="blog", name="Blog"), "template", key="post", name="Post")
     before = export_projects(["blog"], history=True)
     Project.objects.filter(key="blog").delete()
@@ -206,7 +206,7 @@ def test_only_what_differs_gets_a_new_version(shop):
     assert render("shop/welcome", {"name": "Bob"}).subject == "Hi Bob"
 
 
-def test_names_and_samples_follow_what_is_imported_and_nothing_is_deleted(shop):
+def test_an_import_changes_names_and_samples_and_deletes_nothing(shop):
     Sample.objects.create(document=stored(), name="Mine", values={"name": "Me"})
     project = replace(
         changed(SHOP, "template", name="Hello", samples={"Ann": {"name": "Anna"}, "Zoë": {"name": "Zoë"}}), name="Store"
@@ -226,10 +226,10 @@ def test_names_and_samples_follow_what_is_imported_and_nothing_is_deleted(shop):
     assert stored("layout", "part").published is not None
 
 
-def test_a_shared_value_that_is_there_keeps_its_value(shop):
+def test_an_existing_shared_value_keeps_its_value(shop):
     SharedValue.objects.filter(name="shop_name").update(value="Ours")
     plan = import_projects([SHOP], None)
-    assert str(plan.lines[-1]) == "= shared value shop_name keeps the value that it has here"
+    assert str(plan.lines[-1]) == "= shared value shop_name keeps its current value"
     assert SharedValue.objects.get(name="shop_name").value == "Ours"
 
 
@@ -240,7 +240,7 @@ def test_a_draft_stays(shop):
     assert Draft.objects.get().read().languages["en"].text == "mine"
 
 
-def test_a_protected_project_can_be_imported_over_and_becomes_edited():
+def test_importing_over_a_protected_project_edits_it():
     (mail,) = export_projects(["mail"], history=False)
     test = next(one for one in mail.documents if one.key == "test")
     english = replace(test.content.languages["en"], subject="Does it arrive?")
@@ -271,13 +271,13 @@ def test_a_text_that_does_not_render_is_named_by_file_and_line():
     (only,) = refusal(broken)
     assert only.startswith("shop/templates/welcome/en.html, line 2: ")
     assert "nobody" in only
-    assert "tried with “Ann”, en" in only
+    assert "rendered with “Ann”, en" in only
 
 
 def test_a_broken_part_is_named_with_the_template_that_shows_it():
     (only,) = refusal(with_text(SHOP, "part", html="<p>\n\n{{ nobody }}{% block body %}{% endblock %}"))
     assert only.startswith("shop/parts/layout/en.html, line 3: ")
-    assert "shop/welcome, tried with “Ann”, de" in only
+    assert "shop/welcome, rendered with “Ann”, de" in only
 
 
 def test_a_part_that_breaks_a_stored_template_is_refused(shop):
@@ -286,7 +286,7 @@ def test_a_part_that_breaks_a_stored_template_is_refused(shop):
     assert only.startswith("shop/parts/layout/en.html, line 1: ")
 
 
-def test_a_stored_sample_that_the_new_text_does_not_fit_is_named(shop):
+def test_a_stored_sample_that_does_not_fit_the_new_text_is_named(shop):
     variables = (Variable("name", sample="Ann"), Variable("city", sample="Rome"))
     content = replace(WELCOME.content, variables=variables)
     Sample.objects.create(document=stored(), name="Mine", values={"name": "Me"})
@@ -295,7 +295,7 @@ def test_a_stored_sample_that_the_new_text_does_not_fit_is_named(shop):
     assert {"“Mine”" in one for one in found} == {True}
 
 
-def test_a_part_that_nobody_uses_must_at_least_be_readable():
+def test_a_part_that_no_template_uses_must_have_valid_syntax():
     part = DocumentFiles("part", "footer", "Footer", content=Content({"en": Texts(text="a\n{% if %}")}))
     (only,) = refusal(ProjectFiles("shop", "Shop", documents=(part,)))
     assert only.startswith("shop/parts/footer/en.txt, line 2: ")
@@ -309,7 +309,7 @@ def test_a_template_that_would_never_end_is_refused():
 def test_a_project_cannot_take_the_address_of_a_page():
     for key in sorted(RESERVED_KEYS):
         with case(key):
-            assert "meaning in the addresses" in refusal(ProjectFiles(key, "New"))[0]
+            assert "reserved for the address" in refusal(ProjectFiles(key, "New"))[0]
 
 
 def test_shared_values_and_samples_obey_the_rules_of_their_pages():
@@ -323,17 +323,17 @@ def test_shared_values_and_samples_obey_the_rules_of_their_pages():
     assert second.startswith("shop/templates/welcome/template.json: sample “Ann”: ")
 
 
-def test_what_would_not_be_published_for_its_links_is_not_imported_either():
+def test_links_that_prevent_publishing_prevent_importing():
     (only,) = refusal(with_text(SHOP, "template", html='<p>\n<a href="/login/">Sign in</a></p>'))
-    assert only.startswith("shop/templates/welcome/en.html, line 2: “/login/” leads nowhere")
+    assert only.startswith("shop/templates/welcome/en.html, line 2: “/login/” does not work in an email")
 
 
-def test_a_tag_that_asks_for_more_is_checked_although_no_text_differs(shop):
+def test_the_tag_bulk_is_checked_even_if_no_text_differs(shop):
     found = refusal(changed(SHOP, "template", tags=("sales", "bulk")))
-    assert any("needs a link to unsubscribe" in one for one in found)
+    assert any("needs an unsubscribe link" in one for one in found)
 
 
-def test_one_fault_keeps_everything_out():
+def test_one_fault_prevents_the_whole_import():
     good = ProjectFiles("blog", "Blog", documents=(replace(WELCOME, content=Content({"en": Texts("a", text="b")})),))
     assert len(refusal(good, with_text(SHOP, "template", subject="{% nothing %}"))) == 1
     assert not Project.objects.filter(key="blog").exists()
@@ -352,7 +352,7 @@ def test_a_check_writes_nothing():
 
 
 def test_a_publication_between_check_and_writing_is_noticed(shop, monkeypatch):
-    """Somebody publishes while the samples are rendered: the import is checked again, against what is there now."""
+    """Somebody publishes while the samples are rendered: the import is planned again."""
     document = stored()
     rounds = []
 

@@ -1,4 +1,4 @@
-"""`templates_export` and `templates_import`: what they write and say, and how they exit."""
+"""`templates_export` and `templates_import`: files, output and exit codes."""
 
 from dataclasses import replace
 from io import StringIO
@@ -54,7 +54,7 @@ def test_the_built_in_folder_is_what_an_export_of_untouched_templates_gives(tmp_
     assert [replace(project, shared={}) for project in ours] == [replace(project, shared={}) for project in shipped]
 
 
-def test_a_zip_file_brings_the_history_along(tmp_path):
+def test_a_zip_file_contains_the_history(tmp_path):
     run("templates_export", "mail", tmp_path / "mail.zip")
     before = list(Version.objects.filter(document__project__key="mail").order_by("document__key").values_list("digest"))
     empty()
@@ -74,7 +74,7 @@ def test_an_edited_file_becomes_a_version_with_the_note(tmp_path):
     assert (version.note, version.author_name) == ("By hand", "")
 
 
-def test_a_check_says_what_would_be_done_and_does_nothing(tmp_path):
+def test_a_check_prints_what_would_change_and_changes_nothing(tmp_path):
     run("templates_export", "mail", tmp_path)
     (tmp_path / "mail/templates/test/en.subject").write_text("Does it arrive?\n")
     printed = run("templates_import", tmp_path, "--check")
@@ -83,7 +83,7 @@ def test_a_check_says_what_would_be_done_and_does_nothing(tmp_path):
     assert not Version.objects.filter(number=2).exists()
 
 
-def test_what_is_wrong_is_named_by_file_and_line_and_nothing_is_imported(tmp_path):
+def test_faults_are_reported_by_file_and_line_and_nothing_is_imported(tmp_path):
     run("templates_export", tmp_path)
     (tmp_path / "mail/templates/test/en.subject").write_text("Does it arrive?\n")
     broken = tmp_path / "account/templates/welcome/template.json"
@@ -129,14 +129,14 @@ def test_wrong_use_exits_2(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-def test_a_place_that_cannot_be_written_exits_1(tmp_path):
+def test_a_target_that_cannot_be_written_exits_1(tmp_path):
     (tmp_path / "file").write_text("x")
     code, text = refused("templates_export", tmp_path / "file/folder")
     assert (code, text.startswith("Cannot write: ")) == (1, True)
     assert refused("templates_export", tmp_path / "nowhere/a.zip")[0] == 1
 
 
-def test_a_folder_is_brought_up_to_date_and_other_things_in_it_stay(tmp_path):
+def test_exporting_into_a_folder_updates_the_project_and_leaves_other_files_alone(tmp_path):
     run("templates_export", tmp_path)
     (tmp_path / "mail/templates/old").mkdir()
     (tmp_path / "mail/templates/old/en.txt").write_text("gone from the store")
