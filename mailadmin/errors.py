@@ -68,7 +68,8 @@ class DeliveryError(MailadminError):
     """A message was not accepted.
 
     `permanent`: retrying is useless (5xx). `phase`: how far it got. `code`, `enhanced_code`, `reply`: the server's
-    reply, if there was one (RFC 5321 4.2, RFC 3463). `uncertain`: the final dot was sent but the reply is missing, so
+    reply, if there was one (RFC 5321 4.2, RFC 3463). `fault`: what this side noticed without a reply, a key of
+    `maillog.explanations.meanings`. `uncertain`: the final dot was sent but the reply is missing, so
     the message may have been delivered. `transcript`: the session up to then, where no connection was established.
     """
 
@@ -81,6 +82,7 @@ class DeliveryError(MailadminError):
         code: int | None = None,
         enhanced_code: str = "",
         reply: str = "",
+        fault: str = "",
         uncertain: bool = False,
     ) -> None:
         super().__init__(message)
@@ -90,6 +92,7 @@ class DeliveryError(MailadminError):
         self.code = code
         self.enhanced_code = enhanced_code
         self.reply = reply
+        self.fault = fault
         self.uncertain = uncertain
         self.transcript: Transcript | None = None
 

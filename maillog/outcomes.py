@@ -28,7 +28,8 @@ class RecipientOutcome:
 class AttemptRecord:
     """One attempt as the log keeps it.
 
-    `transcript` is the SMTP conversation as `maillog.content.transcripts` packs it, empty if it is not kept.
+    `fault`: what this side noticed without a reply, a key of `maillog.explanations.meanings`. `transcript`: the SMTP
+    conversation as `maillog.content.transcripts` packs it, empty if it is not kept.
     """
 
     started_at: datetime
@@ -38,6 +39,7 @@ class AttemptRecord:
     code: int | None = None
     enhanced_code: str = ""
     reply: str = ""
+    fault: str = ""
     driver: str
     connection: str = ""
     host: str = ""

@@ -132,6 +132,7 @@ def attempt_record(delivery: InFlight, result: Result, *, worker: str) -> Attemp
         code=result.code,
         enhanced_code=result.enhanced_code,
         reply=result.reply,
+        fault=result.error.fault if result.error else "",
         driver=delivery.driver,
         connection=delivery.connection.name if delivery.connection else "",
         host=result.host,

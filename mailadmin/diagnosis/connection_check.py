@@ -16,8 +16,7 @@ from mailadmin.connections import revealing
 from mailadmin.drivers import event_loop, registry
 from mailadmin.errors import Phase
 from mailadmin.message.addresses import AddressError, parse_address
-from maillog.explanations.next_steps import steps_of
-from maillog.explanations.refusals import meaning
+from maillog.explanations.explanation import explain
 from secrets_app import unsaved_check
 from secrets_app.vault import EditConflict
 
@@ -144,7 +143,7 @@ def sentence(report: CheckReport) -> str:
     error = report.error
     if error is None:
         return gettext("%s is ready for mail.") % report.endpoint
-    meant = meaning(error.code, error.enhanced_code, error.reply) if error.code else ""
+    meant = explain(error.phase, error.code, error.enhanced_code, error.reply, fault=error.fault).text
     facts = {"endpoint": report.endpoint, "step": report.missing[0].label, "meant": meant}
     if meant:
         return gettext("%(endpoint)s stops at “%(step)s”: %(meant)s.") % facts
@@ -158,4 +157,4 @@ def advice(report: CheckReport) -> Sequence[str]:
         return []
     if error.phase in ENVELOPE_PHASES and (error.code is None or error.code == SERVICE_CLOSING):
         return [gettext("The server ended the conversation. Try again later; its own log says why.")]
-    return steps_of(str(error.phase), error.code, error.enhanced_code, error.reply)
+    return explain(error.phase, error.code, error.enhanced_code, error.reply, fault=error.fault).steps

@@ -60,16 +60,23 @@ class FailureCollector:
             self.group("", kinds.WORKER, about_connection=True, reply=one.reason).mails.add(one.id)
 
     def add_failure(self, one: Settlement, attempt: AttemptRecord, *, about_connection: bool) -> None:
-        """Add the message to the group of the failure in `attempt`."""
-        code, enhanced_code, reply = (attempt.code, attempt.enhanced_code, attempt.reply)
-        if not about_connection:
-            code, enhanced_code, reply = recipient_reply(one) or (code, enhanced_code, reply)
-        kind = kinds.kind_of(
-            attempt.phase, code, enhanced_code, reply, uncertain=one.status == Status.UNCERTAIN and not about_connection
-        )
-        group = self.group(attempt.connection, kind, about_connection=about_connection, reply=reply)
-        group.phase, group.code, group.enhanced_code = attempt.phase, code, enhanced_code
-        group.mails.add(one.id)
+        """Add the message to the group of the failure in `attempt`: final refusals and deferrals to one each."""
+        replies = [] if about_connection else recipient_replies(one)
+        for code, enhanced_code, reply, is_retried in replies or [
+            (attempt.code, attempt.enhanced_code, attempt.reply, one.status == Status.DEFERRED)
+        ]:
+            kind = kinds.kind_of(
+                attempt.phase,
+                code,
+                enhanced_code,
+                reply,
+                fault=attempt.fault,
+                is_retried=is_retried and not about_connection,
+                uncertain=one.status == Status.UNCERTAIN and not about_connection,
+            )
+            group = self.group(attempt.connection, kind, about_connection=about_connection, reply=reply)
+            group.phase, group.code, group.enhanced_code = attempt.phase, code, enhanced_code
+            group.mails.add(one.id)
 
     def group(self, connection: str, kind: str, *, about_connection: bool, reply: str) -> FailureGroup:
         """Return the group of that kind, with `reply` as the newest reply."""
@@ -90,12 +97,15 @@ class FailureCollector:
                 logger.exception("Incidents could not be recorded.")
 
 
-def recipient_reply(one: Settlement) -> tuple[int | None, str, str] | None:
-    """Return code, enhanced code and reply for the first recipient that was not accepted, or None."""
-    for recipient in one.recipients:
-        if recipient.outcome in {Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED} and recipient.code:
-            return recipient.code, recipient.enhanced_code, recipient.reply
-    return None
+def recipient_replies(one: Settlement) -> list[tuple[int, str, str, bool]]:
+    """Return code, enhanced code, reply and "is retried" of the first recipient refused, and of the first deferred."""
+    found = []
+    for outcome in (Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED):
+        replied = next((each for each in one.recipients if each.outcome == outcome and each.code), None)
+        if replied and replied.code:
+            is_retried = outcome == Recipient.Outcome.DEFERRED and one.status == Status.DEFERRED
+            found.append((replied.code, replied.enhanced_code, replied.reply, is_retried))
+    return found
 
 
 def record(groups: Iterable[FailureGroup], held: dict[str, set[int]]) -> None:
@@ -132,7 +142,7 @@ def connection_failed(connection: Connection, error: DeliveryError) -> None:
     group = FailureGroup(
         connection=connection.name,
         connection_key=connection.id,
-        kind=kinds.kind_of(error.phase, error.code, error.enhanced_code, reply),
+        kind=kinds.kind_of(error.phase, error.code, error.enhanced_code, reply, fault=error.fault),
         phase=error.phase,
         is_about_connection=True,
         code=error.code,

@@ -1,39 +1,30 @@
-"""Kinds of failures: stable keys by the phase a delivery ended in and the server's reply, and their labels. Pure.
+"""Kinds of failures: stable keys, and their labels. Pure.
 
-Before MAIL FROM, the phase of the SMTP session is the kind, and the failure concerns the connection. After that, the
-kind of a refusal is what its codes and text mean (`maillog.explanations.refusals`).
+A kind is the key of the failure's explanation (`maillog.explanations.explanation`), with "-later" behind it if the
+message is retried, so that final and temporary failures are never one incident.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.errors import Phase
-from maillog.explanations import refusals
-from maillog.explanations.error_kinds import PHASES
-from maillog.explanations.next_steps import CONNECTION_PHASES
+from maillog.explanations.account_limits import LIMITS
+from maillog.explanations.explanation import explain
+from maillog.explanations.meanings import CONNECTION_PHASES, text_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-SIGN_IN_DEFERRED = "auth-later"
-REFUSED, DEFERRED, INTERRUPTED, UNCERTAIN, WORKER, PROGRAM = (
-    "refused",
-    "deferred",
-    "interrupted",
-    "uncertain",
-    "worker",
-    "program",
-)
+LATER = "-later"
+UNCERTAIN, WORKER, PROGRAM = "uncertain", "worker", "program"
 
 LABELS: dict[str, _StrPromise] = {
-    **{phase: PHASES[phase] for phase in CONNECTION_PHASES},
-    SIGN_IN_DEFERRED: _("the server defers the sign-in"),
-    REFUSED: _("the server refuses the messages"),
-    DEFERRED: _("the server defers the messages"),
-    INTERRUPTED: _("the SMTP session is interrupted"),
+    f"auth{LATER}": _("the server defers the sign-in"),
+    "refused": _("the server refuses the messages"),
+    f"deferred{LATER}": _("the server defers the messages"),
     UNCERTAIN: _("the server's final reply is lost"),
     WORKER: _("workers die while delivering a message"),
     PROGRAM: _("the program fails to process the messages"),
@@ -42,25 +33,42 @@ LABELS: dict[str, _StrPromise] = {
 
 def label(kind: str) -> str:
     """Return the label of `kind`, e.g. "the sign-in fails"."""
-    return str(LABELS.get(kind) or refusals.MEANINGS.get(kind) or kind)
+    if kind in LABELS:
+        return str(LABELS[kind])
+    text = text_of(kind.removesuffix(LATER)) or kind
+    return gettext("%(text)s, deferred") % {"text": text} if is_temporary(kind) else text
 
 
-def kind_of(phase: str, code: int | None, enhanced_code: str, reply: str, *, uncertain: bool = False) -> str:
-    """Return the kind of a failure that ended in `phase` with this reply; no code: the server did not reply."""
-    number = code or 0
-    if phase == Phase.AUTH and 400 <= number < 500:
-        return SIGN_IN_DEFERRED
-    if phase in CONNECTION_PHASES:
-        return phase
-    if uncertain:
+def is_temporary(kind: str) -> bool:
+    """Return whether messages of this kind are retried."""
+    return kind.endswith(LATER)
+
+
+def is_limit(kind: str) -> bool:
+    """Return whether the account of the connection has reached a limit."""
+    return kind.removesuffix(LATER) in LIMITS
+
+
+def kind_of(
+    phase: str,
+    code: int | None,
+    enhanced_code: str,
+    reply: str,
+    *,
+    fault: str = "",
+    is_retried: bool = False,
+    uncertain: bool = False,
+) -> str:
+    """Return the kind of a failure that ended in `phase` with this reply; no code: the server did not reply.
+
+    `is_retried`: of a message. A connection is retried if its reply is temporary.
+    """
+    if uncertain and phase not in CONNECTION_PHASES:
         return UNCERTAIN
-    if known := refusals.kind(code, enhanced_code, reply):
-        return known
-    if number >= 500:
-        return REFUSED
-    if number >= 400:
-        return DEFERRED
-    return INTERRUPTED if phase else PROGRAM
+    key = explain(phase, code, enhanced_code, reply, fault=fault).key or PROGRAM
+    if phase in CONNECTION_PHASES:
+        is_retried = 400 <= (code or 0) < 500
+    return f"{key}{LATER}" if is_retried and key not in LIMITS and key != PROGRAM else key
 
 
 def is_about_connection(phase: str) -> bool:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 
 from mailadmin.incidents import kinds
 from mailadmin.incidents.recent_changes import likely_cause
-from maillog.explanations import next_steps
+from maillog.explanations.explanation import Explanation, explain
 from maillog.explanations.verdict import moment
 from maillog.models import Incident
 from maillog.text import server_reply_line
@@ -21,11 +21,7 @@ Ending = Incident.Ending
 def sentence(incident: Incident, *, now: datetime | None = None) -> str:
     """Return text such as “535 on relay A: 214 messages since 10:02, after revision 17 (Ann, 09:58)”."""
     now = now or timezone.now()
-    count = (
-        ngettext("%d message", "%d messages", incident.mail_count) % incident.mail_count
-        if incident.mail_count
-        else gettext("no message yet")
-    )
+    count = counted(incident)
     if incident.ended_at:
         span = time_span(incident.first_at, incident.last_at, now)
     else:
@@ -40,6 +36,18 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
         "who": change.by,
         "at": moment(change.at, now),
     }
+
+
+def counted(incident: Incident) -> str:
+    """Return how many messages are affected, and whether they failed or are retried."""
+    number = incident.mail_count
+    if not number:
+        return gettext("no message yet")
+    if kinds.is_temporary(incident.kind):
+        return ngettext("%d message deferred", "%d messages deferred", number) % number
+    if incident.is_about_connection or incident.kind == kinds.UNCERTAIN:
+        return ngettext("%d message", "%d messages", number) % number
+    return ngettext("%d message failed", "%d messages failed", number) % number
 
 
 def time_span(first: datetime, last: datetime, now: datetime) -> str:
@@ -73,7 +81,6 @@ def reply(incident: Incident) -> str:
 
 def steps(incident: Incident) -> list[str]:
     """Return what to do, in order."""
-    code = incident.code or 0
     if incident.kind == kinds.WORKER:
         return [
             gettext("Check the message: its content or its size may crash the worker."),
@@ -86,12 +93,12 @@ def steps(incident: Incident) -> list[str]:
             gettext("Ask some of the recipients whether the messages arrived."),
             gettext("The server replies late. Contact its operator, or increase the timeout of the connection."),
         ]
-    if 400 <= code < 500:
+    if kinds.is_temporary(incident.kind):
         return [
             gettext("No immediate action is needed: the messages are retried automatically."),
             gettext("If it continues for hours, contact the operator of the server and quote its reply."),
         ]
-    found = next_steps.steps_of(incident.phase, incident.code, incident.enhanced_code, incident.reply)
+    found = list(explanation(incident).steps)
     if incident.is_about_connection:
         found.append(
             gettext("Save the connection, or probe it on the queue page. Held messages are then sent automatically.")
@@ -99,6 +106,13 @@ def steps(incident: Incident) -> list[str]:
     else:
         found.append(gettext("When the cause is fixed, retry the failed messages."))
     return found
+
+
+def explanation(incident: Incident) -> Explanation:
+    """Return the explanation of its newest failure."""
+    key = incident.kind.removesuffix(kinds.LATER)
+    fault = "" if incident.code else key
+    return explain(incident.phase, incident.code, incident.enhanced_code, incident.reply, fault=fault)
 
 
 def state(incident: Incident, *, closed: bool = False, minutes: int = 15) -> str:

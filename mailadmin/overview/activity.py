@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.overview import bar_chart
 from mailadmin.overview.bar_chart import Column, Drawing, Rect
 from maillog.durations import duration
-from maillog.explanations.error_kinds import describe, is_reply_code
+from maillog.explanations.error_kinds import codes_of, describe
 from maillog.models import FINAL, Status
 from maillog.search.counts import COUNT_LIMIT
 from maillog.statistics import queries
@@ -221,9 +221,11 @@ def _errors(behind: Breakdown, span: str) -> list[Ranked]:
     return [
         Ranked(
             describe(kind),
-            kind if is_reply_code(kind) else "",
+            codes_of(kind),
             count,
-            search_url(f'status:failed error:"{kind}" {span}' if is_reply_code(kind) else f"status:failed {span}"),
+            search_url(
+                f'status:failed error:"{codes}" {span}' if (codes := codes_of(kind)) else f"status:failed {span}"
+            ),
         )
         for kind, count in behind.errors
     ]

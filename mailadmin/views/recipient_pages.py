@@ -23,7 +23,7 @@ from mailadmin.operations.recipient_forms import RecipientForm, normalized_addre
 from maillog import suppressions as suppressing
 from maillog.content.template_link import language_name
 from maillog.durations import age
-from maillog.explanations.refusals import meaning
+from maillog.explanations.explanation import explain_recipient
 from maillog.recipients import duplicates
 from maillog.recipients import history as people
 from maillog.recipients.history import Delivery, DeliveryOutcome
@@ -144,7 +144,7 @@ def rows(deliveries: Iterable[Delivery]) -> list[Row]:
                 reply=recipient.server_words or ("" if one.outcome == DeliveryOutcome.ACCEPTED else mail.reason),
                 meaning=""
                 if one.outcome == DeliveryOutcome.ACCEPTED
-                else meaning(recipient.code, recipient.enhanced_code, recipient.reply),
+                else explain_recipient(recipient, one.attempt).text,
                 at=mail.created_at,
             )
         )

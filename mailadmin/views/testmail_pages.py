@@ -25,7 +25,8 @@ from mailadmin.hooks.account_lookup import account_of
 from mailadmin.models import SendMode
 from maillog import lookup
 from maillog.content import template_link
-from maillog.explanations.next_steps import CONNECTION_PHASES, UNSUCCESSFUL, next_steps
+from maillog.explanations.meanings import CONNECTION_PHASES
+from maillog.explanations.next_steps import UNSUCCESSFUL, next_steps
 from maillog.explanations.verdict import verdict
 from maillog.models import Attempt, Message, Status
 from maillog.requests import SignedInRequest

@@ -1,60 +1,27 @@
-"""What a server's refusal means, in words for people and as a key for programs. Pure; never raises, whatever comes.
+"""What a server's refusal means, as a stable key. Pure; never raises, whatever a server says.
 
-The enhanced code decides where it says something: RFC 3463 section 3 and its registry at IANA (RFC 5248), which holds
-the later ones, of RFC 4954 (sign-in), 6531 (SMTPUTF8), 7372 (SPF, DKIM, reverse DNS) and 7505 (null MX). The first
-digit, whether it lasts, is left to whoever asks. Many servers give no enhanced code, or one that says "other" or
-"policy" about everything (X.1.0, X.7.1); then their words are looked at for the phrases that Postfix, Exim, Exchange,
-Gmail and other large providers use, and at last the reply code (RFC 5321 section 4.2.3, RFC 4954 section 6).
+Four sources, in this order:
+
+1. A reply of a well-known provider (`maillog.explanations.known_replies`), which may contradict its own codes.
+2. The enhanced code, where it is specific: RFC 3463 section 3 and its registry at IANA (RFC 5248), with RFC 4954
+   (sign-in), 6531 (SMTPUTF8), 7372 (SPF, DKIM, reverse DNS) and 7505 (null MX).
+3. The phrases that mail servers use. Many give no enhanced code, or one that says "other" or "policy" about everything.
+4. The reply code (RFC 5321 section 4.2.3, RFC 4954 section 6), then the class of the enhanced code.
+
+Whether a refusal is permanent is not part of its meaning: that is the first digit.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import NamedTuple
 
-from django.utils.translation import gettext_lazy as _
+from maillog.explanations.known_replies import KnownReply, find_reply
+from maillog.explanations.meanings import text_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from django.utils.functional import _StrPromise
-
-LONGEST_REPLY = 1000  # characters of a reply that are looked at
-ADDRESS = re.compile(r"[^\s<>]{1,254}@[^\s<>]{1,254}|https?://\S{1,500}")  # of what they hold nothing is meant
-
-# Key -> what follows "Refused by mx.example.com: ". The keys are stable: they are stored and compared.
-MEANINGS: dict[str, _StrPromise] = {
-    "mailbox-missing": _("the mailbox does not exist"),
-    "mailbox-moved": _("the mailbox has moved"),
-    "mailbox-disabled": _("the mailbox takes no mail"),
-    "mailbox-full": _("the mailbox is full"),
-    "address-invalid": _("the address is not written as the server expects it"),
-    "domain-missing": _("the domain of the address was not found"),
-    "domain-takes-no-mail": _("the domain of the address takes no mail"),
-    "sender-refused": _("this sender is not allowed"),
-    "sender-domain": _("the domain of the sender was not found or takes no mail"),
-    "relay-denied": _("the server does not pass on mail to this domain for us"),
-    "sign-in-needed": _("the server wants a sign-in first"),
-    "sign-in-refused": _("the sign-in is refused"),
-    "encryption-needed": _("the server wants an encrypted connection"),
-    "greylisting": _("greylisting, the server asks for some patience"),
-    "rate-limited": _("too much mail in a short time"),
-    "busy": _("the server is busy or out of order"),
-    "too-big": _("the mail is too big"),
-    "too-many-recipients": _("the mail has too many recipients"),
-    "spam": _("refused as spam"),
-    "virus": _("the server takes it for malware"),
-    "blocklist": _("the sending server is on a block list"),
-    "spf": _("the SPF check of the sender's domain failed"),
-    "dkim": _("the DKIM check of the mail failed"),
-    "dmarc": _("the sender's domain does not vouch for the mail by DMARC, SPF or DKIM"),
-    "reverse-dns": _("the sending server has no matching name in the DNS"),
-    "content": _("the server does not accept what the mail holds"),
-    "not-ascii": _("the server cannot handle an address that is not plain ASCII"),
-    "loop": _("the mail goes round in a loop"),
-    "policy": _("the server's rules forbid it"),
-    "protocol": _("the server did not understand what it was told"),
-}
+LONGEST_REPLY = 1000  # characters of a reply that are examined
+ADDRESS = re.compile(r"[^\s<>]{1,254}@[^\s<>]{1,254}|https?://\S{1,500}")  # their words say nothing about the refusal
 
 # Subject and detail of an enhanced code -> key.
 ENHANCED = {
@@ -114,14 +81,27 @@ ENHANCED = {
     "7.28": "rate-limited",
     "7.30": "encryption-needed",
     "7.57": "sign-in-needed",  # Exchange: the client was not authenticated to send anonymous mail
-    "7.60": "sender-refused",  # Exchange: no permission to send as this sender
+    "7.60": "sender-mismatch",  # Exchange: no permission to send as this sender
 }
 # The same for all three numbers, where the class matters: X.4.1 says that a host did not answer, which does not last;
 # Exchange Online refuses an unknown mailbox with "550 5.4.1 Recipient address rejected: Access denied".
 WHOLE_CODES = {"5.4.1": "mailbox-missing"}
-# Those that say too little: first come the words, then these.
+# Those that say too little: the phrases come first, then these.
 VAGUE = {"7.0": "policy", "7.1": "policy", "6.0": "content"}
+# The class of the code alone (RFC 3463 section 3), for details that are not listed; X.Y.0 says nothing at all.
+SUBJECTS = {
+    "1": "address-problem",
+    "2": "mailbox-problem",
+    "3": "server-problem",
+    "4": "network-problem",
+    "5": "protocol",
+    "6": "content",
+    "7": "policy",
+}
 ENHANCED_CODE = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})")
+QMAIL_CODE = re.compile(r"\(#([245]\.\d{1,3}\.\d{1,3})\)")  # at the end of the text, as qmail and its heirs write it
+# A mailbox's or an address's own code (X.1.x, X.2.x) weighs more than a phrase that no provider is known for.
+OF_RECIPIENT = re.compile(r"[45]\.[12]\.")
 
 PHRASES = {
     key: re.compile(pattern)
@@ -199,6 +179,8 @@ PHRASES = {
     }.items()
 }  # in the order in which they are looked for
 
+UNEXPLAINED = frozenset({"refused", "deferred"})  # the server gave no reason that is known
+
 # Reply code -> key, for those that say more than a vague enhanced code.
 SIGN_IN_CODES = {530: "sign-in-needed", 534: "sign-in-refused", 535: "sign-in-refused", 538: "encryption-needed"}
 # Reply code -> key, where nothing else tells. 550, 553 and 554 can mean anything.
@@ -221,34 +203,60 @@ CODES = {
 }
 
 
+class Diagnosis(NamedTuple):
+    """The key of a refusal ("" if there is none), and the row that it comes from, if it is a known reply."""
+
+    key: str
+    row: KnownReply | None = None
+
+
 def meaning(code: int | None, enhanced_code: str, reply: str) -> str:
-    """Return what a refusal means, e.g. "the mailbox does not exist" (to follow a colon), "" if nobody can tell."""
-    return str(MEANINGS.get(kind(code, enhanced_code, reply), ""))
+    """Return what a refusal means, e.g. "the mailbox does not exist" (to follow a colon), "" if that is not known."""
+    key = kind(code, enhanced_code, reply)
+    return "" if key in UNEXPLAINED else text_of(key)
 
 
 def kind(code: int | None, enhanced_code: str, reply: str) -> str:
-    """Return the stable key of what a refusal means, e.g. ``mailbox-missing``; "" if nobody can tell.
+    """Return the stable key of what a refusal means, e.g. ``mailbox-missing``; "" if it is no refusal."""
+    return diagnose(code, enhanced_code, reply).key
 
-    Nothing is a refusal that has neither a code of 400 or more nor an enhanced code of class 4 or 5: what we say
-    ourselves about a connection that broke is no server's word.
+
+@lru_cache(maxsize=1024)
+def diagnose(code: int | None, enhanced_code: str, reply: str) -> Diagnosis:
+    """Return what a refusal means; its key is in `maillog.explanations.meanings.MEANINGS`.
+
+    Nothing is a refusal that has neither a code
+    of 400 or more nor an enhanced code of class 4 or 5: our own text about a broken connection is no server's reply.
     """
-    if not (code and 400 <= code < 600) and not enhanced_code.startswith(("4.", "5.")):
-        return ""
-    if enhanced_code.strip() in WHOLE_CODES:
-        return WHOLE_CODES[enhanced_code.strip()]
-    match = ENHANCED_CODE.fullmatch(enhanced_code.strip())
+    enhanced = enhanced_code.strip()
+    if not (code and 400 <= code < 600) and not enhanced.startswith(("4.", "5.")):
+        return Diagnosis("")
+    if not enhanced and (found := QMAIL_CODE.search(reply[:LONGEST_REPLY])):
+        enhanced = found[1]
+    text = plain_text(reply)
+    row = find_reply(" ".join(part for part in (str(code or ""), enhanced, text) if part))
+    if row and (row.provider or not OF_RECIPIENT.match(enhanced)):
+        return Diagnosis(row.meaning, row)
+    match = ENHANCED_CODE.fullmatch(enhanced)
     detail = match[1] if match else ""
-    if detail in ENHANCED:
-        return ENHANCED[detail]
-    return kind_from_text(reply) or SIGN_IN_CODES.get(code or 0) or VAGUE.get(detail) or CODES.get(code or 0, "")
+    key = (
+        WHOLE_CODES.get(enhanced)
+        or ENHANCED.get(detail)
+        or kind_from_text(text)
+        or SIGN_IN_CODES.get(code or 0)
+        or VAGUE.get(detail)
+        or CODES.get(code or 0)
+        or ("" if detail.endswith(".0") else SUBJECTS.get(detail.partition(".")[0], ""))
+        or ("refused" if (code or 0) >= 500 or enhanced.startswith("5.") else "deferred")
+    )
+    return Diagnosis(key)
 
 
-def kind_from_text(reply: str) -> str:
-    """Return the key that the words of a reply stand for, "" if they hold none of the phrases."""
-    text = " ".join(ADDRESS.sub(" ", reply[:LONGEST_REPLY].lower()).split())
+def plain_text(reply: str) -> str:
+    """Return the reply in lower case, with single blanks, without addresses and links, cut to LONGEST_REPLY."""
+    return " ".join(ADDRESS.sub(" ", reply[:LONGEST_REPLY].lower()).split())
+
+
+def kind_from_text(text: str) -> str:
+    """Return the key that the phrases of a `plain_text` stand for, "" if it has none of them."""
     return next((key for key, pattern in PHRASES.items() if pattern.search(text)), "")
-
-
-def keys() -> Iterable[str]:
-    """Return every key that `kind` can return, but ""."""
-    return MEANINGS.keys()

@@ -1,4 +1,4 @@
-"""What became of a mail, in one sentence for people, and what to do about it. Pure: it only reads what it is given."""
+"""What became of a message, in one sentence for people, and what to do. Pure: only reads what it is given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from maillog.explanations.refusals import meaning
+from maillog.explanations.explanation import explain_attempt, explain_recipient
 from maillog.models import Attempt, Recipient, Status
 from maillog.text import fit, server_reply_line
 
@@ -41,7 +41,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a verdict is about: the mail, its recipients, its newest attempt, and the time of asking."""
+    """What a verdict is about: the message, its recipients, its newest attempt, and the time of asking."""
 
     mail: Message
     recipients: Sequence[Recipient]
@@ -50,7 +50,7 @@ class Case:
 
 
 def verdict(mail: Message, *, now: datetime | None = None) -> Verdict:
-    """Return the verdict on `mail`, whose recipients and attempts (newest first) should have been prefetched."""
+    """Return the verdict on `mail`; its recipients and attempts (newest first) should have been prefetched."""
     status = Status(mail.status)
     attempt = next(iter(mail.attempts.all()), None)
     sentence, advice = SENTENCES[status](Case(mail, list(mail.recipients.all()), attempt, now or timezone.now()))
@@ -59,7 +59,7 @@ def verdict(mail: Message, *, now: datetime | None = None) -> Verdict:
 
 
 def queued(case: Case) -> tuple[str, str]:
-    """Say when it goes out."""
+    """Say when it is sent."""
     if case.mail.next_attempt_at and case.mail.next_attempt_at > case.now:
         return gettext("Queued, to be sent at %s.") % moment(case.mail.next_attempt_at, case.now), ""
     if case.attempt:
@@ -68,17 +68,17 @@ def queued(case: Case) -> tuple[str, str]:
 
 
 def sending(case: Case) -> tuple[str, str]:
-    """Say that somebody is at it, or was."""
+    """Say that a worker is sending it, or was."""
     if case.mail.next_attempt_at and case.mail.next_attempt_at <= case.now:
         return (
             gettext("A worker began to send it and did not report back."),
-            gettext("The next free worker takes it over. The mail may then arrive twice, with the same Message-ID."),
+            gettext("The next free worker takes it over. The message may then arrive twice, with the same Message-ID."),
         )
     return gettext("It is being sent now (attempt %s).") % case.mail.attempt_count, ""
 
 
 def deferred(case: Case) -> tuple[str, str]:
-    """Say who put it off and when the next attempt is."""
+    """Say who deferred it and when the next attempt is."""
     trouble = explanation(case, Recipient.Outcome.DEFERRED)
     if case.attempt and case.attempt.code and case.attempt.host:
         meant = meaning_with_reply(case, Recipient.Outcome.DEFERRED, trouble) or in_parentheses(trouble)
@@ -87,9 +87,9 @@ def deferred(case: Case) -> tuple[str, str]:
         first = gettext("Deferred%s.") % in_parentheses(trouble)
     parts = [some_accepted(case.recipients), first]
     if case.mail.next_attempt_at and case.mail.next_attempt_at > case.now:
-        parts.append(gettext("Next try %s.") % moment(case.mail.next_attempt_at, case.now))
+        parts.append(gettext("Next attempt %s.") % moment(case.mail.next_attempt_at, case.now))
     else:
-        parts.append(gettext("The next try is due."))
+        parts.append(gettext("The next attempt is due."))
     return join_sentences(parts), ""
 
 
@@ -98,13 +98,13 @@ def held(case: Case) -> tuple[str, str]:
     reason = as_sentence(case.mail.reason) if case.mail.reason else gettext("it waits for a connection.")
     return (
         gettext("Held: %s") % reason,
-        gettext("Nothing is lost. It goes on by itself as soon as the cause is mended."),
+        gettext("Nothing is lost. It is sent automatically once the cause is fixed."),
     )
 
 
 def sent(case: Case) -> tuple[str, str]:
     """Say who accepted it."""
-    # Whoever was put off at last may have been left out since: then that attempt says nothing of an acceptance.
+    # The last deferred recipient may have been left out since: then the newest attempt says nothing of an acceptance.
     attempt = case.attempt if case.attempt and case.attempt.outcome == Attempt.Outcome.SENT else None
     said = in_parentheses(reply_line(attempt.code, attempt.enhanced_code, attempt.reply)) if attempt else ""
     asked = [one for one in case.recipients if one.outcome != Recipient.Outcome.SKIPPED]
@@ -140,17 +140,19 @@ def failed(case: Case) -> tuple[str, str]:
         )
     else:
         parts.append(gettext("Not delivered%s.") % after_colon(trouble))
-    parts.append(gettext("It will not be tried again."))
+    parts.append(gettext("It will not be retried."))
     return join_sentences(parts), ""
 
 
 def uncertain(case: Case) -> tuple[str, str]:
-    """Say that nobody knows, and whether it is sent again without being asked for."""
+    """Say that the outcome is unknown, and whether it is sent again automatically."""
     host = case.attempt.host if case.attempt and case.attempt.host else gettext("the server")
-    sentence = gettext("The whole mail was handed to %s, but its answer was lost: it may have arrived or not.") % host
+    sentence = (
+        gettext("The whole message was sent to %s, but the reply was lost: it may or may not have arrived.") % host
+    )
     due = case.mail.next_attempt_at
     if due is None:
-        return sentence, gettext("It is not repeated by itself. Ask the recipient before you send it again.")
+        return sentence, gettext("It is not sent again automatically. Ask the recipient before you send it again.")
     when = moment(due, case.now) if due > case.now else gettext("with the next free worker")
     return sentence, gettext("It is sent again (%s), with the same Message-ID; cancel it if it has arrived.") % when
 
@@ -161,17 +163,17 @@ def logged(case: Case) -> tuple[str, str]:
 
 
 def silenced(case: Case) -> tuple[str, str]:
-    """Say that nobody received it."""
+    """Say that it was not delivered to anyone."""
     return gettext("Everything was done except the delivery."), as_sentence(case.mail.reason)
 
 
 def skipped(case: Case) -> tuple[str, str]:
     """Say why nothing was sent."""
-    return gettext("Not sent: %s") % (as_sentence(case.mail.reason) or gettext("nobody was left to send it to.")), ""
+    return gettext("Not sent: %s") % (as_sentence(case.mail.reason) or gettext("there was no recipient left.")), ""
 
 
 def cancelled(case: Case) -> tuple[str, str]:
-    """Say that somebody stopped it, and whether that was in time."""
+    """Say that it was cancelled, and whether that was in time."""
     if some := some_accepted(case.recipients):
         return f"{some} {gettext('Cancelled for the others.')}", as_sentence(case.mail.reason)
     if case.mail.possibly_duplicate or (case.attempt and case.attempt.outcome == Attempt.Outcome.UNCERTAIN):
@@ -181,16 +183,16 @@ def cancelled(case: Case) -> tuple[str, str]:
     return gettext("Cancelled before it was sent."), as_sentence(case.mail.reason)
 
 
-# What a mail's advice ends with if it is or was sent again after the answer of a server, or a worker, was lost.
-MAY_ARRIVE_TWICE = _("It may arrive twice: an earlier attempt ended without an answer. Both carry the same Message-ID.")
-MAY_HAVE_ARRIVED = _("An earlier attempt ended without an answer: it may have arrived all the same.")
+# The end of the advice if a message is or was sent again after a server's reply, or a worker, was lost.
+MAY_ARRIVE_TWICE = _("It may arrive twice: an earlier attempt ended without a reply. Both have the same Message-ID.")
+MAY_HAVE_ARRIVED = _("An earlier attempt ended without a reply: it may have arrived all the same.")
 DUPLICATE_ADVICE = {
     Status.QUEUED: MAY_ARRIVE_TWICE,
     Status.SENDING: MAY_ARRIVE_TWICE,
     Status.DEFERRED: MAY_ARRIVE_TWICE,
     Status.HELD: MAY_ARRIVE_TWICE,
     Status.SENT: _(
-        "Possibly delivered twice: an earlier attempt ended without an answer. Both carry the same Message-ID."
+        "Possibly delivered twice: an earlier attempt ended without a reply. Both have the same Message-ID."
     ),
     Status.FAILED: MAY_HAVE_ARRIVED,
     Status.SKIPPED: MAY_HAVE_ARRIVED,
@@ -212,26 +214,28 @@ SENTENCES = {
 
 
 def reply_line(code: int | None, enhanced_code: str, reply: str) -> str:
-    """Return the server's words on one line, cut to 200 characters: the whole of them stands with the attempt."""
+    """Return the server's reply on one line, cut to 200 characters; the attempt has all of it."""
     return fit(server_reply_line(code, enhanced_code, reply), LONGEST_REPLY)
 
 
 def explanation(case: Case, outcome: str) -> str:
-    """Return the words that explain the trouble: about a recipient with this outcome, of the attempt, or the reason."""
+    """Return the reply about a recipient with this outcome, else that of the attempt, else the reason."""
     if one := reply_source(case, outcome):
         return reply_line(one.code, one.enhanced_code, one.reply)
     return fit(" ".join(case.mail.reason.split()), LONGEST_REPLY)
 
 
 def meaning_with_reply(case: Case, outcome: str, trouble: str) -> str:
-    """Return ": the mailbox does not exist (550 5.1.1 no such user)", or nothing where the meaning is not known."""
+    """Return ": the mailbox does not exist (550 5.1.1 no such user)", or nothing if the meaning is not known."""
     one = reply_source(case, outcome)
-    meant = meaning(one.code, one.enhanced_code, one.reply) if one else ""
-    return f": {meant}{in_parentheses(trouble.rstrip('.'))}" if meant else ""
+    if one is None or not one.code:  # our own text says what happened
+        return ""
+    found = explain_recipient(one, case.attempt) if isinstance(one, Recipient) else explain_attempt(one)
+    return f": {found.text}{in_parentheses(trouble.rstrip('.'))}" if found.text else ""
 
 
 def reply_source(case: Case, outcome: str) -> Recipient | Attempt | None:
-    """Return what has the server's words about the trouble: a recipient with this outcome, or the attempt."""
+    """Return what has the reply: a recipient with this outcome, or the attempt; None if there is no reply."""
     for one in case.recipients:
         if one.outcome == outcome and one.reply:
             return one
@@ -240,7 +244,7 @@ def reply_source(case: Case, outcome: str) -> Recipient | Attempt | None:
 
 
 def some_accepted(recipients: Sequence[Recipient]) -> str:
-    """Return "Accepted for 2 of 3 recipients." if some, but not all, have got it; else nothing."""
+    """Return "Accepted for 2 of 3 recipients." if it was accepted for some, but not all; else nothing."""
     asked = [one for one in recipients if one.outcome != Recipient.Outcome.SKIPPED]
     done = sum(one.outcome == Recipient.Outcome.ACCEPTED for one in asked)
     if not 0 < done < len(asked):
@@ -273,5 +277,5 @@ def as_sentence(text: str) -> str:
 
 
 def join_sentences(parts: Sequence[str]) -> str:
-    """Return the sentences that there are, one after the other."""
+    """Return the sentences that are not empty, joined by blanks."""
     return " ".join(part for part in parts if part)

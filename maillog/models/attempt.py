@@ -34,6 +34,8 @@ class Attempt(models.Model):
     code = models.PositiveSmallIntegerField(null=True)
     enhanced_code = models.CharField(max_length=11, blank=True)
     reply = models.CharField(max_length=1000, blank=True)  # the server's reply, or the error
+    # What this side noticed without a reply: a key of `maillog.explanations.meanings`.
+    fault = models.CharField(max_length=30, blank=True)
     driver = models.CharField(max_length=20)
     connection = models.CharField(max_length=100, blank=True)
     host = models.CharField(max_length=260, blank=True)  # name:port

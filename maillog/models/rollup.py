@@ -22,7 +22,7 @@ class RollupDelta(models.Model):
     status = models.CharField(max_length=10)
     template = models.BigIntegerField(default=0)
     connection = models.BigIntegerField(default=0)
-    error = models.CharField(max_length=20, blank=True)
+    error = models.CharField(max_length=60, blank=True)  # see `maillog.explanations.error_kinds`
     bucket = models.SmallIntegerField(default=-1)  # of the time from queueing to the final reply; -1: not sent
     count = models.IntegerField()
 
@@ -48,14 +48,14 @@ class Rollup(models.Model):
         STATUS = "status", _("Status")  # no other dimension
         TEMPLATE = "template", _("Template")  # id of the label
         CONNECTION = "connection", _("Connection")  # id of the label
-        ERROR = "error", _("Error")  # "550 5.1.1", "421", or a phase of the SMTP session
+        ERROR = "error", _("Error")  # as in RollupDelta.error
         TIME = "time", _("Delivery time")  # number of the bucket
 
     span = models.PositiveSmallIntegerField(choices=Span)
     kind = models.CharField(max_length=10, choices=Kind)
     hour = models.IntegerField()
     status = models.CharField(max_length=10)
-    name = models.CharField(max_length=20, blank=True)
+    name = models.CharField(max_length=60, blank=True)
     count = models.BigIntegerField()
 
     class Meta:

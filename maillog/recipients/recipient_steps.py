@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
-from maillog.explanations.next_steps import next_steps, steps_of
+from maillog.explanations.explanation import explain_recipient
+from maillog.explanations.next_steps import next_steps
 from maillog.explanations.refusals import kind
-from maillog.models import Recipient, Status
+from maillog.models import Status
 from maillog.recipients.history import DeliveryOutcome
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def accepted_steps(_case: RecipientCase) -> list[str]:
 
 
 def refused_steps(case: RecipientCase) -> list[str]:
-    one = case.newest.recipient if case.newest else Recipient()
-    steps = steps_of("rcpt", one.code, one.enhanced_code, one.reply)
+    newest = case.newest
+    steps = list(explain_recipient(newest.recipient, newest.attempt).steps) if newest else []
     if looks_unreachable(case):
         steps.append(
             gettext("If it no longer exists, suppress it: sending to dead addresses harms the sender's reputation.")

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils.translation import gettext, ngettext
 
-from maillog.explanations.refusals import meaning
+from maillog.explanations.explanation import explain_recipient
 from maillog.explanations.verdict import Verdict, after_colon, in_parentheses, join_sentences, moment, reply_line
 from maillog.models import Recipient, Status, Suppression
 from maillog.recipients.history import Delivery, DeliveryOutcome, History
@@ -129,7 +129,7 @@ def refused(case: RecipientCase) -> str:
     values = {
         "count": case.counted,
         "host": case.host,
-        "meaning": after_colon(meaning(one.code, one.enhanced_code, one.reply)),
+        "meaning": after_colon(explain_recipient(one, case.newest.attempt if case.newest else None).text),
         "words": in_parentheses(reply_line(one.code, one.enhanced_code, one.reply)),
     }
     return (

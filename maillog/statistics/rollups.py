@@ -10,7 +10,6 @@ Messages deleted from the log stay counted.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,6 +19,8 @@ from typing import NamedTuple
 from django.db import connections, router, transaction
 from django.utils import timezone
 
+from maillog.explanations import error_kinds
+from maillog.explanations.explanation import explain
 from maillog.labels import label_ids
 from maillog.models import FINAL, Attempt, Label, Message, Status
 from maillog.models.rollup import Rollup, RollupDelta, RollupLock, WaitingPeak
@@ -39,9 +40,9 @@ DELETE_BATCH = 5_000
 # the one before (ten of them make a factor of ten). One more bucket holds longer times.
 BUCKET_BOUNDS = tuple(10 ** (step / 10 - 3) for step in range(101))
 NO_BUCKET = -1
+END = ("message_id", "phase", "fault")  # what is read of attempts that ended without a reply
 
 COLUMNS = ["hour", "block", "status", "template", "connection", "error", "bucket", "count"]
-_CODES = re.compile(r"([245]\d\d)(?: ([245]\.\d{1,3}\.\d{1,3}))?(?!\d)", re.ASCII)
 
 
 class DeltaKey(NamedTuple):
@@ -133,12 +134,6 @@ def record_settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datet
     )
 
 
-def error_code(reason: str) -> str:
-    """Return the codes at the beginning of a reason, such as "550 5.1.1" or "421", empty if there are none."""
-    found = _CODES.match(reason)
-    return " ".join(part for part in found.groups() if part) if found else ""
-
-
 def count_ended(ended: Iterable[EndedMessage]) -> Counter[DeltaKey]:
     return _count_keys(list(ended))
 
@@ -176,13 +171,17 @@ def _count_keys(ended: Sequence[EndedMessage]) -> Counter[DeltaKey]:
 
 
 def _error_kinds(failed: Sequence[tuple[int, str]]) -> dict[int, str]:
-    """Return the kind of error per failed message: the codes of the server, or the phase of the last attempt."""
-    found = {pk: error_code(reason) for pk, reason in failed}
+    """Return the kind of error per failed message (see `error_kinds`).
+
+    Without a reply, that of the last attempt: what this side noticed, or how far it got.
+    """
+    found = {pk: error_kinds.error_kind(reason) for pk, reason in failed}
     without_code = [pk for pk, error in found.items() if not error]
     if without_code:
         attempts = Attempt.objects.filter(message_id__in=id_list(without_code)).order_by("id")
-        phases = dict(attempts.values_list("message_id", "phase"))  # of several attempts the last one wins
-        found |= {pk: phases.get(pk) or "other" for pk in without_code}
+        # Of several attempts the last one wins.
+        ends = {pk: explain(phase, None, "", "", fault=fault).key for pk, phase, fault in attempts.values_list(*END)}
+        found |= {pk: ends.get(pk) or error_kinds.OTHER for pk in without_code}
     return found
 
 

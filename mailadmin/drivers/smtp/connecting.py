@@ -116,7 +116,7 @@ class _Handshake:
         try:
             found = await asyncio.wait_for(resolving, self._seconds())
         except egress_rules.TargetRefused as refusal:
-            raise ConnectFailed(str(refusal), permanent=True, phase=Phase.RESOLVE) from None
+            raise ConnectFailed(str(refusal), permanent=True, phase=Phase.RESOLVE, fault="host-forbidden") from None
         context = tls.client_context(server.ca_pem, verify=server.verify)
 
         self.transcript.enter(Phase.CONNECT)
@@ -140,7 +140,7 @@ class _Handshake:
             self.transcript.enter(Phase.TLS)
             if not client.supports_extension("starttls"):
                 message = _("%s does not offer STARTTLS; nothing is sent without it.") % server.endpoint
-                raise TLSFailed(message, permanent=True, phase=Phase.TLS)
+                raise TLSFailed(message, permanent=True, phase=Phase.TLS, fault="starttls-missing")
             self.transcript.record_command([b"STARTTLS"])
             reply = await client.starttls(timeout=self._seconds())
             self.transcript.record_reply(reply.code, reply.message)

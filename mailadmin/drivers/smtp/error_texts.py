@@ -44,7 +44,7 @@ async def as_delivery_error(
     if phase == Phase.TLS and target is not None:
         return await tls.handshake_error(error, server, target)
     if phase in (Phase.RESOLVE, Phase.CONNECT):
-        return ConnectFailed(_unreachable(error, phase, server), permanent=False, phase=phase)
+        return _unreachable(error, phase, server)
     return await _no_reply(error, phase, server, target)
 
 
@@ -60,13 +60,17 @@ def says_nothing_of_password(code: int) -> bool:
 def no_mechanism(server: SmtpServer, offered: Sequence[str], redact: Redactor) -> SignInRefused:
     """Return the error for a server that offers no mechanism which is supported here."""
     shown = sanitize(redact(" ".join(offered).upper()), limit=100)
+    fault = "sign-in-unsupported"
     if not offered:
+        fault = "sign-in-missing"
         message = _("%(host)s offers no sign-in; leave user and password empty, or choose another encryption.")
     elif {"xoauth2", "oauthbearer"} & set(offered):
+        fault = "passwords-refused"
         message = _("%(host)s accepts no passwords: it offers only sign-in by token (%(offered)s).")
     else:
         message = _("%(host)s offers no sign-in method that is supported here (it offers: %(offered)s).")
-    return SignInRefused(message % {"host": server.endpoint, "offered": shown}, permanent=True, phase=Phase.AUTH)
+    text = message % {"host": server.endpoint, "offered": shown}
+    return SignInRefused(text, permanent=True, phase=Phase.AUTH, fault=fault)
 
 
 def _had_tls(error: Exception) -> bool:
@@ -80,30 +84,30 @@ def _not_encodable(phase: Phase, server: SmtpServer) -> DeliveryError:
     """Return the error for a value that cannot be encoded; the value is not repeated."""
     if phase == Phase.AUTH:
         message = _("The user name or the password for %s holds a character that cannot be sent.")
-        return SignInRefused(message % server.endpoint, permanent=True, phase=phase)
+        return SignInRefused(message % server.endpoint, permanent=True, phase=phase, fault="credentials-unsendable")
     return ConnectFailed(_("%s is not a host name.") % repr(server.host[:80]), permanent=True, phase=phase)
 
 
-def _unreachable(error: Exception, phase: Phase, server: SmtpServer) -> str:
-    seconds = f"{server.timeout:.3g}"
+def _unreachable(error: Exception, phase: Phase, server: SmtpServer) -> ConnectFailed:
+    """Return the error for a host that cannot be found or reached; the fault is named where it is clear."""
+    values = {"name": server.host, "host": server.endpoint, "seconds": f"{server.timeout:.3g}"}
+    fault = ""
     if phase == Phase.RESOLVE:
         if isinstance(error, TimeoutError):
-            return _("The name %(host)s could not be looked up within %(seconds)s seconds.") % {
-                "host": server.host,
-                "seconds": seconds,
-            }
-        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-            return _("The name %s could not be looked up: the name server does not answer.") % server.host
-        return _("There is no host named %s.") % server.host
-    if isinstance(error, TimeoutError):
-        return _("%(host)s did not answer within %(seconds)s seconds; a firewall may be in the way.") % {
-            "host": server.endpoint,
-            "seconds": seconds,
-        }
-    if isinstance(error, ConnectionRefusedError):
-        return _("Nothing listens on %s (connection refused).") % server.endpoint
-    why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-    return _("No connection to %(host)s: %(why)s.") % {"host": server.endpoint, "why": why}
+            message = _("The name %(name)s could not be looked up within %(seconds)s seconds.")
+        elif isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            message = _("The name %(name)s could not be looked up: the name server does not answer.")
+        else:
+            fault, message = "host-unknown", _("There is no host named %(name)s.")
+    elif isinstance(error, TimeoutError):
+        fault = "connection-timeout"
+        message = _("%(host)s did not answer within %(seconds)s seconds; a firewall may be in the way.")
+    elif isinstance(error, ConnectionRefusedError):
+        fault, message = "connection-refused", _("Nothing listens on %(host)s (connection refused).")
+    else:
+        message = _("No connection to %(host)s: %(why)s.")
+        values["why"] = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return ConnectFailed(message % values, permanent=False, phase=phase, fault=fault)
 
 
 def _refused(reply: Reply, phase: Phase, server: SmtpServer) -> DeliveryError:
@@ -146,7 +150,7 @@ async def _no_reply(error: Exception, phase: Phase, server: SmtpServer, target: 
         and await tls.speaks_tls(target, server.timeout)
     ):
         message = _("%s expects implicit TLS; choose it in the connection.") % server.endpoint
-        return TLSFailed(message, permanent=True, phase=phase)
+        return TLSFailed(message, permanent=True, phase=phase, fault="tls-expected")
     if is_timeout:
         message = _("%(host)s did not answer within %(seconds)s seconds (%(phase)s).")
     else:

@@ -56,7 +56,7 @@ def client_context(ca_pem: str, *, verify: bool) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=ca_pem or None)
     except (ssl.SSLError, ValueError) as error:
         message = _("The connection's own CA certificate cannot be read; it must be PEM text.")
-        raise TLSFailed(message, permanent=True, phase=Phase.TLS) from error
+        raise TLSFailed(message, permanent=True, phase=Phase.TLS, fault="authority-unreadable") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False
@@ -83,7 +83,8 @@ async def handshake_error(error: BaseException, server: SmtpServer, target: Targ
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return TLSFailed(_certificate_fault(cause, host), permanent=True, phase=Phase.TLS)
+            fault, text = _certificate_fault(cause, host)
+            return TLSFailed(text, permanent=True, phase=Phase.TLS, fault=fault)
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
             reason = cause.reason or ""
@@ -91,19 +92,19 @@ async def handshake_error(error: BaseException, server: SmtpServer, target: Targ
                 text = (
                     await _not_tls(server, target) if from_start else _("The server did not begin TLS after STARTTLS.")
                 )
-                return TLSFailed(text, permanent=True, phase=Phase.TLS)
+                return TLSFailed(text, permanent=True, phase=Phase.TLS, fault="tls-not-spoken")
             if reason in _NO_COMMON_VERSION:
                 text = _("%s supports no secure version of TLS: 1.2 or later is needed.") % host
-                return TLSFailed(text, permanent=True, phase=Phase.TLS)
+                return TLSFailed(text, permanent=True, phase=Phase.TLS, fault="tls-outdated")
             if reason in _NO_COMMON_CIPHER:
                 text = _("%(host)s offers no secure encryption (%(reason)s).") % {"host": host, "reason": reason}
-                return TLSFailed(text, permanent=True, phase=Phase.TLS)
+                return TLSFailed(text, permanent=True, phase=Phase.TLS, fault="tls-outdated")
             text = _("TLS with %(host)s failed: %(why)s.") % {"host": host, "why": reason or sanitize(str(cause))}
             return TLSFailed(text, permanent=False, phase=Phase.TLS)
     if any(isinstance(cause, TimeoutError) or "handshake" in str(cause) for cause in causes):
         return TLSFailed(_("%s did not finish the TLS handshake in time.") % host, permanent=False, phase=Phase.TLS)
     if from_start and (greeting := await _plain_greeting(target, server.timeout)):
-        return TLSFailed(_speaks_plain(server, greeting), permanent=True, phase=Phase.TLS)
+        return TLSFailed(_speaks_plain(server, greeting), permanent=True, phase=Phase.TLS, fault="tls-not-spoken")
     text = _("%s closed the connection during the TLS handshake; it may support only versions before TLS 1.2.") % host
     return TLSFailed(text, permanent=False, phase=Phase.TLS)
 
@@ -146,19 +147,24 @@ async def _open(target: Target) -> socket.socket:
     return opened
 
 
-def _certificate_fault(error: ssl.SSLCertVerificationError, host: str) -> str:
+def _certificate_fault(error: ssl.SSLCertVerificationError, host: str) -> tuple[str, str]:
+    """Return the key of what is wrong with the certificate, and the sentence."""
     code = error.verify_code
     if code == _EXPIRED:
-        return _("The certificate of %s has expired.") % host
+        return "certificate-expired", _("The certificate of %s has expired.") % host
     if code == _NOT_YET_VALID:
-        return _("The certificate of %s is not yet valid; check the clocks of both machines.") % host
+        text = _("The certificate of %s is not yet valid; check the clocks of both machines.")
+        return "certificate-not-yet-valid", text % host
     if code == _SELF_SIGNED:
-        return _("The certificate of %s is self-signed; if you trust it, add it to the connection.") % host
+        text = _("The certificate of %s is self-signed; if you trust it, add it to the connection.")
+        return "certificate-self-signed", text % host
     if code in _WRONG_NAME:
-        return _("The certificate is for a name other than %s.") % host
+        return "certificate-name", _("The certificate is for a name other than %s.") % host
     if code in _UNKNOWN_AUTHORITY:
-        return _("The certificate of %s is from an unknown authority; if you trust it, add its CA.") % host
-    return _("The certificate of %(host)s cannot be trusted: %(why)s.") % {"host": host, "why": error.verify_message}
+        text = _("The certificate of %s is from an unknown authority; if you trust it, add its CA.")
+        return "certificate-authority", text % host
+    text = _("The certificate of %(host)s cannot be trusted: %(why)s.")
+    return "certificate-other", text % {"host": host, "why": error.verify_message}
 
 
 async def _not_tls(server: SmtpServer, target: Target) -> str:

@@ -89,7 +89,8 @@ class Transaction:
     def not_attempted(self, reason: str) -> Result:
         """Return the result of a message that this server cannot take at all, for that reason."""
         self.settle(RecipientResult(outcome="refused", reply=reason))
-        return self.result()
+        error = DeliveryError(reason, permanent=True, phase=self.phase, fault="unsendable")
+        return self.result(error, error=error)
 
     def sender_rejected(self, reply: Reply) -> Result:
         """Return the result of a message whose MAIL FROM was rejected by `reply`."""

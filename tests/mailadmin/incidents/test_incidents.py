@@ -123,7 +123,7 @@ def test_two_connections_in_trouble_are_two_incidents(start_smtp, secret):
     found = {one.connection: one for one in Incident.objects.all()}
     assert {name: (one.kind, one.mail_count) for name, one in found.items()} == {
         "one": ("auth", 30),
-        "two": ("connect", 40),
+        "two": ("connection-refused", 40),
     }
     assert (members(found["one"]), members(found["two"])) == (first, second)
 
@@ -251,7 +251,12 @@ def test_mails_that_are_put_off_are_one_incident(start_faulty_smtp, secret):
     put(12)
     deliver.deliver_due()
     incident = Incident.objects.get()
-    assert (incident.state, incident.kind, incident.code, incident.mail_count) == (State.OPEN, "greylisting", 451, 12)
+    assert (incident.state, incident.kind, incident.code, incident.mail_count) == (
+        State.OPEN,
+        "greylisting-later",
+        451,
+        12,
+    )
     assert "retried automatically" in texts.steps(incident)[0]
 
 

@@ -66,7 +66,7 @@ def test_one_incident_says_what_happens_what_to_do_and_what_was_changed(admin_cl
     assert "535 on Relay A: 2 messages since" in html
     assert "after revision 17 (Ann, " in html
     assert "The sign-in fails." in html
-    assert "Type user and password again" in html
+    assert "Enter user and password again" in html
     assert "535 5.7.8 Authentication failed" in html
     assert "Revision 17 of the mail settings" in html
     assert "Retry all 2 messages" in html

@@ -50,8 +50,7 @@ def test_refused_quotes_the_server_and_says_that_it_is_over():
         settled={"attempt": attempt(outcome="failed", code=550, enhanced_code="5.1.1", reply="no such user")},
     )
     assert sentence(mail) == (
-        "Refused by smtp.example.com:587: the mailbox does not exist (550 5.1.1 no such user). "
-        "It will not be tried again."
+        "Refused by smtp.example.com:587: the mailbox does not exist (550 5.1.1 no such user). It will not be retried."
     )
     assert verdict(mail).tone == "bad"
 
@@ -78,7 +77,7 @@ def test_a_partly_refused_mail_says_who_many_have_got_it():
     )
     assert sentence(Message.objects.get(pk=pk)) == (
         "Accepted for 2 of 3 recipients. Refused by smtp.example.com:587: "
-        "the mailbox does not exist (550 5.1.1 no such user). It will not be tried again."
+        "the mailbox does not exist (550 5.1.1 no such user). It will not be retried."
     )
 
 
@@ -89,12 +88,12 @@ def test_given_up_says_after_how_many_tries():
         mail = claimed(pk)
         outcomes = [RecipientOutcome(id=one.id, outcome="deferred") for one in mail.recipients]
         settle([settlement(mail, status, attempt=record, recipients=outcomes)])
-    assert sentence(Message.objects.get(pk=pk)) == "Given up after 2 attempts: timed out. It will not be tried again."
+    assert sentence(Message.objects.get(pk=pk)) == "Given up after 2 attempts: timed out. It will not be retried."
 
 
 def test_a_mail_that_failed_without_a_server_says_why():
     mail = finished("failed", settled={"attempt": None, "recipients": [], "reason": "The sender is not valid."})
-    assert sentence(mail) == "Not delivered: The sender is not valid. It will not be tried again."
+    assert sentence(mail) == "Not delivered: The sender is not valid. It will not be retried."
 
 
 def test_put_off_says_when_the_next_try_is_in_the_time_zone_in_force():
@@ -107,13 +106,13 @@ def test_put_off_says_when_the_next_try_is_in_the_time_zone_in_force():
     )
     with timezone.override("Europe/Berlin"):
         assert sentence(mail, now=NOON) == (
-            "Deferred by smtp.example.com:587: greylisting, the server asks for some patience "
-            "(451 4.7.1 greylisted). Next try 13:05."
+            "Deferred by smtp.example.com:587: greylisting, which delays mail from unknown senders "
+            "(451 4.7.1 greylisted). Next attempt 13:05."
         )
     mail.next_attempt_at = NOON + timedelta(days=1)
-    assert sentence(mail, now=NOON).endswith("Next try 21 Nov, 12:00.")
+    assert sentence(mail, now=NOON).endswith("Next attempt 21 Nov, 12:00.")
     mail.next_attempt_at = NOON
-    assert sentence(mail, now=NOON).endswith("The next try is due.")
+    assert sentence(mail, now=NOON).endswith("The next attempt is due.")
 
 
 def test_held_says_what_for_and_that_nothing_is_lost():
@@ -141,9 +140,9 @@ def test_sending_notices_a_worker_that_did_not_report_back():
 def test_uncertain_says_that_nobody_knows():
     mail = finished("uncertain")
     assert sentence(mail) == (
-        "The whole mail was handed to smtp.example.com:587, but its answer was lost: it may have arrived or not."
+        "The whole message was sent to smtp.example.com:587, but the reply was lost: it may or may not have arrived."
     )
-    assert verdict(mail).advice == ("It is not repeated by itself. Ask the recipient before you send it again.")
+    assert verdict(mail).advice == ("It is not sent again automatically. Ask the recipient before you send it again.")
 
 
 def test_mails_that_were_not_meant_to_leave_say_so():
@@ -185,7 +184,7 @@ def test_an_uncertain_mail_that_is_repeated_says_when_and_one_that_is_not_says_s
     assert "with the same Message-ID" in verdict(repeated).advice
     due = verdict(repeated, now=timezone.now() + timedelta(minutes=6))
     assert "with the next free worker" in due.advice
-    assert "It is not repeated by itself." in verdict(finished("uncertain")).advice
+    assert "It is not sent again automatically." in verdict(finished("uncertain")).advice
 
 
 def test_what_was_sent_again_after_a_lost_answer_says_so_in_every_state():

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maillog import labels
+from maillog.explanations.error_kinds import error_kind
+from maillog.explanations.explanation import explain
 from maillog.models import FINAL, Attempt, Content, Label, Message, Rollup, RollupDelta, RollupLock, Status, WaitingPeak
 from maillog.queue.actions import cancel, retry_now
 from maillog.queue.claiming import claim_by_id, recover_expired
@@ -45,7 +47,7 @@ def naive(kind):
             "status": "",
             "template": mail.template_id and str(mail.template_id),
             "connection": mail.connection_id and str(mail.connection_id),
-            "error": status == "failed" and (rollups.error_code(mail.reason) or phase or "other"),
+            "error": status == "failed" and (error_kind(mail.reason) or explain(phase, None, "", "").key or "other"),
             "time": status == "sent" and str(bucket_of((mail.finished_at - mail.created_at).total_seconds())),
         }
         if names[kind] not in (None, False):
@@ -227,18 +229,18 @@ def test_a_rollback_leaves_no_trace():
     assert not RollupDelta.objects.exists()
 
 
-def test_the_kind_of_an_error_is_the_codes_it_begins_with():
+def test_the_kind_of_an_error_is_the_codes_it_begins_with_and_what_they_mean():
     for reason, kind in [
-        (REFUSED, "550 5.1.1"),
-        ("421 try again later", "421"),
-        ("554", "554"),
-        ("550 5.1.1000 odd", "550"),
+        (REFUSED, "550 5.1.1 mailbox-missing"),
+        ("421 try again later", "421 busy"),
+        ("554", "554 refused"),
+        ("550 5.1.1000 odd", "550 refused"),
         ("Connection refused", ""),
         ("5501 things", ""),
         ("999 things", ""),
         ("", ""),
     ]:
-        assert rollups.error_code(reason) == kind, reason
+        assert error_kind(reason) == kind, reason
 
 
 @given(st.floats(0, 3e7, allow_nan=False))
@@ -387,5 +389,5 @@ def test_the_command_counts_a_log_that_has_no_sums_yet(capsys):
     call_command("rebuild_rollups")
     assert "the last 40 days: 1" in capsys.readouterr().out
     told = queries.breakdown(timezone.now() - timedelta(hours=3), timezone.now() + timedelta(hours=1))
-    assert told.errors == [("550 5.1.1", 1)]
+    assert told.errors == [("550 5.1.1 mailbox-missing", 1)]
     assert Label.objects.filter(text="shop/invoice").exists()
