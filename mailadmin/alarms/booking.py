@@ -2,8 +2,8 @@
 
 People are notified when an incident opens, once more if it is still open after some hours, and when it has ended.
 Booking inserts a row with a unique constraint before anything is sent: an alarm may be lost with its worker, but it is
-never sent twice. Alarms are no part of incidents: `mailadmin.incidents.detection` leaves their messages out, and nobody
-is notified of an incident that only an alarm has met.
+never sent twice. `mailadmin.incidents.detection` ignores the messages of alarms, so nobody is notified of an incident
+that affected only an alarm.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from maillog.models import Incident
 
 Event, Channel, State = Alarm.Event, Alarm.Channel, Alarm.State
 MAX_PER_HOUR = 20  # per channel; incidents beyond it are notified when the hour is over, if they are still open
-END_NOTICE_WITHIN = timedelta(hours=24)  # an end that could not be notified for so long is no longer news
+END_NOTICE_WITHIN = timedelta(hours=24)  # after that, the end of an incident is no longer news
 STUCK_AFTER = timedelta(minutes=5)  # in state "sending" for longer: the worker is dead
 KEEP_FOR = timedelta(days=365)
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 def check() -> bool:
     """End finished incidents, book due alarms, and return whether any wait to be sent: two or three queries.
 
-    Raises only database errors: an error here must not keep anything else from being done.
+    Raises only database errors: other errors here must not stop the worker's other jobs.
     """
     try:
         detection.end_finished()
@@ -77,7 +77,7 @@ def notified_of(incidents: Iterable[Incident]) -> dict[tuple[int, str], dict[str
 def due(incident: Incident, notified: dict[str, datetime], rules: AlarmRules, now: datetime) -> Alarm.Event | None:
     """Return the event of `incident` to notify now, given those `notified` before."""
     opened = notified.get(Event.OPENED)
-    if not incident.is_open:  # its end is news only to those who heard that it opened
+    if not incident.is_open:  # its end is news only to those who were notified that it opened
         return Event.ENDED if opened and Event.ENDED not in notified else None
     if opened is None:
         return Event.OPENED

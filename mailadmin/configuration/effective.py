@@ -1,7 +1,7 @@
-"""The effective mail configuration: which value is in force, and where it came from.
+"""The effective mail configuration: the value in force of each setting, and its source.
 
-Page over environment over default, with two exceptions that the server enforces: a driver named by the environment is
-absolute, and under ``MAIL_LOCKED`` so is every value that the environment sets.
+Values from the page override the environment, which overrides the defaults. Two exceptions: a driver set in the
+environment cannot be overridden, and with ``MAIL_LOCKED`` neither can any other value set there.
 """
 
 from __future__ import annotations
@@ -68,13 +68,12 @@ class Value:
     lock: str = ""
 
     def __str__(self) -> str:
-        """Return the value in force."""
         return self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All settings in force. `revision` is the number of the page's newest revision, None before the first."""
+    """All settings in force. `revision` is the number of the newest settings revision, None before the first."""
 
     driver: Value
     mode: Value
@@ -87,13 +86,12 @@ class Configuration:
     revision: int | None
 
     def __getitem__(self, field: str) -> Value:
-        """Return the setting of that name."""
         value: Value = getattr(self, field)
         return value
 
 
 def current() -> Configuration:
-    """Return the configuration in force now: one query."""
+    """Return the configuration in force, with one query."""
     revision = SettingsRevision.objects.first()
     values = {field: resolve(field, getattr(revision, field, "")) for field in FIELDS}
     if values["driver"].lock and not find_driver(str(values["driver"])).needs_connection:
@@ -103,7 +101,7 @@ def current() -> Configuration:
 
 
 def resolve(field: str, saved: str, *, lock: str = "") -> Value:
-    """Return the setting `field`, of which the page holds `saved` ("" for nothing)."""
+    """Return the setting `field`; `saved` is the value from the page, or ""."""
     variable = VARIABLES.get(field, "")
     outside = environment_value(field)
     inherited = outside or default_value(field)
@@ -116,7 +114,7 @@ def resolve(field: str, saved: str, *, lock: str = "") -> Value:
 
 
 def environment_value(field: str) -> str:
-    """Return what the environment sets for `field`, or ""."""
+    """Return the value of `field` in the environment, or ""."""
     mail = settings.MAIL
     values = {
         "driver": mail.driver,
@@ -129,7 +127,7 @@ def environment_value(field: str) -> str:
 
 
 def default_value(field: str) -> str:
-    """Return what holds for the setting `field` where neither the page nor the environment says anything."""
+    """Return the value of `field` if neither the page nor the environment sets it."""
     if field == "driver":
         return registry.default_driver().key
     return SendMode.BACKGROUND.value if field == "mode" else ""
@@ -156,12 +154,12 @@ def save(values: Mapping[str, str], *, author: User, expected_revision: int | No
 
 
 def driver_of(current: Configuration) -> Driver:
-    """Return the driver in force; one that says so where it is not installed any more."""
+    """Return the driver in force; a `MissingDriver` if it is no longer installed."""
     return find_driver(str(current.driver))
 
 
 def find_driver(key: str) -> Driver:
-    """Return the driver of that key, or what stands in for one that is not installed."""
+    """Return the driver with that key, or a `MissingDriver`."""
     try:
         return registry.find_driver(key)
     except ConfigurationError:

@@ -1,4 +1,4 @@
-"""The form of the settings page: validates, and names the source of each value. Storing is not its task."""
+"""The form of the settings page. It validates and shows the source of each value; `effective.save` stores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class SettingsForm(forms.Form):
-    """The settings page. An empty field means that nothing is set here; a locked one ignores what is posted."""
+    """The mail settings. An empty field sets nothing; a locked field ignores its input."""
 
     driver = forms.ChoiceField(label=_("Driver"), widget=forms.RadioSelect(attrs={"class": "cards"}))
     mode = forms.ChoiceField(label=_("Sending"), widget=forms.RadioSelect(attrs={"class": "cards"}))
@@ -75,13 +75,12 @@ class SettingsForm(forms.Form):
                 field.widget.attrs["placeholder"] = value.inherited
 
     def set_choices(self, name: str, choices: list[tuple[str, Any]]) -> None:
-        """Offer `choices` in the field `name`."""
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
             field.choices = choices
 
     def clean(self) -> dict[str, Any]:
-        """Check that the primary connection is one of the chosen driver; a backup may be one of another driver."""
+        """Check that the primary connection is one of the chosen driver. Backups may belong to other drivers."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
         primary = next((one for one in self.connections if one.id == data.get("primary_connection")), None)
         driver = find_driver(data.get("driver", ""))
@@ -92,7 +91,7 @@ class SettingsForm(forms.Form):
         return data
 
     def values(self) -> dict[str, str]:
-        """Return what to save: "" for a driver or mode that is what would be in force without this page anyway."""
+        """Return the values to save. A driver or mode that equals the inherited one is saved as ""."""
         values = {name: text_of(self.cleaned_data[name]) for name in FIELDS}
         for name in ("driver", "mode"):
             if values[name] == self.current[name].inherited:
@@ -100,17 +99,17 @@ class SettingsForm(forms.Form):
         return values
 
     def sourced_fields(self) -> list[tuple[forms.BoundField, Value]]:
-        """Return each field with the value in force, whose source is shown beside it."""
+        """Return each field with its value in force, whose source the page shows."""
         return [(self[name], self.current[name]) for name in FIELDS]
 
 
 def text_of(value: str | list[str]) -> str:
-    """Return what is stored of a field's value: several choices are joined by commas."""
+    """Return a cleaned value as stored text; several choices are joined by commas."""
     return value if isinstance(value, str) else ",".join(value)
 
 
 def initial_values(current: Configuration) -> dict[str, str | list[str]]:
-    """Return what the fields show: the choices in force, but only texts that were saved here or are locked."""
+    """Return the initial values: choices in force, and texts that were saved on the page or are locked."""
     shown: dict[str, str | list[str]] = {}
     for name in FIELDS:
         value = current[name]
@@ -121,18 +120,17 @@ def initial_values(current: Configuration) -> dict[str, str | list[str]]:
 
 
 def driver_choice(driver: Driver) -> SafeString:
-    """Return a driver's label with its sentence."""
     return format_html("<span>{} <small>{}</small></span>", driver.label, driver.explanation)
 
 
 def connection_names(connections: Sequence[Connection]) -> dict[str, str]:
-    """Return the names of the connections by id, with their drivers if there are several."""
+    """Return the names of the connections by id, with their drivers if there are connections of several drivers."""
     drivers = {one.kind: registry.driver_for_kind(one.kind).label for one in connections}
     return {one.id: f"{one.name} ({drivers[one.kind]})" if len(drivers) > 1 else one.name for one in connections}
 
 
 def connection_choices(current: Configuration, offered: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the choices for the primary connection; a chosen one that is gone stays visible as such."""
+    """Return the choices for the primary connection, including a chosen one that is no longer available."""
     chosen = current.primary_connection.value
     gone = [(chosen, gettext("(no longer available)"))] if chosen and chosen not in offered else []
-    return [("", gettext("Automatic: the environment's, else the oldest")), *gone, *offered.items()]
+    return [("", gettext("Automatic: the one from the environment, otherwise the oldest")), *gone, *offered.items()]

@@ -1,6 +1,6 @@
-"""Environment variables that only drivers and kinds of secret can judge, checked once those are registered.
+"""Checks environment variables whose valid values depend on the registered drivers and kinds of secret.
 
-The project's settings read every other variable, before there are apps; see `config.environment`.
+All other variables are read by the project's settings before apps are loaded; see `config.environment`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from secrets_app.kinds.kind_registry import kinds
 
 
 def check_variables() -> None:
-    """Raise ImproperlyConfigured with every variable whose value cannot be used."""
+    """Raise ImproperlyConfigured, naming every variable with an invalid value."""
     problems = [*driver_problems(), *(problem for kind in kinds() for problem in kind.environment_problems())]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
@@ -22,7 +22,7 @@ def check_variables() -> None:
 
 
 def driver_problems() -> list[str]:
-    """Return what is wrong with the driver that the environment names, and with the kinds that drivers need."""
+    """Return the problems of the driver set in the environment and of the kinds of secret that drivers need."""
     known, chosen = registry.driver_keys(), settings.MAIL.driver
     wrong = [f"{settings.MAIL.driver_variable}: must be one of {', '.join(known)}, not {chosen!r}"]
     kind_keys = {kind.key for kind in kinds()}

@@ -1,4 +1,4 @@
-"""Connection checks for people: each step in words, what the server said, what it means and what to do."""
+"""Connection checks for people: each step, the server's reply, its meaning and what to do."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from secrets_app.kinds.base import SecretForm
     from secrets_app.vault import Connection
 
-STEP_TIMEOUT = 8.0  # seconds per step at most: a person is waiting, but some servers greet after 6 only
-MAX_CONCURRENT = 2  # checks in a process; its other threads serve pages meanwhile
+STEP_TIMEOUT = 8.0  # seconds per step: a person is waiting, but some servers delay their greeting for 6
+MAX_CONCURRENT = 2  # checks per process; its other threads serve pages
 MAX_PER_MINUTE = 20  # checks per person
 ENVELOPE_PHASES = (Phase.MAIL, Phase.RCPT)
 SERVICE_CLOSING = 421  # RFC 5321 3.8
@@ -38,17 +38,17 @@ _running = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
 class TooManyChecks(Exception):
-    """The text says to wait."""
+    """The limit of checks is reached. The text says when to try again."""
 
 
 @contextmanager
 def limited(person: int) -> Iterator[None]:
-    """Let one check of `person` run. Raises TooManyChecks: too many run in this process, or were asked for."""
+    """Allow one check of `person`. Raises TooManyChecks at MAX_CONCURRENT or MAX_PER_MINUTE."""
     key = f"mailadmin.diagnosis.connection_check.{person}"
     cache.add(key, 0, timeout=60)
     try:
         count = cache.incr(key)
-    except ValueError:  # the minute has just ended
+    except ValueError:  # the entry has just expired
         count = 1
     if count > MAX_PER_MINUTE:
         text = gettext("You have made %d checks in the last minute. Try again shortly.")
@@ -63,7 +63,7 @@ def limited(person: int) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `state`: done, failed or missing (not reached). `note`: details, where there are some."""
+    """One step. `state` is done, failed or missing (not reached); `note` has details, if any."""
 
     key: str
     label: str
@@ -74,7 +74,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCheck:
-    """A check in words. `reason`: why a step failed, often in the server's own words; `advice`: what to do about it."""
+    """The result of a check. `reason` says why a step failed, often in the server's words; `advice` what to do."""
 
     sentence: str
     steps: tuple[Step, ...]
@@ -84,20 +84,19 @@ class ConnectionCheck:
 
     @property
     def is_passed(self) -> bool:
-        """Whether every step was passed."""
         return all(step.state == DONE for step in self.steps)
 
 
 def check_connection(connection: Connection, *, recipient: str) -> ConnectionCheck:
-    """Check a stored connection, or one of the environment. Raises VaultError if its secrets cannot be read."""
+    """Check a stored connection, or one from the environment. Raises VaultError if its secrets cannot be decrypted."""
     return check(revealing.revealed(connection), recipient=recipient)
 
 
 def check_form(form: SecretForm, *, recipient: str) -> ConnectionCheck:
-    """Check the connection that a valid form describes, nothing of which is stored. Raises VaultError.
+    """Check the connection that a valid form describes. Nothing is stored. Raises VaultError.
 
-    A secret that is kept is only sent to the server that it was stored for: if the stored secret has changed since the
-    form was validated, EditConflict is raised.
+    A stored password is only sent to the server that it was stored for. If the stored secret has changed since the form
+    was validated, EditConflict is raised.
     """
     connection = revealing.revealed_form(form)
     if not unsaved_check.is_current(form):
@@ -106,10 +105,10 @@ def check_form(form: SecretForm, *, recipient: str) -> ConnectionCheck:
 
 
 def check(connection: RevealedConnection, *, recipient: str) -> ConnectionCheck:
-    """Check `connection` now by its driver and return the result, after up to a minute; nothing is sent.
+    """Check `connection` with its driver. Takes up to a minute; no message is sent.
 
-    The server is asked whether the connection's own sender, or else the address of the mail settings, may send, and
-    whether it would accept `recipient`, where they are given and plain ASCII.
+    The server is asked whether it accepts the sender (that of the connection, otherwise that of the mail settings) and
+    `recipient`, if these are set and plain ASCII.
     """
     sender = str(connection.fields.get("sender", "")) or str(effective.current().from_address)
     checking = registry.driver_for_kind(connection.kind).check(
@@ -130,7 +129,7 @@ def check(connection: RevealedConnection, *, recipient: str) -> ConnectionCheck:
 
 
 def ascii_address(address: str) -> str:
-    """Return the address for an envelope, "" if it is not plain ASCII, which not every server accepts."""
+    """Return the envelope address, or "" if it is not plain ASCII, which not every server accepts."""
     try:
         envelope = parse_address(address).envelope if address else ""
     except AddressError:
@@ -139,7 +138,6 @@ def ascii_address(address: str) -> str:
 
 
 def sentence(report: CheckReport) -> str:
-    """Return the outcome in one sentence."""
     error = report.error
     if error is None:
         return gettext("%s is ready for mail.") % report.endpoint
@@ -151,7 +149,6 @@ def sentence(report: CheckReport) -> str:
 
 
 def advice(report: CheckReport) -> Sequence[str]:
-    """Return what to do about the step that failed."""
     error = report.error
     if error is None:
         return []

@@ -1,7 +1,7 @@
-"""Makes, checks and revokes API keys.
+"""Creates, checks and revokes API keys.
 
-A key is ``mk_`` and 256 random bits; it is shown once. It does what its scopes allow and its owner is permitted: what
-an administrator takes away from the owner, the key has lost at the next request.
+A key is ``mk_`` followed by 256 random bits, and is shown once. It allows what its scopes and its owner's current
+permissions both allow, so a permission taken from the owner is lost at the key's next request.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
 USE, MANAGE = "mailadmin.use_api", "mailadmin.manage_keys"
-# What the owner must be permitted for each scope.
-NEEDS: dict[Scope, tuple[str, ...]] = {
+# The permissions that the owner needs for each scope.
+PERMISSIONS: dict[Scope, tuple[str, ...]] = {
     Scope.SEND: ("mailadmin.send_mail",),
     Scope.READ: ("maillog.view_log",),
     Scope.RESEND: ("maillog.view_log", "maillog.resend_mail"),
@@ -36,12 +36,12 @@ NEEDS: dict[Scope, tuple[str, ...]] = {
 }
 PREFIX = "mk_"
 KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
-SHOWN = len(PREFIX) + 4  # characters of a key that stay visible
-USED_WITHIN = timedelta(minutes=1)  # so that a busy key does not write at each request
+SHOWN = len(PREFIX) + 4  # characters of a key that are stored in plain text
+USED_WITHIN = timedelta(minutes=1)  # so that a busy key does not cause a write per request
 
 
 class NameTaken(Exception):
-    """The person has a key of this name."""
+    """The owner has another key with this name."""
 
 
 class KeyRefused(Exception):
@@ -50,7 +50,7 @@ class KeyRefused(Exception):
 
 @sensitive_variables()
 def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) -> tuple[ApiKey, str]:
-    """Return a new key as it is stored, and the key itself, which nobody can read again. Raises NameTaken."""
+    """Create a key. Return its row, and the key itself, which cannot be read again. Raises NameTaken."""
     key = PREFIX + secrets.token_urlsafe(32)
     now = timezone.now()
     try:
@@ -71,13 +71,13 @@ def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) 
 
 @sensitive_variables()
 def digest_of(key: str) -> str:
-    """Return what is kept of a key."""
+    """Return what is stored of a key: SHA-256 in hex."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 @sensitive_variables()
-def opened_by(key: str) -> ApiKey:
-    """Return the stored key with its owner, and note that it was used. Raises KeyRefused."""
+def authenticate(key: str) -> ApiKey:
+    """Return the stored key with its owner, and record its use. Raises KeyRefused."""
     stored = ApiKey.objects.filter(digest=digest_of(key)).first() if KEY.fullmatch(key) else None
     owner = owner_of(stored) if stored else None
     if stored is None or owner is None:
@@ -89,30 +89,30 @@ def opened_by(key: str) -> ApiKey:
     if stored.expires_at <= now:
         raise KeyRefused(gettext("This key has expired."))
     if not owner.is_active or not owner.has_perm(USE):
-        raise KeyRefused(gettext("The owner of this key may not use the API any more."))
+        raise KeyRefused(gettext("The owner of this key may no longer use the API."))
     if stored.used_at is None or stored.used_at <= now - USED_WITHIN:
         ApiKey.objects.filter(pk=stored.pk).update(used_at=now)
     return stored
 
 
 def owner_of(key: ApiKey) -> User | None:
-    """Return the account of the key's owner; deleted owners take their keys with them."""
+    """Return the account of the key's owner, or None if it was deleted while the key was being checked."""
     return get_user_model().objects.filter(pk=key.owner_id).first()
 
 
-def offered_to(person: User) -> list[Scope]:
-    """Return the scopes that a key of `person` could make use of."""
-    return [scope for scope, needs in NEEDS.items() if person.has_perms(needs)]
+def scopes_for(person: User) -> list[Scope]:
+    """Return the scopes for which `person` has the permissions."""
+    return [scope for scope, needs in PERMISSIONS.items() if person.has_perms(needs)]
 
 
-def seen_by(person: User) -> QuerySet[ApiKey]:
-    """Return the keys that `person` sees: their own, or everybody's; those in use first, newest first."""
+def visible_to(person: User) -> QuerySet[ApiKey]:
+    """Return the person's own keys, or everyone's for those who manage keys; revoked keys last, then newest first."""
     is_revoked = ExpressionWrapper(Q(revoked_at__isnull=False), output_field=BooleanField())
     keys = ApiKey.objects.select_related("owner").order_by(is_revoked, "-id")
     return keys if person.has_perm(MANAGE) else keys.filter(owner=person)
 
 
 def revoke(key: ApiKey, *, by: User) -> bool:
-    """Let the key open nothing any more, from the next request on. Returns False if it was revoked already."""
+    """Revoke the key, effective from the next request. Returns False if it was already revoked."""
     still = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
     return bool(still.update(revoked_at=timezone.now(), revoked_by=str(by)[:254]))

@@ -1,4 +1,4 @@
-"""The documentation of the API as a page: made from its OpenAPI description, so that neither says what is not so."""
+"""The API documentation page, generated from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CODE = re.compile(r"`([^`]+)`")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a body, or a parameter. Fields of fields have a longer name: ``attachments[].filename``."""
+    """A field of a body, or a parameter. The name of a nested field is its path: ``attachments[].filename``."""
 
     name: str
     type: str
@@ -31,7 +31,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation."""
+    """An operation as the page shows it."""
 
     id: str
     method: str
@@ -48,7 +48,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Operations on one kind of thing."""
+    """The operations with one tag."""
 
     name: str
     operations: list[Operation]
@@ -56,7 +56,7 @@ class Group:
 
 @cache
 def groups() -> list[Group]:
-    """Return all operations, in the order of the description."""
+    """Return all operations by tag, in the order of the OpenAPI document."""
     document = description()
     found: dict[str, list[Operation]] = {}
     for path, methods in document["paths"].items():
@@ -66,7 +66,6 @@ def groups() -> list[Group]:
 
 
 def operation(document: Mapping[str, Any], path: str, method: str, one: Mapping[str, Any]) -> Operation:
-    """Return one operation for people."""
     schema = one.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     status, answer = next((status, each) for status, each in one["responses"].items() if status != "default")
     return Operation(
@@ -85,14 +84,13 @@ def operation(document: Mapping[str, Any], path: str, method: str, one: Mapping[
 
 
 def parameter(document: Mapping[str, Any], given: Mapping[str, Any]) -> Field:
-    """Return one parameter."""
     schema = resolved(document, given["schema"])
     note = prose(given.get("description", schema.get("description", "")))
     return Field(given["name"], type_of(document, schema), note, given.get("required", False), given["in"])
 
 
 def fields(document: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "") -> Iterator[Field]:
-    """Yield the fields of an object, each followed by its own."""
+    """Yield the fields of an object, each followed by its nested fields."""
     whole = resolved(document, schema)
     for name, given in whole.get("properties", {}).items():
         one = resolved(document, given)
@@ -110,7 +108,7 @@ def fields(document: Mapping[str, Any], schema: Mapping[str, Any], prefix: str =
 
 
 def resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema that `schema` refers to; of "this or null" this."""
+    """Follow references; of “X or null”, return X with ``nullable``."""
     if "anyOf" in schema:
         some = [one for one in schema["anyOf"] if one.get("type") != "null"]
         return {**resolved(document, some[0]), "nullable": len(some) < len(schema["anyOf"])}
@@ -123,9 +121,9 @@ def resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[
 
 
 def type_of(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Return the type of a value in words of JSON."""
+    """Return the type of a value for people."""
     if schema.get("format") == "date-time":
-        text = "moment"
+        text = "time"
     elif "enum" in schema:
         text = " or ".join(f'"{one}"' for one in schema["enum"])
     elif schema.get("type") == "array":
@@ -137,7 +135,7 @@ def type_of(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def example(document: Mapping[str, Any], path: str, method: str, schema: Mapping[str, Any] | None) -> str:
-    """Return a call to copy, for a shell."""
+    """Return a curl command to copy."""
     line = f'curl "{settings.BASE_URL}{filled(path)}" -H "Authorization: Bearer $MAILADMIN_KEY"'
     if method == "get":
         return line
@@ -149,7 +147,7 @@ def example(document: Mapping[str, Any], path: str, method: str, schema: Mapping
 
 
 def in_order(document: Mapping[str, Any], schema: Mapping[str, Any], sample: Any) -> Any:
-    """Return the sample with its fields in the order in which they are described."""
+    """Return the sample with its fields in the order of the schema."""
     whole = resolved(document, schema)
     if isinstance(sample, list):
         return [in_order(document, whole["items"], one) for one in sample]
@@ -160,10 +158,10 @@ def in_order(document: Mapping[str, Any], schema: Mapping[str, Any], sample: Any
 
 
 def filled(path: str) -> str:
-    """Return the path with something in its braces."""
+    """Return the path with examples for its parameters."""
     return path.replace("{mail_id}", "17").replace("{key}", "account/welcome")
 
 
 def prose(text: str) -> SafeString:
-    """Return `text` as HTML; what stands in backquotes as code."""
+    """Return `text` as HTML, with text in backquotes as code."""
     return mark_safe(CODE.sub(r"<code>\1</code>", escape(" ".join(text.split()))))  # noqa: S308  (escaped)

@@ -12,7 +12,7 @@ from mailadmin.models import ApiKey
 
 
 class KeyFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types
-    """Keys by a part of their name or of their owner's address, and by state."""
+    """Keys by part of their name or their owner's address, and by state."""
 
     q = CharFilter(
         label=_("Search"),
@@ -32,11 +32,10 @@ class KeyFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types
         fields = ()
 
     def containing(self, keys: QuerySet[ApiKey], name: str, value: str) -> QuerySet[ApiKey]:
-        """Filter by name or owner."""
         return keys.filter(Q(name__icontains=value) | Q(owner__email__icontains=value))
 
     def in_state(self, keys: QuerySet[ApiKey], name: str, value: str) -> QuerySet[ApiKey]:
-        """Filter by state: a revoked key is revoked, whether it has expired or not."""
+        """A revoked key counts as revoked, whether or not it has expired."""
         if value == "revoked":
             return keys.filter(revoked_at__isnull=False)
         now = timezone.now()

@@ -17,12 +17,15 @@ DAYS = ((30, _("30 days")), (90, _("90 days")), (365, _("1 year")), (730, _("2 y
 
 
 class KeyForm(forms.Form):
-    """A name, what the key may be used for, and how long. Only what its owner may do is offered."""
+    """Name, scopes and lifetime of a key. Only scopes for which the owner has the permissions are offered."""
 
     name = forms.CharField(
         label=_("Name"),
         max_length=100,
-        help_text=_("What uses it: “web shop”, “backup server”. One key for each, so that one alone can be revoked."),
+        help_text=_(
+            "The program that uses it, such as “web shop” or “backup server”. With one key per program, each can be "
+            "revoked separately."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     scopes = forms.MultipleChoiceField(
@@ -39,12 +42,10 @@ class KeyForm(forms.Form):
             scopes.choices = [(scope.value, scope.label) for scope in offered]
 
     def clean_name(self) -> str:
-        """Refuse what cannot stand in one line."""
         name: str = self.cleaned_data["name"]
         if CONTROL_CHARACTERS.search(name):
-            raise forms.ValidationError(gettext("Line breaks and other control characters are not allowed here."))
+            raise forms.ValidationError(gettext("Line breaks and other control characters are not allowed."))
         return name
 
     def lifetime(self) -> timedelta:
-        """Return how long the key is valid."""
         return timedelta(days=self.cleaned_data["days"])

@@ -1,4 +1,4 @@
-"""The operations on mails: send, look up, send again, cancel."""
+"""Operations on messages: send, look up, resend, cancel."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ninja import Header, Query, Router
 
 from mailadmin import api
 from mailadmin.errors import InvalidMail
-from mailadmin.http_api.auth import ApiRequest, needs, only
-from mailadmin.http_api.problems import Problem, from_fields, wrong
+from mailadmin.http_api.auth import ApiRequest, needs, refuse_unknown_parameters
+from mailadmin.http_api.problems import Problem, field_problem, from_fields
 from mailadmin.http_api.request_bodies import LONGEST_KEY, BatchBody, Body, MailBody, ResendBody, problem_of
 from mailadmin.http_api.response_bodies import MailPage, MailWithAttempts, Stored, StoredMails, listed, whole
 from mailadmin.message.addresses import AddressError, parse_address
@@ -29,12 +29,10 @@ from maillog.search.paging import LARGEST_ID
 router = Router(tags=["Messages"])
 
 LABELS = ("sender", "template", "driver", "connection")
-Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only messages with a smaller number.")]
-After = Annotated[
-    int | None, Query(ge=0, le=LARGEST_ID, description="Only messages with a larger number, oldest first.")
-]
+Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only messages with a smaller id.")]
+After = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Only messages with a larger id, oldest first.")]
 RequestKey = Annotated[
-    str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="Your own identifier of this message.")
+    str, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description="A key of your own for this message.")
 ]
 
 
@@ -43,19 +41,19 @@ RequestKey = Annotated[
 
 @router.post("/mails", **needs(Scope.SEND), response={202: Stored}, operation_id="sendMail", summary="Send a message")
 def send(request: ApiRequest, response: HttpResponse, mail: MailBody, idempotency_key: RequestKey = "") -> Stored:
-    """Store a message for delivery. The status is `queued` if the worker sends it in the background.
+    """Store a message for delivery. The response has its status, which is `queued` if it is sent in the background.
 
-    With an `Idempotency-Key` the request can be repeated: the message is sent once, and its number is returned again.
-    The same key with another message is refused. Keys of other people do not conflict with yours.
+    With an `Idempotency-Key`, the request can be repeated: the message is sent once, and its id is returned again. The
+    same key with another message is refused. Keys of other people do not matter.
     """
-    only(request)
+    refuse_unknown_parameters(request)
     owner = request.auth.owner
     try:
-        number = api.send(mail.made(owner=owner.pk, key=unquoted(idempotency_key)), actor=owner)
+        number = api.send(mail.build(owner=owner.pk, key=unquoted(idempotency_key)), actor=owner)
     except InvalidMail as error:
         raise problem_of(error) from error
-    response["Location"] = address_of(number)
-    return stored_one(number)
+    response["Location"] = url_of(number)
+    return stored_mail(number)
 
 
 @router.post(
@@ -66,17 +64,17 @@ def send(request: ApiRequest, response: HttpResponse, mail: MailBody, idempotenc
     summary="Send many messages",
 )
 def send_batch(request: ApiRequest, batch: BatchBody) -> StoredMails:
-    """Store up to 500 messages, or none if one is refused. Errors name the message: `mails[3].to`.
+    """Store up to 500 messages: all of them, or none if one is refused. Errors name the message: `mails[3].to`.
 
-    Each message may have its own `idempotency_key`.
+    Each message can have an `idempotency_key`.
     """
-    only(request)
+    refuse_unknown_parameters(request)
     owner = request.auth.owner
     mails = []
     for position, one in enumerate(batch.mails):
         place = f"mails[{position}]."
         try:
-            mails.append(one.made(owner=owner.pk))
+            mails.append(one.build(owner=owner.pk))
         except InvalidMail as error:
             raise problem_of(error, place=place) from error
         except Problem as error:
@@ -86,26 +84,25 @@ def send_batch(request: ApiRequest, batch: BatchBody) -> StoredMails:
     except InvalidMail as error:
         place = "mails." if error.position is None else f"mails[{error.position}]."
         raise problem_of(error, place=place) from error
-    return StoredMails(mails=stored(numbers))
+    return StoredMails(mails=stored_mails(numbers))
 
 
 def unquoted(key: str) -> str:
-    """Return the key of a header, which may be written as text of a structured field, in quotes (RFC 9651 3.3.3)."""
+    """Return the key of the header, which may be a quoted string of a structured field (RFC 9651 3.3.3)."""
     return key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
 
 
-def stored(numbers: list[int]) -> list[Stored]:
+def stored_mails(numbers: list[int]) -> list[Stored]:
     """Return the messages with their current status, in the same order."""
     states = dict(Message.objects.filter(pk__in=numbers).order_by().values_list("pk", "status"))
     return [Stored(id=number, status=states[number]) for number in numbers]
 
 
-def stored_one(number: int) -> Stored:
+def stored_mail(number: int) -> Stored:
     return Stored(id=number, status=Message.objects.filter(pk=number).values_list("status", flat=True).first() or "")
 
 
-def address_of(number: int) -> str:
-    """Return the path of the message."""
+def url_of(number: int) -> str:
     return reverse("http_api:mail", args=[number])
 
 
@@ -115,19 +112,19 @@ def address_of(number: int) -> str:
 @router.get("/mails", **needs(Scope.READ), response=MailPage, operation_id="searchMails", summary="Search the log")
 def mails(
     request: ApiRequest,
-    q: Annotated[str, Query(description="What the log's search box takes, such as `to:ann@ status:failed`.")] = "",
-    limit: Annotated[int, Query(ge=1, le=200, description="How many.")] = 50,
+    q: Annotated[str, Query(description="The syntax of the log's search box, such as `to:ann@ status:failed`.")] = "",
+    limit: Annotated[int, Query(ge=1, le=200, description="Messages per page.")] = 50,
     before: Before = None,
     after: After = None,
 ) -> MailPage:
-    """Return messages, newest first; with `after`, oldest first, so that a program can follow the log.
+    """Return messages, newest first. With `after`, the oldest come first, so that a program can follow the log.
 
-    Days in `q` (`before:2026-01-01`) are in UTC. On PostgreSQL, messages of a transaction that commits late appear
-    below numbers that already exist.
+    Days in `q` (`before:2026-01-01`) are in UTC. On PostgreSQL, messages of a transaction that commits late appear with
+    smaller ids than messages that were already visible.
     """
-    only(request, "q", "limit", "before", "after")
+    refuse_unknown_parameters(request, "q", "limit", "before", "after")
     if before is not None and after is not None:
-        raise wrong("after", "does not go with before")
+        raise field_problem("after", "cannot be combined with before")
     query = QueryDict(mutable=True)
     query["q"] = q
     wanted = MessageFilter(query, Message.objects.select_related(*LABELS))
@@ -154,13 +151,13 @@ def mails(
     summary="Get a message",
 )
 def mail(request: ApiRequest, mail_id: int) -> MailWithAttempts:
-    """Return everything about a message except its content: status, recipients and attempts."""
-    only(request)
+    """Return everything about a message except its content: status, recipients, attempts."""
+    refuse_unknown_parameters(request)
     return whole(found(mail_id))
 
 
 def found(mail_id: int) -> Message:
-    """Return the message. Raises Problem (404)."""
+    """Return the message. Raises Problem."""
     try:
         return lookup.mail_by_id(mail_id)
     except Message.DoesNotExist as error:
@@ -178,12 +175,12 @@ def found(mail_id: int) -> Message:
     summary="Resend a message",
 )
 def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: ResendBody | None = None) -> Stored:
-    """Resend a message as a new one, to the same recipients or to one other address.
+    """Send a message again as a new message, to its recipients or to one other address.
 
-    A message that contained a link or a code is replaced by one with a new link, if its template can be reissued.
+    A message that contained a secret link or code is replaced by one with a new link, if its template can be reissued.
     Another address requires that the owner of the key may view the content of messages.
     """
-    only(request)
+    refuse_unknown_parameters(request)
     old, owner = found(mail_id), request.auth.owner
     other = body.to if body else ""
     if other and not owner.has_perm("maillog.view_body"):
@@ -191,18 +188,18 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     try:
         to = parse_address(other) if other else None
     except AddressError as error:
-        raise wrong("to", str(error)) from error
+        raise field_problem("to", str(error)) from error
     try:
         if reissuing.can_reissue(old):
             if to is not None:
-                raise wrong("to", "cannot be chosen: a new link goes only to the account's own address")
+                raise field_problem("to", "cannot be chosen: a new link is sent only to the account's own address")
             number = reissuing.reissue(old, actor=owner)
         else:
             number = resending.resend(old, actor=owner, to=to)
     except (reissuing.NotReissued, resending.NotResendable) as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
-    response["Location"] = address_of(number)
-    return stored_one(number)
+    response["Location"] = url_of(number)
+    return stored_mail(number)
 
 
 @router.post(
@@ -213,9 +210,9 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     summary="Cancel a message",
 )
 def cancel(request: ApiRequest, mail_id: int, body: Body | None = None) -> Stored:
-    """Cancel a waiting message. One that is being sent or has ended is not changed, and the response is 409."""
-    only(request)
+    """Cancel a waiting message. One that is being sent or is finished is not changed, and 409 is returned."""
+    refuse_unknown_parameters(request)
     one, owner = found(mail_id), request.auth.owner
     if not control.cancel([one.pk], by=str(owner), actor=owner):
-        raise Problem(HTTPStatus.CONFLICT, gettext("This message is being sent or has ended."))
-    return stored_one(one.pk)
+        raise Problem(HTTPStatus.CONFLICT, gettext("This message is being sent or is finished."))
+    return stored_mail(one.pk)

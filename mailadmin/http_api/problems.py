@@ -1,4 +1,4 @@
-"""What went wrong, as a program reads it: problem details (RFC 9457)."""
+"""Errors of the API as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class WrongField(BaseModel):
-    """One field that was refused, such as `attachments[0].content`, and why."""
+    """A refused field, such as `attachments[0].content`, and the reason."""
 
     field: str
     detail: str
 
 
 class ProblemDetail(BaseModel):
-    """Why a request was refused. `errors` names each field at fault; it is left out where no field is."""
+    """Why a request was refused. `errors` names each invalid field; it is absent if no field is invalid."""
 
     type: str = "about:blank"
     title: str
@@ -31,7 +31,7 @@ class ProblemDetail(BaseModel):
 
 
 class Problem(Exception):
-    """Ends a request with `status`. `detail` is a sentence; `errors` are pairs of a field and what is wrong with it."""
+    """Ends a request with `status`. `detail` is a sentence; `errors` are pairs of field and reason."""
 
     def __init__(
         self,
@@ -49,7 +49,6 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> HttpResponse:
-        """Return the answer."""
         body: dict[str, Any] = {
             "type": "about:blank",
             "title": self.status.phrase,
@@ -62,21 +61,20 @@ class Problem(Exception):
 
 
 def sentence(field: str, reason: str) -> str:
-    """Return field and reason as one sentence."""
     text = f"{field} {reason}".strip()
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def wrong(field: str, reason: str) -> Problem:
-    """Return the problem of one field."""
+def field_problem(field: str, reason: str) -> Problem:
+    """Return a 422 about one field; `reason` continues its name, as in “must be text”."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, errors=[(field, reason)])
 
 
-# ---------------------------------------------------------------- what the checks of a body find
+# ---------------------------------------------------------------- validation errors
 
 REASONS = {
     "missing": "is missing",
-    "extra_forbidden": "is not known here",
+    "extra_forbidden": "is not a known field",
     "string_type": "must be text",
     "bool_type": "must be true or false",
     "list_type": "must be a list",
@@ -94,33 +92,33 @@ REASONS = {
     "literal_error": "must be {expected}",
     "timezone_aware": "must be a time with a time zone",
 }
-MOMENTS = ("datetime", "timezone")
+TIME_ERRORS = ("datetime", "timezone")
 
 
-def from_checks(found: Sequence[Mapping[str, Any]]) -> Problem:
-    """Return the problem for what pydantic found: ``loc`` (source, argument, path...), ``type``, ``msg``, ``ctx``."""
+def from_validation(found: Sequence[Mapping[str, Any]]) -> Problem:
+    """Turn pydantic's errors into a 422. Each has ``loc`` (source, argument, path...), ``type``, ``msg``, ``ctx``."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, errors=[(field_at(one["loc"]), reason(one)) for one in found])
 
 
 def reason(found: Mapping[str, Any]) -> str:
-    """Return what is wrong, as it follows the name of the field."""
+    """Return the reason, as it continues the name of the field."""
     kind = str(found["type"])
     if kind in REASONS:
         return REASONS[kind].format(**found.get("ctx", {}))
-    if kind.startswith(MOMENTS):
-        return "must be a moment such as 2026-11-26T08:00:00Z"
-    return f"is not usable: {found['msg']}"
+    if kind.startswith(TIME_ERRORS):
+        return "must be a time such as 2026-11-26T08:00:00Z"
+    return f"is not valid: {found['msg']}"
 
 
 def field_at(place: Sequence[str | int]) -> str:
-    """Return ``("body", "mail", "attachments", 0, "content")`` as ``attachments[0].content``; "body" for all of it."""
+    """Return ``("body", "mail", "attachments", 0, "content")`` as ``attachments[0].content``; "body" for the whole."""
     path = place[2:] if place[0] == "body" else place[1:]
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".") or "body"
 
 
 def from_fields(errors: Mapping[str, Sequence[object]]) -> Problem:
-    """Return the problem for the errors of a form, by field."""
+    """Turn the errors of a Django form into a 422."""
     found = [(field, str(text)) for field, texts in errors.items() for text in texts]
     detail = " ".join(text for _, text in found)
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=found)

@@ -1,4 +1,4 @@
-"""Response bodies: messages and templates as JSON. Times are ISO 8601 in UTC."""
+"""JSON bodies of responses. Times are ISO 8601 in UTC."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
     from templates_app.library.sample_rendering import PublishedTemplate
 
 
-class Answer(BaseModel):
-    """The base of all response bodies."""
+class ResponseBody(BaseModel):
+    """Base of all responses; the docstrings of fields become their descriptions in OpenAPI."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class Stored(Answer):
+class Stored(ResponseBody):
     """A stored message."""
 
     id: int
-    """The number of the message."""
+    """Identifies the message in other operations."""
     status: str
-    """`queued`, `sending`, `deferred`, `held`, `sent`, `failed`, `uncertain`, `logged`, `silenced`, `skipped` or
-    `cancelled`."""
+    """Not finished: `queued`, `sending`, `deferred`, `held`. Finished: `sent`, `failed`, `uncertain`, `logged`,
+    `silenced`, `skipped`, `cancelled`."""
 
 
-class StoredMails(Answer):
-    """The stored messages, in the order of the request."""
+class StoredMails(ResponseBody):
+    """Stored messages, in the order of the request."""
 
     mails: list[Stored]
 
 
-class MailAnswer(Stored):
+class MailResponse(Stored):
     """A message in the log."""
 
     created_at: datetime
     """When it was stored."""
     finished_at: datetime | None
-    """When it reached a final status."""
+    """When its status became final; null while it is not."""
     next_attempt_at: datetime | None
     """When the next attempt is due; null if there is none."""
     from_: str = Field(alias="from")
@@ -53,35 +53,35 @@ class MailAnswer(Stored):
     reason: str
     """Why it has this status: the server's reply, or what it waits for."""
     template: str
-    """The key of the template that it was made from; empty: none."""
+    """The key of its template; empty if it has none."""
     template_version: int | None
     language: str
-    """The language that the template was rendered in."""
+    """The language in which the template was rendered."""
     driver: str
     """The key of the driver of its last attempt; empty before the first."""
     connection: str
     """The name of the connection of its last attempt."""
     sent_by: str
-    """Who sent it; empty: the system."""
+    """The account that sent it; empty: the system."""
     tags: list[str]
     attempt_count: int
     """The number of attempts."""
     possibly_duplicate: bool
-    """Whether it may have arrived twice: a final reply was lost, and it was sent again."""
+    """Whether recipients may have received it twice, because a server's reply was lost and it was sent again."""
     message_id: str
     """The header Message-ID."""
     octets: int
-    """The size of the message."""
+    """Its size in bytes."""
     is_test: bool
     is_sensitive: bool
-    """Whether it contains a link or a code."""
+    """Whether it contained a secret link or code."""
     has_attachment: bool
     resent_from: int | None
-    """The number of the message that this one resends."""
+    """The id of the message of which this one is a copy."""
 
 
-class RecipientAnswer(Answer):
-    """One recipient, with the server's reply."""
+class RecipientResponse(ResponseBody):
+    """A recipient and its outcome."""
 
     kind: str
     """`to`, `cc` or `bcc`."""
@@ -96,7 +96,7 @@ class RecipientAnswer(Answer):
     """The server's reply, or why the recipient was skipped."""
 
 
-class AttemptAnswer(Answer):
+class AttemptResponse(ResponseBody):
     """One delivery attempt."""
 
     number: int
@@ -111,34 +111,34 @@ class AttemptAnswer(Answer):
     enhanced_code: str
     """Such as 5.1.1 (RFC 3463)."""
     reply: str
-    """The server's reply, or the error."""
+    """The server's reply, or an error message."""
     driver: str
     connection: str
     host: str
-    """Name and port of the server."""
+    """Host and port of the server."""
     tls: str
-    """Version and cipher; empty if the connection was not encrypted."""
+    """Version and cipher; empty if not encrypted."""
     worker: str
     """The process that made the attempt."""
 
 
-class MailWithAttempts(MailAnswer):
+class MailWithAttempts(MailResponse):
     """A message in the log with its recipients and attempts."""
 
-    recipients: list[RecipientAnswer]
-    attempts: list[AttemptAnswer]
+    recipients: list[RecipientResponse]
+    attempts: list[AttemptResponse]
     """Newest first."""
 
 
-class MailPage(Answer):
+class MailPage(ResponseBody):
     """One page of matching messages."""
 
-    mails: list[MailAnswer]
+    mails: list[MailResponse]
     next: str | None
-    """The path of the next page; null on the last one."""
+    """The path of the next page; null on the last page."""
 
 
-class VariableAnswer(Answer):
+class VariableResponse(ResponseBody):
     """A variable of a template."""
 
     name: str
@@ -149,7 +149,7 @@ class VariableAnswer(Answer):
     sample: Any
 
 
-class TemplateAnswer(Answer):
+class TemplateResponse(ResponseBody):
     """A published template."""
 
     key: str
@@ -158,18 +158,18 @@ class TemplateAnswer(Answer):
     version: int
     languages: list[str]
     """The default first."""
-    variables: list[VariableAnswer]
+    variables: list[VariableResponse]
 
 
-class TemplatePage(Answer):
+class TemplatePage(ResponseBody):
     """One page of published templates, sorted by key."""
 
-    templates: list[TemplateAnswer]
+    templates: list[TemplateResponse]
     next: str | None
-    """The path of the next page; null on the last one."""
+    """The path of the next page; null on the last page."""
 
 
-class RenderedAnswer(Answer):
+class RenderedResponse(ResponseBody):
     """A rendered template."""
 
     subject: str
@@ -179,11 +179,11 @@ class RenderedAnswer(Answer):
     version: int
 
 
-# ---------------------------------------------------------------- made from rows
+# ---------------------------------------------------------------- built from rows
 
 
 def facts_of(mail: Message) -> dict[str, Any]:
-    """Return the fields of `mail`, whose labels must be loaded."""
+    """Return the fields of `mail` in lists. Its labels must be loaded."""
     waits = mail.status in WAITING or mail.status == Status.UNCERTAIN
     return {
         "id": mail.pk,
@@ -213,13 +213,12 @@ def facts_of(mail: Message) -> dict[str, Any]:
     }
 
 
-def listed(mail: Message) -> MailAnswer:
-    """Return `mail` as lists show it."""
-    return MailAnswer.model_construct(**facts_of(mail))
+def listed(mail: Message) -> MailResponse:
+    return MailResponse.model_construct(**facts_of(mail))
 
 
 def whole(mail: Message) -> MailWithAttempts:
-    """Return `mail` with its recipients and attempts, which it has at hand."""
+    """Return `mail` with its recipients and attempts, which must be loaded."""
     return MailWithAttempts(
         **facts_of(mail),
         recipients=[_recipient(one) for one in mail.recipients.all()],
@@ -227,8 +226,8 @@ def whole(mail: Message) -> MailWithAttempts:
     )
 
 
-def _recipient(one: Recipient) -> RecipientAnswer:
-    return RecipientAnswer(
+def _recipient(one: Recipient) -> RecipientResponse:
+    return RecipientResponse(
         kind=one.kind,
         address=one.search_address,
         outcome=one.outcome,
@@ -238,21 +237,20 @@ def _recipient(one: Recipient) -> RecipientAnswer:
     )
 
 
-def _attempt(one: Attempt) -> AttemptAnswer:
-    names = AttemptAnswer.model_fields
-    return AttemptAnswer(**{name: getattr(one, name) for name in names})
+def _attempt(one: Attempt) -> AttemptResponse:
+    names = AttemptResponse.model_fields
+    return AttemptResponse(**{name: getattr(one, name) for name in names})
 
 
-def template(one: PublishedTemplate) -> TemplateAnswer:
-    """Return a published template and what it takes."""
-    return TemplateAnswer(
+def template(one: PublishedTemplate) -> TemplateResponse:
+    return TemplateResponse(
         key=one.key,
         name=one.name,
         description=one.description,
         version=one.version,
         languages=list(one.languages),
         variables=[
-            VariableAnswer(
+            VariableResponse(
                 name=each.name,
                 type=each.type,
                 required=each.required,

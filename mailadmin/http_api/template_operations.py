@@ -1,4 +1,4 @@
-"""The operations on templates: which there are, and what they become."""
+"""Operations on templates: list and render."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from ninja import Query, Router
 
-from mailadmin.http_api.auth import ApiRequest, needs, only
-from mailadmin.http_api.problems import Problem, wrong
+from mailadmin.http_api.auth import ApiRequest, needs, refuse_unknown_parameters
+from mailadmin.http_api.problems import Problem, field_problem
 from mailadmin.http_api.request_bodies import RenderBody
-from mailadmin.http_api.response_bodies import RenderedAnswer, TemplatePage, template
+from mailadmin.http_api.response_bodies import RenderedResponse, TemplatePage, template
 from mailadmin.models.api_key import Scope
 from templates_app.content.content import key_parts
 from templates_app.engine.template_errors import TemplateError, UnknownTemplateError
@@ -30,13 +30,13 @@ router = Router(tags=["Templates"])
 )
 def templates(
     request: ApiRequest,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many.")] = 50,
-    after: Annotated[str, Query(max_length=101, description="Only templates behind this key.")] = "",
+    limit: Annotated[int, Query(ge=1, le=200, description="Templates per page.")] = 50,
+    after: Annotated[str, Query(max_length=101, description="Only templates whose key sorts after this one.")] = "",
 ) -> TemplatePage:
-    """Return the published templates by key, with the values that they take."""
-    only(request, "limit", "after")
+    """Return the published templates and their variables, sorted by key."""
+    refuse_unknown_parameters(request, "limit", "after")
     if after and key_parts(after) is None:
-        raise wrong("after", "is not a template key such as account/welcome")
+        raise field_problem("after", "is not a template key such as account/welcome")
     found = sample_rendering.published_templates(limit + 1, after=after)
     onward = None
     if len(found) > limit:
@@ -47,24 +47,24 @@ def templates(
 @router.post(
     "/templates/{path:key}/render",
     **needs(Scope.TEMPLATES),
-    response=RenderedAnswer,
+    response=RenderedResponse,
     operation_id="renderTemplate",
     summary="Render a template",
 )
-def render(request: ApiRequest, key: str, body: RenderBody) -> RenderedAnswer:
-    """Return what a mail from this template would say. Nothing is sent."""
-    only(request)
+def render(request: ApiRequest, key: str, body: RenderBody) -> RenderedResponse:
+    """Return the content of a message made from this template. Nothing is sent."""
+    refuse_unknown_parameters(request)
     try:
         rendered = sample_rendering.render_published(key, body.values, language=body.language)
     except UnknownTemplateError as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     except TemplateError as error:
         if error.is_about_values:
-            raise wrong("values", " ".join(problem.message for problem in error.problems)) from error
+            raise field_problem("values", " ".join(problem.message for problem in error.problems)) from error
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     except sample_rendering.SandboxUnavailableError as error:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"}) from error
-    return RenderedAnswer(
+    return RenderedResponse(
         subject=rendered.subject,
         html=rendered.html,
         text=rendered.text,

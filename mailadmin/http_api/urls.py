@@ -1,4 +1,4 @@
-"""The addresses of the API. All but its documentation are for programs: a session opens none of them."""
+"""URLs of the API. Except for the documentation page, none accepts a browser session alone."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ app_name = "http_api"
 
 
 def for_programs(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
-    """Return `view` without what is for browsers; a method that it does not know is a problem detail, too."""
+    """Exempt `view` from sign-in and CSRF checks, and answer 405 with a problem detail."""
 
     @wraps(view)
     def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         asked = request.method
-        if asked == "HEAD":  # whatever answers GET answers it, too (RFC 9110 9.3.2); the server drops the body
+        if asked == "HEAD":  # like GET (RFC 9110 9.3.2); the server drops the body
             request.method = "GET"
         response: HttpResponse = view(request, *args, **kwargs)
         request.method = asked
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         allowed = response["Allow"]
-        detail = gettext("This address takes %s.") % allowed
+        detail = gettext("This URL accepts %s.") % allowed
         return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed}).response()
 
     return login_not_required(csrf_exempt(operation))
 
 
 def operations() -> list[URLPattern]:
-    """Return the patterns of all operations."""
     found = []
     for pattern in api.urls[0]:
         if isinstance(pattern, URLPattern) and pattern.name != "api-root":

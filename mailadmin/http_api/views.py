@@ -1,4 +1,4 @@
-"""What is no operation: the description of the API, for programs and for people, and what lies beside it."""
+"""The documentation of the API, as a page and as an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mailadmin.http_api.problems import Problem
 
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """Show every operation, with what it takes and gives."""
+    """Show every operation with its parameters, body and response."""
     context = {"groups": groups(), "root": f"{settings.BASE_URL}{ROOT}"}
     return render(request, "mailadmin/api_docs.html", context)
 
@@ -25,7 +25,7 @@ def openapi(request: HttpRequest) -> HttpResponse:
     """Return the OpenAPI document to people who are signed in and to programs with a key."""
     if not request.user.is_authenticated:
         try:
-            auth.opened(request)
+            auth.authenticate(request)
         except Problem as problem:
             return problem.response()
     return JsonResponse(description())

@@ -80,10 +80,10 @@ def targets(
     now: datetime | None = None,
     time_zone: str = "",
 ) -> SearchResult:
-    """Return the messages that `action` would change now: of `ids`, else of those that match `query`.
+    """Return the messages that `action` would change now: those of `ids`, otherwise those that match `query`.
 
-    "after:2h" counts from `now`; days are meant in `time_zone` (empty: the active one). Raises FilterRefused for a
-    query that the log's page would refuse.
+    "after:2h" counts back from `now`; days are in `time_zone` (empty: the active one). Raises FilterRefused if `query`
+    is not a valid query string of the log's page.
     """
     if ids:
         found = SearchResult(Message.objects.filter(id__in=ids))
@@ -120,7 +120,7 @@ def _with_status(found: SearchResult, statuses: Sequence[Status]) -> SearchResul
 
 
 def create(action: str, *, actor: User, total: int, up_to: int, query: str = "", ids: Sequence[int] = ()) -> BulkAction:
-    """Store a bulk action; the worker takes it after the commit."""
+    """Store a bulk action. A worker claims it after the commit."""
     return BulkAction.objects.create(
         action=action,
         query="" if ids else query,
@@ -162,7 +162,7 @@ def run(*, should_stop: Callable[[], bool] = lambda: False) -> int:
             try:
                 count = _run_batch(pk, claim)
             except DatabaseError:
-                raise  # it is down: the next worker continues when the lease has expired
+                raise  # the database is down; the next worker continues when the lease has expired
             except Exception:
                 logger.exception("Bulk action %d stopped.", pk)
                 _finish(BulkAction(pk=pk, claim=claim), State.STOPPED, FAILED)

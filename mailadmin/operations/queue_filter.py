@@ -1,4 +1,4 @@
-"""The filter of the queue, and what its actions on "all" would touch."""
+"""The filter of the queue, and the messages that its “all” actions change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maillog.search.paging import LARGEST_ID
 
 
 class QueueFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types
-    """Which of the waiting messages: in one state, of one connection, up to an id. Empty means all."""
+    """Waiting messages by status and connection, up to an id. Empty means all."""
 
     status = ChoiceFilter(label=_("Status"), choices=[(status.value, status.label) for status in QUEUE_STATUSES])
     connection = ChoiceFilter(label=_("Connection"), choices=lambda: [(name, name) for name in connection_names()])
@@ -55,14 +55,14 @@ class QueueFilter(FilterSet):  # type: ignore[misc]  # django-filter has no type
         return self._selection((self.chosen,) if self.chosen else QUEUE_STATUSES)
 
     def retried(self) -> Selection:
-        """Return what "Retry all" touches: without a chosen state, deferred and held messages."""
-        return self._selection(self._touched(RETRIED_BY_DEFAULT))
+        """Return what “Retry all” changes; without a chosen status, deferred and held messages."""
+        return self._selection(self._changeable(RETRIED_BY_DEFAULT))
 
     def cancelled(self) -> Selection:
-        """Return what "Cancel all" touches: without a chosen state, everything that is not being sent."""
-        return self._selection(self._touched(CANCELLABLE))
+        """Return what “Cancel all” changes; without a chosen status, everything that is not being sent."""
+        return self._selection(self._changeable(CANCELLABLE))
 
-    def _touched(self, by_default: tuple[Status, ...]) -> tuple[Status, ...]:
+    def _changeable(self, by_default: tuple[Status, ...]) -> tuple[Status, ...]:
         if self.chosen is None:
             return by_default
         return (self.chosen,) if self.chosen in CANCELLABLE else ()

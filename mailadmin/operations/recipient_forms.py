@@ -1,4 +1,4 @@
-"""The forms around one address: which one it is, and why it is suppressed."""
+"""Forms to look up an address and to suppress one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maillog.search.paging import LARGEST_ID
 
 
 class MailboxField(forms.CharField):
-    """One address as people paste it, with or without a name, in the log's spelling."""
+    """One address, pasted with or without a name, normalized as in the log."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"})
@@ -49,5 +49,5 @@ class SuppressionForm(forms.Form):
 
 
 def normalized_address(text: str) -> str:
-    """Return the address in `text` in the log's spelling. Raises AddressError."""
+    """Return the address in `text` as the log stores it. Raises AddressError."""
     return parse_address(text).addr_spec.lower()

@@ -1,10 +1,10 @@
-"""The app of what every page stands in."""
+"""The app with what all pages share."""
 
 from django.apps import AppConfig
 
 
 class ShellConfig(AppConfig):
-    """Base templates, navigation, icons and style sheets: no models, no addresses of its own."""
+    """Base templates, navigation, icons and style sheets. It has no models and no URLs."""
 
     name = "mailadmin.shell"
     label = "mailadmin_shell"

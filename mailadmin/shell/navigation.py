@@ -1,4 +1,4 @@
-"""The entries of the sidebar, who sees them, and which of them the open page belongs to."""
+"""The entries of the sidebar, the permissions they require, and which of them is current."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ register = template.Library()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry. It is omitted if its page is not installed, or for people with none of the words of `permission`.
+    """A sidebar entry. It is omitted if its page is not installed, or if the user has none of its permissions.
 
-    Pages whose view name begins with `view` belong to it, and with an `area` those of apps whose name begins so.
+    `permission` lists them, separated by spaces. Pages whose view name starts with `view` belong to it, and so do
+    those of apps whose name starts with `area`.
     """
 
     view: str
@@ -52,13 +53,13 @@ ENTRIES = (
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An entry as the template draws it; `current` is the value of aria-current."""
+    """An entry as the template renders it; `current` is the value of aria-current."""
 
     href: str
     label: str | Promise
     icon: str
     current: str
-    has_count: bool  # of open incidents
+    has_count: bool  # shows the number of open incidents
 
 
 @register.inclusion_tag("partials/navigation.html", takes_context=True)

@@ -1,6 +1,6 @@
-"""`{% status_chip "Sent" status="sent" %}`: a state as a coloured dot and a word. A builtin tag in every template.
+"""`{% status_chip "Sent" status="sent" %}`: a state as a colored dot and a word. A builtin tag in every template.
 
-The colour comes from `status`, a message's status, or from `tone`: good, bad, warn, info or muted.
+The color comes from `status`, a message's status, or from `tone`: good, bad, warn, info or muted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ register = template.Library()
 
 @register.simple_tag
 def status_chip(word: _StrOrPromise, *, tone: str = "", status: str = "") -> SafeString:
-    """Return the chip. The word always says the state: colour is never the only sign."""
+    """Return the chip. The word always names the state, so color is never the only sign."""
     name, value = ("status", status) if status else ("tone", tone or "muted")
     return format_html('<span class="status" data-{}="{}">{}</span>', name, value, word)

@@ -52,7 +52,7 @@ class Row:
 @require_safe
 def listing(request: SignedInRequest) -> HttpResponse:
     """Show the person's own keys; with the permission to manage keys, everyone's."""
-    filters = KeyFilter(request.GET, api_keys.seen_by(request.user))
+    filters = KeyFilter(request.GET, api_keys.visible_to(request.user))
     context = {
         "form": filters.form,
         "rows": [row(key) for key in filters.qs] if filters.is_valid() else [],
@@ -81,7 +81,7 @@ def new(request: SignedInRequest) -> HttpResponse:
 
     Reloading that response reports that a key with this name exists.
     """
-    offered = api_keys.offered_to(request.user)
+    offered = api_keys.scopes_for(request.user)
     form = KeyForm(request.POST if request.method == "POST" else None, offered=offered)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -103,13 +103,13 @@ def new(request: SignedInRequest) -> HttpResponse:
 @may_see_keys
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
-    key = api_keys.seen_by(request.user).filter(pk=pk).first()
+    key = api_keys.visible_to(request.user).filter(pk=pk).first()
     if key is None:
         raise Http404
     if request.method != "POST":
         return render(request, "mailadmin/key_revoke.html", {"key": key})
     if api_keys.revoke(key, by=request.user):
-        messages.success(request, gettext("“%s” is revoked and no longer gives access.") % key.name)
+        messages.success(request, gettext("“%s” was revoked and no longer gives access.") % key.name)
     else:
         messages.info(request, gettext("“%s” was already revoked.") % key.name)
     return redirect("mailadmin:keys")

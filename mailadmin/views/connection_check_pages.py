@@ -1,4 +1,4 @@
-"""Connection checks on a page: of what was typed, before it is stored, and of what is stored."""
+"""Connection checks of stored connections, and of a form before it is stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from secrets_app.redaction import takes_secrets
 @require_POST
 @takes_secrets
 def unsaved(request: HttpRequest, kind: str, pk: int | None = None) -> HttpResponse:
-    """Check what was typed into the form of a new secret of `kind`, or of the secret `pk`. Nothing is stored.
+    """Check the submitted form of a new secret of `kind`, or of the secret `pk`. Nothing is stored.
 
     A stored password is sent only where the form could be saved without typing it again: not to another server.
     """
@@ -43,7 +43,7 @@ def unsaved(request: HttpRequest, kind: str, pk: int | None = None) -> HttpRespo
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
 def stored(request: SignedInRequest, kind: str, connection_id: str) -> HttpResponse:
-    """Check a stored connection, or one of the environment, that the person may use."""
+    """Check a connection that the user may use, stored or from the environment."""
     connection = control.find_connection(connection_id)
     if connection is None or connection.id != connection_id or connection.kind != kind:
         raise Http404
@@ -53,7 +53,7 @@ def stored(request: SignedInRequest, kind: str, connection_id: str) -> HttpRespo
 
 
 def result(request: HttpRequest, check: Callable[..., connection_check.ConnectionCheck]) -> HttpResponse:
-    """Run the check and show its result; the person's own address is the recipient that is asked about."""
+    """Run the check and show its result. The user's own address is the recipient that the server is asked about."""
     try:
         with connection_check.limited(request.user.pk or 0):
             done = check(recipient=str(getattr(request.user, "email", "")))
@@ -63,7 +63,7 @@ def result(request: HttpRequest, check: Callable[..., connection_check.Connectio
 
 
 def show(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """Show the part alone to a page that asks for it, otherwise a page of its own."""
+    """Return only the result to htmx, otherwise a whole page."""
     is_part = bool(getattr(request, "htmx", False))
     name = "mailadmin/_connection_check.html" if is_part else "mailadmin/connection_check.html"
     return render(request, name, context, status=status)

@@ -18,7 +18,7 @@ MAIL: dict[str, Any] = {"to": ["Ann <ann@example.com>"], "subject": "Hi", "text"
 
 @dataclass
 class Program:
-    """A program with an API key; paths are below ``/api/v1``."""
+    """A program with an API key. Paths are relative to ``/api/v1``."""
 
     owner: User
     stored: ApiKey
@@ -54,7 +54,7 @@ def program(owner: User, *, scopes: Iterable[Scope] = tuple(Scope)) -> Program:
 
 
 def problem(response: Any, status: int) -> Any:
-    """Return what a refusal says, which is a problem detail."""
+    """Return the problem detail of a refusal, which must have `status`."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     found = response.json()
@@ -65,5 +65,5 @@ def problem(response: Any, status: int) -> Any:
 
 
 def fields(response: Any) -> list[tuple[str, str]]:
-    """Return the fields that a refusal names, and what is wrong with each."""
+    """Return the fields that a refusal names, each with the reason."""
     return [(one["field"], one["detail"]) for one in problem(response, 422)["errors"]]

@@ -1,4 +1,4 @@
-"""The HTTP API: what mails become of requests, once only and many at a time."""
+"""Sending through the HTTP API: single messages, batches, idempotency."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def shop(db, mail_settings):
-    """A program with every scope, whose key belongs to an administrator; mails are silenced."""
+    """A program with every scope, whose key belongs to an administrator. The driver is `silent`."""
     mail_settings(driver="silent", from_address="shop@example.com", from_name="The Shop")
     return program(make_admin())
 
@@ -33,7 +33,7 @@ def read(number):
 # ---------------------------------------------------------------- sending
 
 
-def test_a_mail_is_stored_and_told_where_it_is(shop):
+def test_a_message_is_stored_and_its_url_returned(shop):
     response = shop.post("/mails", MAIL)
     assert response.status_code == 202
     row = Message.objects.get()
@@ -43,7 +43,7 @@ def test_a_mail_is_stored_and_told_where_it_is(shop):
     assert shop.get(response["Location"].removeprefix("/api/v1")).status_code == 200
 
 
-def test_everything_that_a_mail_has_arrives(shop):
+def test_every_field_of_a_message_arrives(shop):
     response = shop.post(
         "/mails",
         {
@@ -76,7 +76,7 @@ def test_everything_that_a_mail_has_arrives(shop):
     assert Content.objects.get().metadata == {"order": 17}
 
 
-def test_an_instant_mail_is_told_as_delivered(shop, transactional_db):
+def test_the_status_of_an_instant_message_is_its_result(shop, transactional_db):
     assert shop.post("/mails", {**MAIL, "mode": "instant"}).json()["status"] == "silenced"
 
 
@@ -92,7 +92,7 @@ def test_a_template_is_rendered_in_the_language_that_was_asked_for(shop):
 
 
 @pytest.mark.both_databases
-def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
+def test_an_invalid_field_is_named_and_nothing_is_stored(shop):
     table: list[tuple[dict[str, Any], str, str]] = [
         ({"to": []}, "to", "names no recipient"),
         ({"to": "ann@example.com"}, "to", "must be a list"),
@@ -103,7 +103,7 @@ def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
         ({"text": ""}, "text", "is empty, and there is no HTML and no attachment either"),
         ({"text": "\ud800"}, "text", ""),
         ({"from": "nobody"}, "from", ""),
-        ({"colour": "red"}, "colour", "is not known here"),
+        ({"colour": "red"}, "colour", "is not a known field"),
         ({"headers": {"X-A": 5}}, "headers.X-A", "must be text"),
         ({"headers": {"From": "x@example.com"}}, "headers", ""),
         ({"attachments": [{"filename": "a.txt"}]}, "attachments[0].content", "is missing"),
@@ -115,15 +115,15 @@ def test_what_is_wrong_with_a_mail_is_named_and_nothing_is_stored(shop):
         ),
         ({"metadata": []}, "metadata", "must be an object"),
         ({"metadata": {"a": "\x00"}}, "metadata", "holds a NUL character, which PostgreSQL does not store"),
-        ({"send_at": "tomorrow"}, "send_at", "must be a moment such as 2026-11-26T08:00:00Z"),
+        ({"send_at": "tomorrow"}, "send_at", "must be a time such as 2026-11-26T08:00:00Z"),
         ({"send_at": "2026-11-26T08:00:00"}, "send_at", "must be a time with a time zone"),
         ({"metadata": json.loads('{"a":' * 21 + "1" + "}" * 21)}, "metadata", "is nested more than 20 levels deep"),
         ({"metadata": {"a": json.loads("[" * 400 + "]" * 400)}}, "metadata", "is nested more than 20 levels deep"),
         ({"template": "\ud800", "subject": "", "text": ""}, "template", ""),
         ({"mode": "later"}, "mode", "must be 'instant' or 'background'"),
         ({"sensitive": "yes"}, "sensitive", "must be true or false"),
-        ({"values": {"a": 1}}, "values", "are for a template, and none is named"),
-        ({"template": "account/welcome"}, "subject", "comes from the template; leave it out"),
+        ({"values": {"a": 1}}, "values", "require a template"),
+        ({"template": "account/welcome"}, "subject", "cannot be combined with a template"),
         ({"idempotency_key": "k" * 151}, "idempotency_key", "is longer than 150 characters"),
         ({"tags": ["two words"]}, "tags", ""),
     ]
@@ -146,7 +146,7 @@ def test_values_that_a_template_lacks_are_named(shop):
 # ---------------------------------------------------------------- once only
 
 
-def test_a_repeated_request_is_told_the_same_mail(shop):
+def test_a_repeated_request_returns_the_same_message(shop):
     first = shop.post("/mails", MAIL, idempotency_key="order-17")
     for key in ("order-17", '"order-17"'):
         assert shop.post("/mails", MAIL, idempotency_key=key).json() == first.json()
@@ -154,23 +154,23 @@ def test_a_repeated_request_is_told_the_same_mail(shop):
     assert shop.post("/mails", {**MAIL, "idempotency_key": "order-17"}).json() == first.json()
 
 
-def test_a_key_of_another_mail_is_refused(shop):
+def test_an_idempotency_key_of_another_message_is_refused(shop):
     shop.post("/mails", MAIL, idempotency_key="order-17")
     refused = shop.post("/mails", {**MAIL, "subject": "Other"}, idempotency_key="order-17")
     assert fields(refused) == [("idempotency_key", "was used before, for another message")]
     assert Message.objects.count() == 1
     two = shop.post("/mails", {**MAIL, "idempotency_key": "b"}, idempotency_key="a")
-    assert fields(two) == [("idempotency_key", "is not the one of the header Idempotency-Key")]
+    assert fields(two) == [("idempotency_key", "differs from the header Idempotency-Key")]
 
 
-def test_a_key_of_a_mail_that_is_to_leave_at_another_time_is_refused(shop):
+def test_an_idempotency_key_of_a_message_scheduled_for_another_time_is_refused(shop):
     shop.post("/mails", MAIL, idempotency_key="1")
     for change in ({"send_at": "2026-12-24T08:00:00Z"}, {"tags": ["a"]}, {"sensitive": True}, {"metadata": {"a": 1}}):
         refused = shop.post("/mails", {**MAIL, **change}, idempotency_key="1")
         assert fields(refused) == [("idempotency_key", "was used before, for another message")], change
 
 
-def test_a_template_that_is_published_meanwhile_does_not_make_a_repetition_another_mail(shop, monkeypatch):
+def test_a_template_published_in_between_does_not_make_a_repetition_another_message(shop, monkeypatch):
     values = {"email": "ann@example.com", "sign_in_url": "https://example.com/"}
     body = {"to": ["ann@example.com"], "template": "account/welcome", "values": values}
     first = shop.post("/mails", body, idempotency_key="1").json()
@@ -180,7 +180,7 @@ def test_a_template_that_is_published_meanwhile_does_not_make_a_repetition_anoth
     assert shop.post("/mails", body, idempotency_key="1").json() == first
 
 
-def test_keys_of_different_people_are_apart(shop):
+def test_idempotency_keys_of_different_people_are_separate(shop):
     other = program(make_user("bob@example.com", "mailadmin.use_api", "mailadmin.send_mail"))
     first = shop.post("/mails", MAIL, idempotency_key="1").json()
     second = other.post("/mails", {**MAIL, "subject": "Other"}, idempotency_key="1").json()
@@ -204,7 +204,7 @@ def test_a_batch_is_stored_in_its_order(shop):
     assert {one["status"] for one in told} == {"queued"}
 
 
-def test_one_wrong_mail_stores_none_of_the_batch(shop):
+def test_one_invalid_message_stores_none_of_the_batch(shop):
     table: list[tuple[dict[str, Any], str]] = [
         ({"to": ["ann"]}, "mails[1].to"),
         ({"to": [1]}, "mails[1].to[0]"),

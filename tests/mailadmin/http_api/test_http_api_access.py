@@ -1,4 +1,4 @@
-"""The HTTP API: who gets in, what cannot be read, and its description."""
+"""Access to the HTTP API, unreadable requests, and the documentation."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def shop(db, mail_settings):
-    """A program with every scope, whose key belongs to an administrator; mails are silenced."""
+    """A program with every scope, whose key belongs to an administrator. The driver is `silent`."""
     mail_settings(driver="silent", from_address="shop@example.com", from_name="The Shop")
     return program(make_admin())
 
@@ -53,14 +53,14 @@ def test_the_list_of_operations_is_whole():
     assert found == wanted
 
 
-def test_a_session_opens_nothing(admin_client):
+def test_a_session_gives_no_access(admin_client):
     for _scope, method, path in OPERATIONS:
         with case(method, path):
             found = problem(getattr(admin_client, method)(f"/api/v1{path}"), 401)
             assert "Authorization: Bearer" in found["detail"]
 
 
-def test_every_other_scope_together_does_not_open_it(admin):
+def test_all_other_scopes_together_give_no_access(admin):
     for scope, method, path in OPERATIONS:
         with rolled_back(method, path):
             shop = program(admin, scopes=set(Scope) - {scope})
@@ -69,14 +69,14 @@ def test_every_other_scope_together_does_not_open_it(admin):
             assert 'error="insufficient_scope"' in response["WWW-Authenticate"]
 
 
-def test_the_owner_must_be_permitted_to_do_the_same(db):
-    everything = {one for needs in api_keys.NEEDS.values() for one in needs}
+def test_the_owner_needs_the_permissions_of_the_scope(db):
+    everything = {one for needs in api_keys.PERMISSIONS.values() for one in needs}
     for scope, method, path in OPERATIONS:
         with rolled_back(method, path):
-            for missing in api_keys.NEEDS[scope]:
+            for missing in api_keys.PERMISSIONS[scope]:
                 owner = make_user(f"{missing}@example.com", "mailadmin.use_api", *(everything - {missing}))
                 assert missing in problem(program(owner).ask(method, path), 403)["detail"]
-            owner = make_user("bob@example.com", "mailadmin.use_api", *api_keys.NEEDS[scope])
+            owner = make_user("bob@example.com", "mailadmin.use_api", *api_keys.PERMISSIONS[scope])
             assert program(owner, scopes=[scope]).ask(method, path).status_code not in {401, 403}
 
 
@@ -86,7 +86,7 @@ def refused(shop):
     return problem(response, 401)["detail"]
 
 
-def test_a_key_that_is_over_opens_nothing(admin):
+def test_a_revoked_or_expired_key_gives_no_access(admin):
     shop = program(admin)
     assert shop.get("/mails").status_code == 200
     api_keys.revoke(shop.stored, by=admin)
@@ -96,20 +96,20 @@ def test_a_key_that_is_over_opens_nothing(admin):
     assert refused(shop) == "This key has expired."
 
 
-def test_an_owner_who_is_out_takes_the_keys_along(db):
+def test_keys_of_an_owner_who_lost_access_give_none(db):
     owner = make_user("bob@example.com", "mailadmin.use_api", "maillog.view_log")
     shop = program(owner)
     assert shop.get("/mails").status_code == 200
     owner.is_active = False
     owner.save()
-    assert "may not use the API" in refused(shop)
+    assert "may no longer use the API" in refused(shop)
     owner.is_active = True
     owner.save()
     owner.user_permissions.clear()
-    assert "may not use the API" in refused(shop)
+    assert "may no longer use the API" in refused(shop)
 
 
-def test_what_is_no_key_opens_nothing():
+def test_an_unknown_key_gives_no_access():
     for header in [
         "",
         "Bearer",
@@ -133,7 +133,7 @@ def test_the_key_itself_is_stored_nowhere(shop):
     assert shop.key[7:] not in stored
 
 
-def test_use_is_noted_once_a_minute(shop, django_assert_num_queries):
+def test_use_is_recorded_once_per_minute(shop, django_assert_num_queries):
     assert ApiKey.objects.get().used_at is None
     shop.get("/mails/1")
     used = ApiKey.objects.get().used_at
@@ -202,19 +202,19 @@ def test_parameters_that_are_not_known_are_refused_and_nothing_is_done(shop):
     ):
         body = {"/mails/batch?dry=1": {"mails": [MAIL]}, "/mails?send_at=2027-01-01": MAIL}.get(path, {})
         response = shop.post(path, body) if method == "post" else shop.get(path)
-        assert fields(response)[0][1] == "is not known here", path
-    assert fields(shop.post(f"/mails/{number}/cancel", {"dry": True})) == [("dry", "is not known here")]
+        assert fields(response)[0][1] == "is not a known parameter", path
+    assert fields(shop.post(f"/mails/{number}/cancel", {"dry": True})) == [("dry", "is not a known field")]
     assert list(Message.objects.values_list("pk", "status")) == [(number, "queued")]
     assert fields(shop.get("/templates", after="\x00")) == [("after", "is not a template key such as account/welcome")]
 
 
-def test_what_answers_get_answers_head(shop):
+def test_every_url_that_answers_get_answers_head(shop):
     for path in ("/mails", f"/mails/{queued()}", "/templates"):
         response = shop.client.head(f"/api/v1{path}", headers=shop.headers)
         assert (response.status_code, response.content) == (200, b"")
 
 
-def test_a_key_stands_in_no_error_page(shop, monkeypatch, settings):
+def test_no_error_page_contains_a_key(shop, monkeypatch, settings):
     def crash(*args):
         raise RuntimeError("on purpose")
 
@@ -234,7 +234,7 @@ def test_other_methods_and_addresses_are_refused_in_json(shop):
         problem(shop.client.get(path, headers=shop.headers), 404)
 
 
-def test_a_fault_of_ours_is_a_problem_detail(shop, monkeypatch):
+def test_a_server_error_is_a_problem_detail(shop, monkeypatch):
     def crash(*args, **kwargs):
         raise RuntimeError("on purpose")
 

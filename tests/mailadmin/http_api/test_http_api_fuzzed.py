@@ -1,4 +1,4 @@
-"""Requests that Schemathesis makes up from the API's own description: no answer is a fault, each is as described."""
+"""Schemathesis generates requests from the OpenAPI document: no response is a server error, each matches its schema."""
 
 import copy
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def described():
-    """The description without what it says of keys: every request has one that is good."""
+    """The OpenAPI document without authentication, because every request has a valid key."""
     document = copy.deepcopy(description())
     del document["components"]["securitySchemes"]
     for methods in document["paths"].values():
@@ -36,7 +36,7 @@ OPERATIONS = {one.ok().label: one.ok() for one in SCHEMA.get_all_operations()}
 
 @pytest.fixture
 def headers(mail_settings):
-    """A log with mails in two states, and the key of somebody who may do everything."""
+    """Messages with two statuses, and the key of an administrator."""
     mail_settings(driver="silent", from_address="shop@example.com")
     finished("failed")
     queued()
@@ -49,7 +49,7 @@ def headers(mail_settings):
 
 @pytest.mark.parametrize("label", OPERATIONS)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_no_answer_is_a_fault(label, mode, headers):
+def test_no_response_is_a_server_error(label, mode, headers):
     @settings(max_examples=30, suppress_health_check=list(HealthCheck))
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
     def ask(case):

@@ -1,4 +1,4 @@
-"""The HTTP API: the log looked at and acted upon, and templates."""
+"""The log and templates through the HTTP API."""
 
 import json
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def shop(db, mail_settings):
-    """A program with every scope, whose key belongs to an administrator; mails are silenced."""
+    """A program with every scope, whose key belongs to an administrator. The driver is `silent`."""
     mail_settings(driver="silent", from_address="shop@example.com", from_name="The Shop")
     return program(make_admin())
 
@@ -51,7 +51,7 @@ def test_pages_follow_one_another_both_ways(shop):
     assert shop.get("/mails", after=numbers[4]).json() == {"mails": [], "next": None}
 
 
-def test_what_is_wrong_with_a_search_is_said(shop):
+def test_an_invalid_search_is_refused_with_the_reason(shop):
     for query, field in [
         ({"q": "colour:red"}, "q"),
         ({"q": "before:someday"}, "q"),
@@ -66,7 +66,7 @@ def test_what_is_wrong_with_a_search_is_said(shop):
         assert fields(shop.get("/mails", **query))[0][0] == field, query
 
 
-def test_a_mail_is_told_with_its_recipients_and_attempts(shop):
+def test_a_message_has_its_recipients_and_attempts(shop):
     number = queued("ann@example.com", "bob@example.com", template="account/welcome", template_version=3)
     mail = claimed(number)
     outcomes = [
@@ -86,7 +86,7 @@ def test_a_mail_is_told_with_its_recipients_and_attempts(shop):
     assert "mime" not in json.dumps(told)
 
 
-def test_a_mail_that_is_being_sent_is_not_said_to_be_due(shop):
+def test_a_message_that_is_being_sent_has_no_next_attempt(shop):
     number = queued()
     assert shop.get(f"/mails/{number}").json()["next_attempt_at"]
     claim_by_id([number], lease=LEASE, worker="test")
@@ -94,7 +94,7 @@ def test_a_mail_that_is_being_sent_is_not_said_to_be_due(shop):
     assert (told["status"], told["next_attempt_at"]) == ("sending", None)
 
 
-def test_a_mail_that_there_is_not(shop):
+def test_an_unknown_message_is_not_found(shop):
     for number in [0, 999, 10**18, 10**30]:
         with case(number):
             problem(shop.get(f"/mails/{number}"), 404)
@@ -103,7 +103,7 @@ def test_a_mail_that_there_is_not(shop):
 # ---------------------------------------------------------------- acting
 
 
-def test_a_mail_is_sent_again_as_a_new_one(shop):
+def test_a_message_is_resent_as_a_new_one(shop):
     old = finished("failed", actor=shop.owner)
     response = shop.post(f"/mails/{old.pk}/resend")
     assert response.status_code == 202, response.content
@@ -114,13 +114,13 @@ def test_a_mail_is_sent_again_as_a_new_one(shop):
     assert fields(shop.post(f"/mails/{old.pk}/resend", {"to": "zoe"}))[0][0] == "to"
 
 
-def test_what_cannot_be_sent_again_says_why(shop):
+def test_a_message_that_cannot_be_resent_says_why(shop):
     assert "is not finished yet" in problem(shop.post(f"/mails/{queued()}/resend"), 409)["detail"]
     sensitive = finished("sent", is_sensitive=True)
     assert problem(shop.post(f"/mails/{sensitive.pk}/resend"), 409)["detail"] == resending.SENSITIVE
 
 
-def test_a_fresh_link_takes_the_place_of_an_old_one(shop):
+def test_a_message_with_a_link_is_reissued_with_a_new_one(shop):
     user = make_user("cat@example.com")
     old = finished("sent", user.email, template="account/password_reset", is_sensitive=True)
     refused = shop.post(f"/mails/{old.pk}/resend", {"to": "eve@example.com"})
@@ -129,14 +129,14 @@ def test_a_fresh_link_takes_the_place_of_an_old_one(shop):
     assert (new.to_text, new.resent_from) == (user.email, old.pk)
 
 
-def test_to_another_address_only_for_those_who_may_see_what_mails_say(db):
+def test_resending_to_another_address_requires_permission_to_view_content(db):
     owner = make_user("bob@example.com", "mailadmin.use_api", "maillog.view_log", "maillog.resend_mail")
     old, shop = finished("sent"), program(owner)
     problem(shop.post(f"/mails/{old.pk}/resend", {"to": "bob@example.com"}), 403)
     assert shop.post(f"/mails/{old.pk}/resend").status_code == 202
 
 
-def test_a_mail_that_waits_is_cancelled(shop):
+def test_a_waiting_message_is_cancelled(shop):
     number = queued()
     assert shop.post(f"/mails/{number}/cancel").json() == {"id": number, "status": "cancelled"}
     row = Message.objects.get()
@@ -147,7 +147,7 @@ def test_a_mail_that_waits_is_cancelled(shop):
 # ---------------------------------------------------------------- templates
 
 
-def test_templates_are_listed_with_what_they_take(shop):
+def test_templates_are_listed_with_their_variables(shop):
     told, place = [], "/templates?limit=7"
     while place:
         page = shop.get(place.removeprefix("/api/v1")).json()

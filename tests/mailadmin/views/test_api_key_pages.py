@@ -1,4 +1,4 @@
-"""The pages of API keys: a key is shown once, offers what its owner may do, and is gone at once when revoked."""
+"""Pages of API keys: a key is shown once, has no more permissions than its owner, and ends when revoked."""
 
 import re
 from datetime import timedelta
@@ -40,7 +40,7 @@ def test_a_new_key_is_shown_once_and_works(admin, admin_client):
 
 
 @pytest.mark.both_databases
-def test_loading_the_answer_again_makes_no_second_key(admin_client):
+def test_reloading_the_response_creates_no_second_key(admin_client):
     admin_client.post(NEW, FORM)
     again = admin_client.post(NEW, FORM)
     assert again.status_code == 422
@@ -49,7 +49,7 @@ def test_loading_the_answer_again_makes_no_second_key(admin_client):
     assert ApiKey.objects.count() == 1
 
 
-def test_what_is_wrong_is_said_at_the_field(admin_client):
+def test_errors_are_shown_at_the_field(admin_client):
     table: list[tuple[dict[str, Any], str]] = [
         ({"name": ""}, "This field is required."),
         ({"name": "a" * 101}, "at most 100 characters"),
@@ -66,7 +66,7 @@ def test_what_is_wrong_is_said_at_the_field(admin_client):
             assert not ApiKey.objects.exists()
 
 
-def test_only_what_the_person_may_do_is_offered(db):
+def test_only_scopes_that_the_owner_has_permissions_for_are_offered(db):
     person = make_user("bob@example.com", "mailadmin.use_api", "maillog.view_log")
     html = html_of(signed_in(person).get(NEW))
     assert re.findall(r'name="scopes" value="([\w:]+)"', html) == ["mails:read"]
@@ -94,7 +94,7 @@ def test_a_person_sees_and_revokes_only_keys_of_their_own(admin, admin_client):
     assert "by admin@example.com" in html_of(client.get(KEYS))
 
 
-def test_who_looks_after_keys_needs_none_of_their_own(admin):
+def test_managing_keys_requires_no_key_of_your_own(admin):
     theirs, _ = api_keys.make(admin, name="Hers", scopes=["mails:read"], lifetime=timedelta(days=30))
     client = signed_in(make_user("guard@example.com", "mailadmin.manage_keys"))
     html = html_of(client.get(KEYS))
@@ -105,13 +105,13 @@ def test_who_looks_after_keys_needs_none_of_their_own(admin):
     assert client.get(NEW).status_code == 403
 
 
-def test_revoking_asks_first_says_what_it_did_and_frees_the_name(admin, admin_client):
+def test_revoking_asks_for_confirmation_and_frees_the_name(admin, admin_client):
     admin_client.post(NEW, FORM)
     place = f"{KEYS}{ApiKey.objects.get().pk}/revocation/"
     assert "refused from their next request on" in html_of(admin_client.get(place))
     assert ApiKey.objects.get().revoked_at is None
     done = admin_client.post(place, follow=True)
-    assert "“Web shop” is revoked" in html_of(done)
+    assert "“Web shop” was revoked" in html_of(done)
     assert "was already revoked" in html_of(admin_client.post(place, follow=True))
     assert admin_client.post(NEW, FORM).status_code == 201
 
