@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
@@ -30,6 +31,7 @@ ALLOWED_HOSTS = [
     urlsplit(BASE_URL).netloc.removesuffix(f":{urlsplit(BASE_URL).port}"),
 ]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
+TRUSTED_PROXIES: tuple[parsers.Network, ...] = env.parsed("TRUSTED_PROXIES", parsers.networks, ())
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -47,6 +49,7 @@ INSTALLED_APPS = mail_management(
 )
 
 MIDDLEWARE = [
+    "config.web.client_address.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -114,6 +117,19 @@ QUEUE_URL = env.parsed(
     parsers.queue("sqlite:///var/queue.sqlite3", BASE_DIR),
     secret=True,
 )
+CACHE_URL = env.parsed("CACHE_URL", parsers.redis_url, QUEUE_URL if QUEUE_URL.startswith("redis") else "", secret=True)
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "users.shared_cache.SharedCache"}}
+if CACHE_URL:
+    CACHES["default"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "mailadmin",
+        "OPTIONS": {
+            "serializer": "users.shared_cache.JsonSerializer",
+            "socket_connect_timeout": 2,
+            "socket_timeout": 2,
+        },
+    }
 SECRETS_KEYS: tuple[str, ...] = env.parsed("SECRETS_KEYS", key_files.fernet_keys, (), secret=True)
 WEBHOOK_SECRET = env.text("MAILADMIN_WEBHOOK_SECRET")  # signs the webhook of alarms; stored nowhere else
 MAIL = reading.read_mail(env, BASE_DIR)

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from mailadmin.delivery import expired_leases
 from maillog import labels
+from maillog.search.counts import capped_statuses
 from templates_app import compiled_cache
 
 LONGEST = 200  # characters of a case that a failure repeats
@@ -17,6 +18,7 @@ def forget() -> None:
     """Empty what the process remembers of the database and of the time of day."""
     expired_leases.watch = expired_leases.ClockWatch()
     cache.clear()
+    capped_statuses.clear()
     compiled_cache.expire_cache()
     labels.clear_cache()
 

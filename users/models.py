@@ -135,3 +135,17 @@ class FirstSetup(models.Model):
 
     def __str__(self) -> str:
         return f"first administrator created {self.created_at}"
+
+
+class CacheEntry(models.Model):
+    """A value of `users.shared_cache`: how often somebody has tried to sign in, above all."""
+
+    key = models.CharField(max_length=250, primary_key=True)
+    value = models.TextField()  # JSON
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.key

@@ -12,6 +12,8 @@ import environ
 from mailadmin.message.addresses import AddressError, parse_address
 from mailadmin.message.recipient_patterns import parse_pattern
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
@@ -48,6 +50,32 @@ def listen_address(raw: str) -> str:
     except ValueError:
         message = "must be an IP address, such as 127.0.0.1, 0.0.0.0 or ::"
         raise ValueError(message) from None
+
+
+def networks(raw: str) -> tuple[Network, ...]:
+    """Return comma-separated addresses and networks. Raises ValueError for anything else."""
+    message = "must be addresses or networks, such as 127.0.0.1,10.0.0.0/8"
+    try:
+        found = tuple(ipaddress.ip_network(part) for part in words(raw))
+    except ValueError:
+        raise ValueError(message) from None
+    if any(network.prefixlen == 0 for network in found):
+        message = "must not trust every address: everybody could claim to be anybody"
+        raise ValueError(message)
+    return found
+
+
+def redis_url(raw: str) -> str:
+    """Return a Redis URL as given. Raises ValueError for anything else."""
+    message = "must look like redis://host:6379/0"
+    try:
+        parts = urlsplit(raw)
+        known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(message)
+    return raw
 
 
 def usable_cores(*, at_most: int) -> int:

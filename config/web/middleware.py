@@ -17,14 +17,19 @@ ERROR_KEY = "mailadmin.database_error"
 
 
 def record_database_error(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
-    """Record in ``request.META`` that the database connection is what failed.
+    """Record in ``request.META`` that the connection to the database, or to the cache in Redis, is what failed.
 
     Django turns an exception into a 500 response at each layer, so no middleware sees an exception that another one
     raised; this signal is sent for all of them.
     """
     error = sys.exc_info()[1]
-    if request is not None and isinstance(error, InterfaceError | OperationalError):
+    if request is not None and is_connection_error(error):
         request.META[ERROR_KEY] = error
+
+
+def is_connection_error(error: BaseException | None) -> bool:
+    # By name: redis need not be installed.
+    return isinstance(error, InterfaceError | OperationalError) or type(error).__module__ == "redis.exceptions"
 
 
 got_request_exception.connect(record_database_error, dispatch_uid="config.web.middleware.record_database_error")

@@ -35,7 +35,7 @@ def client_key(address: str) -> str:
 class Connections:
     """The connections of a process that wait for their clients, each client's and all in the order of their waiting."""
 
-    def __init__(self, limits: Limits, is_proxy: Callable[[str], bool] = lambda address: False) -> None:
+    def __init__(self, limits: Limits, is_proxy: Callable[[str], bool]) -> None:
         self.limits = limits
         self.is_proxy = is_proxy
         self.all: dict[LimitedConnection, None] = {}

@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections as databases
 
 from config.startup.supervise import end_with
+from config.web.client_address import client_of, is_proxy
 from config.webserver.limits import Limits
 from config.webserver.serving import BACKLOG, make_server
 
@@ -138,4 +139,5 @@ class Prefork:
 
     def serve(self) -> None:
         """Serve requests in this process, until a signal."""
-        make_server(self.application, self.limits).run([self.listener])
+        server = make_server(self.application, self.limits, client_of=client_of, is_proxy=is_proxy)
+        server.run([self.listener])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import uvicorn
 
@@ -14,12 +15,22 @@ from config.webserver.wsgi_bridge import WsgiBridge
 BACKLOG = 1024  # connections that the system keeps until they are accepted
 
 
-def make_server(application: Callable[..., Iterable[bytes]], limits: Limits) -> uvicorn.Server:
-    """Return the server of one process; `run` takes the listening sockets."""
+def make_server(
+    application: Callable[..., Iterable[bytes]],
+    limits: Limits,
+    *,
+    client_of: Callable[[dict[str, Any]], str],
+    is_proxy: Callable[[str], bool],
+) -> uvicorn.Server:
+    """Return the server of one process; `run` takes the listening sockets.
+
+    `client_of` returns the address of the client of a WSGI environ; `is_proxy`, whether an address is a proxy's, which
+    has as many connections as it wants.
+    """
     return uvicorn.Server(
         uvicorn.Config(
-            WsgiBridge(application, limits),
-            http=functools.partial(LimitedConnection, connections=Connections(limits)),  # type: ignore[arg-type]
+            WsgiBridge(application, limits, client_of),
+            http=functools.partial(LimitedConnection, connections=Connections(limits, is_proxy)),  # type: ignore[arg-type]
             ws="none",
             loop="asyncio",
             interface="asgi3",

@@ -47,7 +47,7 @@ class WsgiBridge:
         self,
         application: Callable[..., Iterable[bytes]],
         limits: Limits,
-        client_of: Callable[[Environ], str] = lambda environ: str(environ["REMOTE_ADDR"]),
+        client_of: Callable[[Environ], str],
     ) -> None:
         self.application = application
         self.limits = limits

@@ -15,7 +15,7 @@ def serving(application, **limits):
     """Serve the WSGI application in a thread, and give the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listener.setblocking(False)
-    server = make_server(application, Limits(**limits))
+    server = make_server(application, Limits(**limits), client_of=client_of, is_proxy=lambda peer: False)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
@@ -23,6 +23,10 @@ def serving(application, **limits):
     finally:
         server.should_exit = True
         thread.join()
+
+
+def client_of(environ) -> str:
+    return environ["REMOTE_ADDR"]
 
 
 class Visitor:
