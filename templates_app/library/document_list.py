@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_noop
 
+from templates_app.library.document_filter import DocumentFilter
 from templates_app.models import Document, Draft, Project, Version
 
 PAGE_SIZE = 50  # documents on a page
@@ -68,23 +69,21 @@ class Group:
 
 @dataclass(slots=True)
 class SearchPage:
-    """A page of what was found. `total` counts everything found, `kinds` and `tags` what there is by kind and tag."""
+    """A page of documents, out of `total` that match. `kinds` and `tags` count those that contain the words."""
 
-    groups: list[Group]
-    total: int
-    page: int
-    pages: int
-    kinds: dict[str, int]
-    tags: dict[str, int]
+    groups: list[Group] = field(default_factory=list)
+    total: int = 0
+    page: int = 1
+    pages: int = 1
+    kinds: dict[str, int] = field(default_factory=dict)
+    tags: dict[str, int] = field(default_factory=dict)  # the most frequent first
 
 
-def search_documents(
-    user: AbstractBaseUser, *, words: str = "", kind: str = "", tag: str = "", page: int = 1
-) -> SearchPage:
-    """Return the page `page` (from 1) of all documents that have every one of the `words`, grouped by project."""
+def search_documents(user: AbstractBaseUser, filters: DocumentFilter, page: int = 1) -> SearchPage:
+    """Return the page `page` (from 1) of the documents that match a valid filter, grouped by project."""
     projects = {project.pk: project for project in Project.objects.all()}
-    wanted = words.casefold().split()
-    found = [entry for entry in _entries(projects) if all(word in _search_text(entry, projects) for word in wanted)]
+    words, kind, tag = filters.words, filters.kind_chosen, filters.tag_chosen
+    found = [entry for entry in _entries(projects) if all(word in _search_text(entry, projects) for word in words)]
     kinds = {one: sum(entry.kind == one for _, entry in found) for one in Document.Kind.values}
     tags: dict[str, int] = {}
     for _, entry in found:
@@ -98,7 +97,7 @@ def search_documents(
     groups: dict[int, Group] = {}
     for project_pk, entry in shown:
         groups.setdefault(project_pk, Group(projects[project_pk])).rows.append(rows[entry.pk])
-    if not (wanted or kind or tag) and page == pages:  # projects in which there is nothing yet
+    if not (words or kind or tag) and page == pages:  # projects in which there is nothing yet
         full = {project_pk for project_pk, _ in found}
         groups |= {pk: Group(project) for pk, project in projects.items() if pk not in full}
     tags = dict(sorted(tags.items(), key=lambda pair: (-pair[1], pair[0])))

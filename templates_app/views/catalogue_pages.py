@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from templates_app.library.document_list import PAGE_SIZE, Entry, rows_of, search_documents
+from templates_app.library.document_filter import DocumentFilter
+from templates_app.library.document_list import PAGE_SIZE, Entry, SearchPage, rows_of, search_documents
 from templates_app.models import Document
 from templates_app.views.document_lookup import current_user, editors_only, int_parameter, project_or_404, read_page
 
@@ -24,50 +25,61 @@ if TYPE_CHECKING:
         htmx: HtmxDetails
 
 
-MAX_SEARCH = 200
-MAX_TAGS = 12
+MAX_TAGS = 12  # tags above the list
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A link above the list that filters by a kind or a tag, or removes that filter. `tag`: it has the tag icon."""
+
+    label: str
+    count: int
+    chosen: bool
+    query: str
+    tag: bool = False
 
 
 @editors_only
 @require_safe
 def listing(request: HtmxRequest) -> HttpResponse:
-    """Show all templates and parts, or those that match, project by project."""
-    words = request.GET.get("q", "")[:MAX_SEARCH].replace("\x00", "").strip()
-    kind = request.GET.get("kind", "")
-    kind = kind if kind in Document.Kind.values else ""
-    tag = request.GET.get("tag", "")[:MAX_SEARCH]
-    found = search_documents(
-        current_user(request), words=words, kind=kind, tag=tag, page=int_parameter(request, "page", 1)
-    )
-
-    def address(**changes: str | int) -> str:
-        state = {"q": words, "kind": kind, "tag": tag, **changes}
-        return "?" + urlencode({name: value for name, value in state.items() if value})
-
-    chips = [(_("All"), sum(found.kinds.values()), not kind, address(kind=""))] + [
-        (label, found.kinds[one], kind == one, address(kind="" if kind == one else one))
-        for one, label in (("template", _("Templates")), ("part", _("Parts")))
-    ]
+    """Show templates and parts by project, 50 per page."""
+    filters = DocumentFilter(request.GET)
+    found = SearchPage()
+    if filters.is_valid():
+        found = search_documents(current_user(request), filters, int_parameter(request, "page", 1))
     context = {
         "found": found,
-        "words": words,
-        "kind": kind,
-        "tag": tag,
-        "filtered": bool(words or kind or tag),
-        "chips": chips,
-        "tags": [
-            (one, count, one == tag, address(tag="" if one == tag else one))
-            for one, count in list(found.tags.items())[:MAX_TAGS]
-        ],
-        "previous": address(page=found.page - 1) if found.page > 1 else "",
-        "next": address(page=found.page + 1) if found.page < found.pages else "",
+        "form": filters.form,
+        "filtered": filters.is_active,
+        "chips": chips(filters, found) if filters.is_valid() else [],
+        "previous": filters.query(page=found.page - 1) if found.page > 1 else "",
+        "next": filters.query(page=found.page + 1) if found.page < found.pages else "",
     }
     partial = request.htmx and not request.htmx.history_restore_request
     response = render(request, f"templates_app/{'_documents' if partial else 'document_list'}.html", context)
     if partial:
-        response["HX-Push-Url"] = request.path + (address() if address() != "?" else "")
+        response["HX-Push-Url"] = request.path + (filters.query() if filters.is_active else "")
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def chips(filters: DocumentFilter, found: SearchPage) -> list[Chip]:
+    """Return a chip for all, for each kind, and for the most frequent tags and the chosen one."""
+    kind, tag = filters.kind_chosen, filters.tag_chosen
+    tags = dict(list(found.tags.items())[:MAX_TAGS])
+    if tag:
+        tags.setdefault(tag, found.tags.get(tag, 0))
+    return [
+        Chip(_("All"), sum(found.kinds.values()), not kind, filters.query(kind=None)),
+        *(
+            Chip(label, found.kinds[one], one == kind, filters.query(kind=None if one == kind else one))
+            for one, label in (("template", _("Templates")), ("part", _("Parts")))
+        ),
+        *(
+            Chip(one, count, one == tag, filters.query(tag=None if one == tag else one), tag=True)
+            for one, count in tags.items()
+        ),
+    ]
 
 
 @read_page

@@ -81,7 +81,29 @@ def test_the_list_filters_by_kind_and_tag(client, template):
     make_part()
     assert "shop/hello" not in seen(client.get("/templates/?kind=part"))
     assert "shop/footer" not in seen(client.get("/templates/?tag=greeting"))
-    assert "shop/footer" in seen(client.get("/templates/?kind=nonsense"))
+    assert "shop/hello" in seen(client.get("/templates/?kind=template&tag=greeting&q=greets"))
+
+
+def test_an_invalid_filter_lists_nothing_and_names_its_field(client, template):
+    for query, field in [
+        ("kind=nonsense", "Kind"),
+        (f"q={'x' * 201}", "Search"),
+        ("q=a%00", "Search"),
+        (f"tag={'x' * 31}", "Tag"),
+    ]:
+        for headers in ({}, {"HX-Request": "true"}):
+            with case((query, headers)):
+                page = seen(client.get(f"/templates/?{query}", headers=headers))
+                assert f"The filter is invalid, so nothing is listed. {field}:" in page
+                assert "Show everything" in page
+                assert "shop/hello" not in page
+
+
+def test_a_search_keeps_the_chosen_kind_and_tag(client, template):
+    page = client.get("/templates/?q=hello&kind=template&tag=greeting").content.decode()
+    assert re.search('type="hidden" name="kind" value="template"', page)
+    assert re.search('type="hidden" name="tag" value="greeting"', page)
+    assert '<a class="chip" href="?q=hello&amp;kind=template" aria-current="true">' in page
 
 
 def test_the_list_goes_on_over_pages(client, template):
