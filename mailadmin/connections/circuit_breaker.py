@@ -21,6 +21,7 @@ from mailadmin.drivers import event_loop, registry
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
 from mailadmin.incidents import detection
 from mailadmin.models import ConnectionState
+from maillog.text import fit
 from secrets_app import vault
 from secrets_app.vault import Connection
 
@@ -77,7 +78,7 @@ def record_failure(connection: Connection, error: DeliveryError) -> ConnectionSt
     values = {
         "name": connection.name,
         "state": State.PAUSED if is_paused else State.UNREACHABLE,
-        "reason": str(error)[:500],
+        "reason": fit(str(error), 500),
         "failures": failures,
         "since": row.since if row.state != State.OPEN and row.since else now,
         "probe_at": None if is_paused else now + probe_interval(failures),

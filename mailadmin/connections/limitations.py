@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mailadmin.configuration.effective import Configuration
     from mailadmin.drivers.base import Driver
-    from maillog.queue.claiming import ClaimedMessage
+    from maillog.queue.claimed_messages import ClaimedMessage
     from maillog.queue.enqueueing import NewMessage
     from secrets_app.vault import Connection
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from mailadmin.configuration import effective
 from mailadmin.connections import circuit_breaker, limitations, revealing, selection
 from mailadmin.drivers.missing import MissingDriver
-from maillog.queue.claiming import ClaimedMessage
+from maillog.queue.claimed_messages import ClaimedMessage
 from secrets_app import vault
 from secrets_app.vault import Connection
 

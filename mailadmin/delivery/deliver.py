@@ -10,6 +10,7 @@ that connection is open.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import socket
 import threading
@@ -19,7 +20,10 @@ from functools import cache
 from mailadmin.connections.routing import Route, Router
 from mailadmin.delivery import expired_leases
 from mailadmin.delivery.drain import Drain
+from maillog.outcomes import HeldGroup
 from maillog.queue import claiming, settling
+
+logger = logging.getLogger(__name__)
 
 draining = threading.Lock()  # one drain per process: a second one would only compete for the same database
 
@@ -79,5 +83,13 @@ def release_held() -> None:
     if not groups:
         return
     router = Router(groups)
-    routes = ((group, router.route_for(group, content_timeout=0.0)) for group in groups)
-    settling.release_held([group for group, route in routes if isinstance(route, Route)])
+    settling.release_held([group for group in groups if has_route(router, group)])
+
+
+def has_route(router: Router, group: HeldGroup) -> bool:
+    """Return whether the connection of held messages is open. Those that it cannot be told of go on waiting."""
+    try:
+        return isinstance(router.route_for(group, content_timeout=0.0), Route)
+    except Exception:
+        logger.exception("The connection of the messages held for %r could not be found.", group.connection_hint)
+        return False

@@ -14,48 +14,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import TypeVar
 
 from django.db import close_old_connections
 from django.utils import timezone
-from django.utils.translation import gettext
 
-from mailadmin.connections import circuit_breaker, rate_limits
-from mailadmin.connections.rate_limits import Limit
-from mailadmin.connections.routing import Route, Router
-from mailadmin.delivery import retry
-from mailadmin.delivery.database_retry import DATABASE_DOWN, retry_while_database_is_down
-from mailadmin.delivery.in_flight import Completion, InFlight, attempt_record, content_timeout, crash_result
-from mailadmin.delivery.submission import STOP_CHECK_SECONDS, Submitter
+from mailadmin.connections import circuit_breaker
+from mailadmin.delivery import faults, result_writing, retry, unattempted
+from mailadmin.delivery.database_retry import DATABASE_DOWN
+from mailadmin.delivery.dispatching import Dispatcher
+from mailadmin.delivery.in_flight import Completion, InFlight, attempt_record, content_timeout
+from mailadmin.delivery.submission import STOP_CHECK_SECONDS
 from mailadmin.drivers.base import Result
 from mailadmin.errors import Stopped
 from mailadmin.incidents import detection
-from maillog.models import Status
 from maillog.outcomes import Settlement
-from maillog.queue import claiming, settling
-from maillog.queue.claiming import ClaimedMessage
+from maillog.queue import claiming
+from maillog.queue.claimed_messages import ClaimedMessage
 from secrets_app.vault import Connection
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-DATABASE_LIMIT_IN_REQUEST = 10.0  # seconds
 BATCH = 500  # messages claimed at a time
 FLUSH_COUNT = 50  # results are written when there are this many ...
 FLUSH_SECONDS = 0.02  # ... or after this time
 LEASE = timedelta(seconds=90)  # renewed while the process lives, so it only limits how soon a dead worker is noticed
 RENEW_SECONDS = 30.0
-HORIZON = timedelta(seconds=10)  # how far ahead messages of a rate-limited connection are kept in flight
-MAX_WORKER_DEATHS = 5  # workers that may die on a message, from the third on with it alone, before it is parked
 
 
-class Drain:
+class Drain(Dispatcher):
     """One run over due messages. `should_stop` is asked before more is claimed, and while messages are in flight."""
-
-    router: Router  # of the newest batch
 
     def __init__(
         self,
@@ -64,17 +56,11 @@ class Drain:
         should_stop: Callable[[], bool] = lambda: False,
         wake_others: Callable[[], None] | None = None,
     ) -> None:
-        self.worker = worker
+        super().__init__(worker=worker)
         self.should_stop = should_stop
         self.wake_others = wake_others
-        self.submitter = Submitter()
-        self.in_flight: set[InFlight] = set()
-        self.undispatched: list[Settlement] = []  # decided without the driver, written with the next results
-        self.postponed: dict[str, datetime] = {}  # by connection: the latest time given to a message over its limits
         self.rerouted: list[InFlight] = []  # to be submitted again through another connection
-        self.attempts = 0
         self.failures = detection.FailureCollector()
-        self.is_in_request = False
         self.renewed = monotonic()
 
     def run(self) -> int:
@@ -93,7 +79,7 @@ class Drain:
     def run_these(self, ids: Sequence[int]) -> int:
         """Deliver those of the messages `ids` that are waiting, and return how many attempts were made."""
         self.is_in_request = True
-        self.dispatch(claiming.claim_by_id(ids, lease=LEASE, worker=self.worker))
+        self.deliver(claiming.claim_by_id(ids, lease=LEASE, worker=self.worker))
         while self.in_flight:
             self.collect()
         self.failures.report()
@@ -110,7 +96,7 @@ class Drain:
     def claim_more(self) -> None:
         """Claim and dispatch, unless the database is down while messages are in flight: they come first."""
         try:
-            self.dispatch(self.claim())
+            self.deliver(self.claim())
         except DATABASE_DOWN:
             if not self.in_flight:
                 raise
@@ -126,71 +112,10 @@ class Drain:
             claimed = claiming.claim_suspect(lease=LEASE, worker=self.worker)
         return claimed
 
-    def dispatch(self, mails: Sequence[ClaimedMessage]) -> None:
-        """Submit `mails`, each through its connection."""
-        deliveries = []
-        for mail in mails:
-            if mail.worker_deaths >= MAX_WORKER_DEATHS:
-                reason = gettext("Parked: %d workers died while delivering this message.") % mail.worker_deaths
-                self.undispatched.append(Settlement(id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason))
-            else:
-                deliveries.append(InFlight(mail))
-        if mails:
-            self.router = Router(mails)
-        self.submit_by_route(deliveries)
-        self.write(self.undispatched)
-        self.undispatched = []
-
-    def submit_by_route(self, deliveries: Sequence[InFlight]) -> None:
-        """Submit the deliveries, grouped by connection; hold those without a route."""
-        groups: dict[tuple[str, float], tuple[Route, list[InFlight]]] = {}
-        for delivery in deliveries:
-            timeout = content_timeout(delivery.mail)
-            route = self.router.route_for(delivery.mail, content_timeout=timeout, tried=delivery.tried)
-            if isinstance(route, str):
-                self.undispatched.append(self.hold(delivery, route))
-                continue
-            delivery.connection = route.connection
-            key = (route.connection.id if route.connection else "", timeout)
-            groups.setdefault(key, (route, []))[1].append(delivery)
-        for route, group in groups.values():
-            limits = rate_limits.limits_of(route.connection.fields) if route.connection else []
-            if limits and route.connection:
-                self.submit_within_limits(limits, route.connection, route, group)
-            else:
-                self.submit(route, group)
-
-    def submit_within_limits(
-        self, limits: list[Limit], connection: Connection, route: Route, deliveries: Sequence[InFlight]
-    ) -> None:
-        """Submit as many deliveries as the connection's limits allow, each at its time, and postpone the others.
-
-        Postponed messages get times at the limits' pace, behind those postponed before, so that a long backlog is not
-        claimed over and over.
-        """
-        now = timezone.now()
-        times = rate_limits.reserve(connection.id, limits, len(deliveries), now=now, horizon=HORIZON)
-        for delivery, start in zip(deliveries, times, strict=False):
-            self.submit(route, [delivery], delay=(start - now).total_seconds())
-        after = max(self.postponed.get(connection.id, now), now + HORIZON)
-        for delivery in deliveries[len(times) :]:
-            after += rate_limits.slowest_interval(limits)
-            reason = gettext("The limits of the connection “%s” are reached.") % connection.name
-            self.undispatched.append(
-                Settlement(
-                    id=delivery.mail.id,
-                    claim=delivery.mail.claim,
-                    status=Status.QUEUED,
-                    reason=reason,
-                    next_attempt_at=after,
-                    failovers=delivery.failovers,
-                )
-            )
-        self.postponed[connection.id] = after
-
-    def submit(self, route: Route, deliveries: Sequence[InFlight], *, delay: float = 0.0) -> None:
-        self.in_flight.update(deliveries)
-        self.submitter.submit(route, deliveries, delay=delay)
+    def deliver(self, mails: Sequence[ClaimedMessage]) -> None:
+        """Dispatch `mails`, and record what was decided without a driver."""
+        self.dispatch(mails)
+        self.write_decided()
 
     # ------------------------------------------------------------ finishing
 
@@ -199,21 +124,26 @@ class Drain:
         completions = self.submitter.completions.take(
             min(FLUSH_COUNT, len(self.in_flight)), timeout=STOP_CHECK_SECONDS, linger=FLUSH_SECONDS
         )
-        settled = [settlement for completion in completions if (settlement := self.settle(completion))]
+        for completion in completions:
+            self.in_flight.discard(completion.delivery)
+            try:
+                settlement = self.settle(completion)
+            except Exception as error:  # noqa: BLE001  (the other results must be written; `fault` logs it)
+                settlement = self.fault(completion.delivery, error, result=completion.result)
+            if settlement:
+                self.decided.append(settlement)
         rerouted, self.rerouted = self.rerouted, []
         self.submit_by_route(rerouted)
-        self.write([*settled, *self.undispatched])
-        self.undispatched = []
+        self.write_decided()
         self.renew_leases()
 
     def settle(self, completion: Completion) -> Settlement | None:
         """Return what to record of a completion, or None if the message goes out through another connection."""
         delivery, result = completion.delivery, completion.result
-        self.in_flight.discard(delivery)
         if isinstance(result.error if isinstance(result, Result) else result, Stopped):
-            return self.release(delivery)
+            return unattempted.released(delivery)
         if isinstance(result, BaseException):
-            result = crash_result(delivery, result)
+            result = faults.crash_result(delivery, result)
         connection = delivery.connection
         if connection and result.error and circuit_breaker.concerns_connection(result.error):
             error = result.error
@@ -228,17 +158,6 @@ class Drain:
             failovers=delivery.failovers,
             ask_before_resend=self.router.ask_before_resend,
             now=timezone.now(),
-        )
-
-    def release(self, delivery: InFlight) -> Settlement:
-        """Return the settlement of a message that was not started: due at once, for any worker."""
-        mail = delivery.mail
-        return Settlement(
-            id=mail.id,
-            claim=mail.claim,
-            status=Status.QUEUED,
-            next_attempt_at=timezone.now(),
-            failovers=delivery.failovers,
         )
 
     def fail_over(
@@ -261,34 +180,12 @@ class Drain:
         self.rerouted.append(delivery)
         return None
 
-    def hold(self, delivery: InFlight, reason: str) -> Settlement:
-        """Return the settlement of a message that waits for a connection; a test message fails instead."""
-        mail = delivery.mail
-        if mail.is_test and delivery.failovers:
-            return Settlement(
-                id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason, failovers=delivery.failovers
-            )
-        return Settlement(
-            id=mail.id,
-            claim=mail.claim,
-            status=Status.HELD,
-            reason=reason,
-            connection=self.router.first_choice(mail),
-            failovers=delivery.failovers,
-        )
-
-    def write(self, settlements: Sequence[Settlement]) -> None:
-        """Record `settlements` in one transaction."""
+    def write_decided(self) -> None:
+        """Record what has been decided, in one transaction."""
+        settlements, self.decided = self.decided, []
         if settlements:
-            self.retry_database(lambda: settling.settle(settlements))
+            result_writing.write(settlements, limit=self.database_limit)
             self.failures.add(settlements)
-
-    def retry_database(self, do: Callable[[], T]) -> T:
-        """Return what `do` returns, retried while the database is down; in a request only for a short time.
-
-        There the error is raised: the messages in flight then count as left by a dead worker, and are sent again.
-        """
-        return retry_while_database_is_down(do, limit=DATABASE_LIMIT_IN_REQUEST if self.is_in_request else None)
 
     def renew_leases(self) -> None:
         """Renew the leases of what is in flight, every half minute."""

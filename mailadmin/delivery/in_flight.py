@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from django.utils import timezone
-from django.utils.translation import gettext
-
-from mailadmin.drivers.base import Envelope, RecipientResult, Result
-from mailadmin.errors import DeliveryError, Phase
+from mailadmin.drivers.base import Envelope, Result
 from mailadmin.message.addresses import parse_address
 from mailadmin.models import SendMode
 from mailadmin.transcript import Transcript
 from maillog.content import transcripts
 from maillog.outcomes import AttemptRecord
-from maillog.queue.claiming import ClaimedMessage
+from maillog.queue.claimed_messages import ClaimedMessage
 from secrets_app.vault import Connection
-
-logger = logging.getLogger(__name__)
 
 # Seconds to wait for the reply to the final dot while no caller is waiting: RFC 5321 section 4.5.3.2.6.
 CONTENT_TIMEOUT = 600.0
@@ -90,21 +83,6 @@ class CompletionQueue:
 def content_timeout(mail: ClaimedMessage) -> float:
     """Return how many seconds the reply to the final dot may take, 0 for the connection's own timeout."""
     return 0.0 if mail.mode == SendMode.INSTANT else CONTENT_TIMEOUT
-
-
-def crash_result(delivery: InFlight, error: BaseException) -> Result:
-    """Return the result of a message whose driver raised: our own fault, so it is logged and the message retried."""
-    logger.error("The driver failed on message %d.", delivery.mail.id, exc_info=error)
-    text = gettext("The driver failed: %s") % type(error).__name__
-    each = RecipientResult(outcome="deferred", reply=text)
-    return Result(
-        outcome="deferred",
-        recipients={recipient.address: each for recipient in delivery.mail.recipients},
-        reply=text,
-        started_at=timezone.now(),
-        duration_ms=0,
-        error=DeliveryError(text, permanent=False, phase=Phase.MAIL),
-    )
 
 
 def envelope(mail: ClaimedMessage) -> Envelope:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from mailadmin.drivers.base import Result
 from maillog.models import Attempt, Recipient, Status
 from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
-from maillog.queue.claiming import ClaimedMessage
+from maillog.queue.claimed_messages import ClaimedMessage
 from maillog.text import server_reply_line
 
 SCHEDULE = tuple(

@@ -6,6 +6,7 @@ The loop's side of delivery: never touches the database, never decides about a m
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mailadmin.connections.routing import Route
     from mailadmin.drivers.base import Envelope, Result
 
+logger = logging.getLogger(__name__)
+
 STOP_CHECK_SECONDS = 0.5  # how soon a request to stop is noticed while nothing comes back
 STOP_SECONDS = 12.0  # for transactions that are running when asked to stop; then their connections are closed
 
@@ -34,26 +37,53 @@ class Submitter:
         self.stopping = threading.Event()  # once set, nothing more starts
 
     def submit(self, route: Route, deliveries: Sequence[InFlight], *, delay: float = 0.0) -> None:
-        """Start one driver call, after `delay` seconds."""
-        by_id = {delivery.mail.id: delivery for delivery in deliveries}
-        open_ids = set(by_id)
+        """Start one driver call, after `delay` seconds.
 
-        def on_result(envelope: Envelope, result: Result) -> None:
-            open_ids.discard(envelope.id)
-            self.completions.add(Completion(by_id[envelope.id], result))
-
-        def on_end(future: Future[list[Result]]) -> None:
-            error = future.exception() if not future.cancelled() else asyncio.CancelledError()
-            for number in open_ids:
-                self.completions.add(Completion(by_id[number], error or RuntimeError("the driver gave no result")))
-
+        Where a driver raises instead of giving results, each message without one is given to it again, alone, so that
+        only the message that is the cause fails.
+        """
+        by_id: dict[int, InFlight] = {}
+        envelopes: list[Envelope] = []
         for delivery in deliveries:
             delivery.driver = route.driver.key
-        envelopes = [envelope(delivery.mail) for delivery in deliveries]
+            try:
+                envelopes.append(envelope(delivery.mail))
+            except Exception as error:  # noqa: BLE001  (it is logged with the message's id where it is settled)
+                self.completions.add(Completion(delivery, error))
+            else:
+                by_id[delivery.mail.id] = delivery
+        if not envelopes:
+            return
+        unreported = dict(by_id)
+
+        def on_result(envelope: Envelope, result: Result) -> None:
+            delivery = unreported.pop(envelope.id, None)
+            if delivery:
+                self.completions.add(Completion(delivery, result))
+            else:
+                logger.error("The driver %s reported message %d again.", route.driver.key, envelope.id)
+
+        def on_end(future: Future[list[Result]]) -> None:
+            error = asyncio.CancelledError() if future.cancelled() else future.exception()
+            if error is None:
+                for sent, result in zip(envelopes, future.result() or (), strict=False):
+                    if sent.id in unreported:
+                        on_result(sent, result)
+            is_retried = isinstance(error, Exception) and not isinstance(error, Stopped) and len(by_id) > 1
+            for number, delivery in list(unreported.items()):
+                del unreported[number]
+                if is_retried:
+                    self.submit(route, [delivery])
+                else:
+                    self.completions.add(Completion(delivery, error or RuntimeError("the driver gave no result")))
 
         async def call() -> list[Result]:
             await self.wait_to_start(delay)
-            return await route.driver.send(envelopes, route.revealed, on_result=on_result)
+            try:
+                return await route.driver.send(envelopes, route.revealed, on_result=on_result)
+            except (SystemExit, KeyboardInterrupt) as error:  # they would end the loop, and with it every delivery
+                message = f"the driver raised {type(error).__name__}"
+                raise RuntimeError(message) from error
 
         asyncio.run_coroutine_threadsafe(call(), event_loop.process_loop()).add_done_callback(on_end)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from django.utils.translation import gettext
 from mailadmin.configuration import effective
 from mailadmin.connections import revealing
 from mailadmin.drivers import event_loop, registry
+from mailadmin.drivers.base import crash_error
+from mailadmin.drivers.check_report import CheckReport, CheckStep
+from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.errors import Phase
 from mailadmin.message.addresses import AddressError, parse_address
 from maillog.explanations.explanation import explain
@@ -22,10 +26,11 @@ from secrets_app.vault import EditConflict
 
 if TYPE_CHECKING:
     from mailadmin.drivers.base import RevealedConnection
-    from mailadmin.drivers.check_report import CheckReport
     from mailadmin.transcript import Line
     from secrets_app.kinds.base import SecretForm
     from secrets_app.vault import Connection
+
+logger = logging.getLogger(__name__)
 
 STEP_TIMEOUT = 8.0  # seconds per step: a person is waiting, but some servers delay their greeting for 6
 MAX_CONCURRENT = 2  # checks per process; its other threads serve pages
@@ -114,7 +119,12 @@ def check(connection: RevealedConnection, *, recipient: str) -> ConnectionCheck:
     checking = registry.driver_for_kind(connection.kind).check(
         connection, sender=ascii_address(sender), recipient=ascii_address(recipient), step_timeout=STEP_TIMEOUT
     )
-    report = event_loop.run(checking)
+    try:
+        report = event_loop.run(checking)
+    except Exception as error:  # a person asked what is wrong: even a fault of the driver's is an answer
+        logger.exception("The check of the connection “%s” failed.", connection.name)
+        step = CheckStep("connect", gettext("Connect"))
+        report = CheckReport(connection.name, passed=(), missing=(step,), error=crash_error(error, Phase.CONNECT))
     passed = (Step(one.key, str(one.label), DONE, one.milliseconds, one.note) for one in report.passed)
     missing = (
         Step(one.key, str(one.label), NOT_REACHED if number else FAILED) for number, one in enumerate(report.missing)
@@ -122,7 +132,7 @@ def check(connection: RevealedConnection, *, recipient: str) -> ConnectionCheck:
     return ConnectionCheck(
         sentence=sentence(report),
         steps=(*passed, *missing),
-        reason=str(report.error) if report.error else "",
+        reason=sanitize(str(report.error)) if report.error else "",
         advice=tuple(advice(report)),
         lines=report.lines,
     )

@@ -182,6 +182,16 @@ class Driver(ABC):
         return CheckReport(endpoint, passed=(CheckStep(step.key, step.label, took),))
 
 
+def crash_error(error: BaseException, phase: Phase = Phase.MAIL) -> DeliveryError:
+    """Return an exception that a driver should not have raised as one that it may: temporary, in `phase`.
+
+    `uncertain` if the message may have been handed over by then. The exception's own text stays out of the log's pages:
+    it may hold anything.
+    """
+    text = gettext("The driver failed: %s") % type(error).__name__
+    return DeliveryError(text, permanent=False, phase=phase, uncertain=phase == Phase.CONTENT)
+
+
 def uniform_result(
     envelope: Envelope,
     *,

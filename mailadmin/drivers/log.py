@@ -34,6 +34,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.drivers.base import error_result, uniform_result
 from mailadmin.drivers.recording import RecordedMessage, RecordingDriver
 from mailadmin.drivers.registry import register_driver
+from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.errors import DeliveryError, Phase
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _write(path: Path, envelope: Envelope) -> Result:
     except OSError as cause:
         text = gettext("The mail log file %(path)s cannot be written: %(why)s.") % {
             "path": path,
-            "why": cause.strerror or type(cause).__name__,
+            "why": sanitize(cause.strerror or type(cause).__name__),
         }
         error = DeliveryError(text, permanent=False, phase=Phase.DATA)
         error.__cause__ = cause

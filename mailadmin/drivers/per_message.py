@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from abc import abstractmethod
 from dataclasses import replace
@@ -12,13 +13,16 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
 
-from mailadmin.drivers.base import Driver, error_result
+from mailadmin.drivers.base import Driver, crash_error, error_result
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, Stopped, TLSFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailadmin.drivers.base import Envelope, Result, RevealedConnection
+
+
+logger = logging.getLogger(__name__)
 
 
 class PerMessageDriver(Driver):
@@ -77,6 +81,9 @@ class PerMessageDriver(Driver):
             result = await self.send_one(envelope, connection)
         except DeliveryError as error:
             result = error_result(envelope, error)
+        except Exception as error:
+            logger.exception("The driver %s failed on message %d.", self.key, envelope.id)
+            result = error_result(envelope, crash_error(error))
         return replace(result, started_at=started_at, duration_ms=round((monotonic() - started) * 1000))
 
     async def stop(self, seconds: float) -> None:

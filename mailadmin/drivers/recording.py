@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailadmin.drivers.base import Driver
+from mailadmin.drivers.base import Driver, crash_error, error_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from mailadmin.drivers.base import Envelope, Result, RevealedConnection
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,11 @@ class RecordingDriver(Driver):
         """Record each envelope."""
         results = []
         for envelope in envelopes:
-            result = await self.record(envelope)
+            try:
+                result = await self.record(envelope)
+            except Exception as error:
+                logger.exception("The driver %s failed on message %d.", self.key, envelope.id)
+                result = error_result(envelope, crash_error(error))
             results.append(result)
             if on_result:
                 on_result(envelope, result)

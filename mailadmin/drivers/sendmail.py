@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.drivers.base import error_result, sent_result
 from mailadmin.drivers.per_message import PerMessageDriver
 from mailadmin.drivers.registry import register_driver
-from mailadmin.drivers.sanitizing import sanitize
+from mailadmin.drivers.sanitizing import decoded, sanitize
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _run(path: Path, envelope: Envelope, *, timeout: float) -> DeliveryError | N
             start_new_session=True,
         )
     except (OSError, ValueError) as cause:
-        why = {"path": path, "why": getattr(cause, "strerror", "") or type(cause).__name__}
+        why = {"path": path, "why": sanitize(getattr(cause, "strerror", "") or type(cause).__name__)}
         text = gettext("The program %(path)s cannot be run: %(why)s.") % why
         return ConnectFailed(text, permanent=False, phase=Phase.CONNECT)
     with output:
@@ -114,7 +114,7 @@ def _run(path: Path, envelope: Envelope, *, timeout: float) -> DeliveryError | N
         said = output.read(MAX_OUTPUT)
     if process.returncode == 0:
         return None
-    return refusal(process.returncode, sanitize(said.decode("utf-8", "replace")))
+    return refusal(process.returncode, sanitize(decoded(said)))
 
 
 def refusal(status: int, said: str) -> DeliveryError:

@@ -44,7 +44,10 @@ class FailureCollector:
         """Collect the failures among `settlements`, and report if the last report was REPORT_SECONDS ago."""
         for one in settlements:
             if one.failovers or one.status in FAILURE_STATUSES or one.status == Status.HELD:
-                self.collect(one)
+                try:
+                    self.collect(one)
+                except Exception:
+                    logger.exception("The failure of message %d is part of no incident.", one.id)
         if (self.groups or self.held) and monotonic() - self.reported >= REPORT_SECONDS:
             self.report()
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from maillog import audit_log
 from maillog.index import writing
 from maillog.models import Content, Label, Message, Recipient, Status
-from maillog.queue.claiming import OPEN_OUTCOMES
+from maillog.queue.claimed_messages import OPEN_OUTCOMES
 from maillog.statistics import rollups
 from maillog.text import fit
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connections, router, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from maillog.index import writing
@@ -86,6 +86,26 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
         if sensitive:
             Content.objects.filter(message_id__in=sensitive).delete()
     return {row.id for row, _ in pairs}
+
+
+def settle_state(settlement: Settlement) -> bool:
+    """Record only the state of one claimed message, by one statement that reads nothing of its row.
+
+    For a message that `settle` raises for. Returns whether it was still claimed by us.
+    """
+    is_attempt = bool(settlement.attempt or settlement.failovers)
+    claimed = Message.objects.filter(id=settlement.id, claim=settlement.claim, status__in=CLAIMED_STATUSES)
+    return bool(
+        claimed.update(
+            status=settlement.status,
+            reason=fit(settlement.reason, 500),
+            attempt_count=F("attempt_count") - (0 if is_attempt else 1),
+            next_attempt_at=settlement.next_attempt_at,
+            finished_at=timezone.now() if settlement.is_final else None,
+            claim="",
+            worker_deaths=0,
+        )
+    )
 
 
 def held_groups() -> set[HeldGroup]:

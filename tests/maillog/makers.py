@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from maillog.models import Incident, IncidentMail, Message
 from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
-from maillog.queue.claiming import ClaimedMessage, claim_by_id
+from maillog.queue.claimed_messages import ClaimedMessage
+from maillog.queue.claiming import claim_by_id
 from maillog.queue.enqueueing import MESSAGE_DEFAULTS, NewMessage, NewRecipient, enqueue
 from maillog.queue.settling import settle
 from maillog.sql import batches

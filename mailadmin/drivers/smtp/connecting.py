@@ -22,6 +22,7 @@ import aiosmtplib
 import idna
 from django.utils.translation import gettext as _
 
+from mailadmin.drivers.sanitizing import storable
 from mailadmin.drivers.smtp import tls
 from mailadmin.drivers.smtp.error_texts import as_delivery_error, no_mechanism, says_nothing_of_password
 from mailadmin.drivers.smtp.protocol import Conversation
@@ -46,7 +47,8 @@ _EHLO_NAME = re.compile(r"[!-~]{1,255}")
 class _Client(aiosmtplib.SMTP):
     """aiosmtplib's client, which on any failure aborts instead of closing: closing would flush what was given up.
 
-    Commands and replies, other than the greeting and STARTTLS, are recorded in `transcript`.
+    Commands and replies, other than the greeting and STARTTLS, are recorded in `transcript`. aiosmtplib keeps octets
+    that are not UTF-8 as lone surrogates; what comes from here has none.
     """
 
     transcript: HandshakeTranscript
@@ -54,7 +56,7 @@ class _Client(aiosmtplib.SMTP):
     async def execute_command(self, *args: bytes, **waiting: Any) -> aiosmtplib.SMTPResponse:
         """Record the command and its reply."""
         self.transcript.record_command(args)
-        response = await super().execute_command(*args, **waiting)
+        response = _storable(await super().execute_command(*args, **waiting))
         self.transcript.record_reply(response.code, response.message)
         return response
 
@@ -65,22 +67,30 @@ class _Client(aiosmtplib.SMTP):
         super().close()
 
 
+def _storable(response: aiosmtplib.SMTPResponse) -> aiosmtplib.SMTPResponse:
+    return response._replace(message=storable(response.message))
+
+
 async def connect(server: SmtpServer) -> Session:
     """Connect to `server`, encrypt and sign in as it says, and return the session.
 
     Each step has `server.timeout` seconds, all together four times that. Raises ConnectFailed (name, connection,
-    greeting, EHLO), TLSFailed, SignInRefused or ConversationBroken, `permanent` if only a change will help. The
-    password is in none of them.
+    greeting, EHLO; also for any exception that nobody expected), TLSFailed, SignInRefused or ConversationBroken,
+    `permanent` if only a change will help. The password is in none of them.
     """
     handshake = _Handshake(server)
     try:
         try:
             return await handshake.run()
-        except (aiosmtplib.SMTPException, OSError, EOFError, ValueError) as error:
+        except DeliveryError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever the libraries raise at what another machine says)
             caught: Exception = error
         transcript, phase = handshake.transcript, handshake.transcript.phase
-        if isinstance(caught, aiosmtplib.SMTPResponseException) and phase in (Phase.GREETING, Phase.TLS):
-            transcript.record_reply(caught.code, str(caught.message))
+        if isinstance(caught, aiosmtplib.SMTPResponseException):
+            caught.message = storable(str(caught.message))
+            if phase in (Phase.GREETING, Phase.TLS):
+                transcript.record_reply(caught.code, caught.message)
         transcript.finish()
         failure = await as_delivery_error(caught, phase, server, handshake.target, handshake.redact)
         # Raised outside the handler and without the library's exception, whose frames and words may hold our sign-in.
@@ -132,7 +142,7 @@ class _Handshake:
         client.transcript = self.transcript
         self._client = client
         self.transcript.enter(Phase.TLS if server.tls == "ssl" else Phase.GREETING)
-        greeting = await client.connect(timeout=self._seconds())
+        greeting = _storable(await client.connect(timeout=self._seconds()))
         self.transcript.record_reply(greeting.code, greeting.message)
 
         await self._ehlo(client)
@@ -142,7 +152,7 @@ class _Handshake:
                 message = _("%s does not offer STARTTLS; nothing is sent without it.") % server.endpoint
                 raise TLSFailed(message, permanent=True, phase=Phase.TLS, fault="starttls-missing")
             self.transcript.record_command([b"STARTTLS"])
-            reply = await client.starttls(timeout=self._seconds())
+            reply = _storable(await client.starttls(timeout=self._seconds()))
             self.transcript.record_reply(reply.code, reply.message)
             await self._ehlo(client)  # the reply before TLS does not count (RFC 3207 4.2)
         if server.username:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import traceback
 from typing import TYPE_CHECKING
 
 import aiosmtplib
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from secrets_app.egress_rules import Target
 
+logger = logging.getLogger(__name__)
+
 _MALFORMED = -1  # aiosmtplib's code for what is not SMTP
 _LIBRARY_PREFIX = "Malformed SMTP response line: "
 
@@ -36,6 +40,8 @@ async def as_delivery_error(
         phase = Phase.GREETING
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return _not_encodable(phase, server)
+    if not isinstance(error, (aiosmtplib.SMTPException, OSError, EOFError)):
+        return _unexpected(error, phase, server, redact)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         if error.code == _MALFORMED or not 200 <= error.code < 600:
             text = sanitize(redact(str(error.message).removeprefix(_LIBRARY_PREFIX)), limit=200)
@@ -73,6 +79,19 @@ def no_mechanism(server: SmtpServer, offered: Sequence[str], redact: Redactor) -
     return SignInRefused(text, permanent=True, phase=Phase.AUTH, fault=fault)
 
 
+def _unexpected(error: Exception, phase: Phase, server: SmtpServer, redact: Redactor) -> DeliveryError:
+    """Return the error for an exception that nobody expected, a fault of ours or of a library's.
+
+    Its text goes to the log file only, and without its traceback: the frames hold our sign-in.
+    """
+    kind, where = type(error).__name__, traceback.extract_tb(error.__traceback__)
+    place = f"{where[-1].filename}:{where[-1].lineno}" if where else "?"
+    text = sanitize(redact(str(error)), limit=200)
+    logger.error("Connecting to %s failed (%s): %s: %s (%s)", server.endpoint, phase.value, kind, text, place)
+    message = _("Connecting to %(host)s failed unexpectedly (%(kind)s); the log file says more.")
+    return ConnectFailed(message % {"host": server.endpoint, "kind": kind}, permanent=False, phase=phase)
+
+
 def _had_tls(error: Exception) -> bool:
     """Whether TLS was established: with implicit TLS the library reads the greeting in the same step."""
     return isinstance(error, aiosmtplib.SMTPResponseException) or isinstance(
@@ -106,7 +125,8 @@ def _unreachable(error: Exception, phase: Phase, server: SmtpServer) -> ConnectF
         fault, message = "connection-refused", _("Nothing listens on %(host)s (connection refused).")
     else:
         message = _("No connection to %(host)s: %(why)s.")
-        values["why"] = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        values["why"] = sanitize(why)
     return ConnectFailed(message % values, permanent=False, phase=phase, fault=fault)
 
 

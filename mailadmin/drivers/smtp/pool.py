@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from mailadmin.drivers.base import crash_error
 from mailadmin.drivers.smtp.connecting import connect
 from mailadmin.drivers.smtp.pool_batches import Batch, FairQueue, Item
 from mailadmin.drivers.smtp.pool_connection import PooledConnection
@@ -235,9 +236,9 @@ class Pool:
         began = monotonic()
         try:
             session = await connect(self.server)
-        except DeliveryError as failure:
+        except Exception as error:  # noqa: BLE001  (`connect` raises DeliveryError; anything else concerns only this server)
             self._dialing = None
-            self._could_not_connect(failure)
+            self._could_not_connect(error if isinstance(error, DeliveryError) else crash_error(error, Phase.CONNECT))
         except BaseException as error:
             self._dialing = None
             if not self.is_closing:  # otherwise what waited has its results, and what is under way gets them

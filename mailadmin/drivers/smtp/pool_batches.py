@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from math import inf
 from time import monotonic
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from mailadmin.drivers.base import Envelope, Result
     from mailadmin.errors import DeliveryError
+
+logger = logging.getLogger(__name__)
 
 MAX_BREAKS = 3  # conversations that may break within one batch before the rest of it is deferred
 
@@ -62,15 +65,15 @@ class Batch:
 
     def settle(self, item: Item, result: Result) -> None:
         """Keep the result of one message and report it."""
-        if self.finished.done():
-            return  # the caller no longer waits for it
+        if self.finished.done() or self._results[item.number] is not None:
+            return  # the caller no longer waits for it, or has it
         self._results[item.number] = result
         self._open -= 1
         if self._on_result:
             try:
                 self._on_result(item.envelope, result)
-            except Exception as error:  # noqa: BLE001  (a mistake of the caller's: raised there, not in the pool)
-                self.crash(error)
+            except Exception:  # a mistake of the caller's, who gets this result at the end all the same
+                logger.exception("The result of message %d could not be reported.", item.envelope.id)
         if not self._open and not self.finished.done():
             self.finished.set_result(None)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from mailadmin.drivers.base import crash_error, error_result
 from mailadmin.drivers.smtp.transaction import NotStarted
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.pool_batches import Batch, Item
     from mailadmin.drivers.smtp.session import Session
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
+
+logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 15.0  # how long a connection without work stays open
 
@@ -83,6 +87,14 @@ class PooledConnection:
                 pool.requeue(self._sent_ahead)
             elif session.is_usable:
                 await session.close()
+        except Exception as error:
+            number = self._current.envelope.id if self._current else "-"
+            logger.exception("A connection to %s failed, at message %s.", session.host, number)
+            session.abort()
+            if self._sent_ahead:
+                pool.requeue(self._sent_ahead)
+            if self._current:
+                self._current.batch.settle(self._current, error_result(self._current.envelope, crash_error(error)))
         except BaseException as error:
             pool.is_closing |= isinstance(error, asyncio.CancelledError)  # only the end of the loop cancels this task
             session.abort()
@@ -106,11 +118,11 @@ class PooledConnection:
         except NotStarted as not_started:
             if self._sent_ahead:
                 self._pool.requeue(self._sent_ahead)
-            self._current = self._sent_ahead = None
+            self._sent_ahead = None
             self._pool.not_started(self, item, not_started.result)
         else:
-            self._current = None
             self._pool.settled(self, item, result, monotonic() - began)
+        self._current = None
 
     def _next_message(self) -> Envelope | None:
         """Return the message whose commands may be sent behind the content of the current one."""
@@ -121,7 +133,12 @@ class PooledConnection:
     def _next(self) -> Item | None:
         """Return the next message that this server can take; others before it are settled as failed."""
         while item := self._pool.take():
-            reason = self.session.undeliverable_reason(item.envelope)
+            try:
+                reason = self.session.undeliverable_reason(item.envelope)
+            except Exception as error:
+                logger.exception("Message %d could not be sent.", item.envelope.id)
+                item.batch.settle(item, error_result(item.envelope, crash_error(error)))
+                continue
             if not reason:
                 return item
             item.batch.settle(item, self.session.not_attempted(item.envelope, reason))

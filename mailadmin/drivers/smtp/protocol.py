@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.drivers.smtp.replies import MalformedReply, Reply, ReplyParser
 from mailadmin.errors import ConversationBroken, Phase
 
@@ -80,7 +81,7 @@ class Conversation(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: the connection is gone."""
         why = getattr(exc, "strerror", None)
-        self._end(_("The connection was lost (%s).") % why if why else _("The connection was lost."))
+        self._end(_("The connection was lost (%s).") % sanitize(why) if why else _("The connection was lost."))
 
     def pause_writing(self) -> None:
         """Stop writing: the transport's buffer is full."""

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailadmin.drivers.sanitizing import sanitize
+from mailadmin.drivers.sanitizing import decoded, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class MalformedReply(Exception):
     """The server sent something that is not an SMTP reply; `text` is its beginning, sanitized."""
 
     def __init__(self, raw: bytes, redact: Redactor) -> None:
-        self.text = sanitize(redact(raw.decode("utf-8", "replace")), limit=200)
+        self.text = sanitize(redact(decoded(raw)), limit=200)
         super().__init__(self.text)
 
 
@@ -90,7 +90,7 @@ class ReplyParser:
         self._texts.append(text)
         if more == b"-":
             return None
-        reply = reply_from(int(code), b"\n".join(self._texts).decode("utf-8", "replace"), self._redact)
+        reply = reply_from(int(code), decoded(b"\n".join(self._texts)), self._redact)
         if len(self._texts) == 1 and len(line) <= CACHED_LINE:
             if len(self._cache) >= CACHED_REPLIES:  # replies with a queue id are all different: none is worth keeping
                 self._cache.clear()

@@ -10,6 +10,7 @@ of one message is never charged to the next.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from mailadmin.drivers.base import crash_error
 from mailadmin.drivers.smtp.envelopes import commands, dot_stuffed, mail_from, undeliverable_reason
 from mailadmin.drivers.smtp.protocol import CHUNK
 from mailadmin.drivers.smtp.smtp_transcripts import RESET, with_transcript
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.protocol import Conversation
     from mailadmin.drivers.smtp.replies import Reply
     from mailadmin.drivers.smtp.smtp_transcripts import HandshakeTranscript
+
+logger = logging.getLogger(__name__)
 
 DEADLINE_FACTOR = 6  # a message may take this many timeouts in all,
 SLOWEST_UPLOAD = 16 * 1024  # and a second more per so many octets
@@ -85,7 +89,8 @@ class Session:
 
         It takes at most six timeouts, the content timeout (for the reply to the final dot) and a second per 16 kB;
         cancelling aborts it. `next_message` is called at most once, for a message whose commands may be sent behind
-        this one's content; that message must then be the next one. Raises NotStarted if the connection ended before the
+        this one's content; that message must then be the next one. An exception that nobody expected is this message's
+        result alone, and ends the session. Raises NotStarted if the connection ended before the
         server answered MAIL, or if its replies turned out to belong to something earlier.
         """
         transaction = self._begin(envelope, content_timeout)
@@ -107,6 +112,10 @@ class Session:
             if is_innocent or error.phase == Phase.MAIL:
                 raise NotStarted(result) from None
             return result
+        except Exception as error:
+            logger.exception("Message %d could not be sent.", envelope.id)
+            self.abort()
+            return transaction.broken(crash_error(error, transaction.phase))
         except BaseException:
             self.abort()
             raise
@@ -174,8 +183,7 @@ class Session:
             if data is None:
                 data = await self._reply(transaction, Phase.DATA, wanted=354)
             dot = b".\r\n" if data.code == 354 else b""
-            self._sent_ahead = next_message()
-            lines, replies = commands(self._sent_ahead, self.extensions) if self._sent_ahead else (b"", 0)
+            lines, replies = self._commands_ahead(next_message)
             self.conversation.send(dot + b"RSET\r\n" + lines, bool(dot) + 1 + replies)
             if dot:
                 await self.conversation.reply(Phase.CONTENT, self.timeout)
@@ -249,9 +257,7 @@ class Session:
         wire = dot_stuffed(transaction.envelope.content)
         behind, replies = b"", 0
         if self.pipelines and len(wire) <= CHUNK:
-            self._sent_ahead = next_message()
-            if self._sent_ahead:
-                behind, replies = commands(self._sent_ahead, self.extensions)
+            behind, replies = self._commands_ahead(next_message)
         transaction.notes += (Phase.CONTENT, monotonic())
         reply = await self.conversation.send_content(
             wire,
@@ -264,6 +270,21 @@ class Session:
         transaction.notes.append(reply)
         transaction.check(reply, Phase.CONTENT)
         return transaction.replied(reply)
+
+    def _commands_ahead(self, next_message: Callable[[], Envelope | None]) -> tuple[bytes, int]:
+        """Return the commands of the next message and the number of replies to them, for sending behind this one.
+
+        If they cannot be made, that is the next message's fault: it is met again at its turn.
+        """
+        following = next_message()
+        if following is None:
+            return b"", 0
+        try:
+            ahead = commands(following, self.extensions)
+        except Exception:  # noqa: BLE001
+            return b"", 0
+        self._sent_ahead = following
+        return ahead
 
     def _with_transcript(self, transaction: Transaction, result: Result, remark: str = "") -> Result:
         return with_transcript(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from mailadmin.drivers.sanitizing import sanitize
+from mailadmin.drivers.sanitizing import decoded, sanitize
 from mailadmin.errors import Phase, TLSFailed
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ async def _plain_greeting(target: Target, seconds: float) -> str:
                 writer.transport.abort()
     except (OSError, EOFError, asyncio.LimitOverrunError):  # EOFError: asyncio.IncompleteReadError
         return ""
-    text = line.decode("utf-8", "replace")
+    text = decoded(line)
     return sanitize(text, limit=200) if text[:3].isdigit() else ""
 
 
@@ -164,7 +164,7 @@ def _certificate_fault(error: ssl.SSLCertVerificationError, host: str) -> tuple[
         text = _("The certificate of %s is from an unknown authority; if you trust it, add its CA.")
         return "certificate-authority", text % host
     text = _("The certificate of %(host)s cannot be trusted: %(why)s.")
-    return "certificate-other", text % {"host": host, "why": error.verify_message}
+    return "certificate-other", text % {"host": host, "why": sanitize(error.verify_message)}
 
 
 async def _not_tls(server: SmtpServer, target: Target) -> str:

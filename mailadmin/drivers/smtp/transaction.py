@@ -104,8 +104,8 @@ class Transaction:
             self.settle(_each(_refusal(reply), reply, reply.text))
         return self.result(reply)
 
-    def broken(self, error: ConversationBroken) -> Result:
-        """Return the result of a message during which the conversation broke."""
+    def broken(self, error: DeliveryError) -> Result:
+        """Return the result of a message during which the conversation broke, or our own program failed."""
         self.phase = error.phase
         self.settle(_each("uncertain" if error.uncertain else "deferred", error, error.reply or error.message))
         return self.result(error, error=error)

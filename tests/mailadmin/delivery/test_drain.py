@@ -11,7 +11,7 @@ from django.utils import timezone
 from mailadmin.api import Mail, send, send_many, send_template
 from mailadmin.configuration import effective
 from mailadmin.connections import circuit_breaker
-from mailadmin.delivery import deliver, drain, heartbeats, maintenance
+from mailadmin.delivery import deliver, dispatching, drain, heartbeats, maintenance
 from mailadmin.delivery.drain import Drain
 from mailadmin.delivery.in_flight import InFlight
 from mailadmin.drivers.smtp.driver import SmtpDriver
@@ -298,7 +298,7 @@ def test_a_beat_makes_due_what_a_dead_worker_left(start_smtp, environment):
 
 
 def test_a_limited_connection_sends_no_more_than_its_rate(start_smtp, secret, mail_settings, monkeypatch):
-    monkeypatch.setattr(drain, "HORIZON", timedelta(seconds=1))
+    monkeypatch.setattr(dispatching, "HORIZON", timedelta(seconds=1))
     server = start_smtp()
     secret("slow", server, per_second=20)
     mail_settings(from_address="shop@example.com")

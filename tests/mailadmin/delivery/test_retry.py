@@ -6,7 +6,7 @@ from mailadmin.delivery import retry
 from mailadmin.drivers.base import RecipientResult, Result
 from maillog.models import Status
 from maillog.outcomes import AttemptRecord
-from maillog.queue.claiming import ClaimedMessage, OpenRecipient
+from maillog.queue.claimed_messages import ClaimedMessage, OpenRecipient
 from maillog.text import server_reply_line
 from tests.cases import case
 

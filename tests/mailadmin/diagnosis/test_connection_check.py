@@ -8,6 +8,7 @@ from django.core.cache import cache
 
 from mailadmin.diagnosis import connection_check
 from mailadmin.diagnosis.connection_check import DONE, FAILED, NOT_REACHED
+from mailadmin.drivers.smtp import check
 from maillog.models import Message
 from secrets_app import reveal as vault_reveal
 from secrets_app.models import Secret, SecretEvent
@@ -15,7 +16,7 @@ from tests.cases import case, rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.mailadmin.drivers.smtp.smtp_sending import PASSWORD, assert_no_password
-from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, FaultyServer, premature, reply, stray
+from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, FaultyServer, premature, raw, reply, stray
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +122,30 @@ def test_a_wrong_password_stops_at_the_sign_in_with_the_servers_words(admin_clie
     assert "What to do" in words
     assert "wrong-" not in response.content.decode()
     assert_no_password(response.content.decode())
+
+
+def test_replies_that_are_not_utf_8_or_hold_control_characters_are_shown(admin_client, start_faulty_smtp):
+    for phase in ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt"):
+        for said, shown in [
+            ("535 5.7.8 Anmeldung ung\xfcltig\r\n", "Anmeldung ungültig"),
+            ("535 5.7.8 a\x00b\x1b[31mc\x85d\xff\xfe\r\n", "a b [31mc dÿþ"),
+        ]:
+            with case(phase, said):
+                server = start_faulty_smtp(faults={phase: raw(said)}, tls="starttls", username="u")
+                response = admin_client.post(NEW, typed(server))
+                assert response.status_code == 200
+                assert shown in text_of(response)
+
+
+def test_what_a_driver_raises_is_an_answer_too(admin_client, start_smtp, monkeypatch, caplog):
+    def broken(*_args, **_kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(check, "_notes", broken)
+    response = admin_client.post(NEW, typed(start_smtp()))
+    assert response.status_code == 200
+    assert "The driver failed: ZeroDivisionError" in text_of(response)
+    assert "ZeroDivisionError" in caplog.text
 
 
 @pytest.mark.usefixtures("patient")
