@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from config.environment import key_files, parsers
+from config.environment import key_files, parsers, private_files
 from config.environment import reader as reading
 from config.queue import open_queue
 from mailadmin.activation import TEMPLATE_BUILTINS, TEMPLATE_CONTEXT_PROCESSORS, mail_management
@@ -236,6 +236,10 @@ env.raise_problems()
 UNKNOWN_MAIL_NAMES = reading.unknown_mail_names(env)
 
 # Last, because they touch the disk or the network, which must not happen if a setting above is wrong.
+_stores = [Path(url.removeprefix("sqlite:///")) for url in (QUEUE_URL,) if url.startswith("sqlite:")]
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    _stores.append(Path(DATABASES["default"]["NAME"]))
+LOOSE_FILES = private_files.protect(VAR_DIR, [*_stores, MAIL.log_file], BASE_DIR / ".env")
 SECRET_KEY = SECRET_KEY or key_files.stored_secret_key(VAR_DIR / "secret.key")
 SECRETS_KEYS = SECRETS_KEYS or key_files.stored_fernet_keys(VAR_DIR / "secrets.key")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

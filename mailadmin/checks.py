@@ -49,6 +49,19 @@ def unknown_variables(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     ]
 
 
+@register(Tags.security)
+def loose_files(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn about files with messages, sessions or keys that other users of the machine can read."""
+    return [
+        Warning(
+            f"Other users of this machine can read {path}.",
+            hint="It belongs to another user, who has to run: chmod go= " + path,
+            id="mailadmin.W003",
+        )
+        for path in getattr(settings, "LOOSE_FILES", ())
+    ]
+
+
 @register(Tags.templates, deploy=True)
 def built_in_templates(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report built-in templates that do not render with their own samples; takes a second, so only with `--deploy`."""
