@@ -9,6 +9,7 @@ MailadminError
     ├── ConnectFailed       no connection: the name does not resolve, nothing listens, the network is down
     ├── TLSFailed           the TLS handshake failed or the certificate is not trusted
     ├── SignInRefused       the server refuses the user name or password
+    ├── AccountLimited      the account has reached a limit, or is blocked: nothing gets through for now
     ├── ConversationBroken  timeout, lost connection or an unreadable reply during the session
     └── Stopped             sending was stopped before the message was started
 
@@ -120,6 +121,10 @@ class TLSFailed(DeliveryError):
 
 class SignInRefused(DeliveryError):
     """The server refuses the user name or password."""
+
+
+class AccountLimited(DeliveryError):
+    """The account has reached a limit, or the provider has blocked it (`permanent`); no message is at fault."""
 
 
 class ConversationBroken(DeliveryError):

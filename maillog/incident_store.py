@@ -38,6 +38,7 @@ class FailureGroup:
     code: int | None = None
     enhanced_code: str = ""
     reply: str = ""
+    waits_until: datetime | None = None
     mails: set[int] = field(default_factory=set)
 
 
@@ -70,6 +71,8 @@ def record_failures(
         }
         if group.connection_key:
             values["connection_key"] = group.connection_key
+        if group.waits_until:
+            values["waits_until"] = group.waits_until
         if not incident.is_open and (group.is_about_connection or incident.mail_count + len(new) >= threshold):
             values |= {"state": State.OPEN, "is_about_connection": group.is_about_connection}
         Incident.objects.filter(pk=incident.pk).update(**values)

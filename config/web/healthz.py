@@ -81,7 +81,8 @@ def figures(delivery: Delivery | None) -> dict[str, Any]:
         "oldest_due_seconds": _whole(waiting.due_seconds),
         "oldest_waiting_seconds": _whole(waiting.oldest_seconds),
         "connections": {
-            state.value: delivery.closed.get(state.value, 0) for state in (State.PAUSED, State.UNREACHABLE)
+            state.value: delivery.closed.get(state.value, 0)
+            for state in (State.PAUSED, State.UNREACHABLE, State.RESTING)
         },
     }
 

@@ -1,8 +1,9 @@
-"""The circuit breaker of each connection: open, paused with a reason, or unreachable and probed.
+"""The circuit breaker of each connection: open, paused with a reason, unreachable and probed, or at its limit.
 
 A refused sign-in or a TLS failure would hit every message alike, so it pauses the *connection*: nothing fails,
 everything waits, and a wrong password is not repeated until the account is locked. An unreachable host is probed by one
-worker per interval, with growing intervals; meanwhile its messages wait without an attempt. The state is in the
+worker per interval, with growing intervals; meanwhile its messages wait without an attempt. A connection whose account
+has reached a limit rests until the time that the server states, or that experience suggests. The state is in the
 database, so what one worker finds holds for all. This module decides about connections, never about a message.
 """
 
@@ -16,9 +17,9 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from mailadmin.connections import revealing, selection
+from mailadmin.connections import account_rests, revealing, selection
 from mailadmin.drivers import event_loop, registry
-from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
+from mailadmin.errors import AccountLimited, ConnectFailed, DeliveryError, Phase, SignInRefused, TLSFailed
 from mailadmin.incidents import detection
 from mailadmin.models import ConnectionState
 from maillog.text import fit
@@ -29,20 +30,24 @@ FIRST_PROBE_AFTER = timedelta(seconds=30)
 MAX_PROBE_INTERVAL = timedelta(minutes=10)
 CONNECTION_PHASES = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.AUTH})
 State = ConnectionState.State
+PROBED = (State.UNREACHABLE, State.RESTING)
 
 
 def concerns_connection(error: DeliveryError) -> bool:
-    """Return whether `error` would have hit any message: it came before MAIL FROM, or is about sign-in or TLS."""
-    return isinstance(error, SignInRefused | TLSFailed | ConnectFailed) or error.phase in CONNECTION_PHASES
+    """Return whether `error` would have hit any message: before MAIL FROM, or about sign-in, TLS or the account."""
+    return (
+        isinstance(error, SignInRefused | TLSFailed | ConnectFailed | AccountLimited)
+        or error.phase in CONNECTION_PHASES
+    )
 
 
 def needs_repair(error: DeliveryError) -> bool:
-    """Return whether a person has to fix it: a refused sign-in or a TLS failure. 454 or a lost connection may pass.
+    """Return whether a person has to fix it: a refused sign-in, a TLS failure, a blocked account. 454 may pass.
 
     RFC 4954 section 6 and RFC 3207 section 4 use 454 for temporary failures; servers also send it after too many
     sign-ins.
     """
-    return error.permanent and isinstance(error, SignInRefused | TLSFailed)
+    return error.permanent and isinstance(error, SignInRefused | TLSFailed | AccountLimited)
 
 
 def fingerprint(connection: Connection) -> str:
@@ -68,24 +73,29 @@ def unavailable(known: list[Connection]) -> dict[str, ConnectionState]:
 
 
 def record_failure(connection: Connection, error: DeliveryError) -> ConnectionState:
-    """Record that `connection` failed before MAIL FROM, and return its state."""
+    """Record a failure of `connection` that concerns every message, and return its state."""
     now = timezone.now()
     row, _ = ConnectionState.objects.get_or_create(connection=connection.id, defaults={"name": connection.name})
     if row.paused_by:
         return row
-    failures = row.failures + 1
-    is_paused = needs_repair(error)
     values = {
         "name": connection.name,
-        "state": State.PAUSED if is_paused else State.UNREACHABLE,
         "reason": fit(str(error), 500),
-        "failures": failures,
         "since": row.since if row.state != State.OPEN and row.since else now,
-        "probe_at": None if is_paused else now + probe_interval(failures),
         "fingerprint": fingerprint(connection),
     }
+    if needs_repair(error):
+        values |= {"state": State.PAUSED, "failures": row.failures + 1, "probe_at": None}
+    elif isinstance(error, AccountLimited):
+        if row.state == State.RESTING and row.probe_at and row.probe_at > now:
+            return row  # from messages that were under way when the limit was met
+        values |= {"state": State.RESTING, **account_rests.rest(connection, row, error, now)}
+    else:
+        failures = 1 if row.state == State.OPEN else row.failures + 1
+        values |= {"state": State.UNREACHABLE, "failures": failures, "probe_at": now + probe_interval(failures)}
     ConnectionState.objects.filter(pk=row.pk, paused_by="").update(**values)
-    detection.connection_failed(connection, error)
+    until = values["probe_at"] if values["state"] == State.RESTING else None
+    detection.connection_failed(connection, error, waits_until=until)
     row.refresh_from_db()
     return row
 
@@ -122,23 +132,25 @@ def resume(connection_id: str) -> bool:
 
 
 def reopen(row: ConnectionState) -> None:
-    ConnectionState.objects.filter(pk=row.pk).update(
-        state=State.OPEN, reason="", failures=0, since=None, probe_at=None, paused_by=""
-    )
+    values = {"state": State.OPEN, "reason": "", "since": None, "paused_by": ""}
+    if row.state != State.RESTING:  # the next limit is met by what was learned from this one
+        values |= {"failures": 0, "probe_at": None}
+    ConnectionState.objects.filter(pk=row.pk).update(**values)
 
 
 def is_probe_due() -> bool:
-    return ConnectionState.objects.filter(state=State.UNREACHABLE, probe_at__lte=timezone.now()).exists()
+    return ConnectionState.objects.filter(state__in=PROBED, probe_at__lte=timezone.now()).exists()
 
 
 def claim_due_probes(now: datetime | None = None) -> list[str]:
-    """Return the ids of unreachable connections whose probe is due. Each id goes to one caller only."""
+    """Return the ids of connections whose probe is due. Each id goes to one caller only."""
     now = now or timezone.now()
     claimed = []
-    for row in ConnectionState.objects.filter(state=State.UNREACHABLE, probe_at__lte=now):
+    for row in ConnectionState.objects.filter(state__in=PROBED, probe_at__lte=now):
         booked = now + probe_interval(row.failures + 1)  # the next probe is booked before this one dials
+        failures = F("failures") + (row.state == State.UNREACHABLE)
         taken = ConnectionState.objects.filter(pk=row.pk, probe_at=row.probe_at).update(
-            probe_at=booked, failures=F("failures") + 1
+            probe_at=booked, failures=failures
         )
         if taken:
             claimed.append(row.connection)
@@ -160,5 +172,7 @@ def probe(connection_id: str) -> bool:
         return False
     except vault.VaultError:
         return False
-    detection.connection_recovered(connection_id)
+    row = ConnectionState.objects.filter(connection=connection_id).first()
+    if not row or row.state != State.RESTING:  # that it signs in says nothing of a limit
+        detection.connection_recovered(connection_id)
     return resume(connection_id)

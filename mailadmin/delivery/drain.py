@@ -30,6 +30,7 @@ from mailadmin.delivery.submission import STOP_CHECK_SECONDS
 from mailadmin.drivers.base import Result
 from mailadmin.errors import Stopped
 from mailadmin.incidents import detection
+from maillog.models import Attempt
 from maillog.outcomes import Settlement
 from maillog.queue import claiming
 from maillog.queue.claimed_messages import ClaimedMessage
@@ -148,7 +149,7 @@ class Drain(Dispatcher):
         if connection and result.error and circuit_breaker.concerns_connection(result.error):
             error = result.error
             is_new = self.retry_database(lambda: self.router.record_failure(connection, error))
-            if not delivery.mail.is_test:
+            if not delivery.mail.is_test and result.outcome != Attempt.Outcome.PARTIAL:
                 return self.fail_over(delivery, connection, result, is_new=is_new)
         self.attempts += 1
         return retry.settlement(

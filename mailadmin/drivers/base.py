@@ -67,8 +67,8 @@ class Result:
 
     `recipients` has an entry for every recipient of the envelope. `reply` is the server's text without the codes, or,
     where it said nothing, our own explanation. `host` is ``name:port``, `tls` e.g. ``TLSv1.3, TLS_AES_256_GCM_SHA384``.
-    `error` is set unless at least one recipient was accepted. `transcript` is there if something was said, and the
-    message was not simply delivered or its envelope asks for it.
+    `error` is set unless at least one recipient was accepted, and if the account has reached a limit. `transcript` is
+    there if something was said, and the message was not simply delivered or its envelope asks for it.
     """
 
     outcome: str

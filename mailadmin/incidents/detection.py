@@ -139,7 +139,7 @@ def alarm_emails_among(mails: set[int]) -> set[int]:
 # ---------------------------------------------------------------- connections
 
 
-def connection_failed(connection: Connection, error: DeliveryError) -> None:
+def connection_failed(connection: Connection, error: DeliveryError, *, waits_until: datetime | None = None) -> None:
     """Record that a failure has closed `connection`; the messages that met it are recorded with their results."""
     reply = error.reply or error.message
     group = FailureGroup(
@@ -151,6 +151,7 @@ def connection_failed(connection: Connection, error: DeliveryError) -> None:
         code=error.code,
         enhanced_code=error.enhanced_code,
         reply=fit(reply, 500),
+        waits_until=waits_until,
     )
     try:
         record([group], {})

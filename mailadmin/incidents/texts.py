@@ -21,6 +21,8 @@ Ending = Incident.Ending
 def sentence(incident: Incident, *, now: datetime | None = None) -> str:
     """Return text such as “535 on relay A: 214 messages since 10:02, after revision 17 (Ann, 09:58)”."""
     now = now or timezone.now()
+    if waiting := waiting_for_limit(incident, now):
+        return waiting
     count = counted(incident)
     if incident.ended_at:
         span = time_span(incident.first_at, incident.last_at, now)
@@ -36,6 +38,22 @@ def sentence(incident: Incident, *, now: datetime | None = None) -> str:
         "who": change.by,
         "at": moment(change.at, now),
     }
+
+
+def waiting_for_limit(incident: Incident, now: datetime) -> str:
+    """Return “Sending limit of relay A reached: 88 messages wait until 10:00”, "" for another kind or if it ended."""
+    until, number = incident.waits_until, incident.mail_count
+    if incident.ended_at or until is None or not kinds.is_limit(incident.kind):
+        return ""
+    if until <= now:
+        return gettext("%(what)s: sending is being tried again") % {"what": heading(incident)}
+    values = {"what": heading(incident), "at": moment(until, now)}
+    if not number:
+        return gettext("%(what)s: messages wait until %(at)s") % values
+    text = ngettext(
+        "%(what)s: %(count)d message waits until %(at)s", "%(what)s: %(count)d messages wait until %(at)s", number
+    )
+    return text % {**values, "count": number}
 
 
 def counted(incident: Incident) -> str:
@@ -62,9 +80,11 @@ def time_span(first: datetime, last: datetime, now: datetime) -> str:
 
 def heading(incident: Incident) -> str:
     """Return what fails and where: “535 on relay A”, or the label of the kind if the server gave no code."""
+    if incident.kind == "sending-limit" and incident.connection:
+        return gettext("Sending limit of %s reached") % incident.connection
     if not incident.connection:
         return str(incident.code or capfirst(kinds.label(incident.kind)))
-    if incident.code:
+    if incident.code and not kinds.is_limit(incident.kind):
         return gettext("%(code)s on %(connection)s") % {"code": incident.code, "connection": incident.connection}
     return f"{capfirst(kinds.label(incident.kind))} ({incident.connection})"
 

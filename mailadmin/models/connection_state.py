@@ -15,14 +15,17 @@ class ConnectionState(models.Model):
         OPEN = "open", _("Open")
         PAUSED = "paused", _("Paused")
         UNREACHABLE = "unreachable", _("Unreachable")
+        RESTING = "resting", _("At its limit")
 
     connection = models.CharField(max_length=50, unique=True)  # the id of a connection
     name = models.CharField(max_length=100)
     state = models.CharField(max_length=12, choices=State, default=State.OPEN)
     reason = models.CharField(max_length=500, blank=True)
     since = models.DateTimeField(null=True)
-    failures = models.PositiveIntegerField(default=0)  # in a row
-    probe_at = models.DateTimeField(null=True)  # when a worker tries it next
+    failures = models.PositiveIntegerField(default=0)  # in a row; of limits, also after the connection has rested
+    probe_at = models.DateTimeField(null=True)  # when a worker tries it next; resting: when that ends, or ended
+    learned_rate = models.CharField(max_length=10, blank=True)  # the field of the limit that was met, e.g. "per_hour"
+    learned_count = models.PositiveIntegerField(default=0)  # messages that it let through in that time
     fingerprint = models.CharField(max_length=64, blank=True)  # of its settings when it failed
     paused_by = models.CharField(max_length=254, blank=True)  # the person who decided; empty: its own failure
 

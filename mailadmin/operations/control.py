@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext
 
 from mailadmin.connections import circuit_breaker, selection
+from mailadmin.connections.account_rests import RATE_TEXTS
 from mailadmin.delivery import deliver
 from mailadmin.delivery.wakeup import wake_worker
 from mailadmin.models import ConnectionState
@@ -38,6 +40,8 @@ class ConnectionStatus:
     since: datetime | None = None
     paused_by: str = ""
     probe_at: datetime | None = None
+    learned: str = ""  # the rate at which the account met its limit, in words,
+    learned_query: str = ""  # and as the query of the secret's page, which fills it in; empty without such a page
     held: Count | None = None
 
     @property
@@ -52,7 +56,7 @@ class ConnectionStatus:
 
 def connection_statuses() -> list[ConnectionStatus]:
     """Return all connections in the order of the vault: seven queries, however many there are."""
-    states = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN)}
+    states = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN, learned_rate="")}
     held = held_by_connection() if states else {}
     return [status_of(one, states.get(one.id), held.get(one.name)) for one in selection.connections()]
 
@@ -68,6 +72,7 @@ def status_of(connection: Connection, row: ConnectionState | None, held: Count |
     """Return the status of one connection; no row means open."""
     if row is None:
         return ConnectionStatus(connection.id, connection.name, State.OPEN)
+    rate, is_new = row.learned_rate, bool(row.learned_rate and not connection.fields.get(row.learned_rate))
     return ConnectionStatus(
         id=connection.id,
         name=connection.name,
@@ -76,6 +81,8 @@ def status_of(connection: Connection, row: ConnectionState | None, held: Count |
         since=row.since,
         paused_by=row.paused_by,
         probe_at=row.probe_at,
+        learned=str(RATE_TEXTS[rate]) % intcomma(row.learned_count) if is_new else "",
+        learned_query=f"?{rate}={row.learned_count}#id_{rate}" if is_new and not connection.is_from_environment else "",
         held=held,
     )
 

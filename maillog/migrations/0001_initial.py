@@ -291,6 +291,7 @@ class Migration(migrations.Migration):
                 ('first_at', models.DateTimeField()),
                 ('last_at', models.DateTimeField()),
                 ('recent_changes', models.JSONField(default=list)),
+                ('waits_until', models.DateTimeField(null=True)),
                 ('recovered_at', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
                 ('ending', models.CharField(blank=True, choices=[('recovered', 'messages are delivered again'), ('quiet', 'no further failures'), ('gone', 'connection deleted'), ('person', 'ended by a person')], max_length=10)),

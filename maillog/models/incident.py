@@ -45,6 +45,7 @@ class Incident(models.Model):
     recent_changes = models.JSONField(
         default=list
     )  # the last changes before it began: see mailadmin.incidents.recent_changes
+    waits_until = models.DateTimeField(null=True)  # of a limit: when sending is tried again
     recovered_at = models.DateTimeField(null=True)  # when a message was first delivered after the newest failure
     ended_at = models.DateTimeField(null=True)
     ending = models.CharField(max_length=10, choices=Ending, blank=True)

@@ -16,7 +16,7 @@ from django.db import connections, router
 from django.utils import timezone
 
 from maillog import labels
-from maillog.models import Rollup, RollupDelta, Status, WaitingPeak
+from maillog.models import Label, Rollup, RollupDelta, Status, WaitingPeak
 from maillog.statistics.rollups import BUCKET_BOUNDS, DAY, HOUR, hour_of
 
 PERCENTILES = (50, 95, 99)
@@ -145,6 +145,14 @@ def breakdown(first: datetime, end: datetime) -> Breakdown:
         connections=_with_names(connected, texts),
         delivery_times=percentiles(times),
     )
+
+
+def sent_through(connection: str, *, hours: int, now: datetime) -> int:
+    """Return how many messages left through the connection of that name in the current hour and `hours` - 1 before."""
+    label = Label.objects.filter(kind=Label.Kind.CONNECTION, text=connection).values_list("pk", flat=True).first()
+    stop = hour_of(now) + 1
+    sums = _query_sums([(0, Rollup.Span.HOUR.value, stop - hours, stop)], [Rollup.Kind.CONNECTION.value])
+    return sum(count for _, _, status, name, count in sums if status == Status.SENT and name == str(label))
 
 
 def percentiles(times: Counter[int]) -> dict[int, float]:

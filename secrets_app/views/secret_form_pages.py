@@ -59,6 +59,9 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
     return _form_page(request, form, preset, unknown_preset=bool(wanted) and preset is None)
 
 
+RATES = ("per_second", "per_minute", "per_hour", "per_day")  # fields that a link to a secret's page may fill in
+
+
 def _kind_or_404(key: str) -> type[SecretForm]:
     found = find_kind(key)
     if found is None:
@@ -120,7 +123,8 @@ def secret_form(request: HttpRequest, secret: Secret, *, bound: bool = True) -> 
     if form_class is None or not secret.managed_by(request.user):
         return None
     data = request.POST if bound and request.method == "POST" else None
-    return form_class(data, secret=secret, stored=vault.connection(secret).has)
+    rates = {name: request.GET[name] for name in RATES if request.GET.get(name, "").isdecimal()}
+    return form_class(data, secret=secret, stored=vault.connection(secret).has, initial=rates)
 
 
 def secret_page(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.drivers.smtp import tls
 from mailadmin.drivers.smtp.redactor import Redactor
-from mailadmin.drivers.smtp.replies import Reply, reply_from
+from mailadmin.drivers.smtp.replies import Reply, account_error, reply_from
 from mailadmin.errors import ConnectFailed, ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ def _unreachable(error: Exception, phase: Phase, server: SmtpServer) -> ConnectF
 
 def _refused(reply: Reply, phase: Phase, server: SmtpServer) -> DeliveryError:
     """Return the error for a negative reply; it is permanent from 500 on."""
+    if limited := account_error(reply, phase, server.endpoint):
+        return limited
     kind: type[DeliveryError] = ConnectFailed
     message = _("%(host)s accepts no connection now: %(reply)s")
     if reply.code != 421 and phase == Phase.TLS:

@@ -23,7 +23,7 @@ from mailadmin.drivers.base import crash_error
 from mailadmin.drivers.smtp.connecting import connect
 from mailadmin.drivers.smtp.pool_batches import Batch, FairQueue, Item
 from mailadmin.drivers.smtp.pool_connection import PooledConnection
-from mailadmin.errors import ConversationBroken, DeliveryError, Phase, SignInRefused, Stopped, TLSFailed
+from mailadmin.errors import AccountLimited, ConversationBroken, DeliveryError, Phase, SignInRefused, Stopped, TLSFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
 SHRUNK_SECONDS = 60.0  # how long no further connection is tried after one was refused
+LIMITED_SECONDS = 600.0  # the same after the account has met one of its limits
 SEQUENTIAL_SECONDS = 600.0  # how long a server that broke a pipelined conversation gets one command at a time
 STALL_SECONDS = 0.5  # messages that wait as long, and as long as a dial takes, without any being sent, get a connection
 CLOSE_SECONDS = 5.0
@@ -113,9 +114,8 @@ class Pool:
     async def close(self, seconds: float) -> None:
         """Let every connection finish its message and say QUIT; what is not done after `seconds` is aborted."""
         self.is_closing = True
-        stopped = Stopped(_("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
         for batch in self._queue.batches:
-            batch.fail(stopped)
+            batch.fail(Stopped(_("Sending was stopped."), permanent=False, phase=Phase.CONNECT))
         if self._stall_timer:
             self._stall_timer.cancel()
         tasks = [connection.task for connection in self._connections]
@@ -145,8 +145,11 @@ class Pool:
             self._unproven = None
         if isinstance(result.error, ConversationBroken):
             self._record_break(connection, item, result.error)
-        elif isinstance(result.error, SignInRefused | TLSFailed):  # 530: every message would get it
-            item.batch.fail(result.error)
+        elif isinstance(result.error, SignInRefused | TLSFailed | AccountLimited):  # every message would get it
+            for batch in {item.batch, *self._queue.batches}:
+                batch.fail(result.error)
+            if isinstance(result.error, AccountLimited):  # which may be about the number of connections
+                self._shrink(self._usable() - 1, LIMITED_SECONDS)
         else:
             weight = 0.2 if self._message_seconds else 1.0
             self._message_seconds += (seconds - self._message_seconds) * weight
@@ -160,7 +163,7 @@ class Pool:
         The same holds if a connection's first message gets 421 while others are open: the connection was one too many.
         """
         session, usable = connection.session, self._usable()
-        is_used = session.transactions > 1
+        is_used = session.transactions > 1 and not isinstance(result.error, AccountLimited)
         is_one_too_many = not is_used and usable > 0 and result.code == 421
         if item.was_requeued or not (is_used or is_one_too_many):
             self.settled(connection, item, result, 0.0)
@@ -267,9 +270,9 @@ class Pool:
             batch.fail(failure)
         self._discard_if_unused()
 
-    def _shrink(self, connections: int) -> None:
+    def _shrink(self, connections: int, seconds: float = SHRUNK_SECONDS) -> None:
         self._limit = max(1, connections)
-        self._shrunk_until = monotonic() + SHRUNK_SECONDS
+        self._shrunk_until = monotonic() + seconds
 
     def _record_break(self, connection: PooledConnection, item: Item, failure: ConversationBroken) -> None:
         """Record that a conversation broke during a message, unless it was cancelled here."""

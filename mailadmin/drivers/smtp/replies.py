@@ -10,7 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from mailadmin.drivers.sanitizing import decoded, sanitize
+from mailadmin.errors import AccountLimited, Phase
+from maillog.explanations import account_limits
+from maillog.explanations.meanings import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +55,22 @@ class Reply:
     def is_positive(self) -> bool:
         """Whether the command was carried out (2yz)."""
         return 200 <= self.code < 300
+
+
+def account_error(reply: Reply, phase: Phase, host: str) -> AccountLimited | None:
+    """Return the error for a reply which says that the account has reached a limit or is blocked, else None."""
+    found = account_limits.account_limit(reply.code, reply.enhanced_code, reply.text)
+    if found is None:
+        return None
+    message = _("%(host)s reports: %(what)s (%(reply)s)")
+    return AccountLimited(
+        message % {"host": host, "what": text_of(found.key), "reply": reply},
+        permanent=found.key == account_limits.BLOCKED,
+        phase=phase,
+        code=reply.code,
+        enhanced_code=reply.enhanced_code,
+        reply=reply.text,
+    )
 
 
 class ReplyParser:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from mailadmin.drivers.base import Envelope, RecipientResult, Result
-from mailadmin.errors import ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
+from mailadmin.drivers.smtp.replies import Reply, account_error
+from mailadmin.errors import AccountLimited, ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    from mailadmin.drivers.smtp.replies import Reply
 
 
 class NotStarted(Exception):
@@ -42,6 +41,7 @@ class Transaction:
     phase: Phase = Phase.MAIL
     recipients: dict[str, RecipientResult] = field(default_factory=dict)  # in the order of their replies
     has_accepted: bool = False  # whether the server accepted at least one recipient
+    limit: AccountLimited | None = None  # of the account, met at a recipient
     is_out_of_sync: bool = False  # whether replies no longer belong to the commands that they seem to answer
     # Flat, because tuples and further lists would be noticeable at 8,000 messages per second: each step taken, when (on
     # the clock `monotonic`), and its reply, which the last one may lack.
@@ -75,6 +75,8 @@ class Transaction:
             outcome = "deferred"  # too many recipients: these next time (RFC 5321 4.5.3.1.10)
         else:
             outcome = _refusal(reply)
+            if error := account_error(reply, Phase.RCPT, self.host):
+                outcome, self.limit = "deferred", error
         self.recipients[address] = _each(outcome, reply, reply.text)
 
     def settle(self, each: RecipientResult) -> None:
@@ -94,21 +96,27 @@ class Transaction:
 
     def sender_rejected(self, reply: Reply) -> Result:
         """Return the result of a message whose MAIL FROM was rejected by `reply`."""
-        error = self._precondition_error(reply)
+        error = self._precondition_error(reply) or account_error(reply, Phase.MAIL, self.host)
         self.settle(_each("deferred" if error else _refusal(reply), reply, reply.text))
         return self.result(reply, error=error)
 
     def replied(self, reply: Reply) -> Result:
         """Return the result of a message whose DATA or content got this reply."""
-        if not reply.is_positive:
-            self.settle(_each(_refusal(reply), reply, reply.text))
-        return self.result(reply)
+        if reply.is_positive:
+            return self.result(reply)
+        error = account_error(reply, self.phase, self.host)
+        self.settle(_each("deferred" if error else _refusal(reply), reply, reply.text))
+        return self.result(reply, error=error)
 
     def broken(self, error: DeliveryError) -> Result:
         """Return the result of a message during which the conversation broke, or our own program failed."""
         self.phase = error.phase
         self.settle(_each("uncertain" if error.uncertain else "deferred", error, error.reply or error.message))
-        return self.result(error, error=error)
+        limit = None
+        if error.code:
+            said = Reply(code=error.code, enhanced_code=error.enhanced_code, text=error.reply)
+            limit = account_error(said, error.phase, self.host)
+        return self.result(error, error=limit or error)
 
     def result(self, cause: Reply | DeliveryError | None = None, *, error: DeliveryError | None = None) -> Result:
         """Return the result; its code and text are those of `cause`, or of the first recipient that decided it."""
@@ -121,6 +129,7 @@ class Transaction:
         else:
             code, enhanced_code = cause.code, cause.enhanced_code
             text = cause.reply or cause.message if isinstance(cause, DeliveryError) else cause.text
+        error = error or self.limit
         if error is None and outcome in ("failed", "deferred"):
             said = " ".join(part for part in (str(code), enhanced_code, text) if part)
             message = _("%(host)s did not accept the message: %(reply)s") % {"host": self.host, "reply": said}

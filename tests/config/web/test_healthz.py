@@ -33,7 +33,7 @@ def test_a_stranger_learns_that_all_is_well_and_nothing_else():
         "workers": {"alive": 0, "seen_seconds_ago": None},
         "oldest_due_seconds": None,
         "oldest_waiting_seconds": None,
-        "connections": {"paused": 0, "unreachable": 0},
+        "connections": {"paused": 0, "unreachable": 0, "resting": 0},
     }
     assert "no-store" in response["Cache-Control"]
     assert not {"Server", "X-Powered-By"} & set(response.headers)
@@ -167,7 +167,7 @@ def test_workers_and_closed_connections_are_counted_and_not_named():
     response = Client().get("/healthz")
     assert response.status_code == 200
     assert response.json()["workers"] == {"alive": 2, "seen_seconds_ago": 4}
-    assert response.json()["connections"] == {"paused": 1, "unreachable": 2}
+    assert response.json()["connections"] == {"paused": 1, "unreachable": 2, "resting": 0}
     assert b"canary" not in response.content
 
 
