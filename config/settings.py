@@ -169,6 +169,7 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(BASE_URL).scheme
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # a password reset records the address as unverified; nothing here verifies it
+MFA_ADAPTER = "users.second_factor.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Mailadmin"
 USERSESSIONS_TRACK_ACTIVITY = False  # it would turn every page view into a write

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
+from secrets_app.encrypted_texts import rotate_texts
 from secrets_app.encryption import DecryptionFailed, decrypt_value, encrypt_value, is_under_first_key
 from secrets_app.models import Secret, SecretEvent, SecretValue
 from secrets_app.storing import record_event
@@ -24,9 +25,9 @@ BATCH = 200  # values per transaction
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A value that no key decrypts. It is left unchanged."""
+    """A value that no key decrypts. It is left unchanged. Without a secret it is a text of another app."""
 
-    secret: int
+    secret: int | None
     name: str
     field: str
 
@@ -41,13 +42,17 @@ class Rotation:
 
 
 def rotate(*, batch: int = BATCH) -> Rotation:
-    """Encrypt every value with the first key, in transactions of `batch` values."""
+    """Encrypt every value, and what other apps encrypt, with the first key; values in transactions of `batch`."""
     result = Rotation()
     last = 0
     while values := list(SecretValue.objects.filter(pk__gt=last).select_related("secret").order_by("pk")[:batch]):
         with transaction.atomic():
             _rotate_batch(values, result)
         last = values[-1].pk
+    texts = rotate_texts()
+    result.rotated += texts.rotated
+    result.current += texts.current
+    result.unreadable += [Unreadable(None, name, "") for name in texts.unreadable]
     return result
 
 

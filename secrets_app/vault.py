@@ -29,8 +29,8 @@ from secrets_app.models import Secret, SecretEvent, SecretValue
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from secrets_app.environment_values import EnvironmentValues
     from secrets_app.kinds.base import SecretForm
+    from secrets_app.kinds.environment_values import EnvironmentValues
     from secrets_app.models import Person
 
 Change = SecretEvent.Action

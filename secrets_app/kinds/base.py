@@ -18,8 +18,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.environment_values import EnvironmentValues, VariableRow, cleaned_variables, read_variable
 from secrets_app.fields import NameField, RevisionField
+from secrets_app.kinds.environment_values import EnvironmentValues, VariableRow, cleaned_variables, read_variable
 from secrets_app.models import Secret, name_key
 
 if TYPE_CHECKING:

@@ -1,4 +1,5 @@
 import html
+import io
 import re
 import time
 
@@ -6,14 +7,21 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from cryptography.fernet import Fernet
 from django.contrib.auth import get_user
+from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from maillog.models import Message
+from secrets_app.encrypted_texts import TextRotation
+from secrets_app.encryption import encrypt_value
 from tests.cases import rolled_back
 from tests.conftest import signed_in
 from tests.factories import PASSWORD, make_user
+from users.second_factor import rotate_second_factors
 
 pytestmark = pytest.mark.django_db
 
@@ -198,3 +206,58 @@ def test_the_password_asked_for_again_must_be_right_and_a_code_will_do_as_well(c
     assert "Use authenticator app or code" in response.text
     response = client.post("/account/2fa/reauthenticate/", {"code": code_of(secret), "next": CODES})
     assert response["Location"] == CODES
+
+
+def test_what_second_factors_are_checked_with_is_in_no_dump_and_nowhere_in_the_database(client, ann):
+    secret = turn_on(client)
+    codes = client.get(CODES).context["unused_codes"]
+    dump = io.StringIO()
+    call_command("dumpdata", stdout=dump)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT data FROM mfa_authenticator")
+        stored = str(cursor.fetchall())
+    for text in (dump.getvalue(), stored):
+        assert secret not in text
+        assert not any(code in text for code in codes)
+        assert not re.search(r"\b[0-9a-f]{80}\b", text), "the seed of the codes"
+
+
+def test_rotation_takes_second_factors_along(client, ann, settings):
+    secret = turn_on(client)
+    codes = client.get(CODES).context["unused_codes"]
+    new, old = Fernet.generate_key().decode(), settings.SECRETS_KEYS[0]
+    settings.SECRETS_KEYS = (new, old)
+    assert rotate_second_factors() == TextRotation(rotated=2)
+    assert rotate_second_factors() == TextRotation(current=2)
+    settings.SECRETS_KEYS = (new,)
+    assert client.get(CODES).context["unused_codes"] == codes
+    with time_machine.travel("2026-01-31T13:00:00Z", tick=False):
+        stranger = Client()
+        sign_in = stranger.post("/account/login/", {"login": ann.email, "password": PASSWORD})
+        stranger.post(sign_in["Location"], {"code": code_of(secret)})
+        assert get_user(stranger) == ann
+
+
+def test_without_its_key_a_second_factor_lets_nobody_in_and_says_why(client, ann, settings):
+    secret = turn_on(client)
+    settings.SECRETS_KEYS = (Fernet.generate_key().decode(),)
+    with time_machine.travel("2026-01-31T13:00:00Z", tick=False):
+        stranger = Client()
+        sign_in = stranger.post("/account/login/", {"login": ann.email, "password": PASSWORD})
+        response = stranger.post(sign_in["Location"], {"code": code_of(secret)})
+    assert response.status_code == 403
+    assert "add it to SECRETS_KEYS" in response.text
+    assert not get_user(stranger).is_authenticated
+    output = io.StringIO()
+    with pytest.raises(CommandError, match="2 values cannot be decrypted"):
+        call_command("rotate_secrets", stdout=output)
+    assert f"Cannot be decrypted: second factor of account {ann.pk}. Left unchanged." in output.getvalue()
+
+
+def test_a_second_factor_cannot_be_replaced_by_a_secret_of_the_vault(client, ann):
+    turn_on(client)
+    factor = Authenticator.objects.get(type="totp")
+    factor.data = {"secret": encrypt_value(1, "password", "JBSWY3DPEHPK3PXP")}
+    factor.save()
+    with pytest.raises(PermissionDenied):
+        factor.wrap().validate_code("123456")

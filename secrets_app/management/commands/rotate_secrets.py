@@ -26,9 +26,8 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"{result.rotated} encrypted with the first key, {result.current} already were.")
             for lost in result.unreadable:
-                self.stdout.write(
-                    f"Cannot be decrypted: {lost.field} of “{lost.name}” (secret {lost.secret}). Left unchanged."
-                )
+                what = f"{lost.field} of “{lost.name}” (secret {lost.secret})" if lost.secret else lost.name
+                self.stdout.write(f"Cannot be decrypted: {what}. Left unchanged.")
         if result.unreadable:
             message = (
                 f"{len(result.unreadable)} values cannot be decrypted with the keys in use. Add the key they were "
