@@ -7,13 +7,14 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
 # Compiled modules are what makes the second start fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run worker test check bench bench-faults bench-log lock
+.PHONY: help run worker test test-next check bench bench-faults bench-log lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run      start Mailadmin: web server and worker, on http://127.0.0.1:8000 (PORT=8001 make run: another port)"
 	@echo "make worker   start one more worker alone"
 	@echo "make test     run all tests"
+	@echo "make test-next   run what depends most on Django with the newest Django, on the newest Python that is installed"
 	@echo "make check    look at the code: format, lint, types, imports between apps, migrations, templates, deployment"
 	@echo "make bench    measure; one JSON line a figure"
 	@echo "make bench-faults   kill and stop workers hundreds of times and count the mails; takes half an hour"
@@ -28,6 +29,20 @@ worker: .venv/.run
 
 test: .venv/.test
 	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+# What depends most on Django: its messages, pages, forms and sessions, what is sent and stored.
+NEXT_TESTS := $(wildcard tests/mailadmin/test_*.py) $(addprefix tests/mailadmin/,delivery http_api message outbox views) \
+	tests/config/startup/test_start.py tests/config/web tests/maillog/queue tests/maillog/views tests/secrets_app/views \
+	tests/templates_app/views tests/users
+NEXT_PYTHON ?= $(shell .ci/newest-python)
+
+test-next: $(if $(NEXT_PYTHON),.venv-next/.installed)
+ifeq ($(NEXT_PYTHON),)
+	@echo "Not tested with Django 6.1: it needs Python 3.12 or newer, which is not installed. Name one: NEXT_PYTHON=/path/to/python3"
+else
+	@.venv-next/bin/python -c 'import django, sys; print("With Django", django.__version__, "on Python", sys.version.split()[0])'
+	@.venv-next/bin/pytest -n 2 -m "not browser" $(NEXT_TESTS) $(PYTEST_ARGS)
+endif
 
 check: .venv/.check
 	$(BIN)/ruff format --check .
@@ -64,6 +79,11 @@ bench-log: .venv/.test .venv-peers/.installed
 	@$(SYNC) requirements/check.txt
 	@touch .venv/.run .venv/.test $@
 
+.venv-next/.installed: requirements/django-next.txt | $(BIN)/uv
+	@$(BIN)/uv venv --quiet --clear --python $(NEXT_PYTHON) .venv-next
+	@$(BIN)/uv pip sync --quiet --python .venv-next/bin/python --require-hashes requirements/django-next.txt
+	@touch $@
+
 # What the benchmarks measure beside us must not mix with what we run on.
 .venv-peers/.installed: requirements/peers.txt | $(BIN)/uv
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
@@ -83,9 +103,11 @@ PIN := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header -
 	--no-emit-find-links --python-version 3.11 --upgrade
 WANTED := pyproject.toml --extra postgres --extra redis
 
+# Two versions of Django are supported. People run the older one, which gets fixes for longer, on every Python.
 lock: | $(BIN)/uv
-	$(PIN) $(WANTED) -o requirements/run.txt
+	$(PIN) $(WANTED) --constraint requirements/django-lts.in -o requirements/run.txt
 	$(PIN) $(WANTED) --group test --constraint requirements/run.txt -o requirements/test.txt
 	$(PIN) $(WANTED) --group test --group check --constraint requirements/test.txt -o requirements/check.txt
+	$(subst 3.11,3.12,$(PIN)) $(WANTED) --group test --constraint requirements/django-next.in -o requirements/django-next.txt
 	$(PIN) requirements/peers.in -o requirements/peers.txt
 	echo uv | $(PIN) - -o requirements/uv.txt

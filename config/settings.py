@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import django
 from csp.constants import NONE, SELF
 
 from config.environment import key_files, parsers, private_files
@@ -135,7 +136,10 @@ WEBHOOK_SECRET = env.text("MAILADMIN_WEBHOOK_SECRET")  # signs the webhook of al
 MAIL = reading.read_mail(env, BASE_DIR)
 MAIL_DRIVER_MODULES: tuple[str, ...] = env.parsed("MAIL_DRIVER_MODULES", parsers.modules, ())
 READ_VARIABLE = env.text  # for variables that drivers and kinds of secret declare
-EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+if django.VERSION < (6, 1):
+    EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+else:
+    MAILERS = {"default": {"BACKEND": "mailadmin.backends.OutboxBackend"}}
 DEFAULT_FROM_EMAIL = ""  # composing inserts the configured sender
 
 # ---------------------------------------------------------------- people

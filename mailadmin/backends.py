@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any
 
+import django
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import Error as DatabaseError
@@ -41,8 +42,11 @@ class OutboxBackend(BaseEmailBackend):
     MAILERS from its log handler without a way to be silent.
     """
 
-    def __init__(self, fail_silently: bool = False, **options: Any) -> None:
+    def __init__(self, fail_silently: bool = False, *, alias: str | None = None, **options: Any) -> None:
+        if alias is not None and django.VERSION >= (6, 1):
+            options["alias"] = alias  # options that there are not are then refused
         super().__init__(**options)
+        self.alias = alias  # in MAILERS
         self.fail_silently = fail_silently
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
@@ -51,7 +55,7 @@ class OutboxBackend(BaseEmailBackend):
         if not messages:
             return 0
         are_reports = all(is_error_report(message) for message in messages)
-        if not (self.fail_silently or (are_reports and getattr(self, "alias", None))):
+        if not (self.fail_silently or (are_reports and self.alias)):
             return len(accepting.store(_entries(messages, skip_refused=False)))
         under_way = _reports_under_way.get()
         token = _reports_under_way.set(under_way + are_reports)

@@ -18,14 +18,13 @@ from templates_app.library.builtin_checks import builtin_problems
 def email_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Warn if Django's own messages bypass the outbox."""
     name = f"{OutboxBackend.__module__}.{OutboxBackend.__qualname__}"
-    if name == settings.EMAIL_BACKEND:
+    mailers = getattr(settings, "MAILERS", None)  # since Django 6.1, in place of EMAIL_BACKEND
+    used = settings.EMAIL_BACKEND if mailers is None else mailers.get("default", {}).get("BACKEND")
+    if name == used:
         return []
+    line = f'EMAIL_BACKEND = "{name}"' if mailers is None else f'MAILERS = {{"default": {{"BACKEND": "{name}"}}}}'
     return [
-        Warning(
-            "Messages sent by Django itself bypass the mail log.",
-            hint=f'Set EMAIL_BACKEND = "{name}".',
-            id="mailadmin.W001",
-        )
+        Warning("Messages sent by Django itself bypass the mail log.", hint=f"Set {line}.", id="mailadmin.W001"),
     ]
 
 

@@ -120,7 +120,10 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session", autouse=True)
 def own_backend(django_test_environment):
     """Mail takes Mailadmin's backend, which Django's test environment replaces."""
-    django_settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+    if hasattr(django_settings, "MAILERS"):
+        django_settings.MAILERS = {"default": {"BACKEND": "mailadmin.backends.OutboxBackend"}}
+    else:
+        django_settings.EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
 
 
 @pytest.fixture(scope="session", autouse=True)

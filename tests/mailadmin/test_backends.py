@@ -12,7 +12,8 @@ from maillog.content.storage import unpack
 from maillog.models import Content, Message
 from tests.cases import case
 
-pytestmark = pytest.mark.django_db
+# Django 6.1 warns of an API that is older; it is still there, and people's projects use it.
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:.*(is|are) deprecated")]
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,9 @@ import shutil
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
+from django.test import override_settings
 
 from mailadmin import checks
 from templates_app.builtin_files import BUILTIN
@@ -35,6 +37,22 @@ def test_a_built_in_file_that_is_missing_or_broken_is_named(copy, monkeypatch):
     found = checks.built_in_templates(None)
     assert {one.id for one in found} == {"mailadmin.E001"}
     assert "mail/parts/layout/part.json" in found[0].msg
+
+
+@override_settings()
+def test_a_backend_that_bypasses_the_log_is_named_with_the_line_to_write():
+    assert checks.email_backend(None) == []
+    django = "django.core.mail.backends.smtp.EmailBackend"
+    if hasattr(settings, "MAILERS"):
+        wrong = [{"default": {"BACKEND": django}}, {"default": {}}, {}]
+        for settings.MAILERS in wrong:
+            (found,) = checks.email_backend(None)
+            assert 'MAILERS = {"default": {"BACKEND": "mailadmin.backends.OutboxBackend"}}' in found.hint
+    else:
+        settings.EMAIL_BACKEND = django
+        (found,) = checks.email_backend(None)
+        assert 'EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"' in found.hint
+    assert found.id == "mailadmin.W001"
 
 
 def test_the_check_before_a_deployment_passes():

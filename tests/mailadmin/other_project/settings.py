@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+import django
+
 from config.environment.reader import MailEnvironment
 from config.queue import open_queue
 from mailadmin.activation import TEMPLATE_BUILTINS, TEMPLATE_CONTEXT_PROCESSORS, mail_management
@@ -46,5 +48,8 @@ USE_TZ = True
 MAIL = MailEnvironment(driver="log", from_address="shop@example.com", log_file=SCRATCH / "mail.log")
 SECRETS_KEYS = ("b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI=",)
 WEBHOOK_SECRET = ""
-EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+if django.VERSION < (6, 1):
+    EMAIL_BACKEND = "mailadmin.backends.OutboxBackend"
+else:
+    MAILERS = {"default": {"BACKEND": "mailadmin.backends.OutboxBackend"}}
 HUEY = open_queue(f"sqlite:///{SCRATCH}/queue.sqlite3", SECRET_KEY)
