@@ -75,14 +75,20 @@ def send_template(
 ) -> int:
     """Render the template `key` with `values`, store the message and return its id.
 
-    `fields` are fields of `Mail` other than subject, text and html. Raises InvalidMail as `template_mail` does, and
-    PermissionDenied.
+    A template that declares a secret makes a sensitive message; `sensitive` makes any other one. `fields` are fields of
+    `Mail` other than subject, text and html. Raises InvalidMail as `template_mail` does, and PermissionDenied.
     """
     return send(template_mail(key, to=to, values=values, language=language, sensitive=sensitive, **fields), actor=actor)
 
 
 def template_mail(
-    key: str, *, to: Sequence[str], values: Mapping[str, object], language: str = "", **fields: Any
+    key: str,
+    *,
+    to: Sequence[str],
+    values: Mapping[str, object],
+    language: str = "",
+    sensitive: bool = False,
+    **fields: Any,
 ) -> Mail:
     """Render the template `key` with `values` for `send_many`; nothing is stored.
 
@@ -112,6 +118,7 @@ def template_mail(
         language=rendered.language,
         template=key,
         template_version=rendered.version,
+        sensitive=sensitive or rendered.is_sensitive,
         **fields,
     )
 

@@ -13,7 +13,10 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.functional import Promise
 
+from templates_app.builtin_files import builtin_documents, is_builtin
 from templates_app.compiled_cache import current_cache
+from templates_app.content.content import Content
+from templates_app.models import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class RenderedMail:
     """A rendered message. `subject` is one line; `html` is empty if the template has only plain text.
 
     `version` is the number of the version that was rendered, or 0 if the built-in file was used because the database
-    has no version.
+    has no version. `is_sensitive`: the template declares a secret, such as a link to choose a new password.
     """
 
     key: str
@@ -30,6 +33,7 @@ class RenderedMail:
     text: str
     html: str = ""
     version: int = 0
+    is_sensitive: bool = False
 
 
 def render(key: str, values: Mapping[str, object], *, language: str = "") -> RenderedMail:
@@ -47,7 +51,15 @@ def render(key: str, values: Mapping[str, object], *, language: str = "") -> Ren
         text=rendered.text,
         html=rendered.html,
         version=compiled.bundle.version,
+        is_sensitive=has_secret(key, compiled.bundle.content),
     )
+
+
+def has_secret(key: str, content: Content) -> bool:
+    """Return whether `content` declares a secret, or the built-in template that it is an edited copy of."""
+    if content.has_secret or not is_builtin(key):
+        return content.has_secret
+    return builtin_documents()[Document.Kind.TEMPLATE.value, key].content.has_secret
 
 
 def without_django(value: object) -> object:

@@ -65,7 +65,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         user: User = context["user"]
         template = template_of(template_prefix)
         values = account_mails.reset_values(user, context["password_reset_url"])
-        self.queue(template, user.email, user, values, sensitive=True)
+        self.queue(template, user.email, user, values)
 
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
@@ -86,7 +86,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         device = ", ".join(filter(None, names_in(self.get_http_user_agent(request))))
         return Visit(timezone.now(), ip=request.META.get("REMOTE_ADDR") or None, device=device or None)
 
-    def queue(self, template: str, email: str, user: User, values: dict[str, Any], *, sensitive: bool = False) -> None:
+    def queue(self, template: str, email: str, user: User, values: dict[str, Any]) -> None:
         """Queue a message about the account of `user`, in the person's language and time zone.
 
         It is always sent by the worker, even in the instant mode: the response must not take longer if the account
@@ -100,7 +100,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
                     values=values,
                     language=user.language_of_mails,
                     actor=None,
-                    sensitive=sensitive,
                     mode=SendMode.BACKGROUND,
                 )
         except MailadminError as error:

@@ -34,7 +34,6 @@ def new_reset_link(mail: Message) -> int:
             values=account_mails.reset_values(user, url),
             language=user.language_of_mails,
             actor=None,
-            sensitive=True,
             mode=SendMode.BACKGROUND,
         )
 

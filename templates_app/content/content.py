@@ -45,13 +45,21 @@ class ContentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A value that a template expects. `sample` is JSON: text, a number, true or false, a list or an object."""
+    """A value that a template expects. `sample` is JSON: text, a number, true or false, a list or an object.
+
+    `secret`: a link or a code that lets its holder in. A message with one is sensitive.
+    """
 
     name: str
     type: str = "text"
     description: str = ""
     sample: Any = ""
     required: bool = True
+    secret: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON data; `secret` only if it is true, as in files from before there was one."""
+        return {name: value for name, value in asdict(self).items() if name != "secret" or value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +107,16 @@ class Content:
                 return texts, one
         return Texts(), ""
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether a variable is secret."""
+        return any(one.secret for one in self.variables)
+
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data from which `from_json` makes equal content."""
         return {
             "default_language": self.default_language,
-            "variables": [asdict(variable) for variable in self.variables],
+            "variables": [variable.as_json() for variable in self.variables],
             "languages": {language: asdict(self.languages[language]) for language in sorted(self.languages)},
         }
 
@@ -170,9 +183,11 @@ def variable_from(data: object, where: str) -> Variable:
     if kind not in TYPES:
         raise ContentError(f"{where}.type", f"must be one of {', '.join(TYPES)}")
     description, required = whole.get("description", ""), whole.get("required", True)
-    if not isinstance(description, str) or not isinstance(required, bool):
-        raise ContentError(where, "description must be text, required true or false")
-    return Variable(name=name, type=kind, description=description, sample=whole.get("sample", ""), required=required)
+    secret = whole.get("secret", False)
+    if not isinstance(description, str) or not isinstance(required, bool) or not isinstance(secret, bool):
+        raise ContentError(where, "description must be text, required and secret true or false")
+    sample = whole.get("sample", "")
+    return Variable(name=name, type=kind, description=description, sample=sample, required=required, secret=secret)
 
 
 def checked_object(data: object, where: str, *, allowed: set[str] | None = None) -> dict[str, Any]:

@@ -136,6 +136,7 @@ class VariableForm(forms.Form):
         widget=forms.Textarea({"rows": 1}),
     )
     required = forms.BooleanField(label=gettext_lazy("Required"), required=False)
+    secret = forms.BooleanField(label=gettext_lazy("Secret link or code"), required=False)
 
     def clean(self) -> dict[str, Any]:
         """Read the sample by its type, and check the name. Adds errors to their fields."""
@@ -166,6 +167,7 @@ class VariableForm(forms.Form):
             description=typed["description"],
             sample=typed["sample"],
             required=typed["required"],
+            secret=typed["secret"],
         )
 
 
@@ -230,6 +232,7 @@ class EditorForm:
                 "description": one.description,
                 "sample": value_text.format_value(one.type, one.sample),
                 "required": one.required,
+                "secret": one.secret,
             }
             for one in content.variables
         ]

@@ -124,10 +124,7 @@ def document_metadata(document: DocumentFiles) -> dict[str, Any]:
         "default_language": document.content.default_language,
     }
     if document.kind == "template":
-        metadata["variables"] = [
-            {key: getattr(variable, key) for key in ("name", "type", "description", "sample", "required")}
-            for variable in document.content.variables
-        ]
+        metadata["variables"] = [variable.as_json() for variable in document.content.variables]
         metadata["samples"] = {name: dict(values) for name, values in document.samples.items()}
     return metadata
 

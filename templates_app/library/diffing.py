@@ -100,7 +100,7 @@ def _text(content: Content, language: str, part: str) -> str:
 def variables_text(variables: Sequence[Variable]) -> str:
     """Return the declared variables as lines to compare, one each."""
     return "\n".join(
-        f"{one.name}: {one.type}{'' if one.required else ', optional'}"
+        f"{one.name}: {one.type}{'' if one.required else ', optional'}{', secret' if one.secret else ''}"
         f"{f', {one.description}' if one.description else ''}"
         f"{f' = {json.dumps(one.sample, ensure_ascii=False)}' if one.sample != '' else ''}"
         for one in variables

@@ -1,5 +1,6 @@
 """`send`, `send_many` and `send_template`: what they store, and what they refuse before storing anything."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from typing import Any
@@ -13,8 +14,13 @@ from mailadmin.api import Attachment, InvalidMail, Mail, send, send_many, send_t
 from maillog.content.storage import unpack
 from maillog.models import Content, Message, Recipient, Status
 from secrets_app.models import Secret
+from templates_app.builtin_files import builtin_documents
+from templates_app.content.content import Variable
+from templates_app.library import publishing
+from templates_app.models import Document
 from tests.cases import case
 from tests.factories import make_user
+from tests.templates_app.makers import make_template, saying
 
 pytestmark = pytest.mark.django_db
 
@@ -194,9 +200,29 @@ def test_send_many_stores_nothing_of_a_chunk_with_a_bad_mail():
     assert Message.objects.count() == 500
 
 
+def test_a_template_that_declares_a_secret_makes_a_sensitive_message(admin):
+    def is_sensitive(key, *, sensitive=False, **values):
+        number = send_template(key, to=["ann@example.com"], values=values, sensitive=sensitive)
+        return Message.objects.get(pk=number).is_sensitive
+
+    reset = {"site": "Shop", "reset_url": "https://example.org/r"}
+    assert is_sensitive("account/password_reset", **reset)
+    content = builtin_documents()["template", "account/password_reset"].content
+    undeclared = replace(content, variables=tuple(replace(one, secret=False) for one in content.variables))
+    copy = Document.objects.get(kind=Document.Kind.TEMPLATE, project__key="account", key="password_reset")
+    publishing.publish(copy, admin, undeclared, "Mine", copy.published)
+    assert is_sensitive("account/password_reset", **reset), "an edited copy cannot take it back"
+    ours = saying("<p>{{ link }}</p>", variables=[Variable("link", "url", sample="https://example.org/", secret=True)])
+    make_template(key="link", content=ours, user=admin)
+    assert is_sensitive("shop/link", link="https://example.org/r")
+    make_template(key="hello", content=saying("<p>Hello</p>"), user=admin)
+    assert not is_sensitive("shop/hello")
+    assert is_sensitive("shop/hello", sensitive=True)
+
+
 def test_a_template_is_rendered_and_recorded():
     values = {"name": "Ann", "site": "Shop", "reset_url": "https://example.org/r"}
-    number = send_template("account/password_reset", to=["ann@example.com"], values=values, sensitive=True)
+    number = send_template("account/password_reset", to=["ann@example.com"], values=values)
     row = Message.objects.select_related("template").get(pk=number)
     assert (row.template.text, row.language, row.is_sensitive) == ("account/password_reset", "en", True)
     text, html = (parsed(number).get_body((kind,)).get_content() for kind in ("plain", "html"))
@@ -248,7 +274,7 @@ def test_all_values_that_are_missing_or_of_a_wrong_type_are_named_at_once():
     assert error.reason == (
         "The value code must be text, not a number. The value valid_minutes must be a number, not this text. "
         "The value happened_at is missing. "
-        "The value secure_url must be an address that begins with https:// or http://, not this text."
+        "The value secure_url must be an address that starts with https:// or http://, not this text."
     )
 
 

@@ -222,6 +222,16 @@ def test_a_variable_is_added_changed_and_removed(client, ann, template):
     assert publishing.draft_of(template, ann).read().variables == (Variable("amount", "text", "How much", "4.5"),)
 
 
+def test_a_variable_is_declared_secret(client, ann, template):
+    new = {"name": "link", "type": "url", "sample": "https://example.com/", "required": "on", "secret": "on"}
+    client.post(path(template, "draft"), typed(template, ann) | variable_rows(HELLO.variables, new))
+    link = Variable("link", "url", "", "https://example.com/", secret=True)
+    assert publishing.draft_of(template, ann).read().variables == (*HELLO.variables, link)
+    page = client.get(path(template, "edit")).content.decode()
+    assert re.search(r'name="variables-1-secret"[^>]* checked', page)
+    assert not re.search(r'name="variables-0-secret"[^>]* checked', page)
+
+
 def test_a_wrong_variable_is_told_at_its_field(client, ann, template):
     for row, sentence in [
         ({"name": "Amount", "type": "text"}, "Use small letters"),

@@ -341,7 +341,17 @@ def test_descriptions_of_files_are_json_in_the_order_of_the_format():
         data = json.loads(file.read_text())
         assert list(data) == ["name", "description", "tags", "default_language", "variables", "samples"]
         for variable in data["variables"]:
-            assert list(variable) == ["name", "type", "description", "sample", "required"]
+            assert list(variable) == ["name", "type", "description", "sample", "required", "secret"][: len(variable)]
+
+
+def test_what_lets_its_holder_in_is_declared_secret():
+    secrets = {f"{key}:{one.name}" for key, file in TEMPLATES.items() for one in file.content.variables if one.secret}
+    assert secrets == {
+        "account/invitation:invite_url",
+        "account/password_reset:reset_url",
+        "account/registration_confirmation:confirm_url",
+        "account/sign_in_code:code",
+    }
 
 
 def test_the_documentation_lists_every_template_with_its_values():
