@@ -1,8 +1,8 @@
-"""Putting mails into the queue and draining it, beside django-post-office and django-mailer in the same run.
+"""Queueing and draining messages, compared with django-post-office and django-mailer in the same run.
 
 ``python -m benchmarks.bench_drain [--mails N | --quick] [--rounds N] [--only sqlite|postgres] [--no-peers]``;
-`make bench` prepares the environment of the peers first. All send the same mail (2 kB, text and HTML, from a stored
-template) to the same sink. docs/performance.md tells how to read the figures.
+`make bench` first prepares the environment of the peers. All send the same message (2 kB, text and HTML, from a stored
+template) to the same sink. docs/performance.md explains the figures.
 """
 
 import argparse
@@ -14,12 +14,12 @@ from benchmarks.drain.scratch import Scratch, postgres_answers
 
 
 def main() -> None:
-    """Measure, and print one JSON line a figure."""
+    """Measure, and print one JSON line per figure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_drain")
     parser.add_argument("--mails", type=int, default=20_000)
-    parser.add_argument("--quick", action="store_true", help="2,000 mails")
-    parser.add_argument("--rounds", type=int, default=1, help="on a machine that is busy otherwise")
-    parser.add_argument("--only", choices=("sqlite", "postgres"), help="on this database alone")
+    parser.add_argument("--quick", action="store_true", help="2,000 messages")
+    parser.add_argument("--rounds", type=int, default=1, help="repetitions, for a busy machine; the best counts")
+    parser.add_argument("--only", choices=("sqlite", "postgres"), help="only this database")
     parser.add_argument("--no-peers", action="store_true", help="without ratios")
     options = parser.parse_args()
     mails = 2_000 if options.quick else options.mails
@@ -29,14 +29,14 @@ def main() -> None:
     kinds = [options.only] if options.only else ["sqlite", "postgres"]
     if "postgres" in kinds and not postgres_answers():
         kinds.remove("postgres")
-        print("PostgreSQL does not answer and is left out; BENCH_POSTGRES says where it is.", file=sys.stderr)
+        print("PostgreSQL does not respond and is skipped. Set BENCH_POSTGRES to its URL.", file=sys.stderr)
     try:
         with Scratch() as scratch:
             port = scratch.sink("--pipelining")
             for kind in kinds:
                 beside_peers(scratch, kind, port, mails=mails, peers=peers, rounds=options.rounds)
                 alone(scratch, kind, port, waiting=5 * mails)
-            for kind in kinds[:1]:  # which database it is makes no difference there
+            for kind in kinds[:1]:  # the database makes no difference here
                 far_relay(scratch, kind, mails=mails, peers=peers)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,7 +1,7 @@
-"""The editor's preview: how long the server takes from a key stroke's POST to its answer, and for the frame after it.
+"""The editor's preview: response times of the POST after a keystroke, and of the preview frame that follows.
 
-``python -m benchmarks.bench_editor [--count N]``; one JSON line a figure. The template is the built-in password reset
-with its layout and parts; each request changes a word, saves the draft, tries it out in the sandbox and inspects it.
+``python -m benchmarks.bench_editor [--count N]``; one JSON line per figure. The template is the built-in password reset
+with its layout and parts; each request changes a word, saves the draft, renders it in the sandbox and lints it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.scratch import set_up
 
 
 def run(count: int) -> None:
-    """Type `count` words, measure, print."""
+    """Measure `count` edits, and print the figures."""
     set_up()
     from django.conf import settings
     from django.test import Client
@@ -45,7 +45,7 @@ def run(count: int) -> None:
 
 
 def timed(found: list[float], ask: Any, *request: Any) -> None:
-    """Ask, and add the milliseconds to `found`."""
+    """Make the request, and append its milliseconds to `found`."""
     start = time.perf_counter()
     answer = ask(*request)
     found.append((time.perf_counter() - start) * 1000)

@@ -1,8 +1,8 @@
-"""Breaks real workers on purpose and counts mails: ``python -m benchmarks.bench_faults``, or ``make bench-faults``.
+"""Kills and stops real workers, and counts messages: ``python -m benchmarks.bench_faults``, or ``make bench-faults``.
 
-20,000 mails with 200 times kill -9, 100 times SIGTERM under load, and three workers that share the stores: on SQLite,
-and on PostgreSQL with its own queue and with Redis. Prints one JSON line a figure; exits with 1 if something does not
-hold. Needs PostgreSQL and Redis on this machine (BENCH_POSTGRES, BENCH_REDIS), unless --database says otherwise.
+20,000 messages with 200 `kill -9`, 100 SIGTERM under load, and three workers on shared stores: on SQLite, and on
+PostgreSQL with its own queue and with Redis. Prints one JSON line per figure. Exit status 1: a guarantee was broken.
+Requires PostgreSQL and Redis on this machine (BENCH_POSTGRES, BENCH_REDIS), unless --database limits it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.faults.lab import Lab
 
 STORES = [("sqlite", "sqlite"), ("postgres", "postgres"), ("postgres", "redis")]
-LIMIT = 1500.0  # seconds for each experiment, far more than it takes
+LIMIT = 1500.0  # seconds per experiment, far more than it needs
 
 
 def main() -> None:
@@ -53,37 +53,37 @@ def main() -> None:
 
 
 def kills(lab: Lab, options: argparse.Namespace) -> list[str]:
-    """Kill workers, tell the figures and return what does not hold."""
+    """Kill workers, print the figures and return the broken guarantees."""
     killing = importlib.import_module("benchmarks.faults.killing")
     found = killing.run(lab, mails=options.mails, kills=options.kills, limit=LIMIT)
     about = {**stores(options), "mails": found.mails, "kills": len(found.kills)}
     windows = [kill.unrecorded for kill in found.kills]
-    report("faults", "kill -9: lost", found.lost, "mails", **about)
-    report("faults", "kill -9: extra copies", found.extra, "mails", in_the_window=found.window, **about)
-    report("faults", "kill -9: in the window at one kill, at most", max(windows), "mails", **about)
+    report("faults", "kill -9: lost", found.lost, "messages", **about)
+    report("faults", "kill -9: extra copies", found.extra, "messages", in_the_window=found.window, **about)
+    report("faults", "kill -9: in the window at one kill, at most", max(windows), "messages", **about)
     report("faults", "kill -9: noticed after the lease, at worst", max(found.late, 0), "s", **about)
     report("faults", "kill -9: all sent after", found.seconds, "s", **about)
     return list(found.faults())
 
 
 def stops(lab: Lab, options: argparse.Namespace) -> list[str]:
-    """Stop workers under load, tell the figures and return what does not hold."""
+    """Stop workers under load, print the figures and return the broken guarantees."""
     stopping = importlib.import_module("benchmarks.faults.stopping")
     found = stopping.run(lab, stops=options.stops, limit=LIMIT)
     about = {**stores(options), "mails": found.mails, "stops": len(found.seconds)}
-    report("faults", "SIGTERM: lost", found.lost, "mails", **about)
-    report("faults", "SIGTERM: sent twice", found.extra, "mails", **about)
+    report("faults", "SIGTERM: lost", found.lost, "messages", **about)
+    report("faults", "SIGTERM: sent twice", found.extra, "messages", **about)
     report("faults", "SIGTERM: median stop", statistics.median(found.seconds), "s", **about)
     report("faults", "SIGTERM: longest stop", max(found.seconds), "s", **about)
     return list(found.faults())
 
 
 def sharing(lab: Lab, options: argparse.Namespace) -> list[str]:
-    """Let three workers share the stores, tell the figures and return what does not hold."""
+    """Run three workers on shared stores, print the figures and return the broken guarantees."""
     found = importlib.import_module("benchmarks.faults.sharing").run(lab, mails=options.mails, limit=LIMIT)
     about = {**stores(options), "mails": found.mails, "shares": found.shares}
-    report("faults", "three workers: lost", found.lost, "mails", **about)
-    report("faults", "three workers: sent twice", found.extra, "mails", **about)
+    report("faults", "three workers: lost", found.lost, "messages", **about)
+    report("faults", "three workers: sent twice", found.extra, "messages", **about)
     report("faults", "three workers: woken after", statistics.median(found.woken) * 1000, "ms", **about)
     return list(found.faults())
 
@@ -92,7 +92,7 @@ def stores(options: argparse.Namespace) -> dict[str, str]:
     return {"database": options.database, "queue": options.queue}
 
 
-# Their modules need Django to be set up, which is why they are imported so late.
+# Their modules are imported late, because they need Django to be set up.
 EXPERIMENTS: dict[str, Callable[[Lab, argparse.Namespace], list[str]]] = {
     "kills": kills,
     "stops": stops,

@@ -1,8 +1,8 @@
-"""What the HTTP API adds to sending and searching: one mail a request, 500 a request, a page of the log.
+"""The cost of the HTTP API for sending and searching: one message per request, 500 per request, a page of the log.
 
-``python -m benchmarks.bench_http_api``; prints one JSON line a figure, on SQLite, through Django's test client with all
-middleware. Beside each way of sending, in turn with it, the peer: the same mails through `mailadmin.api` in the same
-process, which is what the API calls.
+``python -m benchmarks.bench_http_api``; prints one JSON line per figure, on SQLite, through Django's test client with
+all middleware. Each way of sending alternates with a peer: the same messages through `mailadmin.api`, which the API
+calls, in the same process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REQUESTS = 400
 BATCHES = 8
 BATCH = 500
 ROUNDS = 4
-TEXT = "A line of some sixty characters, as they stand in most mails.\n" * 15
+TEXT = "A line of some sixty characters, as in most messages.\n" * 15
 MAIL: dict[str, Any] = {"to": ["Ann <ann@example.com>"], "subject": "Your order", "text": TEXT}
 VALUES = {"name": "Ann", "email": "ann@example.com", "sign_in_url": "https://example.com/"}
 FROM_TEMPLATE: dict[str, Any] = {
@@ -36,7 +36,7 @@ FROM_TEMPLATE: dict[str, Any] = {
 
 
 def main() -> None:
-    """Measure, and print one JSON line a figure."""
+    """Measure, and print one JSON line per figure."""
     set_up(driver="silent", from_address="shop@example.com")
     from mailadmin.api import Mail, send, send_many, send_template
     from mailadmin.http_api import api_keys
@@ -62,7 +62,7 @@ def main() -> None:
     compare("one mail from a template", post("/mails", FROM_TEMPLATE), lambda: send_template(**template), REQUESTS, 1)
     compare("500 mails", post("/mails/batch", {"mails": [MAIL] * BATCH}), lambda: send_many(mails), BATCHES, BATCH)
 
-    pages = {"first page of the log": "/mails", "a page of 200": "/mails?limit=200", "a mail": "/mails/1"}
+    pages = {"first page of the log": "/mails", "a page of 200": "/mails?limit=200", "a message": "/mails/1"}
     for name, path in pages.items():
         times = sorted(seconds(partial(client.get, f"/api/v1{path}")) for _ in range(REQUESTS // 4))
         p95 = round(times[int(len(times) * 0.95)] * 1000, 1)
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def compare(name: str, ours: Callable[[], object], peer: Callable[[], object], requests: int, mails: int) -> None:
-    """Report how many mails a second both store, asked for in turn: the best of ROUNDS."""
+    """Report how many messages per second both store, alternating; the best of ROUNDS counts."""
     ours()
     peer()
     best = {ours: 0.0, peer: 0.0}
@@ -78,8 +78,8 @@ def compare(name: str, ours: Callable[[], object], peer: Callable[[], object], r
         for way in best:
             took = sum(seconds(way) for _ in range(requests // ROUNDS))
             best[way] = max(best[way], requests // ROUNDS * mails / took)
-    report("http_api", name, best[ours], "mails/s", ratio_to_peer=round(best[ours] / best[peer], 2))
-    report("http_api", f"{name}, mailadmin.api (peer)", best[peer], "mails/s")
+    report("http_api", name, best[ours], "messages/s", ratio_to_peer=round(best[ours] / best[peer], 2))
+    report("http_api", f"{name}, mailadmin.api (peer)", best[peer], "messages/s")
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -1,10 +1,10 @@
-"""The log at a million mails and more, on SQLite and PostgreSQL, beside django-post_office's list in Django's admin.
+"""The log with a million messages or more, on SQLite and PostgreSQL, compared with django-post_office's admin list.
 
 ``python -m benchmarks.bench_log [--rows N] [--engine sqlite|postgres] [--only PART,...] [--resume] [--keep]``, or
-``make bench-log``; one JSON line a figure, and at the end everything as Markdown. Parts: `pages` (with the peer's, in
-turn), `plans`, `export`, `overhead` (of the search index when queueing and draining), `writers` (four and a worker, for
-a minute), `prune` (100,000 mails beside somebody who sends). The databases stay until all parts are done, so that what
-was interrupted goes on with ``--resume``. docs/performance.md tells how to read the figures.
+``make bench-log``; one JSON line per figure, and Markdown tables at the end. Parts: `pages` (alternating with the
+peer's), `plans`, `export`, `overhead` (of the search index when queueing and draining), `writers` (four and a worker,
+for a minute), `prune` (100,000 messages while another process sends). Databases are kept until all parts are done, so
+an interrupted run can continue with ``--resume``. docs/performance.md explains the figures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks.log.measures import Run
 
-MANY = 1_000_000  # mails; beyond that, bodies are left out unless asked for
+MANY = 1_000_000  # messages; beyond that, bodies are omitted unless --bodies is given
 WORK: dict[str, Callable[[Run], None]] = {
     "pages": measures.pages,
     "plans": measures.plans,
@@ -38,16 +38,16 @@ ALONE = {"overhead"}  # parts that need no filled log
 
 
 def main() -> None:
-    """Measure, and print one JSON line a figure."""
+    """Measure, and print one JSON line per figure."""
     options = parsed()
     options.folder.mkdir(parents=True, exist_ok=True)
     figures = Figures(options.folder, options.rows)
     engines = [options.engine] if options.engine else ["sqlite", "postgres"]
     if "postgres" in engines and not postgres_answers():
         engines.remove("postgres")
-        print("PostgreSQL does not answer and is left out; BENCH_POSTGRES says where it is.", file=sys.stderr)
+        print("PostgreSQL does not respond and is skipped. Set BENCH_POSTGRES to its URL.", file=sys.stderr)
     if not PEERS_PYTHON.exists():
-        print("The peer is not installed and is left out; `make .venv-peers/.installed` installs it.", file=sys.stderr)
+        print("The peer is not installed and is skipped; `make .venv-peers/.installed` installs it.", file=sys.stderr)
     about = machine()
     problems: list[str] = []
     try:
@@ -69,17 +69,19 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_log", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=MANY)
-    parser.add_argument("--engine", choices=("sqlite", "postgres"), help="this one alone")
+    parser.add_argument("--engine", choices=("sqlite", "postgres"), help="only this engine")
     parser.add_argument("--only", type=parts, default=list(WORK), metavar="PART,...", help=", ".join(WORK))
     parser.add_argument(
-        "--bodies", action=argparse.BooleanOptionalAction, help="2 kB a mail; up to a million, they are there"
+        "--bodies", action=argparse.BooleanOptionalAction, help="2 kB per message; default: up to a million messages"
     )
     parser.add_argument("--no-peer", action="store_true", help="without django-post_office")
-    parser.add_argument("--requests", type=int, default=40, help="for each page; fewer where each takes seconds")
-    parser.add_argument("--resume", action="store_true", help="leave out the parts whose figures are there already")
-    parser.add_argument("--keep", action="store_true", help="leave the databases, for another part later")
-    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench-log", help="of databases and figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="where the tables go; else to standard output")
+    parser.add_argument("--requests", type=int, default=40, help="per page; fewer if each takes seconds")
+    parser.add_argument("--resume", action="store_true", help="skip parts whose figures exist")
+    parser.add_argument("--keep", action="store_true", help="keep the databases, for other parts later")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench-log", help="for databases and figures")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the tables to FILE; default: standard output"
+    )
     options = parser.parse_args()
     if options.bodies is None:
         options.bodies = options.rows <= MANY
@@ -95,7 +97,7 @@ def parts(text: str) -> list[str]:
 
 
 def on(engine: str, scratch: Scratch, figures: Figures, options: argparse.Namespace) -> list[str]:
-    """Do all chosen parts on one engine; what fails does not keep the others from being done."""
+    """Run all chosen parts on one engine. A part that fails does not stop the others."""
     run = measures.Run(
         scratch, figures, engine, bodies=options.bodies, peer=not options.no_peer, requests=options.requests
     )
@@ -120,7 +122,7 @@ def on(engine: str, scratch: Scratch, figures: Figures, options: argparse.Namesp
 
 
 def filled(run: Run, part: str) -> None:
-    """See to it that what a part looks at is filled."""
+    """Fill the databases that the part needs."""
     needed = [run.ours, *([run.peer] if run.peer and part == "pages" else [])]
     if not all(store.is_filled() for store in needed):
         run.figures.begin(run.engine, "fill")

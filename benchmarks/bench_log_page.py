@@ -1,9 +1,9 @@
-"""The log page at 100,000 mails beside a page with numbers and a full count, over the same rows in the same run.
+"""The log page with 100,000 messages, compared with a page that counts all matches, on the same rows in the same run.
 
-Run as `python -m benchmarks.bench_log_page [rows]`; prints one JSON line a figure: median and 95th percentile of 120
-requests through Django's test client, signed in as an administrator, on SQLite. The peer is what Django's Paginator
-makes of it (OFFSET, COUNT over all matches, the chips' numbers by GROUP BY), with our template; both
-are then called as bare views.
+Run as `python -m benchmarks.bench_log_page [rows]`; prints one JSON line per figure: median and 95th percentile of 120
+requests through Django's test client, signed in as an administrator, on SQLite. The peer is a page with Django's
+Paginator (OFFSET, COUNT over all matches, GROUP BY for the chips) and our template; for this comparison, both are
+called as bare views.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIZE = 50
 
 
 def milliseconds(work: Callable[[], object], count: int = REQUESTS) -> list[float]:
-    """Return the times of `count` calls, after three that do not count."""
+    """Return the times of `count` calls, after three to warm up."""
     for _ in range(3):
         work()
     found = []
@@ -51,7 +51,7 @@ def tell(figure: str, found: list[float], **more: object) -> None:
 
 
 def run(count: int) -> None:
-    """Fill, measure, print."""
+    """Fill the log, measure, and print the figures."""
     set_up()
     from benchmarks.log_data import fill
     from maillog.listing.columns import DEFAULT_NAMES, layout
@@ -66,7 +66,7 @@ def run(count: int) -> None:
 
     start = time.perf_counter()
     fill(count, now=timezone.now())
-    report("log_page", "filled", count / (time.perf_counter() - start), "mails/s", rows=count)
+    report("log_page", "filled", count / (time.perf_counter() - start), "messages/s", rows=count)
 
     admin = User.objects.create_superuser("admin@example.com", "correct-horse-battery")
     client = Client(headers={"host": "localhost"})
@@ -125,7 +125,7 @@ def run(count: int) -> None:
         ("failed", "?q=status:failed", "failed", 1),
         (f"page_{page}", f"?before={deep}", "", page + 1),
     ):
-        # In turn, so that what else the machine does hits both.
+        # Alternating, so that other work on the machine affects both.
         times = [
             (milliseconds(partial(ours_bare, query), 12), milliseconds(partial(peer, status, number), 12))
             for _ in range(REQUESTS // 12)

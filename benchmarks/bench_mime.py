@@ -1,7 +1,7 @@
-"""Microseconds to build one mail of 2 kB (text and HTML): our builder, Django's classes, the standard library's.
+"""Microseconds to build a message of 2 kB (text and HTML): our builder, Django's classes, the standard library.
 
-Run as `python -m benchmarks.bench_mime`; prints one JSON line a figure. The three are timed in turn, round by round,
-and the best round of each counts, so that the ratios hold on a shared machine.
+Run as `python -m benchmarks.bench_mime`; prints one JSON line per figure. The three alternate, and the best
+round of each counts, so that the ratios are valid on a shared machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DATE = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
 
 class Sample(NamedTuple):
-    """One mail, as all three builders get it."""
+    """One message, the input of all three builders."""
 
     name: str
     sender: Address
@@ -42,7 +42,7 @@ class Sample(NamedTuple):
 
 
 def samples() -> list[Sample]:
-    """Return the same mail in ASCII and with non-ASCII letters in headers and bodies; about 1 kB text, 1 kB HTML."""
+    """Return the same message in ASCII, and with non-ASCII letters in headers and bodies; 1 kB text and 1 kB HTML."""
     mails = []
     for name, shop, person, subject, line in (
         ("ascii", "Example Shop", "Ann Lee", "Your order 4711 is on its way", "Your parcel has left our house today."),
@@ -87,7 +87,7 @@ def ours(mail: Sample) -> bytes:
 
 
 def django(mail: Sample) -> bytes:
-    """Build with Django's mail classes."""
+    """Build with Django's email classes."""
     message = EmailMultiAlternatives(
         mail.subject,
         mail.text,
@@ -122,7 +122,7 @@ BUILDERS: dict[str, Callable[[Sample], bytes]] = {
 
 
 def best_microseconds(mail: Sample) -> dict[str, float]:
-    """Return microseconds a build, by builder: the best of all rounds."""
+    """Return microseconds per build, by builder; the best of all rounds."""
     best = dict.fromkeys(BUILDERS, float("inf"))
     for _ in range(ROUNDS):
         for name, builder in BUILDERS.items():
@@ -136,7 +136,7 @@ def best_microseconds(mail: Sample) -> dict[str, float]:
 
 
 def main() -> None:
-    """Time both mails and print the figures."""
+    """Time both messages and print the figures."""
     if not settings.configured:
         settings.configure(USE_I18N=False)
     for mail in samples():

@@ -1,10 +1,11 @@
-"""What the sums of the overview cost a worker and a page.
+"""The cost of the overview's statistics for a worker and for the page.
 
-Settling 50 mails that were sent, with sums and without, in turns; then the whole page over forty full days of sums of
-50 templates, 5 connections and 15 errors (what 10 million mails make, or any number), with 2,000 differences not added.
+Settles 50 sent messages with and without statistics, alternating. Then renders the page with forty full days of sums
+for 50 templates, 5 connections and 15 errors (the size does not depend on the number of messages) and 2,000
+differences.
 
-Run as `python -m benchmarks.bench_rollups [rounds]`; prints one JSON line a figure. SQLite, and PostgreSQL if
-BENCH_POSTGRES names a database for scratch (it is emptied).
+Run as `python -m benchmarks.bench_rollups [rounds]`; prints one JSON line per figure. SQLite, and PostgreSQL if
+BENCH_POSTGRES is the URL of a scratch database (it is emptied).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LEASE = timedelta(minutes=30)
 
 
 def one_batch() -> list[Any]:
-    """Return the settlements of 50 mails that were accepted."""
+    """Return the settlements of 50 accepted messages."""
     from django.utils import timezone
 
     from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
@@ -62,7 +63,7 @@ def one_batch() -> list[Any]:
 
 
 def measure(rounds: int) -> None:
-    """Settle one batch after the other and print what one took, at best and in the middle."""
+    """Settle batches and print the time of one: minimum and median."""
     from django.db import connection
 
     from maillog.queue.settling import settle
@@ -83,11 +84,11 @@ def measure(rounds: int) -> None:
     for name, taken in times.items():
         best = sorted(taken[WARM_UP:])[: max(1, rounds // 10)]
         for figure, value in (("best tenth", statistics.mean(best)), ("median", statistics.median(taken[WARM_UP:]))):
-            report("rollups", f"settle 50 sent mails {name} sums, {figure}", value, "ms", database=connection.vendor)
+            report("rollups", f"settle 50 sent messages {name} sums, {figure}", value, "ms", database=connection.vendor)
 
 
 def fill_sums() -> None:
-    """Store forty days of sums in which every hour has everything, and differences of the running hour."""
+    """Store forty days of sums in which every hour is full, and differences of the current hour."""
     from django.utils import timezone
 
     from maillog.labels import label_ids
@@ -121,7 +122,7 @@ def fill_sums() -> None:
 
 
 def measure_pages(rounds: int) -> None:
-    """Open the page again and again and print how long the server took."""
+    """Request the page repeatedly and print the response times."""
     from django.db import connection
     from django.test import Client
 

@@ -1,4 +1,4 @@
-"""Mails a second in instant mode, each recorded, beside Django's own `send_mail` to the same sink in the same run.
+"""Messages per second in instant mode, each recorded, compared with Django's `send_mail` to the same sink.
 
 ``python -m benchmarks.bench_send``
 """
@@ -13,12 +13,12 @@ from benchmarks.scratch import set_up
 
 MAILS = 400
 ROUNDS = 3
-TEXT = "A line of some sixty characters, as they stand in most mails.\n" * 15
-HTML = "<p>A line of some sixty characters, as they stand in most mails.</p>\n" * 15
+TEXT = "A line of some sixty characters, as in most messages.\n" * 15
+HTML = "<p>A line of some sixty characters, as in most messages.</p>\n" * 15
 
 
 def rate(send: Callable[[], object]) -> float:
-    """Return how many calls of `send` are done in a second: the best of ROUNDS."""
+    """Return the number of calls of `send` per second; the best of ROUNDS."""
     best = 0.0
     for _ in range(ROUNDS):
         start = perf_counter()
@@ -29,7 +29,7 @@ def rate(send: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Measure, and print one JSON line a figure."""
+    """Measure, and print one JSON line per figure."""
     sink = subprocess.Popen([sys.executable, "-m", "benchmarks.sink"], stdout=subprocess.PIPE, text=True)
     try:
         assert sink.stdout is not None
@@ -58,9 +58,9 @@ def measure(port: int) -> None:
     ours()
     django()
     mine, peer = rate(ours), rate(django)
-    assert not Message.objects.exclude(status=Status.SENT).exists(), "not every mail was sent"
-    report("send", "instant, recorded", mine, "mails/s", ratio_to_peer=round(mine / peer, 2))
-    report("send", "Django send_mail, unrecorded (peer)", peer, "mails/s")
+    assert not Message.objects.exclude(status=Status.SENT).exists(), "not every message was sent"
+    report("send", "instant, recorded", mine, "messages/s", ratio_to_peer=round(mine / peer, 2))
+    report("send", "Django send_mail, unrecorded (peer)", peer, "messages/s")
 
 
 if __name__ == "__main__":

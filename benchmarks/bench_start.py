@@ -1,6 +1,6 @@
-"""How long `make run` takes from nothing and again, and the memory of what it starts.
+"""How long `make run` takes the first and the second time, and how much memory its processes need.
 
-``python -m benchmarks.bench_start``: clones the last commit into a scratch folder, so uncommitted changes do not count.
+``python -m benchmarks.bench_start``: clones the last commit into a scratch folder, so uncommitted changes are ignored.
 """
 
 import os
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 def start(folder: Path) -> tuple[subprocess.Popen[bytes], float]:
-    """Run `make run` in `folder`; return the process and the seconds until the first page answered."""
+    """Run `make run` in `folder`. Return the process and the seconds until the first page was served."""
     port = free_port()
     kept = ("PATH", "HOME", "LANG", "PIP_", "UV_", "SSL_")
     environment = {name: value for name, value in os.environ.items() if name.startswith(kept)}
@@ -74,7 +74,7 @@ def memory(process: subprocess.Popen[bytes]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, and print one JSON line a figure."""
+    """Measure, and print one JSON line per figure."""
     with tempfile.TemporaryDirectory() as scratch:
         clone = Path(scratch) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)

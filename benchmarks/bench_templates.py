@@ -1,10 +1,10 @@
-"""Templates: rendering beside django-post-office, previews, hostile templates, how soon a publish is seen.
+"""Templates: rendering compared with django-post-office, previews, hostile templates, propagation of a publish.
 
-``python -m benchmarks.bench_templates [--mails N] [--only render|preview|hostile|publish]``; one JSON line a figure.
-`make bench` prepares the environment of the peer first; without it, its figures are left out.
+``python -m benchmarks.bench_templates [--mails N] [--only render|preview|hostile|publish]``; one JSON line per figure.
+`make bench` first prepares the environment of the peer; without it, its figures are skipped.
 
-The mail is the built-in password reset: subject, HTML with a layout and parts whose CSS is inlined, plain text. What
-post_office renders is flat and has its CSS inlined already.
+The message is the built-in password reset: subject, HTML with layout and parts whose CSS is inlined, plain text. For
+post_office, the template is flat and its CSS is inlined beforehand.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def rendering(count: int) -> None:
     report(BENCH, "render_first", (time.perf_counter() - start) * 1000, "ms")
     found = timed(lambda number: render(KEY, values(number)), count)
     tell("render_warm", found["milliseconds"])
-    report(BENCH, "render_warm_rate", count / found["cpu"], "mails a second of processor time")
+    report(BENCH, "render_warm_rate", count / found["cpu"], "messages per second of processor time")
     expire_cache()
     if not peer.installed():
         print("The peer is not installed: `make .venv-peers/.installed`.", file=sys.stderr)
@@ -66,7 +66,7 @@ def rendering(count: int) -> None:
 
 
 def timed(work: Any, count: int) -> dict[str, Any]:
-    """Return the milliseconds of `count` calls, after a hundred that do not count, and their processor seconds."""
+    """Return the milliseconds of `count` calls, after a hundred to warm up, and their processor seconds."""
     for number in range(100):
         work(number)
     found = []
@@ -82,7 +82,7 @@ def timed(work: Any, count: int) -> dict[str, Any]:
 
 
 def previews(count: int) -> None:
-    """A draft put together with its parts and tried out in the sandbox, as the editor's preview does it."""
+    """A draft, bundled with its parts and rendered in the sandbox, as in the editor's preview."""
     from templates_app.bundles import bundle_of
     from templates_app.models import Document
     from templates_app.sandbox import client as sandbox
@@ -107,7 +107,7 @@ def previews(count: int) -> None:
 
 
 def hostile_ones() -> None:
-    """Every hostile template, two at a time, while other pages are asked for in the same process."""
+    """Every hostile template, two at a time, while the same process serves other pages."""
     from templates_app.sandbox import client as sandbox
     from tests.templates_app import hostile
     from tests.templates_app.transfer.bundles import bundle_of
@@ -142,8 +142,8 @@ def hostile_ones() -> None:
     report(BENCH, "hostile_answered", sum(refused for _, refused in found), f"of {len(found)}")
     report(BENCH, "hostile_slowest", max(seconds for seconds, _ in found), "s")
     report(BENCH, "hostile_median", statistics.median(seconds for seconds, _ in found), "s")
-    tell("page_meanwhile", pages)
-    report(BENCH, "page_meanwhile_slowest", max(pages), "ms", pages=len(pages))
+    tell("page_concurrent", pages)
+    report(BENCH, "page_concurrent_slowest", max(pages), "ms", pages=len(pages))
     report(BENCH, "memory_grown", grown, "MB")
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(one, [hostile.LOOPS[0]] * 8))
@@ -174,7 +174,7 @@ def resident_megabytes() -> float:
 
 
 def publishing(count: int) -> None:
-    """How long after the commit of a publish another process renders the new version."""
+    """The time from the commit of a publish until another process renders the new version."""
     from tests.templates_app.makers import publish_unchecked
     from tests.templates_app.transfer.bundles import content_of
 

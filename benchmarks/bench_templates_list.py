@@ -1,7 +1,7 @@
-"""The list of templates with 1,000 of them, in 50 projects, with two versions each in two languages.
+"""The list of templates with 1,000 templates in 50 projects, each with two versions in two languages.
 
-Run as `python -m benchmarks.bench_templates_list [templates]`; prints one JSON line a figure: median and 95th
-percentile of 60 requests through Django's test client, signed in, on SQLite. The aim is under 100 ms.
+Run as `python -m benchmarks.bench_templates_list [templates]`; prints one JSON line per figure: median and 95th
+percentile of 60 requests through Django's test client, signed in, on SQLite. The target is less than 100 ms.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def fill(count: int) -> None:
 
 
 def run(count: int) -> None:
-    """Fill, measure, print."""
+    """Fill the database, measure, and print the figures."""
     set_up()
     from users.models import User
 

@@ -1,4 +1,4 @@
-"""How a benchmark tells its figures: one JSON line each."""
+"""Prints figures as JSON lines."""
 
 import json
 

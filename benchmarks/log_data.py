@@ -1,95 +1,65 @@
-"""Fills the log with mails of realistic shape (`benchmarks.log.mails`): rows, recipients, attempts, contents, index.
+"""Fills the log with realistic messages (`benchmarks.log.mails`), fast enough for a million within two minutes.
 
-``python -m benchmarks.log_data 20000`` fills the database that the settings name, to look at the pages. The entries of
-the search index are made by `maillog.index.writing`; only how all of it is written is the benchmark's own, because a
-million mails must be there within two minutes.
+``python -m benchmarks.log_data 20000`` fills the database of the settings, for looking at the pages.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Any
 
 import django
 
-from benchmarks.log.mails import CHUNK, CONNECTIONS, DOMAINS, FIRST, KINDS, LAST, SENDER, UNTRIED, Mail, chunk, texts
-
-__all__ = ["DOMAINS", "FIRST", "LAST", "body", "fill"]
-
-BODIES = 200
-OUTCOMES = {"sent": "accepted", "failed": "refused", "deferred": "deferred", "uncertain": "uncertain"}
-HOST, TLS = "smtp.example.com:587", "TLSv1.3, TLS_AES_256_GCM_SHA384"
-
-NAMES = {
-    "sender": [SENDER],
-    "template": [template for template, _ in KINDS if template],
-    "driver": ["smtp", "log"],
-    "connection": list(CONNECTIONS),
-}
-
-Row = Sequence[Any]
-Tables = list[tuple[str, list[str], list[Row]]]  # table, columns, rows
-
-
-def body(number: int) -> bytes:
-    """Return a mail of about 2 kB."""
-    text, html = texts(number)
-    return (
-        f"From: Northwind <{SENDER}>\r\nTo: somebody@example.com\r\n"
-        f"Subject: Mail {number}\r\nMIME-Version: 1.0\r\n"
-        'Content-Type: multipart/alternative; boundary="b"\r\n\r\n'
-        f'--b\r\nContent-Type: text/plain; charset="utf-8"\r\n\r\n{text}\r\n'
-        f'--b\r\nContent-Type: text/html; charset="utf-8"\r\n\r\n{html}\r\n--b--\r\n'
-    ).encode()
+from benchmarks.log.mails import CHUNK
+from benchmarks.log.rows import Row, RowBuilder, Tables
 
 
 def fill(count: int, *, now: datetime, seed: int = 1, bodies: bool = True, processes: int = 1) -> None:
-    """Insert `count` mails of the last 90 days, oldest first, with all that belongs to them.
+    """Insert `count` messages of the last 90 days with everything that belongs to them, oldest first.
 
-    With more than one of `processes`, the others make up rows for this one, which writes them; on PostgreSQL they write
-    themselves.
+    With several `processes`, the others generate rows for this one to write; on PostgreSQL they also write them.
     """
     from django.db import connection, connections, transaction
 
-    writer = Writer(count, now=now.astimezone(UTC), seed=seed, bodies=bodies)
+    builder = RowBuilder(count, now=now.astimezone(UTC), seed=seed, bodies=bodies)
     firsts = range(0, count, CHUNK)
     if processes > 1:
         connections.close_all()
         write = connection.vendor == "postgresql"
-        with get_context("fork").Pool(processes, _in_child, (writer,)) as pool:
-            tasks = pool.imap(_written if write else _made, firsts)
+        with get_context("fork").Pool(processes, _in_child, (builder,)) as pool:
+            tasks = pool.imap(_generate_and_write if write else _generate, firsts)
             _fast_writes(tables for tables in tasks if tables)
     else:
-        _fast_writes(map(writer.tables, firsts))
+        _fast_writes(map(builder.tables, firsts))
     if connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
             sql = "SELECT setval(pg_get_serial_sequence('maillog_message', 'id'), %s)"
-            cursor.execute(sql, [writer.first_id + count - 1])
+            cursor.execute(sql, [builder.first_id + count - 1])
 
 
-_writer: Writer | None = None  # of a child
+_builder: RowBuilder | None = None  # in a child process
 
 
-def _in_child(writer: Writer) -> None:
-    global _writer
-    _writer = writer
+def _in_child(builder: RowBuilder) -> None:
+    global _builder
+    _builder = builder
 
 
-def _made(first: int) -> Tables:
-    assert _writer is not None
-    return _writer.tables(first)
+def _generate(first: int) -> Tables:
+    assert _builder is not None
+    return _builder.tables(first)
 
 
-def _written(first: int) -> None:
-    _fast_writes([_made(first)])
+def _generate_and_write(first: int) -> None:
+    _fast_writes([_generate(first)])
 
 
 def _fast_writes(chunks: Iterable[Tables]) -> None:
-    """Write each of `chunks` in a transaction, without waiting for the disk and without checking foreign keys."""
+    """Write each chunk in a transaction, without waiting for the disk and without checking foreign keys."""
     from django.db import connection, transaction
 
     pragmas: dict[str, Any] = {}
@@ -108,7 +78,7 @@ def _fast_writes(chunks: Iterable[Tables]) -> None:
 
 
 def settle_down() -> None:
-    """Do what autovacuum would have done by now. SQLite has nothing of the kind, and we never ANALYZE it."""
+    """Do what autovacuum would do. SQLite has no equivalent; only its write-ahead log is truncated."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -119,152 +89,13 @@ def settle_down() -> None:
             cursor.fetchall()
 
 
-class Writer:
-    """Makes up what is written of the mails of a run, with ids of their own, in the order of time."""
-
-    def __init__(self, count: int, *, now: datetime, seed: int, bodies: bool) -> None:
-        from django.db import connection
-
-        from maillog.content.storage import pack
-        from maillog.labels import label_ids
-        from maillog.models import Message
-
-        self.count, self.now, self.seed = count, now, seed
-        self.first_id = (Message.objects.order_by("-id").values_list("id", flat=True).first() or 0) + 1
-        self.as_time = _sqlite_time if connection.vendor == "sqlite" else _same
-        self.labels = {(kind, name): pk for kind, names in NAMES.items() for name, pk in label_ids(kind, names).items()}
-        plain = [body(number) for number in range(BODIES)]
-        self.sizes = [len(each) for each in plain]
-        self.packed = [pack(each) for each in plain] if bodies else []
-
-    def tables(self, first: int) -> Tables:
-        """Return the rows, table by table, of the mails that are made up together from number `first` on."""
-        from maillog.index.writing import build_entry
-        from maillog.models import Attempt, Content, Message, Recipient
-
-        made = chunk(first, self.count, now=self.now, seed=self.seed)
-        numbered = [(self.first_id + mail.number, mail) for mail in made]
-        found = [
-            rows_of(Message, [self._message(pk, mail) for pk, mail in numbered]),
-            entries_of([build_entry(self._indexed(pk, mail)) for pk, mail in numbered]),
-            rows_of(Recipient, [row for pk, mail in numbered for row in self._recipients(pk, mail)]),
-            rows_of(Attempt, [self._attempt(pk, mail) for pk, mail in numbered if mail.status not in UNTRIED]),
-        ]
-        if self.packed:
-            bodies = [{"message_id": pk, "mime": self.packed[mail.number % BODIES]} for pk, mail in numbered]
-            found.append(rows_of(Content, bodies))
-        return [each for each in found if each[2]]
-
-    def _message(self, pk: int, mail: Mail) -> dict[str, Any]:
-        known, as_time = self.labels, self.as_time
-        return {
-            "id": pk,
-            "status": mail.status,
-            "subject": mail.subject,
-            "to_text": " ".join(mail.to),
-            "sender_id": known["sender", SENDER],
-            "template_id": known[("template", mail.template)] if mail.template else None,
-            "driver_id": known[("driver", mail.driver)] if mail.driver else None,
-            "connection_id": known[("connection", mail.connection)] if mail.connection else None,
-            "language": "en",
-            "tags": mail.tags,
-            "actor_name": mail.actor,
-            "created_at": as_time(mail.created),
-            "finished_at": as_time(mail.finished),
-            "next_attempt_at": as_time(mail.due),
-            "attempt_count": mail.attempt_count,
-            "reason": mail.reason,
-            "mode": "background",
-            "message_id": f"<{pk}.bench@northwind.example>",
-            "size": self.sizes[mail.number % BODIES],
-            "is_test": mail.is_test,
-            "is_sensitive": mail.is_sensitive,
-            "has_attachment": mail.has_attachment,
-        }
-
-    def _indexed(self, pk: int, mail: Mail) -> Any:
-        from maillog.index.writing import IndexedMessage
-
-        return IndexedMessage(
-            id=pk,
-            status=mail.status,
-            subject=mail.subject,
-            to_text=" ".join(mail.to),
-            sender=SENDER,
-            reason=mail.reason,
-            actor_name=mail.actor,
-            template_id=self.labels[("template", mail.template)] if mail.template else None,
-            tags=mail.tags,
-            is_test=mail.is_test,
-            is_sensitive=mail.is_sensitive,
-            has_attachment=mail.has_attachment,
-            driver_id=self.labels[("driver", mail.driver)] if mail.driver else None,
-            connection_id=self.labels[("connection", mail.connection)] if mail.connection else None,
-        )
-
-    @staticmethod
-    def _recipients(pk: int, mail: Mail) -> Iterator[dict[str, Any]]:
-        for place, address in enumerate(mail.to):
-            yield {
-                "message_id": pk,
-                "kind": "cc" if place else "to",
-                "address": address,
-                "search_address": address,
-                "outcome": OUTCOMES.get(mail.status, "open"),
-                "code": mail.code,
-                "enhanced_code": mail.enhanced,
-                "reply": mail.reason,
-            }
-
-    def _attempt(self, pk: int, mail: Mail) -> dict[str, Any]:
-        is_refused = mail.code is not None
-        return {
-            "message_id": pk,
-            "number": mail.attempt_count,
-            "started_at": self.as_time(mail.created + timedelta(seconds=1)),
-            "duration_ms": 20 + pk % 900,
-            "outcome": mail.status if mail.status != "sending" else "uncertain",
-            "phase": "rcpt" if is_refused else "content",
-            "code": mail.code or 250,
-            "enhanced_code": mail.enhanced or "2.0.0",
-            "reply": mail.reason or f"250 2.0.0 queued as {pk:X}",
-            "driver": mail.driver,
-            "connection": mail.connection,
-            "host": HOST,
-            "tls": TLS,
-            "worker": "bench",
-        }
-
-
-def rows_of(model: Any, rows: list[dict[str, Any]]) -> tuple[str, list[str], list[Row]]:
-    """Return table, columns and values; columns that `rows` do not name get what the model says is in a new row."""
-    from django.db import connection
-
-    given = list(rows[0]) if rows else []
-    rest = [each for each in model._meta.concrete_fields if each.attname not in given and not each.primary_key]
-    same = [each.get_db_prep_save(each.get_default(), connection) for each in rest] if rows else []
-    columns = [*(model._meta.get_field(name).column for name in given), *(each.column for each in rest)]
-    return model._meta.db_table, columns, [(*row.values(), *same) for row in rows]
-
-
-def entries_of(entries: Sequence[Any]) -> tuple[str, list[str], list[Row]]:
-    """Return entries of the search index as `maillog.index.writing.add` writes them."""
-    from django.db import connection
-
-    from maillog.index.writing import COLUMNS, TABLE, tsvector_text
-
-    if connection.vendor == "postgresql":
-        return TABLE, ["id", "tokens"], [(entry.id, tsvector_text(entry)) for entry in entries]
-    return TABLE, ["rowid", *COLUMNS], list(entries)
-
-
 def _write(table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     from django.db import connection
 
     names = ", ".join(f'"{column}"' for column in columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Without looking up for each row whether the mail that it points to is there.
+            # Skips the foreign key check of each row.
             cursor.execute("SET LOCAL session_replication_role = replica")
             with cursor.cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in rows:
@@ -284,15 +115,6 @@ def _pragma(name: str, value: int | None = None) -> Any:
     return found[0][0] if found else None
 
 
-def _same(moment: datetime | None) -> datetime | None:
-    return moment
-
-
-def _sqlite_time(moment: datetime | None) -> str | None:
-    """Return what Django stores for a `moment` in UTC."""
-    return None if moment is None else str(moment)[:-6]
-
-
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
@@ -301,4 +123,4 @@ if __name__ == "__main__":
     from maillog.statistics import rebuild
 
     fill(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000, now=timezone.now())
-    rebuild.rebuild()  # the overview shows what the log's sums say
+    rebuild.rebuild()  # the statistics that the overview shows

@@ -1,4 +1,4 @@
-"""A project to measure in: Django set up on scratch databases, away from ``var/`` and ``.env``."""
+"""Sets Django up on scratch databases, independent of ``var/`` and ``.env``."""
 
 import atexit
 import os

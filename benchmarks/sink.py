@@ -1,7 +1,7 @@
-"""An SMTP server that takes everything and keeps nothing, in a process of its own: ``python -m benchmarks.sink``.
+"""An SMTP server that accepts and discards everything, in its own process: ``python -m benchmarks.sink``.
 
-Prints its port, then serves until it is ended. ``--pipelining`` offers RFC 2920. ``--delay MS`` makes everything take
-so long in each direction, as if the server were far away.
+Prints its port, then serves until it is stopped. ``--pipelining`` offers RFC 2920. ``--delay MS`` delays everything by
+this time in each direction, as if the server were far away.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Sink(asyncio.Protocol):
             self.say(b"".join(replies))
 
     def content(self, replies: list[bytes]) -> bool:
-        """Skip the content and return whether its end has come. The line end before it belongs to DATA or to itself."""
+        """Skip the content and return whether it has ended. The line end before the final dot may be that of DATA."""
         end = self.buffer.find(b"\r\n.\r\n")
         if end < 0:
             self.buffer = self.buffer[-4:]

@@ -1,4 +1,4 @@
-"""What is measured, and how each figure comes out of the steps. Times are the steps' own, without starting Python."""
+"""The measurements, and how figures are computed from the steps. Times exclude starting Python."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 Setting = dict[str, int]
 
-ONE_BY_ONE = 500  # mails enqueued one a call
-IDLE = 40  # mails sent on an idle system
+ONE_BY_ONE = 500  # messages enqueued one per call
+IDLE = 40  # messages sent on an idle system
 REST = 3.0  # seconds after which a worker's memory counts as "after"
-DISTANCE_MS = 20  # of the far relay, one way
-SLACK = 1.5  # times the round trip may take what the distance asks for, before the figure is left out
-# post_office's batch and threads a process. Which of this and its script's is better changes with the database and with
-# what else the machine does, so it drains with both.
+DISTANCE_MS = 20  # of the distant server, one way
+SLACK = 1.5  # if a round trip takes longer than this multiple of the distance, the figure is skipped
+# post_office's batch size and threads per process. Whether this or the default of its script is better depends on the
+# database and on other work on the machine, so it drains with both.
 SECOND: Setting = {"batch": 4000, "threads": 10}
 NONE: Setting = {}
-FAR_MAILS = 2_000  # at most; the far relay is slow for everybody
-FOURTH = {MAILER: 4}  # the slowest gets a fourth of the mails; it sends the last ones as fast as the first
+FAR_MAILS = 2_000  # at most; the distant server is slow for all products
+FOURTH = {MAILER: 4}  # the slowest gets a quarter of the messages; its rate does not change over time
 RATIOS = {POST_OFFICE: "ratio_to_post_office", MAILER: "ratio_to_django_mailer"}
 
 
 class Figure:
-    """One figure of several products: the peers' values are told first, then ours with its ratios to them.
+    """One figure of several products. The peers' values are printed first, then ours with its ratios to them.
 
-    A ratio is our value / the peer's: above 1 is better for a rate, below 1 for a time. Where a peer has several
-    values, in one round or in several, its best one so far counts.
+    A ratio is our value divided by the peer's: above 1 is better for a rate, below 1 for a time. If a peer has several
+    values, its best one so far counts.
     """
 
     def __init__(self, name: str, unit: str, *, peers: Mapping[str, float] | None = None, **more: object) -> None:
@@ -45,7 +45,6 @@ class Figure:
         self.peers = dict(peers or {})
 
     def tell(self, product: str, value: float, **more: object) -> None:
-        """Print a product's value."""
         if product == OURS:
             more = {**more, **{RATIOS[peer]: round(value / other, 3) for peer, other in self.peers.items()}}
         else:
@@ -56,29 +55,29 @@ class Figure:
 
 
 def beside_peers(scratch: Scratch, kind: str, port: int, *, mails: int, peers: Sequence[str], rounds: int = 1) -> None:
-    """Enqueue one by one and in bulk, drain with one worker and with two; each round adds a value to each figure."""
+    """Enqueue one by one and in bulk, and drain with one worker and with two. Each round adds a value per figure."""
     products = [Product(scratch, name, kind, port=port) for name in (*peers, OURS)]
     enqueued_one_by_one(products, kind)
-    bulk = Figure("enqueue in bulk", "mails/s", database=kind)
-    one = Figure("drain, one worker", "mails/s", database=kind)
-    two = Figure("drain, two workers", "mails/s", database=kind)
+    bulk = Figure("enqueue in bulk", "messages/s", database=kind)
+    one = Figure("drain, one worker", "messages/s", database=kind)
+    two = Figure("drain, two workers", "messages/s", database=kind)
     for _ in range(rounds):
         for product in products:
             drained_by_one(product, bulk, one, mails // FOURTH.get(product.name, 1))
         for product in products:
-            if product.name == MAILER:  # that one sends one mail after the other
+            if product.name == MAILER:  # it sends one message at a time
                 continue
             for setting in (NONE, *others(product)):
                 product.step("enqueue_many", mails)
                 drained(product, two, mails, processes=2, setting=setting)
-    # The peers never pipeline, so they are as fast there.
-    plain = Figure("drain, one worker, server without PIPELINING", "mails/s", database=kind, peers=one.peers)
+    # The peers never pipeline, so their figures would be the same.
+    plain = Figure("drain, one worker, server without PIPELINING", "messages/s", database=kind, peers=one.peers)
     reached(Product(scratch, OURS, kind, port=scratch.sink(), purpose="plain"), plain, mails)
 
 
 def drained_by_one(product: Product, bulk: Figure, drain: Figure, mails: int) -> None:
-    """Enqueue in bulk and drain with one worker, in every way that the product knows."""
-    # All render when queued; post_office can also store template and values, and render on delivery.
+    """Enqueue in bulk and drain with one worker, with every setting of the product."""
+    # All render when enqueueing; post_office can also store template and values, and render on delivery.
     ways = {"enqueue_many": "when queued"}
     if product.name == POST_OFFICE:
         ways["enqueue_many_unrendered"] = "on delivery"
@@ -93,12 +92,12 @@ def drained_by_one(product: Product, bulk: Figure, drain: Figure, mails: int) ->
 
 
 def others(product: Product) -> tuple[Setting, ...]:
-    """Return the settings with which a product drains once more."""
+    """Return the further settings with which a product drains."""
     return (SECOND,) if product.name == POST_OFFICE else ()
 
 
 def enqueued_one_by_one(products: Sequence[Product], kind: str) -> None:
-    """Enqueue one mail a call, as web requests do, and clear the queue for what follows."""
+    """Enqueue one message per call, as web requests do, then clear the queue."""
     median = Figure("enqueue one mail, p50", "ms", database=kind, mails=ONE_BY_ONE)
     highest = Figure("enqueue one mail, p99", "ms", database=kind, mails=ONE_BY_ONE)
     for product in products:
@@ -111,23 +110,23 @@ def enqueued_one_by_one(products: Sequence[Product], kind: str) -> None:
 def drained(
     product: Product, figure: Figure, mails: int, *, processes: int, setting: Setting = NONE, **more: object
 ) -> None:
-    """Drain what waits and tell the rate, with the processor's time a mail and the largest worker's memory in MB.
+    """Drain the queue and print the rate, the CPU time per message, and the memory of the largest worker in MB.
 
-    `machine_us` is the time of all processors together that a mail took, with the mail server's and the
-    database server's: as many workers as one likes drain at most (number of processors / `machine_us`) mails.
+    `machine_us` is the CPU time per message of all processes, including mail server and database server. Any number of
+    workers together drains at most (number of processors / `machine_us`) messages.
     """
     if product.name == OURS:
         results = product.together("drain", 1, processes=processes)
         more["shares"] = [result["mails"] for result in results]
     else:
-        results = [product.step("drain", processes, **setting)]  # post_office has its processes below its command
+        results = [product.step("drain", processes, **setting)]  # post_office starts its processes itself
     peak = round(max(result["peak_mb"] for result in results), 1)
     more |= {"cpu_us": processor(results, mails), "machine_us": machine(results, mails)}
     figure.tell(product.name, mails / seconds(results), mails=mails, peak_mb=peak, **setting, **more)
 
 
 def alone(scratch: Scratch, kind: str, port: int, *, waiting: int) -> None:
-    """Measure the worker that `make run` starts: from enqueueing to accepted, and its memory with many waiting."""
+    """Measure the worker of `make run`: time from enqueueing to acceptance, and memory with many messages waiting."""
     product = Product(scratch, OURS, kind, port=port, purpose="worker")
     with product.worker():
         times = product.step("idle", IDLE)["milliseconds"]
@@ -142,7 +141,7 @@ def alone(scratch: Scratch, kind: str, port: int, *, waiting: int) -> None:
             "database": kind,
             "waiting": waiting,
             "sent": waiting - result["left"],
-            # The file pages of SQLite's mmap count as resident, though the kernel may take them back at any time.
+            # Pages of SQLite's memory-mapped file count as resident, although the kernel can reclaim them at any time.
             "anonymous_peak_mb": round(anonymous.value, 1),
         }
         report("drain", "worker memory, peak", megabytes(worker, "VmHWM"), "MB", **memory)
@@ -150,20 +149,20 @@ def alone(scratch: Scratch, kind: str, port: int, *, waiting: int) -> None:
 
 
 def far_relay(scratch: Scratch, kind: str, *, mails: int, peers: Sequence[str]) -> None:
-    """Drain into a server far away."""
+    """Drain to a distant server."""
     port = scratch.sink("--pipelining", f"--delay={DISTANCE_MS}")
     trip = round_trip(port)
     if not 2 * DISTANCE_MS <= trip <= 2 * DISTANCE_MS * SLACK:
         print(f"A round trip takes {trip:.1f} ms instead of {2 * DISTANCE_MS}: no far relay.", file=sys.stderr)
         return
-    far = Figure(f"drain, relay {DISTANCE_MS} ms away", "mails/s", database=kind, round_trip_ms=round(trip, 1))
+    far = Figure(f"drain, relay {DISTANCE_MS} ms away", "messages/s", database=kind, round_trip_ms=round(trip, 1))
     for name in (*(peer for peer in peers if peer == POST_OFFICE), OURS):
         product = Product(scratch, name, kind, port=port, purpose="far")
         reached(product, far, min(mails, FAR_MAILS), round_trip=trip, setting=SECOND if name == POST_OFFICE else NONE)
 
 
 def reached(product: Product, figure: Figure, mails: int, *, round_trip: float = 0.0, setting: Setting = NONE) -> None:
-    """Drain with one worker; tell the rate, its connections, and with a `round_trip` in ms how many a mail took."""
+    """Drain with one worker. Print the rate, its connections and, given `round_trip` in ms, round trips per message."""
     port = int(product.environment["BENCH_PORT"])
     product.step("enqueue_many", mails)
     with Highest(lambda: connections_to(port)) as connections:
@@ -177,7 +176,7 @@ def reached(product: Product, figure: Figure, mails: int, *, round_trip: float =
 
 
 def round_trip(port: int) -> float:
-    """Return the milliseconds that one command takes, at best."""
+    """Return the minimum milliseconds that one command takes."""
     with smtplib.SMTP("127.0.0.1", port) as session:
         session.ehlo()
         found = []

@@ -1,4 +1,4 @@
-"""Mailadmin, through the names that others use: ``python -m benchmarks.drain.ours STEP NUMBER``."""
+"""Mailadmin, through its public functions: ``python -m benchmarks.drain.ours STEP NUMBER``."""
 
 import os
 import random
@@ -21,19 +21,19 @@ from maillog.models import Message, Status  # noqa: E402
 from templates_app.content.content import Content, Texts, Variable  # noqa: E402
 from templates_app.library import catalogue, publishing  # noqa: E402
 
-if os.environ.get("BENCH_INDEX") == "0":  # to measure what the search index costs
+if os.environ.get("BENCH_INDEX") == "0":  # to measure the cost of the search index
     writing.add = lambda mails: None
 
 IN_HAND = (Status.QUEUED, Status.SENDING)
-LOOK_AGAIN = 0.005  # seconds between two looks whether the other worker has finished
-IDLE_LIMIT = 90.0  # seconds for a mail on an idle system; the worker looks each minute even if nobody wakes it
-MOST_WAITING = 60.0  # seconds for a worker to work off what waits, while its memory is watched
+LOOK_AGAIN = 0.005  # seconds between two polls whether the other worker has finished
+IDLE_LIMIT = 90.0  # seconds for a message on an idle system; workers poll every minute even if they are not woken
+MOST_WAITING = 60.0  # seconds for a worker to empty the queue, while its memory is measured
 
 TEMPLATE = "bench/parcel"
 
 
 def prepare(_: int) -> steps.Result:
-    """Make the tables, and publish the template as an editor does."""
+    """Create the tables, and publish the template."""
     call_command("migrate", verbosity=0)
     variables = tuple(Variable(name, sample=value) for name, value in parcel.values(0).items())
     texts = Texts(subject=parcel.SUBJECT, html=parcel.HTML, text=parcel.TEXT)
@@ -45,12 +45,12 @@ def prepare(_: int) -> steps.Result:
 
 
 def mail(number: int) -> Mail:
-    """Return mail `number`: subject, text and HTML rendered from the stored template."""
+    """Return message `number`: subject, text and HTML rendered from the stored template."""
     return template_mail(TEMPLATE, to=[parcel.recipient(number)], values=parcel.values(number))
 
 
 def enqueue_one(count: int) -> steps.Result:
-    """One mail a call, rendered, as a web request does it."""
+    """One message per call, rendered, as a web request does it."""
     return {"milliseconds": steps.milliseconds(lambda number: send(mail(number)), count)}
 
 
@@ -61,7 +61,7 @@ def enqueue_many(count: int) -> steps.Result:
 
 
 def drain(_: int) -> steps.Result:
-    """Deliver until no mail is queued or in another worker's hand."""
+    """Deliver until no message is queued or being sent by another worker."""
     attempts = 0
     while True:
         made = deliver_due()
@@ -80,9 +80,9 @@ def assert_all_sent() -> None:
 
 
 def idle(count: int) -> steps.Result:
-    """Milliseconds from the call, rendering included, to the row that says "accepted"; a worker runs elsewhere.
+    """Milliseconds from the call, including rendering, until the row says “accepted” by a worker in another process.
 
-    The pauses are uneven, so that no timer of the worker keeps step with them.
+    Pauses vary, so that they do not synchronize with the worker's timers.
     """
     chance = random.Random(1)
     found = []
@@ -98,7 +98,7 @@ def idle(count: int) -> steps.Result:
 
 
 def accepted(mail_id: int, limit: float) -> Message:
-    """Return the mail's row once it says sent; looks every 20 ms, but the row's own time is what counts."""
+    """Return the message's row once it is sent. Polls every 20 ms; the time stored in the row is used."""
     while time.time() < limit:
         message = Message.objects.get(pk=mail_id)
         if message.status == Status.SENT:
@@ -108,7 +108,7 @@ def accepted(mail_id: int, limit: float) -> Message:
 
 
 def wait_until_drained(_: int) -> steps.Result:
-    """Look twice a second until a worker elsewhere has worked off what waits, a minute at most."""
+    """Wait until a worker in another process has emptied the queue: two polls per second, for at most a minute."""
     limit = time.time() + MOST_WAITING
     left = waiting()
     while left and time.time() < limit:

@@ -1,6 +1,6 @@
-"""The mail of the drain benchmark: 2 kB as text and HTML, from a template that Django and Jinja read alike.
+"""The message of the drain benchmark: 2 kB as text and HTML, from a template valid in Django and Jinja.
 
-Knows no library, so that the peers' scripts, which have an environment of their own, can import it.
+Imports only the standard library, because the peers' scripts run in their own environment.
 """
 
 SENDER = "shop@example.com"
@@ -16,10 +16,10 @@ HTML = (
 
 
 def recipient(number: int) -> str:
-    """Return the address of mail `number`."""
+    """Return the recipient of message `number`."""
     return f"customer{number}@example.org"
 
 
 def values(number: int) -> dict[str, str]:
-    """Return what the template asks for, for mail `number`."""
+    """Return the values of the template for message `number`."""
     return {"name": f"Customer {number}", "order": f"{4711 + number}", "link": f"https://example.com/parcels/{number}"}

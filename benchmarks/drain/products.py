@@ -1,4 +1,4 @@
-"""The three programs that are measured, each on a database of its own, behind one interface: prepare it, do a step."""
+"""The three measured products, each on its own database, behind one interface: prepare, run a step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "BENCH_")
 
 
 class Product:
-    """One program with an empty, migrated database, sending to the sink at `port`."""
+    """A product with an empty, migrated database that sends to the sink at `port`."""
 
     def __init__(self, scratch: Scratch, name: str, kind: str, *, port: int, purpose: str = "main") -> None:
         self.scratch = scratch
@@ -44,11 +44,11 @@ class Product:
         self.step("prepare", 0)
 
     def step(self, step: str, number: int, **setting: int) -> dict[str, Any]:
-        """Do one step in a new process and return its result; a setting `x` reaches it as BENCH_X."""
+        """Run a step in a new process and return its result. A setting `x` is passed as BENCH_X."""
         return self.together(step, number, processes=1, **setting)[0]
 
     def together(self, step: str, number: int, *, processes: int, **setting: int) -> list[dict[str, Any]]:
-        """Do the same step in several processes that begin at the same moment, and return their results."""
+        """Run a step in several processes that start at the same time, and return their results."""
         environment = {**self.environment, **{f"BENCH_{name.upper()}": str(value) for name, value in setting.items()}}
         started = [
             self.scratch.process([*PROGRAMS[self.name], step, str(number)], environment) for _ in range(processes)
@@ -71,7 +71,7 @@ class Product:
 
     @contextmanager
     def worker(self) -> Iterator[int]:
-        """Run our own worker, as `make run` does, and give its process id."""
+        """Run our worker as `make run` does, and return its process id."""
         assert self.name == OURS
         process = self.scratch.process([sys.executable, *WORKER], self.environment)
         try:
@@ -82,7 +82,7 @@ class Product:
 
 def surroundings(folder: Path, database: str, *, port: int) -> dict[str, str]:
     """Return the environment of a process on `database` that sends to the sink at `port`."""
-    # What .env may say is none of the benchmark's business; blank counts as unset and wins over it.
+    # Overrides .env: an empty variable counts as unset.
     known = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
     blank = {variable: "" for each in known for variable in (each, f"{each}_FILE")}
     return {
@@ -91,7 +91,7 @@ def surroundings(folder: Path, database: str, *, port: int) -> dict[str, str]:
         "BENCH_FOLDER": str(folder),
         "BENCH_PORT": str(port),
         "DATABASE_URL": database,
-        # Where there is PostgreSQL, several machines can share the queue in it.
+        # With PostgreSQL, the queue is in it as well, as on several machines.
         "QUEUE_URL": database if database.startswith("postgres") else f"sqlite:///{folder / 'queue.sqlite3'}",
         "SECRET_KEY": "only-for-benchmarks-" + "x" * 40,
         "SECRETS_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI=",
@@ -103,21 +103,21 @@ def surroundings(folder: Path, database: str, *, port: int) -> dict[str, str]:
 
 
 def read(process: subprocess.Popen[str]) -> str:
-    """Return the next line of the process's output, "" if it ended."""
+    """Return the next line of the process's output, or "" if it has ended."""
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
 
 def seconds(results: list[dict[str, Any]]) -> float:
-    """Return the time from the first one's begin to the last one's end."""
+    """Return the time from the start of the first to the end of the last."""
     return float(max(result["end"] for result in results) - min(result["begin"] for result in results))
 
 
 def processor(results: list[dict[str, Any]], mails: int) -> float:
-    """Return the microseconds of processor time a mail: the figure that other work on the machine changes least."""
+    """Return microseconds of CPU time per message: the figure that other work on the machine affects least."""
     return float(round(sum(result["cpu"] for result in results) / mails * 1e6))
 
 
 def machine(results: list[dict[str, Any]], mails: int) -> float:
-    """Return the microseconds that all processors together worked for a mail, whoever for."""
+    """Return microseconds of CPU time per message, of all processes on the machine."""
     return float(round(max(result["machine"] for result in results) / mails * 1e6))

@@ -1,4 +1,4 @@
-"""A run's folder, databases and processes, none of which outlive it, also after Ctrl-C or SIGTERM."""
+"""The folder, databases and processes of a run, removed at its end, also after Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
-LONGEST_STOP = 3.0  # seconds until a process that was asked to end is killed
+LONGEST_STOP = 3.0  # seconds from SIGTERM to SIGKILL
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-FIRST_LINE = 30.0  # seconds for a server to say its first line
+FIRST_LINE = 30.0  # seconds for a server to print its first line
 
 
 class Scratch:
-    """A context: everything made through it is gone when it ends."""
+    """A context that removes everything created through it."""
 
     def __init__(self) -> None:
         self.stack = contextlib.ExitStack()
 
     def __enter__(self) -> Scratch:
-        """Make the folder; from here on SIGTERM ends the run as Ctrl-C does."""
+        """Create the folder. From here on, SIGTERM ends the run like Ctrl-C."""
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="mailadmin-bench-")))
         signal.signal(signal.SIGTERM, interrupt)
         return self
@@ -41,7 +41,7 @@ class Scratch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Remove everything, the newest first; nothing may interrupt that."""
+        """Remove everything, newest first, ignoring signals."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         self.stack.close()
@@ -49,7 +49,7 @@ class Scratch:
             signal.signal(number, signal.SIG_DFL)
 
     def database(self, kind: str, name: str) -> str:
-        """Return the address of a new, empty database for `name`; `kind` is sqlite or postgres."""
+        """Return the URL of a new, empty database for `name`; `kind` is sqlite or postgres."""
         if kind == "sqlite":
             return f"sqlite:///{self.folder / name}.sqlite3"
         database = f"mailadmin_bench_{os.getpid()}_{name}"
@@ -60,7 +60,7 @@ class Scratch:
     def process(
         self, arguments: list[str], environment: dict[str, str], *, errors: IO[str] | None = None
     ) -> subprocess.Popen[str]:
-        """Start a process with pipes, in a group of its own, so that Ctrl-C reaches the benchmark alone.
+        """Start a process with pipes, in its own process group, so that Ctrl-C reaches only the benchmark.
 
         What it says on standard error goes to `errors`, or to ours.
         """
@@ -79,8 +79,8 @@ class Scratch:
         return process
 
     def sink(self, *options: str) -> int:
-        """Start the mail server that takes everything; return its port."""
-        # A file, not a pipe: nobody reads what it may say later.
+        """Start the sink and return its port."""
+        # A file, not a pipe, because its later output is not read.
         path = self.folder / f"sink{len(list(self.folder.glob('sink*')))}"
         with path.open("w") as output:
             process = subprocess.Popen(
@@ -110,7 +110,7 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    """Ask the process to end, then kill what is left of its group; harmless if it has ended."""
+    """Send SIGTERM, then kill the rest of the process group. Harmless if the process has ended."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,7 +1,7 @@
-"""The inside of a measured process: sets itself up, says "ready", waits for "go", does one step, prints its result.
+"""A measured process: sets itself up, prints "ready", waits for "go", runs one step, prints its result.
 
-What is timed is the step alone; starting Python and Django is not. The result is one line of JSON. Knows no library, so
-that the peers' scripts, which have an environment of their own, can import it.
+Only the step is timed, not the start of Python and Django. The result is one line of JSON. Imports only the standard
+library, because the peers' scripts run in their own environment.
 """
 
 import json
@@ -16,7 +16,7 @@ Step = Callable[[int], Result]
 
 
 def run(steps: dict[str, Step]) -> None:
-    """Do the step that the command line names: ``STEP NUMBER``. Ends quietly if the benchmark is gone before "go"."""
+    """Run the step given on the command line: ``STEP NUMBER``. Exits silently if the benchmark ends before "go"."""
     step, number = sys.argv[1:]
     print("ready", flush=True)
     if not sys.stdin.readline():
@@ -29,7 +29,7 @@ def run(steps: dict[str, Step]) -> None:
 
 
 def milliseconds(work: Callable[[int], object], count: int) -> list[float]:
-    """Return how long each of `count` calls of `work` took, after ten that do not count."""
+    """Return the times of `count` calls of `work`, after ten to warm up."""
     found = []
     for number in range(-10, count):
         start = time.perf_counter()
@@ -39,12 +39,12 @@ def milliseconds(work: Callable[[int], object], count: int) -> list[float]:
 
 
 def processor_seconds() -> float:
-    """Return the processor time of this process and of its children that have ended, without the servers' share."""
+    """Return the CPU time of this process and of its children that have ended, excluding servers."""
     return sum(os.times()[:4])
 
 
 def machine_seconds() -> float:
-    """Return the processor time of all that has run on this machine: what proc_stat(5) does not count as idle."""
+    """Return the CPU time of everything on this machine: all that proc_stat(5) does not count as idle."""
     with open("/proc/stat") as file:  # noqa: PTH123  (in the peers' environment, too)
         user, nice, system, _idle, _waiting, *interrupts = map(int, file.readline().split()[1:8])
     return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""Looks at processes and connections from outside, through /proc (Linux)."""
+"""Measures processes and connections through /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ESTABLISHED = "01"  # include/net/tcp_states.h
 
 
 class Highest:
-    """A context that calls `look` over and over in a thread and keeps the largest answer."""
+    """A context that calls `look` repeatedly in a thread and keeps the maximum."""
 
     def __init__(self, look: Callable[[], float], every: float = 0.1) -> None:
         self.look, self.every = look, every
@@ -38,14 +38,14 @@ class Highest:
 
 
 def connections_to(port: int) -> int:
-    """Return how many open TCP connections lead to 127.0.0.1:`port`."""
+    """Return the number of open TCP connections to 127.0.0.1:`port`."""
     wanted = f"0100007F:{port:04X}"
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return sum(row[2] == wanted and row[3] == ESTABLISHED for row in rows)
 
 
 def megabytes(process: int, what: str) -> float:
-    """Return a line of /proc/<process>/status in MB: VmRSS, VmHWM (its peak) or RssAnon; 0 if it has ended."""
+    """Return a line of /proc/<process>/status in MB: VmRSS, VmHWM (peak) or RssAnon; 0 if the process has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

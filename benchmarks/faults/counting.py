@@ -1,9 +1,8 @@
-"""An SMTP server that notes every mail it gets: ``python -m benchmarks.faults.counting --log FILE``.
+"""An SMTP server that records every message it accepts: ``python -m benchmarks.faults.counting --log FILE``.
 
-Prints its port, then serves until it is ended. It writes a line for each event, at once: what, when (the clock
-`time.monotonic`, which all processes of a machine share), the name that the client greeted with, and the Message-ID or
-"-". A mail counts as taken as soon as its final dot is here, whether or not the client still hears the answer: that is
-what real servers do.
+Prints its port, then serves until it is stopped. It writes a line per event immediately: the event, the time
+(`time.monotonic`, which all processes of a machine share), the client's EHLO name, and the Message-ID or "-". As with
+real servers, a message is accepted when its final dot arrives, whether or not the client receives the reply.
 """
 
 import argparse
@@ -16,10 +15,10 @@ import time
 
 
 class Server:
-    """`answer_ms`: how long the answer to the final dot takes, evenly spread between half and one and a half of it.
+    """`answer_ms`: the delay of the reply to the final dot, uniformly distributed between 0.5 and 1.5 times this value.
 
-    `rate`: how many mails a second are answered at most, over all connections (0: as many as come). So a fast engine
-    does not run out of work before the experiment is over.
+    `rate`: the limit of messages per second over all connections (0: none), so that a fast worker does not run out of
+    work before the experiment is over.
     """
 
     def __init__(self, log: str, *, answer_ms: float, rate: float, password: str) -> None:
@@ -68,7 +67,7 @@ class Server:
             writer.close()
 
     def until_answer(self) -> float:
-        """Return how many seconds this answer takes."""
+        """Return the delay of this reply in seconds."""
         seconds = self.answer_ms * self.chance.uniform(0.5, 1.5) / 1000
         if self.rate:
             now = time.monotonic()
@@ -77,7 +76,7 @@ class Server:
         return seconds
 
     async def read_mail(self, reader: asyncio.StreamReader) -> str:
-        """Read to the final dot and return the Message-ID. Raises EOFError if the client goes before."""
+        """Read to the final dot and return the Message-ID. Raises EOFError if the client disconnects first."""
         message_id = "-"
         while (line := await reader.readline()) != b".\r\n":
             if not line.endswith(b"\n"):

@@ -1,7 +1,7 @@
-"""Workers are killed at random moments under load; a server of its own counts what it was given.
+"""Workers are killed at random times under load; a counting server records what it accepts.
 
-What must hold: no mail is lost, every one ends as sent, and a mail goes out twice only if it had been accepted but not
-yet recorded when its worker was killed, then with the same Message-ID.
+Guarantees: no message is lost, every message ends as sent, and a message is sent twice only if it had been accepted
+but not yet recorded when its worker was killed, and then with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from mailadmin.delivery import drain
 if TYPE_CHECKING:
     from benchmarks.faults.lab import CountingServer, Event, Lab, Worker
 
-LOOK_SECONDS = 0.1  # between two looks at the log
-MORE = 200  # mails enqueued when there is nothing left to be killed over
+LOOK_SECONDS = 0.1  # between two polls of the log
+MORE = 200  # messages enqueued when no work is left but there are kills to go
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill: what the server had taken from that worker and no row tells of, and the connections it had open."""
+    """One kill: messages accepted from that worker but not recorded, and its open connections."""
 
     worker: str
     unrecorded: int
@@ -31,20 +31,20 @@ class Kill:
 
     @property
     def is_within_bounds(self) -> bool:
-        """Whether no more mails were in the window than results may wait to be written and mails may be under way.
+        """Whether the unrecorded messages are within the limit: unwritten results plus messages in transit.
 
-        While FLUSH results are being written as many may come in; a pipelined connection has two mails under way.
+        While FLUSH results are being written, as many may arrive; a pipelined connection has two messages in transit.
         """
         return self.unrecorded <= 2 * drain.FLUSH_COUNT + 2 * self.connections
 
 
 @dataclass
 class Report:
-    """What came of it. `late`: seconds for which a dead worker's mails were overdue, at the worst."""
+    """The result. `late`: the longest time in seconds for which messages of a dead worker were overdue."""
 
     mails: int
     lost: int = 0
-    unknown: int = 0  # taken under a Message-ID that the log does not have
+    unknown: int = 0  # accepted with a Message-ID that is not in the log
     extra: int = 0
     unsent: dict[str, int] = field(default_factory=dict)
     late: float = 0.0
@@ -53,29 +53,29 @@ class Report:
 
     @property
     def window(self) -> int:
-        """How many mails had been taken but not recorded at the kills."""
+        """How many messages were accepted but not recorded at the kills."""
         return sum(kill.unrecorded for kill in self.kills)
 
     def faults(self, *, noticed: float = 5.0, strays: int = 0) -> list[str]:
-        """Return what does not hold, in words.
+        """Return the broken guarantees, as text.
 
-        `noticed`: how many seconds after the end of its lease a dead worker must have been noticed. `strays`: how many
-        kills may be out of bounds, because the machine let a worker stand still before it could record.
+        `noticed`: the seconds after the end of its lease within which a dead worker must be noticed. `strays`: how many
+        kills may exceed the limit, because the machine stalled a worker before it could record.
         """
         wrong = []
         if self.lost:
-            wrong.append(f"{self.lost} mails were lost")
+            wrong.append(f"{self.lost} messages were lost")
         if self.unknown:
             wrong.append(f"{self.unknown} copies had another Message-ID than the first")
         if self.unsent:
-            wrong.append(f"not every mail was recorded as sent: {self.unsent}")
+            wrong.append(f"not every message was recorded as sent: {self.unsent}")
         if self.extra > self.window:
-            wrong.append(f"{self.extra} extra copies, but only {self.window} mails were in the window")
+            wrong.append(f"{self.extra} extra copies, but only {self.window} messages were in the window")
         beyond = [kill for kill in self.kills if not kill.is_within_bounds]
         if len(beyond) > strays:
-            wrong += [f"too many mails in the window: {kill}" for kill in beyond]
+            wrong += [f"too many messages in the window: {kill}" for kill in beyond]
         if self.late > noticed:
-            wrong.append(f"a dead worker's mails were noticed {self.late:.1f} s after the end of its lease")
+            wrong.append(f"a dead worker's messages were noticed {self.late:.1f} s after the end of its lease")
         return wrong
 
 
@@ -92,12 +92,12 @@ def run(
 ) -> Report:
     """Enqueue `mails`, kill `kills` times, wait until everything is sent (at most `limit` seconds) and report.
 
-    Kills are spread over the work, not over the time, so that there is always something in hand to lose; if there are
-    kills left when everything is sent, more mails are enqueued.
+    Kills are spread over the work, not over the time, so that workers always have messages in flight; if everything is
+    sent before the last kill, more messages are enqueued.
     """
     chance = random.Random(mails)
     server = lab.server(answer_ms=answer_ms, rate=rate)
-    start = lambda: lab.worker(server.port, FAULTS_LEASE=str(lease), FAULTS_BEAT="1")  # noqa: E731
+    start = lambda: lab.worker(server.port, FAULTS_LEASE=str(lease), FAULTS_HEARTBEAT="1")  # noqa: E731
     log.enqueue(mails)
     report = Report(mails)
     begin = looked = watched = time.monotonic()
@@ -114,7 +114,7 @@ def run(
         if time.monotonic() - looked > LOOK_SECONDS:
             looked = time.monotonic()
             if not at_work(running, server):
-                watched = looked  # nobody is there to notice
+                watched = looked  # no worker runs that could notice
             report.late = max(report.late, min(log.overdue(), looked - watched))
             if not log.unsent():
                 if not moments:
@@ -128,7 +128,7 @@ def run(
 
 
 def stop(workers: list[Worker]) -> None:
-    """Stop in order."""
+    """Stop gracefully."""
     for worker in workers:
         worker.ask_to_stop()
     for worker in workers:
@@ -136,13 +136,13 @@ def stop(workers: list[Worker]) -> None:
 
 
 def at_work(running: list[Worker], server: CountingServer) -> list[Worker]:
-    """Return the workers that have handed a mail over since they started."""
+    """Return the workers that have delivered a message since they started."""
     seen = server.events_file.read_bytes()
     return [worker for worker in running if b" " + worker.name.encode() + b" <" in seen]
 
 
 def count(report: Report, server: CountingServer, killed: list[tuple[Worker, float]]) -> None:
-    """Compare what the server took with what the log says."""
+    """Compare what the server accepted with the log."""
     events = list(server.events())
     copies = log.copies([server])
     known = set(log.message_ids())

@@ -1,4 +1,4 @@
-"""Real processes to break: workers, counting mail servers, scratch databases. Nothing of it outlives the `Lab`."""
+"""Real processes for experiments: workers, counting mail servers, scratch databases. The `Lab` removes them all."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120.0  # far more than it takes, for a machine that is busy with other things
+START_SECONDS = 120.0  # far more than needed, for a busy machine
 SENDER = "shop@example.com"
 SECRET_KEY = "only-for-experiments-" + "x" * 40
 SECRETS_KEYS = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI="
 
 
 class Event(NamedTuple):
-    """One line of a counting server: ehlo, auth, dot, ok or bye; `at` on the clock `time.monotonic`."""
+    """One line of a counting server: ehlo, auth, dot, ok or bye; `at` is `time.monotonic`."""
 
     what: str
     at: float
@@ -37,7 +37,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Process:
-    """A process of the experiment, in a group of its own, its output in a file."""
+    """A process of the experiment, in its own process group, with its output in a file."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -54,7 +54,7 @@ class Process:
         return self.process.poll() is None
 
     def kill(self) -> float:
-        """End it at once, as the kernel does when memory is short; return when (`time.monotonic`)."""
+        """Kill it, as the kernel does when memory is short. Return the time (`time.monotonic`)."""
         at = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -71,37 +71,37 @@ class Process:
 
 @dataclass
 class CountingServer:
-    """`benchmarks.faults.counting` in a process of its own."""
+    """`benchmarks.faults.counting` in its own process."""
 
     process: Process
     events_file: Path
     port: int
 
     def events(self) -> Iterator[Event]:
-        """Every event so far, in order."""
+        """All events so far, in order."""
         if self.events_file.exists():
             for line in self.events_file.read_text().splitlines():
                 what, at, name, message_id = line.split(" ", 3)
                 yield Event(what, float(at), name, message_id)
 
     def taken(self) -> list[Event]:
-        """The mails, copies among them."""
+        """All accepted messages, including copies."""
         return [event for event in self.events() if event.what == "dot"]
 
     def count(self, what: str = "dot") -> int:
-        """How many events of that kind there are: a quick look."""
+        """The number of events of that kind, without parsing them."""
         return self.events_file.read_bytes().count(what.encode() + b" ") if self.events_file.exists() else 0
 
 
 @dataclass
 class Worker(Process):
-    """A worker. `name` is what it greets servers with."""
+    """A worker. `name` is its EHLO name."""
 
     name: str = ""
 
 
 class Lab:
-    """A context in which processes are started; they work on the databases at these addresses."""
+    """A context that starts processes on the databases with these URLs."""
 
     def __init__(self, *, database: str, queue: str = "") -> None:
         self.stack = contextlib.ExitStack()
@@ -115,13 +115,13 @@ class Lab:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End every process and remove every file; on an error, say what the last worker said."""
+        """Stop all processes and remove all files; on an error, print the output of the last worker."""
         if error[0] is not None and self.workers:
-            sys.stderr.write(f"--- the last worker said:\n{self.workers[-1].output[-4000:]}\n")
+            sys.stderr.write(f"--- output of the last worker:\n{self.workers[-1].output[-4000:]}\n")
         self.stack.close()
 
     def server(self, *, answer_ms: float = 0.0, rate: float = 0.0, password: str = "", port: int = 0) -> CountingServer:
-        """Start a counting server; see there for what is meant."""
+        """Start a counting server with these options."""
         self.started += 1
         events = self.folder / f"events-{self.started}"
         arguments = ["--log", str(events), "--answer-ms", str(answer_ms), "--rate", str(rate)]
@@ -131,7 +131,7 @@ class Lab:
         return CountingServer(process, events, int(process.output.split()[0]))
 
     def worker(self, port: int, **variables: str) -> Worker:
-        """Start a worker that sends to the server at `port`; `variables` go into its environment."""
+        """Start a worker that sends to the server at `port`, with `variables` in its environment."""
         self.started += 1
         name = f"w{self.started}.test"
         environment = {**self.environment(port), "MAIL_EHLO_NAME": name, **variables}
@@ -141,7 +141,7 @@ class Lab:
         return worker
 
     def environment(self, port: int) -> dict[str, str]:
-        """Return the settings of a process of ours; what .env says is none of the experiment's business."""
+        """Return the environment of a process, with the variables in .env overridden."""
         known = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
         return {
             **{variable: "" for each in known for variable in (each, f"{each}_FILE")},
@@ -156,7 +156,7 @@ class Lab:
         }
 
     def process(self, name: str, arguments: list[str], environment: dict[str, str]) -> Process:
-        """Start a Python process; it ends with this one at the latest."""
+        """Start a Python process that ends with this one at the latest."""
         log = self.folder / f"{name}.log"
         own_number = os.getpid()
         kept = {key: value for key, value in os.environ.items() if key.startswith(("PATH", "HOME", "LANG", "TMPDIR"))}
@@ -177,7 +177,7 @@ class Lab:
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str, every: float = 0.02) -> float:
-    """Wait for `condition` and return how many seconds that took. Raises TimeoutError naming `what` is missing."""
+    """Wait for `condition` and return the seconds it took. Raises TimeoutError, naming `what` did not happen."""
     begin = time.monotonic()
     while not condition():
         if time.monotonic() - begin > seconds:

@@ -1,4 +1,4 @@
-"""The mails of an experiment, and what the log says of them. Needs Django set up on the workers' database."""
+"""The messages of an experiment, and their state in the log. Needs Django set up on the workers' database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def enqueue(count: int, *, subject: str = "Number") -> list[int]:
-    """Put `count` small mails into the outbox and return their ids."""
+    """Queue `count` small messages and return their ids."""
     return send_many(
         Mail(to=[f"p{number}@example.com"], subject=f"{subject} {number}", text="x" * 1000, mode="background")
         for number in range(count)
@@ -27,23 +27,23 @@ def enqueue(count: int, *, subject: str = "Number") -> list[int]:
 
 
 def statuses() -> dict[str, int]:
-    """Return how many mails there are in each state."""
+    """Return the number of messages by status."""
     return dict(Message.objects.order_by().values_list("status").annotate(count=Count("id")))
 
 
 def unsent() -> int:
-    """Return how many mails have not been recorded as sent."""
+    """Return the number of messages not recorded as sent."""
     return Message.objects.exclude(status=Status.SENT).count()
 
 
 def overdue() -> float:
-    """Return for how many seconds the mail of a dead worker has been waiting to be noticed; below 0: not yet over."""
+    """Return the seconds since the oldest lease expired; below 0 if none has."""
     end = Message.objects.filter(status=Status.SENDING).aggregate(end=Min("next_attempt_at"))["end"]
     return (timezone.now() - end).total_seconds() if end else -1.0
 
 
 def message_ids() -> list[str]:
-    """Return the Message-ID of every mail in the log."""
+    """Return the Message-IDs of all messages in the log."""
     return list(Message.objects.values_list("message_id", flat=True))
 
 
@@ -54,10 +54,10 @@ def recorded_by(worker: Worker) -> set[str]:
 
 
 def copies(servers: Iterable[CountingServer]) -> Counter[str]:
-    """Return how often each Message-ID was taken, over all `servers`."""
+    """Return how often each Message-ID was accepted by all `servers` together."""
     return Counter(event.message_id for server in servers for event in server.taken())
 
 
 def flagged() -> int:
-    """Return how many mails are said to be possibly delivered twice."""
+    """Return the number of messages marked as possibly delivered twice."""
     return Message.objects.filter(possibly_duplicate=True).count()

@@ -1,4 +1,4 @@
-"""Several worker processes on shared stores, as on several machines: all take part, and every mail goes out once."""
+"""Several workers on shared stores, as on several machines: all send, and every message is sent once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from benchmarks.faults.lab import Lab
 
 START_SECONDS = 120.0
-WOKEN_SECONDS = 20.0  # a beat comes far later, so it was the queue that woke the worker
-SLOW_BEAT = "300"
+WOKEN_SECONDS = 20.0  # much less than a heartbeat, so it was the queue that woke the worker
+SLOW_HEARTBEAT = "300"
 
 
 @dataclass
 class Report:
-    """What came of it. `shares`: mails a worker; `woken`: seconds from enqueueing to the server for single mails."""
+    """The result. `shares`: messages per worker; `woken`: seconds from enqueueing a single message to the server."""
 
     mails: int
     lost: int = 0
@@ -31,7 +31,7 @@ class Report:
     woken: list[float] = field(default_factory=list)
 
     def faults(self) -> list[str]:
-        """Return what does not hold, in words."""
+        """Return the broken guarantees, as text."""
         wrong = []
         if self.lost or self.extra:
             wrong.append(f"{self.lost} lost, {self.extra} sent twice")
@@ -43,14 +43,14 @@ class Report:
 
 
 def run(lab: Lab, *, mails: int, workers: int = 3, rate: float = 600.0, limit: float) -> Report:
-    """Send single mails to idle workers, then `mails` at once, and wait until everything is sent."""
+    """Enqueue single messages for idle workers, then `mails` at once, and wait until everything is sent."""
     server = lab.server(rate=rate)
-    running = [lab.worker(server.port, FAULTS_BEAT=SLOW_BEAT) for _ in range(workers)]
+    running = [lab.worker(server.port, FAULTS_HEARTBEAT=SLOW_HEARTBEAT) for _ in range(workers)]
     wait_until(lambda: WorkerHeartbeat.objects.count() == workers, START_SECONDS, "the workers start")
     report = Report(mails)
     for number in range(1, 6):
         log.enqueue(1)
-        report.woken.append(wait_until(lambda number=number: server.count() >= number, 120, "a mail arrives", 0.005))  # type: ignore[misc]
+        report.woken.append(wait_until(lambda number=number: server.count() >= number, 120, "a message arrives", 0.005))  # type: ignore[misc]
     begin = time.monotonic()
     log.enqueue(mails)
     wait_until(lambda: not log.unsent(), limit, "everything is sent", 0.1)

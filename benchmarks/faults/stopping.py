@@ -1,4 +1,4 @@
-"""Workers are asked to stop (SIGTERM) at random moments under load: nothing may be lost and nothing sent twice."""
+"""Workers are stopped (SIGTERM) at random times under load: nothing may be lost or sent twice."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from config.startup.supervise import WORKER_SECONDS
 if TYPE_CHECKING:
     from benchmarks.faults.lab import Lab
 
-LOAD = 1000  # mails enqueued at a time
-MARGIN = 3.0  # seconds for the process to end after its jobs have
+LOAD = 1000  # messages enqueued at a time
+MARGIN = 3.0  # seconds for the process to exit after its tasks have ended
 
 
 @dataclass
 class Report:
-    """What came of it. `seconds`: how long each stop took; `statuses`: the exit statuses that were not 0."""
+    """The result. `seconds`: the duration of each stop; `statuses`: exit statuses other than 0."""
 
     mails: int
     lost: int = 0
     extra: int = 0
-    flagged: int = 0  # mails said to be possibly delivered twice
+    flagged: int = 0  # messages marked as possibly delivered twice
     unsent: dict[str, int] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
 
     def faults(self) -> list[str]:
-        """Return what does not hold, in words."""
+        """Return the broken guarantees, as text."""
         wrong = []
         if self.lost or self.extra or self.flagged:
             wrong.append(f"{self.lost} lost, {self.extra} sent twice, {self.flagged} said to be possibly sent twice")
         if self.unsent:
-            wrong.append(f"not every mail was recorded as sent: {self.unsent}")
+            wrong.append(f"not every message was recorded as sent: {self.unsent}")
         if self.statuses:
             wrong.append(f"workers ended with {self.statuses}")
         if max(self.seconds) > WORKER_SECONDS + MARGIN:
@@ -47,11 +47,11 @@ class Report:
 def run(lab: Lab, *, stops: int, workers: int = 2, answer_ms: float = 2.0, rate: float = 500.0, limit: float) -> Report:
     """Keep workers busy, stop one `stops` times, wait until all is sent (at most `limit` seconds) and report.
 
-    The lease is the real one: what a stopped worker left in hand would stay there and be seen.
+    The lease has its real length, so messages that a stopped worker did not release would be noticed.
     """
     chance = random.Random(stops)
     server = lab.server(answer_ms=answer_ms, rate=rate)
-    start = lambda: lab.worker(server.port, FAULTS_BEAT="1")  # noqa: E731
+    start = lambda: lab.worker(server.port, FAULTS_HEARTBEAT="1")  # noqa: E731
     report = Report(len(log.enqueue(LOAD)))
     begin = time.monotonic()
     running = [start() for _ in range(workers)]

@@ -1,4 +1,4 @@
-"""Scratch databases and queues for experiments that run by themselves: made, migrated, and removed at the end."""
+"""Scratch databases and queues for experiments: created, migrated, and removed at the end."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("BENCH_REDIS", "redis://127.0.0.1:6379")
-REDIS_DATABASES = range(10, 16)  # of the usual sixteen; runs at the same time take different ones
+REDIS_DATABASES = range(10, 16)  # of the default sixteen; concurrent runs use different ones
 
 
 @contextlib.contextmanager
 def laboratory(*, database: str, queue: str) -> Iterator[Lab]:
-    """Set Django up on new stores (`database`: sqlite, postgres; `queue`: also redis), give a lab, remove all again."""
+    """Set Django up on new stores (`database`: sqlite, postgres; `queue`: also redis), and remove them at the end."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mailadmin-faults-"))
         name = f"mailadmin_faults_{os.getpid()}"

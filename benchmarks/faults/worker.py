@@ -1,8 +1,8 @@
 """The worker as `config.startup.supervise` starts it, with an experiment's lease, heartbeat or driver (FAULTS_*).
 
-FAULTS_LEASE, FAULTS_BEAT and FAULTS_PROBE (the first interval between two probes) are seconds; FAULTS_BUSY how many
-seconds SQLite waits for a lock; FAULTS_POISON is text: a mail that holds it in its subject ends the process at once, as
-a fault in a library might.
+FAULTS_LEASE, FAULTS_HEARTBEAT and FAULTS_PROBE (the first interval between two probes) are seconds; FAULTS_BUSY is how
+many seconds SQLite waits for a lock. FAULTS_POISON is text: a message with it in the subject ends the process
+immediately, as a crash in a library might.
 """
 
 import importlib
@@ -29,8 +29,8 @@ def main() -> None:
     drain = importlib.import_module("mailadmin.delivery.drain")
     if lease := float(os.environ.get("FAULTS_LEASE", "0")):
         change(drain, LEASE=timedelta(seconds=lease), RENEW_SECONDS=lease / 3)
-    if beat := float(os.environ.get("FAULTS_BEAT", "0")):
-        change(importlib.import_module("mailadmin.tasks"), HEARTBEAT_SECONDS=beat)
+    if heartbeat := float(os.environ.get("FAULTS_HEARTBEAT", "0")):
+        change(importlib.import_module("mailadmin.tasks"), HEARTBEAT_SECONDS=heartbeat)
     if probe := float(os.environ.get("FAULTS_PROBE", "0")):
         change(
             importlib.import_module("mailadmin.connections.circuit_breaker"), FIRST_PROBE_AFTER=timedelta(seconds=probe)
@@ -41,14 +41,14 @@ def main() -> None:
 
 
 def change(module: object, **values: object) -> None:
-    """Set constants that are there; one that was renamed must not be missed."""
+    """Set module constants, which must exist: one that was renamed must not go unnoticed."""
     for name, value in values.items():
         assert hasattr(module, name), f"{module} has no {name}"
         setattr(module, name, value)
 
 
 def put_poison(text: str) -> None:
-    """Let the process die of a mail with `text` in its subject when that mail's turn comes, after those before it."""
+    """Let the process die at a message with `text` in its subject, after the messages before it were sent."""
     driver = importlib.import_module("mailadmin.drivers.smtp.driver").SmtpDriver
     base = importlib.import_module("mailadmin.drivers.base")
     usual = driver.send
@@ -64,7 +64,7 @@ def put_poison(text: str) -> None:
         healthy = [envelope for envelope in envelopes if envelope not in poisoned]
         results: list[object] = await usual(self, healthy, server, on_result=on_result)
         if poisoned:
-            sys.stderr.write(f"dying of {len(poisoned)} poisoned mails\n")
+            sys.stderr.write(f"dying of {len(poisoned)} poisoned messages\n")
             os._exit(DIED_OF_POISON)
         return results
 

@@ -1,6 +1,6 @@
-"""The inside of a measured process, ours or the peer's: answers one line of JSON with another until its input ends.
+"""A measured process, ours or the peer's: answers each line of JSON with another until its input ends.
 
-Knows Django alone, so that ours and the peer's pages are timed by the same lines.
+Imports only Django, so that the same code times our pages and the peer's.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 Answer = dict[str, Any]
 WARM_UP = 3
-FEWEST = 3  # requests where each takes seconds
-LONG = 1.0  # seconds of a request that is not asked for again just to warm up
-SHARES = 5  # requests of which the database's share is measured
+FEWEST = 3  # requests, if each takes seconds
+LONG = 1.0  # requests that take longer (seconds) are not repeated to warm up
+SHARES = 5  # requests whose time in the database is measured
 
 
 def serve(steps: dict[str, Callable[..., Answer]]) -> None:
-    """Do what is asked; what goes wrong is the answer, and what is asked next is done all the same."""
+    """Run the commands. An error is sent as the answer, and the next command is run."""
     for line in sys.stdin:
         name, values = json.loads(line)
         try:
@@ -33,12 +33,12 @@ def serve(steps: dict[str, Callable[..., Answer]]) -> None:
 
 
 def page(get: Callable[[], object], *, requests: int, most_seconds: float) -> Answer:
-    """Return the milliseconds of each request, those of the processor, and what one waited for the database."""
+    """Return milliseconds per request, CPU milliseconds, and those spent waiting for the database."""
     slow = False
     for _ in range(WARM_UP):
         if not slow:
             slow = timed(get) > LONG * 1000
-    # As our web server's process does (`config.wsgi`); the peer is given the same, although nothing does it there.
+    # As in our web server (`config.wsgi`). The peer gets the same, although by default it would not.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
@@ -61,7 +61,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def in_database(work: Callable[[], object]) -> tuple[float, int]:
-    """Return the milliseconds that `work` waited for the database, and the number of its queries."""
+    """Return the milliseconds that `work` waited for the database, and its number of queries."""
     from django.db import connection
 
     spent, queries = 0.0, 0

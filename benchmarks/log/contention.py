@@ -1,4 +1,4 @@
-"""What processes do to one another on a filled log: web writers and a worker, pruning and somebody who sends."""
+"""Concurrent processes on a filled log: writers and a worker, pruning and a sender."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IDLE_SECONDS = 10.0
 PRUNED = 100_000
 STALL = 100.0  # milliseconds
 SENDER = [sys.executable, "-m", "benchmarks.log.sender"]
-REST = 1.0  # seconds for a worker to start looking
+REST = 1.0  # seconds for a worker to start polling
 
 
 def environment(run: Run, port: int, name: str) -> tuple[Path, dict[str, str]]:
@@ -36,7 +36,7 @@ def environment(run: Run, port: int, name: str) -> tuple[Path, dict[str, str]]:
 
 
 def writers(run: Run) -> None:
-    """Four processes send single mails as fast as it goes while a worker delivers them. SQLite alone."""
+    """Four processes send single messages as fast as possible while a worker delivers them. SQLite only."""
     if run.engine != "sqlite":
         return
     run.ours.spoil()
@@ -66,14 +66,20 @@ def writers(run: Run) -> None:
     more = {"writers": WRITERS, "seconds": round(seconds, 1)}
     run.tell("errors of the writers", errors, "errors", **more, **reached("errors", errors, 1))
     run.tell("locked, said by the worker", locked, "lines", **more, **reached("errors", locked, 1))
-    run.tell("writes", len(times) / seconds, "mails/s", **more, p50=middle(times), p99=late(times), longest=max(times))
     run.tell(
-        "sent by the worker meanwhile", worked["sent"] / seconds, "mails/s", mails=worked["sent"], of=worked["all"]
+        "writes", len(times) / seconds, "messages/s", **more, p50=middle(times), p99=late(times), longest=max(times)
+    )
+    run.tell(
+        "sent by the worker concurrently",
+        worked["sent"] / seconds,
+        "messages/s",
+        mails=worked["sent"],
+        of=worked["all"],
     )
 
 
 def prune(run: Run) -> None:
-    """Remove 100,000 mails while another process sends, claims and settles one after the other."""
+    """Prune 100,000 messages while another process sends, claims and settles messages one at a time."""
     run.ours.spoil()
     folder, around = environment(run, 25, "prune")
     with run.ours.child() as ours, Child(run.scratch, SENDER, around) as sender:
@@ -98,13 +104,13 @@ def prune(run: Run) -> None:
     sent = len(idle["times"]["send"]) + len(busy["times"]["send"])
     gone = before + sent - left
     if gone != done["rows"]:
-        run.wrong("prune", f"{gone} mails are gone, {done['rows']} were told")
+        run.wrong("prune", f"{gone} messages are gone, {done['rows']} were reported")
     more = {"mails": done["rows"], "bodies": done["bodies"], "seconds": round(done["seconds"], 1)}
-    run.tell("pruned", done["rows"] / done["seconds"], "mails/s", **more)
+    run.tell("pruned", done["rows"] / done["seconds"], "messages/s", **more)
 
 
 def stalls(run: Run, when: str, found: dict[str, Any], *, aim: float | None = None) -> None:
-    """Tell how long sending, claiming and settling took at worst."""
+    """Report the longest times of sending, claiming and settling."""
     for name, times in found["times"].items():
         over = sum(each > STALL for each in times)
         more: dict[str, object] = {"p50": middle(times), "p99": late(times), "times": len(times), "over_100_ms": over}

@@ -1,6 +1,6 @@
-"""Mails of realistic shape, made up from a seed: 94 % sent, names and addresses that repeat, subjects that do not.
+"""Realistic messages, generated from a seed: 94 % sent, names and addresses repeat, subjects do not.
 
-Knows no library, so that the peer's script, which has an environment of its own, makes the very same mails.
+Imports only the standard library, because the peer's script, in its own environment, generates the same messages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 DAYS = 90
-CHUNK = 10_000  # mails that are made up, and written, together
+CHUNK = 10_000  # messages that are generated and written together
 SENDER = "hello@northwind.example"
 # fmt: off
 FIRST = [
@@ -28,12 +28,21 @@ WORDS = [
 ]
 # fmt: on
 DOMAINS = ("example.com", "mail.example.net", "customer.example", "example.org", "corp.example", "uni.example")
-PEOPLE = ("", "", "", "", "", "", "mona@northwind.example", "otto@northwind.example")  # who sent it; mostly the system
+PEOPLE = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "mona@northwind.example",
+    "otto@northwind.example",
+)  # the account that sent it; mostly the system
 TAGS = ("", "", "", "", "", "", "bulk", "bulk campaign/7")
 KINDS = (
     ("billing/invoice", "Your invoice {n} is ready"),
     ("account/password_reset", "Reset your password"),
-    ("account/registration_confirmation", "Confirm your e-mail address"),
+    ("account/registration_confirmation", "Confirm your email address"),
     ("account/welcome", "Welcome to Northwind, {name}"),
     ("reports/weekly", "Weekly report, week {n}"),
     ("platform/post_failed", "Your post “{name}” could not be published"),
@@ -59,15 +68,15 @@ SHARES = (
     ("deferred", 0.008),
     ("uncertain", 0.002),
     ("logged", 0.015),
-)  # or skipped
+)  # the rest: skipped
 UNTRIED = frozenset({"queued", "held", "skipped"})
 WAITING = frozenset({"queued", "sending", "deferred", "held"})
-FRESH = timedelta(minutes=30)  # of these, half still wait
-PUT_OFF = timedelta(days=2)  # nothing is put off for longer
+FRESH = timedelta(minutes=30)  # half of the messages younger than this are waiting
+DEFERRED_AT_MOST = timedelta(days=2)
 
 
 class Mail(NamedTuple):
-    """One mail, and what became of it. `due` is for what is to be tried again, `code` for what a server refused."""
+    """A message and its result. `due`: the time of the next attempt; `code`: of a refusal."""
 
     number: int
     status: str
@@ -91,18 +100,18 @@ class Mail(NamedTuple):
 
 
 def mails(count: int, *, now: datetime, seed: int = 1) -> Iterator[Mail]:
-    """Yield `count` mails of the last 90 days, oldest first; the same ones for the same arguments."""
+    """Yield `count` messages of the last 90 days, oldest first; the same for the same arguments."""
     for first in range(0, count, CHUNK):
         yield from chunk(first, count, now=now, seed=seed)
 
 
 def chunk(first: int, count: int, *, now: datetime, seed: int = 1) -> Iterator[Mail]:
-    """Yield those of `count` mails from number `first` on that are made up together, whoever makes the others."""
+    """Yield the chunk of the `count` messages that starts with number `first`, independently of the other chunks."""
     chance = random.Random(seed * 1_000_003 + first)
     draw = chance.random
     step = timedelta(days=DAYS) / max(count, 1)
     beginning = now - timedelta(days=DAYS)
-    put_off, fresh = now - PUT_OFF, now - FRESH
+    put_off, fresh = now - DEFERRED_AT_MOST, now - FRESH
 
     def one_of(things):
         return things[int(draw() * len(things))]
@@ -158,7 +167,7 @@ def _status(drawn: float) -> str:
 
 
 def texts(number: int) -> tuple[str, str]:
-    """Return plain text and HTML of about a kilobyte each; two hundred of them differ."""
+    """Return plain text and HTML of about a kilobyte each, in two hundred variants."""
     chance = random.Random(number % 200)
     text = "\r\n".join(" ".join(chance.choices(WORDS, k=12)) for _ in range(12))
     return text, f"<html><body><h1>Northwind</h1><p>{text}</p></body></html>"

@@ -1,4 +1,4 @@
-"""The figures of a run as Markdown, for docs/performance.md."""
+"""Formats the figures of a run as Markdown for docs/performance.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Figure = dict[str, Any]
 
 
 def report(figures: Figures, engines: list[str], about: dict[str, object]) -> str:
-    """Return all that is known of these engines with so many mails."""
+    """Return all figures of these engines with that many messages."""
     lines = [f"### {figures.rows:,} mails", "", ", ".join(f"{name} {value}" for name, value in about.items()), ""]
     for engine in engines:
         for part in PARTS:
@@ -23,7 +23,7 @@ def report(figures: Figures, engines: list[str], about: dict[str, object]) -> st
 
 
 def pages(told: list[Figure]) -> Iterator[str]:
-    """Yield the table of pages; of the pairs, the slowest."""
+    """Yield the table of pages, with only the slowest of the pairs."""
     yield "| page | p50 / p95, ms | processor | database | aim | | post_office p50 / p95, ms | ratio | aim | |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     single = [each for each in told if not each["figure"].startswith("pair: ")]
@@ -53,7 +53,7 @@ def pages(told: list[Figure]) -> Iterator[str]:
 
 
 def plans(told: list[Figure]) -> Iterator[str]:
-    """Yield the plans of the ten queries, and whatever reads a whole table."""
+    """Yield the plans of the ten queries, and everything that reads a whole table."""
     for each in told:
         for plan in each.get("plans", ()):
             yield f"* **{each['figure']}**: `{plan}`"
@@ -65,7 +65,7 @@ def plans(told: list[Figure]) -> Iterator[str]:
 
 
 def others(told: list[Figure]) -> Iterator[str]:
-    """Yield a table of whatever was told."""
+    """Yield a table of the given figures."""
     yield "| figure | value | more | |"
     yield "|---|---|---|---|"
     known = {"engine", "part", "rows", "figure", "value", "unit"}

@@ -1,4 +1,4 @@
-"""What is measured on a filled log: pages beside the peer's, plans, exports, and what the search index costs."""
+"""Measurements on a filled log: pages compared with the peer's, plans, exports, and the cost of the search index."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from benchmarks.log.stores import OURS, PEER, Child, Figures, Store
 if TYPE_CHECKING:
     from benchmarks.drain.scratch import Scratch
 
-MOST_SECONDS = 20.0  # for one page; fewer requests where each takes long
+MOST_SECONDS = 20.0  # per page; slow pages get fewer requests
 PAIR_SECONDS = 6.0
-TURNS = 4  # of ours and the peer's requests
+TURNS = 4  # alternations between our requests and the peer's
 ROUNDS = 3
 OVERHEAD = 0.25
-EXPORT_SECONDS, EXPORT_MB = 30.0, 200.0  # for a million mails; at any time
+EXPORT_SECONDS, EXPORT_MB = 30.0, 200.0  # for a million messages; peak memory
 
 
 class Run:
-    """What all parts need: where the databases are, what was measured, what went wrong."""
+    """The state shared by all parts: databases, figures, problems."""
 
     def __init__(
         self, scratch: Scratch, figures: Figures, engine: str, *, bodies: bool, peer: bool, requests: int
@@ -44,29 +44,29 @@ class Run:
         self.figures.tell(figure, value, unit, **more)
 
     def wrong(self, what: str, error: object) -> None:
-        """Note a problem and go on."""
+        """Record a problem and continue."""
         self.problems.append(f"{self.engine}, {self.figures.part}: {what}: {error}")
         print(self.problems[-1], file=sys.stderr, flush=True)
 
 
 def reached(name: str, value: float, aim: float, *, below: bool = True) -> dict[str, object]:
-    """Return the aim of a figure, and whether it is reached, as they are told beside it."""
+    """Return the target of a figure and whether it was reached, to be printed with it."""
     return {f"{name}_target": aim, f"{name}_pass": value < aim if below else value >= aim}
 
 
 def fill(run: Run, *, peer: bool) -> None:
-    """Fill the databases that are not; the peer's if it is needed."""
+    """Fill databases that are empty; the peer's only if it is needed."""
     for store in (run.ours, run.peer if peer else None):
         if store is None:
             continue
         found = store.fill(like=run.ours if store is run.peer else None)
         if found:
             more = {name: round(value, 1) for name, value in found.items() if name != "seconds"}
-            run.tell(f"filled, {store.who}", run.rows / found["seconds"], "mails/s", bodies=store.bodies, **more)
+            run.tell(f"filled, {store.who}", run.rows / found["seconds"], "messages/s", bodies=store.bodies, **more)
 
 
 def pages(run: Run) -> None:
-    """Time every page, the peer's in turn with ours."""
+    """Time every page, alternating with the peer's."""
     with ExitStack() as stack:
         ours = stack.enter_context(run.ours.child())
         place = Place(**ours.ask("place"))
@@ -87,7 +87,7 @@ def pages(run: Run) -> None:
 
 
 def page(run: Run, ours: Child, other: Child | None, look: queries.Look, most_seconds: float = MOST_SECONDS) -> None:
-    """Tell one page's figures."""
+    """Report the figures of a page."""
     beside = other if look.peer is not None else None
     asks: list[tuple[Child, dict[str, Any]]] = [(ours, {"address": look.address, "may_be_empty": look.may_be_empty})]
     if beside:
@@ -120,9 +120,9 @@ def page(run: Run, ours: Child, other: Child | None, look: queries.Look, most_se
 
 
 def in_turn(asks: list[tuple[Child, dict[str, Any]]], requests: int, most_seconds: float) -> list[asking.Answer]:
-    """Return how long each page took, asked for in turn: a machine that changes its speed does so for all of them.
+    """Return the times of each page. Pages alternate, so that changes in the machine's speed affect all of them.
 
-    Where a request takes seconds, its first turn is the only one.
+    A request that takes seconds has only one turn.
     """
     turns = TURNS if len(asks) > 1 else 1
     found: list[list[asking.Answer]] = [[] for _ in asks]
@@ -143,7 +143,7 @@ def in_turn(asks: list[tuple[Child, dict[str, Any]]], requests: int, most_second
 
 
 def numbers(run: Run, ours: Child, other: Child | None) -> None:
-    """Tell what the numbers above the list cost, and the peer's exact one."""
+    """Report the cost of the counts above the list, and of the peer's exact count."""
     found = ours.ask("counts", requests=run.requests)
     more: dict[str, object] = {"p95": round(late(found["times"]), 1)}
     if other:
@@ -158,12 +158,12 @@ def middle(times: list[float]) -> float:
 
 
 def late(times: list[float]) -> float:
-    """Return the 95th percentile; of few times, the last one."""
+    """Return the 95th percentile; the maximum if there are few times."""
     return statistics.quantiles(times, n=20)[18] if len(times) >= 20 else max(times)
 
 
 def plans(run: Run) -> None:
-    """Tell how the database carries out the ten queries, and what of any page reads a whole table."""
+    """Report the plans of the ten queries, and every query of any page that reads a whole table."""
     with run.ours.child() as ours:
         place = Place(**ours.ask("place"))
         looks = queries.looks(place)
@@ -183,7 +183,7 @@ def plans(run: Run) -> None:
 
 
 def export(run: Run) -> None:
-    """Export all mails through the page, each time in a new process."""
+    """Export all messages through the page, each time in a new process."""
     for form in ("csv", "jsonl"):
         with run.ours.child() as ours:
             found = ours.ask("export", form=form)
@@ -207,10 +207,10 @@ def export(run: Run) -> None:
 
 
 def overhead(run: Run) -> None:
-    """Queue and drain with the search index and without, in turn; the best of three counts."""
+    """Queue and drain with and without the search index, alternating; the best of three counts."""
     count = min(20_000, max(1_000, run.rows // 50))
     product = Product(run.scratch, products.OURS, run.engine, port=run.scratch.sink("--pipelining"), purpose="overhead")
-    found: dict[tuple[str, int], float] = {}  # seconds, the fewest
+    found: dict[tuple[str, int], float] = {}  # minimum seconds
     for _ in range(ROUNDS):
         for index in (1, 0):
             took = {
@@ -224,4 +224,4 @@ def overhead(run: Run) -> None:
         share = found[name, 1] / found[name, 0] - 1
         aim = {} if name == "queue" else reached("overhead", share, OVERHEAD)
         bare = round(count / found[name, 0])
-        run.tell(name, count / found[name, 1], "mails/s", mails=count, bare=bare, overhead=round(share, 3), **aim)
+        run.tell(name, count / found[name, 1], "messages/s", mails=count, bare=bare, overhead=round(share, 3), **aim)

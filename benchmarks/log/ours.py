@@ -1,4 +1,4 @@
-"""Mailadmin as a measured process: ``python -m benchmarks.log.ours``; what it is asked, `benchmarks.log` says."""
+"""Mailadmin as a measured process: ``python -m benchmarks.log.ours``; see `benchmarks.log.asking` for the commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EMAIL = "admin@example.com"
 
 
 def prepare(rows: int, now: str, *, bodies: bool, processes: int) -> asking.Answer:
-    """Make the tables and fill them."""
+    """Create the tables and fill them."""
     call_command("migrate", verbosity=0)
     begin = time.perf_counter()
     log_data.fill(rows, now=datetime.fromisoformat(now), bodies=bodies, processes=processes)
@@ -47,12 +47,12 @@ def prepare(rows: int, now: str, *, bodies: bool, processes: int) -> asking.Answ
 
 
 def sizes() -> asking.Answer:
-    """Return the megabytes of all, and of the search index alone."""
+    """Return the size of the database, and of the search index alone, in MB."""
     whole = "SELECT pg_database_size(current_database())"
     index = "SELECT pg_total_relation_size('maillog_index')"
     if connection.vendor == "sqlite":
         whole = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-        # What FTS5 stores lies in one table of blobs, and its texts in another; dbstat is not compiled in everywhere.
+        # FTS5 stores its index in one table of blobs and its texts in another; dbstat is not always compiled in.
         index = (
             "SELECT (SELECT sum(length(block)) FROM maillog_index_data) + (SELECT sum(length(c0) + length(c1)"
             " + length(c2) + length(c3) + length(c4) + length(c5) + 12) FROM maillog_index_content)"
@@ -66,7 +66,7 @@ def sizes() -> asking.Answer:
 
 
 def place() -> asking.Answer:
-    """Return where to look."""
+    """Return the ids and days that queries use."""
     rows = Message.objects.order_by("id")
     first, count = rows.values_list("id", flat=True)[0], rows.count()
     pages = -(-count // queries.PAGE)
@@ -106,15 +106,15 @@ def page(address: str, *, may_be_empty: bool, requests: int, most_seconds: float
 
 
 def counts(requests: int) -> asking.Answer:
-    """Time the numbers above the list."""
+    """Time the counts above the list."""
     return asking.page(status_counts, requests=requests, most_seconds=10)
 
 
 def plans(address: str) -> asking.Answer:
-    """Return how the database carries out what one page asks of the log, and what of it reads a whole table."""
+    """Return the plans of a page's queries on the log, and which of them read a whole table."""
     with CaptureQueriesContext(connection) as captured:
         getter(address, may_be_empty=True)()
-    # Statements whose plan depends on what was set before them in their transaction.
+    # The plan of these statements depends on settings made earlier in their transaction.
     before: list[str] = []
     found = []
     for one in captured.captured_queries:
@@ -139,10 +139,10 @@ def plans(address: str) -> asking.Answer:
 
 
 def export(form: str) -> asking.Answer:
-    """Fetch all mails as a file through the page, piece by piece, and throw them away."""
+    """Export all messages through the page in chunks, and discard them."""
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.get(email=EMAIL), backend=settings.AUTHENTICATION_BACKENDS[0])
-    client.get("/log/")  # what every process loads once
+    client.get("/log/")  # loads what every process loads once
     own = os.getpid()
     before = megabytes(own, "VmRSS")
     octets = lines = 0
@@ -168,7 +168,7 @@ def export(form: str) -> asking.Answer:
 
 
 def keep_for(share: float) -> asking.Answer:
-    """Set the rules so that about this share of the mails, the oldest, is too old."""
+    """Set the retention rules so that about this share of the messages has expired."""
     days = max(1, mails.DAYS - round(share * mails.DAYS))
     rules = {name: days if name != "trail" else None for name in retention.DEFAULTS}
     retention.save_rules(rules, by="bench")
@@ -176,7 +176,7 @@ def keep_for(share: float) -> asking.Answer:
 
 
 def prune() -> asking.Answer:
-    """Remove what is too old."""
+    """Delete expired messages."""
     start = time.perf_counter()
     done = pruning.prune_now()
     return {
@@ -187,7 +187,7 @@ def prune() -> asking.Answer:
 
 
 def left() -> asking.Answer:
-    """Return how many mails there are."""
+    """Return the number of messages."""
     return {"mails": Message.objects.count()}
 
 

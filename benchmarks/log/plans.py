@@ -1,4 +1,4 @@
-"""Reads what EXPLAIN says: the short form for people, and which big tables are read as a whole. Knows no library."""
+"""Reads the output of EXPLAIN: a short form for people, and which large tables are read completely."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 BIG = r"maillog_(?:message|index|recipient|attempt|content)\b"
-# FTS5 names its way after a colon (M: by words, =: by number); nothing stands there when it reads everything.
+# FTS5 names its access after a colon (M: by words, =: by id); there is nothing after it when it reads everything.
 WHOLE = re.compile(rf"Seq Scan on {BIG}|^SCAN {BIG}(?! USING| VIRTUAL TABLE INDEX \d+:\S)")
 NOISE = re.compile(r"\s*(?:\(actual rows=(\d+) loops=\d+\)|\(never executed\))")
 LABELS = re.compile(
@@ -18,9 +18,9 @@ LEFT_OUT = ("Planning Time", "Execution Time", "Heap Fetches", "Rows Removed", "
 
 
 def scans(lines: Sequence[str], sql: str) -> list[str]:
-    """Return the lines of a plan that read a whole table of mails.
+    """Return the lines of a plan that read a whole table of messages.
 
-    SQLite also says SCAN where it walks the mails by their ids, newest first, until the page is full (PostgreSQL:
+    SQLite also says SCAN when it reads messages by id, newest first, until the page is full (PostgreSQL:
     "Index Scan Backward using maillog_message_pkey").
     """
     stripped = [line.strip() for line in lines]
@@ -35,7 +35,7 @@ def scans(lines: Sequence[str], sql: str) -> list[str]:
 
 
 def short(lines: Sequence[str]) -> str:
-    """Return a plan in one line: the steps, how many rows each gave, and the conditions of indexes."""
+    """Return a plan in one line: the steps, the rows of each, and index conditions."""
     kept: list[str] = []
     for line in lines:
         text = line.strip().removeprefix("->").strip()

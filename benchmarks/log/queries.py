@@ -1,4 +1,4 @@
-"""What the log is asked for, and within how long the page must be there (the design's targets). Knows no library."""
+"""The queries of the benchmark, and the target times of their pages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 DEEP = 1_000  # pages
-PAGE = 50  # mails
+PAGE = 50  # messages
 
-# Milliseconds of the whole page, 95th percentile, at 1, 5 and 10 million mails.
+# Milliseconds of the whole page, 95th percentile, with 1, 5 and 10 million messages.
 LIST, WORDS, PAIR, OVERVIEW = "list", "words", "pair", "overview"
 TARGETS = {
     LIST: {"sqlite": (25, 25, 30), "postgres": (25, 25, 30)},
@@ -18,7 +18,7 @@ TARGETS = {
     PAIR: {"sqlite": (50, 100, 150), "postgres": (50, 100, 150)},
     OVERVIEW: {"sqlite": (20, 20, 20), "postgres": (20, 20, 20)},
 }
-# How many times faster than django-post_office's page.
+# Target ratios to the time of django-post_office's page.
 RATIOS = {
     LIST: {"sqlite": (4, 4, 4), "postgres": (4, 4, 4)},
     "deep": {"sqlite": (80, 80, 80), "postgres": (80, 80, 80)},
@@ -28,15 +28,15 @@ RATIOS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the generated log is looked at: ids, a mail of its own, days."""
+    """The ids, days and values of the generated log that the queries use."""
 
-    deep: int  # the mail before which page 1,000 begins
-    end: int  # the mail before which the last page begins
+    deep: int  # page 1,000 starts after this message
+    end: int  # the last page starts after this message
     pages: int
     deep_page: int
     recipient: str  # a rare one
     order: str  # a rare word of a subject
-    failed: int  # the number of a mail
+    failed: int  # the id of a message
     number: int
     day_from: str
     day_to: str
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One page, what it must reach, and how the peer is asked for the same (None: it cannot be)."""
+    """A page, its targets, and the query for the same in the peer (None: not possible)."""
 
     name: str
     address: str
@@ -60,7 +60,7 @@ def asked(query: str) -> str:
 
 
 def looks(place: Place) -> list[Look]:
-    """Return all pages but the pairs."""
+    """Return all pages except the pairs."""
     part = place.recipient.partition("@")[0]
     at_last = {"p": place.pages}
     return [
@@ -82,7 +82,7 @@ def looks(place: Place) -> list[Look]:
         Look("three: word, state, connection", asked('invoice status:failed connection:"Relay B"'), PAIR, ten=True),
         Look("word, a state without mails", asked("invoice status:cancelled"), PAIR, may_be_empty=True),
         Look("two negated words, a name", asked("-invoice -parcel to:garcia"), PAIR),
-        Look("a word of every mail, negated", asked("-northwind"), PAIR, may_be_empty=True),
+        Look("a word of every message, negated", asked("-northwind"), PAIR, may_be_empty=True),
         Look("detail", f"/log/{place.failed}/", LIST),
         Look("overview", "/", OVERVIEW),
     ]
@@ -92,7 +92,7 @@ TEN = ("status:failed",)
 
 
 def single(place: Place) -> dict[str, str]:
-    """Return one query a filter."""
+    """Return one query per filter."""
     return {
         "failed": "status:failed",
         "sent": "status:sent",
@@ -100,7 +100,7 @@ def single(place: Place) -> dict[str, str]:
         "two states": "status:failed,logged",
         "template": "template:billing/invoice",
         "driver": "driver:smtp",
-        "driver, seldom": "driver:log",
+        "driver, rare": "driver:log",
         "connection": 'connection:"Relay B"',
         "days, long ago": f"after:{place.day_from} before:{place.day_to}",
         "to": "to:garcia",
@@ -120,8 +120,8 @@ def single(place: Place) -> dict[str, str]:
 
 NO_PAIRS = (  # which contradict or contain each other
     {"failed", "waiting", "two states"},
-    {"driver", "driver, seldom"},
-    {"driver, seldom", "negated"},
+    {"driver", "driver, rare"},
+    {"driver, rare", "negated"},
 )
 
 
@@ -130,7 +130,7 @@ def pairs(place: Place) -> dict[str, str]:
     chosen = single(place)
     names = ["failed", "template", "driver", "connection", "days, long ago", "to", "error", "actor", "tag"]
     parts = {name: chosen[name] for name in names}
-    parts |= {"driver, seldom": "driver:log", "waiting": "status:queued", "two states": "status:failed,logged"}
+    parts |= {"driver, rare": "driver:log", "waiting": "status:queued", "two states": "status:failed,logged"}
     parts |= {"attachment": "has:attachment", "common word": "invoice"}
     parts |= {"rare word": place.order.partition(" ")[2], "negated": "-driver:log"}
     return {
@@ -141,5 +141,5 @@ def pairs(place: Place) -> dict[str, str]:
 
 
 def target(kind: str, engine: str, rows: int, table: dict[str, dict[str, tuple[int, int, int]]]) -> int:
-    """Return what `kind` must reach with so many mails."""
+    """Return the target of `kind` with that many messages."""
     return table[kind][engine][0 if rows <= 1_000_000 else 1 if rows <= 5_000_000 else 2]

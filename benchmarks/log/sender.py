@@ -1,4 +1,4 @@
-"""A process that sends while others are at the same log: ``python -m benchmarks.log.sender``, see `asking`."""
+"""A process that sends while others use the same log: ``python -m benchmarks.log.sender``, see `asking`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from maillog.queue.claiming import claim_by_id  # noqa: E402
 from maillog.queue.enqueueing import NewMessage, NewRecipient, enqueue  # noqa: E402
 from maillog.queue.settling import settle  # noqa: E402
 
-PAUSE = 0.005  # seconds between two mails of somebody who sends steadily
-MANY_ERRORS = 20  # that are told
+PAUSE = 0.005  # seconds between two messages of a steady sender
+MANY_ERRORS = 20  # errors to print
 
 
 def send_for(seconds: float, number: int) -> asking.Answer:
-    """Send one mail after the other, each in a request's transaction, as fast as it goes."""
+    """Send messages one at a time, each in a request's transaction, as fast as possible."""
     text, html = parcel.TEXT, parcel.HTML
     times, errors = [], []
     count = 0
@@ -41,7 +41,7 @@ def send_for(seconds: float, number: int) -> asking.Answer:
         start = time.perf_counter()
         try:
             send(mail)
-        except Exception as error:  # noqa: BLE001  (a lock that was not waited for is what is looked for)
+        except Exception as error:  # noqa: BLE001  (lock timeouts are what this looks for)
             errors.append(f"{type(error).__name__}: {error}")
         else:
             times.append((time.perf_counter() - start) * 1000)
@@ -49,18 +49,18 @@ def send_for(seconds: float, number: int) -> asking.Answer:
 
 
 def newest() -> asking.Answer:
-    """Return the newest mail's id."""
+    """Return the id of the newest message."""
     return {"id": Message.objects.order_by("-id").values_list("id", flat=True).first() or 0}
 
 
 def sent_since(pk: int) -> asking.Answer:
-    """Return how many of the mails after `pk` have been sent, and how many there are."""
+    """Return how many messages after `pk` were sent, and how many there are."""
     mails = Message.objects.filter(id__gt=pk)
     return {"sent": mails.filter(status=Status.SENT).count(), "all": mails.count()}
 
 
 def steadily(until: str) -> asking.Answer:
-    """Send, claim and settle one mail after the other until the file `until` is there; return what each took."""
+    """Send, claim and settle messages one at a time until the file `until` exists. Return the times."""
     times: dict[str, list[float]] = {"send": [], "claim": [], "settle": []}
     errors: list[str] = []
     number = 0

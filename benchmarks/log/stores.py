@@ -1,6 +1,6 @@
-"""The databases of a run, kept in a folder until all that is measured on them is, and the figures so far.
+"""The databases of a run, kept in a folder until all measurements are done, and the figures so far.
 
-Killed or stopped, a run goes on where it was: what is filled stays filled, and `--resume` leaves out what is measured.
+An interrupted run can continue: filled databases stay filled, and `--resume` skips what was measured.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ PARTS = ("fill", "pages", "plans", "export", "overhead", "writers", "prune")
 
 
 class Figures:
-    """The figures of all runs in a folder, one JSON line each; a part measured again takes the place of the former."""
+    """The figures of all runs in a folder, one JSON line each; measuring a part again replaces its figures."""
 
     def __init__(self, folder: Path, rows: int) -> None:
         self.path, self.rows = folder / "figures.jsonl", rows
         self.engine = self.part = ""
 
     def begin(self, engine: str, part: str) -> None:
-        """Say what the figures from here on are of, and forget what was measured of it before."""
+        """Start a part: the following figures belong to it, and its previous ones are dropped."""
         self.engine, self.part = engine, part
         kept = [each for each in self.read() if (each["rows"], each["engine"], each["part"]) != self.key]
         lines = "".join(json.dumps(each) + "\n" for each in kept)
@@ -53,20 +53,20 @@ class Figures:
         return (self.rows, self.engine, self.part)
 
     def tell(self, figure: str, value: float, unit: str, **more: object) -> None:
-        """Print one figure, without its plans, and keep it."""
+        """Print a figure, without its plans, and store it."""
         about = {"engine": self.engine, "part": self.part, "rows": self.rows}
         report("log", figure, value, unit, **about, **{name: more[name] for name in more if name != "plans"})
         self._append({**about, "figure": figure, "value": value, "unit": unit, **more})
 
     def end(self) -> None:
-        """Say that the part is complete."""
+        """Mark the part as complete."""
         self._append({"engine": self.engine, "part": self.part, "rows": self.rows, "done": True})
 
     def is_done(self, engine: str, part: str) -> bool:
         return any(each.get("done") for each in self.of(engine, part))
 
     def of(self, engine: str, part: str) -> list[dict[str, Any]]:
-        """Return what is known of a part."""
+        """Return the figures of a part."""
         return [
             each for each in self.read() if (each["rows"], each["engine"], each["part"]) == (self.rows, engine, part)
         ]
@@ -82,19 +82,19 @@ class Figures:
 
 
 class Child:
-    """A process on one of the databases that does what it is asked."""
+    """A process on one of the databases that runs commands."""
 
     def __init__(self, scratch: Scratch, program: list[str], environment: Mapping[str, str]) -> None:
         self.program = program[-1]
         self.process = scratch.process(program, dict(environment))
 
     def ask(self, step: str, **values: object) -> dict[str, Any]:
-        """Return the answer. Raises RuntimeError with what went wrong; the process can be asked again."""
+        """Run a command and return its answer. Raises RuntimeError with its error; the process stays usable."""
         self.tell(step, **values)
         return self.answer(step)
 
     def tell(self, step: str, **values: object) -> None:
-        """Ask without waiting for the answer."""
+        """Send a command without waiting for the answer."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps([step, values]) + "\n")
@@ -118,13 +118,13 @@ class Child:
 
 
 class Store:
-    """The database of ours, or of the peer, on one engine; filled when it is first asked for."""
+    """Our database, or the peer's, on one engine."""
 
     def __init__(self, scratch: Scratch, figures: Figures, who: str, engine: str, *, bodies: bool) -> None:
         self.scratch, self.figures, self.who, self.engine, self.bodies = scratch, figures, who, engine, bodies
         self.name = f"{who}_{figures.rows}"
         self.folder = figures.path.parent
-        self.note = self.folder / f"{engine}_{self.name}.json"  # there: the database is whole
+        self.note = self.folder / f"{engine}_{self.name}.json"  # exists if the database is complete
 
     @property
     def url(self) -> str:
@@ -147,7 +147,7 @@ class Store:
         return Child(self.scratch, PROGRAMS[self.who], self.environment)
 
     def is_filled(self) -> bool:
-        """Return whether the database is there, as it was filled."""
+        """Return whether the database exists and is unchanged since it was filled."""
         if not self.note.exists() or json.loads(self.note.read_text()).get("bodies") != self.bodies:
             return False
         if self.engine == "sqlite":
@@ -157,7 +157,7 @@ class Store:
             return found.fetchone() is not None
 
     def fill(self, *, like: Store | None = None) -> dict[str, Any] | None:
-        """Fill the database unless it is, with the mails that `like` has; return what was measured meanwhile."""
+        """Fill the database if necessary, with the same messages as `like`. Return the measurements of filling."""
         if self.is_filled():
             return None
         now = json.loads(like.note.read_text())["now"] if like else datetime.now(UTC).isoformat()
@@ -174,7 +174,7 @@ class Store:
         return found
 
     def spoil(self) -> None:
-        """Say that the database is not as it was filled any more."""
+        """Mark the database as changed since it was filled."""
         self.note.unlink(missing_ok=True)
 
     def drop(self) -> None:
@@ -196,7 +196,7 @@ class Store:
 
 
 def machine() -> dict[str, object]:
-    """Return what else the machine does, and what it is."""
+    """Return a description of the machine and its load."""
     load = Path("/proc/loadavg").read_text().split()[0] if Path("/proc/loadavg").exists() else "?"
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {"load": load, "commit": commit.stdout.strip(), "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}

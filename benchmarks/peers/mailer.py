@@ -1,13 +1,13 @@
 """django-mailer: ``.venv-peers/bin/python -m benchmarks.peers.mailer STEP NUMBER``.
 
-It has no templates of its own and no setting for parallel sending; `send_all` keeps one SMTP connection and one
-transaction a mail. Throttling is off as it comes; its lock file is in the scratch folder.
+It has no templates and no setting for parallel sending; `send_all` uses one SMTP connection and one transaction per
+message. Throttling is off by default; its lock file is in the scratch folder.
 """
 
 from benchmarks.drain import parcel, steps
 from benchmarks.peers.project import SCRATCH, set_up
 
-CHUNK = 1000  # mails a call of send_messages, which its backend stores in one INSERT
+CHUNK = 1000  # messages per call of send_messages, which its backend stores with one INSERT
 
 set_up("mailer", MAILER_LOCK_PATH=str(SCRATCH / "mailer"), EMAIL_BACKEND="mailer.backend.DbBackend")
 

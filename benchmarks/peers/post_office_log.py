@@ -1,6 +1,6 @@
-"""django-post-office's list in Django's admin, over the very mails that our log has.
+"""django-post-office's list in Django's admin, with the same messages as our log.
 
-Answers as `benchmarks.log.asking` says. Its page has as many mails as ours; all else is as it comes.
+Runs the commands of `benchmarks.log.asking`. Its pages have as many messages as ours; everything else is the default.
 """
 
 import os
@@ -95,7 +95,7 @@ def fill(rows, now, bodies):
                 *(None, f"<{pk}.bench@northwind.example>", max(mail.attempt_count - 1, 0), "{}", ""),
             )
         )
-        if status != STATUS.queued:  # a line a delivery, as it writes them with LOG_LEVEL 2
+        if status != STATUS.queued:  # one row per delivery, as with LOG_LEVEL 2
             outcome = int(STATUS.sent if status == STATUS.sent else STATUS.failed)
             logs.append((pk, ended, outcome, "SMTPRecipientsRefused" if mail.reason else "", mail.reason))
         if len(emails) == CHUNK:

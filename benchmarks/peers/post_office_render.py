@@ -1,8 +1,8 @@
 """django-post-office's rendering: ``.venv-peers/bin/python -m benchmarks.peers.post_office_render render NUMBER``.
 
-What `post_office.mail.send` does up to where it stores the mail: the template out of its cache, three texts rendered.
-The template is in ``template.json`` in the scratch folder: ours, flat (no layout, no parts) and with its CSS inlined
-already, for post_office inlines none.
+What `post_office.mail.send` does before it stores the message: gets the template from its cache and renders three
+texts. The template is ``template.json`` in the scratch folder: ours, flat (no layout, no parts) and with its CSS
+inlined beforehand, because post_office does not inline CSS.
 """
 
 import json
@@ -20,7 +20,7 @@ from post_office.utils import get_email_template  # noqa: E402
 
 
 def render(count: int) -> steps.Result:
-    """Render `count` mails; milliseconds each."""
+    """Render `count` messages. Returns milliseconds of each."""
     given = json.loads((SCRATCH / "template.json").read_text(encoding="utf-8"))
     call_command("migrate", verbosity=0)
     EmailTemplate.objects.create(

@@ -1,6 +1,6 @@
-"""The Django project around a peer. Where its database, scratch folder and mail server are, the environment says.
+"""The Django project of a peer. Its database, scratch folder and mail server come from the environment.
 
-SQLite gets the settings that ours has (config/settings.py), without which two processes would lock one another out;
+SQLite has the same settings as ours (config/settings.py), without which two processes would block each other;
 PostgreSQL is the same server.
 """
 
@@ -26,7 +26,7 @@ def set_up(*apps: str, **more: Any) -> None:
         USE_TZ=True,
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
         CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
-        # Silent: what they log for each mail or batch costs time and is read by nobody here.
+        # Silent: logging each message or batch takes time, and is not read here.
         LOGGING={
             "version": 1,
             "handlers": {"none": {"class": "logging.NullHandler"}},

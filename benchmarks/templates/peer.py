@@ -1,4 +1,4 @@
-"""Has django-post-office render the same mail, in its own environment, and returns its times."""
+"""Lets django-post-office render the same message in its own environment, and returns its times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def installed() -> bool:
 
 
 def milliseconds(count: int, *, subject: str, text: str, html: str, values: dict[str, str]) -> list[float]:
-    """Return how long post_office took for each of `count` mails; ``%d`` in a value becomes the mail's number."""
+    """Return post_office's time for each of `count` messages; ``%d`` in a value becomes the message's number."""
     with Scratch() as scratch:
         given = {"subject": subject, "text": text, "html": html, "values": values}
         (scratch.folder / "template.json").write_text(json.dumps(given), encoding="utf-8")
@@ -34,7 +34,7 @@ def milliseconds(count: int, *, subject: str, text: str, html: str, values: dict
 
 
 def told(process: Any) -> dict[str, Any]:
-    """Say "go" to a step that is ready, and return its result."""
+    """Send "go" to a step that is ready, and return its result."""
     assert process.stdout.readline().strip() == "ready"
     process.stdin.write("go\n")
     process.stdin.flush()

@@ -1,6 +1,6 @@
-"""A second process that renders a template again and again and says when it sees a new version.
+"""A second process that renders a template repeatedly and reports when it sees a new version.
 
-``python -m benchmarks.templates.watcher KEY``: prints a line for each new version: its number and the moment.
+``python -m benchmarks.templates.watcher KEY``: prints a line per new version, with its number and the time.
 """
 
 import os

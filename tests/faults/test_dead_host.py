@@ -31,7 +31,7 @@ def secret(admin):
 def test_of_a_wrong_password_with_1000_mails_waiting_the_server_sees_one_sign_in_and_nothing_fails(lab):
     server = lab.server(password="right")
     log.enqueue(1000)
-    wrong = lab.worker(server.port, MAIL_USERNAME="mailer", MAIL_PASSWORD="wrong", FAULTS_BEAT="0.3")
+    wrong = lab.worker(server.port, MAIL_USERNAME="mailer", MAIL_PASSWORD="wrong", FAULTS_HEARTBEAT="0.3")
     wait_until(lambda: log.statuses() == {Status.HELD: 1000}, 300, "all are held")
     time.sleep(1)  # several beats
     wrong.ask_to_stop()
@@ -42,7 +42,7 @@ def test_of_a_wrong_password_with_1000_mails_waiting_the_server_sees_one_sign_in
     state = ConnectionState.objects.get()
     assert state.state == ConnectionState.State.PAUSED
     assert "535" in state.reason
-    lab.worker(server.port, MAIL_USERNAME="mailer", MAIL_PASSWORD="right", FAULTS_BEAT="0.3")
+    lab.worker(server.port, MAIL_USERNAME="mailer", MAIL_PASSWORD="right", FAULTS_HEARTBEAT="0.3")
     wait_until(lambda: not log.unsent(), 300, "all are sent")
     assert len(log.copies([server])) == server.count() == 1000
 
@@ -58,7 +58,7 @@ def test_a_dead_server_with_10000_mails_waiting_is_probed_now_and_then_and_hinde
         for n in range(10_000)
     )
     began = time.monotonic()
-    worker = lab.worker(fine.port, FAULTS_BEAT="0.5", FAULTS_PROBE="1")
+    worker = lab.worker(fine.port, FAULTS_HEARTBEAT="0.5", FAULTS_PROBE="1")
     wait_until(lambda: not Message.objects.exclude(status=Status.HELD).exists(), 300, "all wait")
     before = megabytes(worker.pid, "RssAnon")
     times = []
@@ -84,7 +84,7 @@ def test_a_mail_that_ends_the_process_is_parked_after_five_deaths_and_the_others
     (poison,) = log.enqueue(1, subject="POISON")
     log.enqueue(150)
     deaths = 0
-    start = lambda: lab.worker(server.port, FAULTS_POISON="POISON", FAULTS_LEASE="3", FAULTS_BEAT="0.3")  # noqa: E731
+    start = lambda: lab.worker(server.port, FAULTS_POISON="POISON", FAULTS_LEASE="3", FAULTS_HEARTBEAT="0.3")  # noqa: E731
     worker = start()
     deadline = time.monotonic() + 400
     while Message.objects.exclude(status__in=[Status.SENT, Status.FAILED]).exists():

@@ -26,7 +26,7 @@ def test_after_a_kill_another_worker_takes_over_by_the_first_beat_after_the_leas
     """Beats and leases are short, so that the test is; with the real beat it is within five seconds of the lease."""
     assert tasks.HEARTBEAT_SECONDS <= 4
     server = lab.server(answer_ms=600_000)
-    workers = [lab.worker(server.port, FAULTS_LEASE="4", FAULTS_BEAT="2") for _ in range(2)]
+    workers = [lab.worker(server.port, FAULTS_LEASE="4", FAULTS_HEARTBEAT="2") for _ in range(2)]
     wait_until(lambda: WorkerHeartbeat.objects.count() == 2, 120, "both are there")
     log.enqueue(1)
     wait_until(lambda: len(server.taken()) == 1, 120, "one has it in hand")

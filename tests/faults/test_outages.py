@@ -38,7 +38,7 @@ def worker_at_work(lab):
     def start(**variables):
         server = lab.server(answer_ms=10, rate=RATE)
         log.enqueue(MAILS)
-        worker = lab.worker(server.port, FAULTS_BEAT="1", **variables)
+        worker = lab.worker(server.port, FAULTS_HEARTBEAT="1", **variables)
         wait_until(lambda: server.count() > 100, 120, "the worker is at work")
         return worker, server
 

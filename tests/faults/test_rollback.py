@@ -25,7 +25,7 @@ def put(subject):
 def test_a_rollback_leaves_nothing_while_two_workers_look_for_mails(lab):
     server = lab.server()
     for _ in range(2):
-        lab.worker(server.port, FAULTS_BEAT="0.05")
+        lab.worker(server.port, FAULTS_HEARTBEAT="0.05")
     log.enqueue(20)
     wait_until(lambda: server.count() == 20, 120, "the workers are at work")
     chance = random.Random(1)

@@ -55,7 +55,7 @@ def test_a_second_signal_stops_at_once_and_loses_nothing(lab):
     wait_until(stopped, STOP_SECONDS, "it stops", 0.5)
     assert time.monotonic() - asked < STOP_SECONDS, "until then it would have waited"
     quick = lab.server()
-    lab.worker(quick.port, FAULTS_LEASE="4", FAULTS_BEAT="0.5")
+    lab.worker(quick.port, FAULTS_LEASE="4", FAULTS_HEARTBEAT="0.5")
     wait_until(lambda: not log.unsent(), 120, "everything is sent")
     taken = log.copies([server, quick])
     assert set(taken) == set(log.message_ids())
