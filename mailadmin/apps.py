@@ -26,6 +26,7 @@ class MailadminConfig(AppConfig):
         from mailadmin.outbox.reissuing import can_reissue  # noqa: PLC0415
         from maillog.content.template_link import register_version_url  # noqa: PLC0415
         from maillog.hooks import register_reissue_check, register_revision_lookup  # noqa: PLC0415
+        from secrets_app.system_access import register_system_access_permission  # noqa: PLC0415
         from templates_app.library.mail_counts import register_counter  # noqa: PLC0415
         from templates_app.library.version_links import version_url  # noqa: PLC0415
 
@@ -34,3 +35,4 @@ class MailadminConfig(AppConfig):
         register_version_url(version_url)
         register_revision_lookup(revision)
         register_reissue_check(can_reissue)
+        register_system_access_permission("mailadmin.configure_mail")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from secrets_app.fields import RevisionField
 from secrets_app.models import Person, Secret
+from secrets_app.system_access import may_give_system_access
 
 MAX_KEY_LENGTH = 18  # digits; always fits into 64 bits
 
@@ -69,6 +70,9 @@ class SharingForm(forms.Form):
         accounts = get_user_model().objects.order_by("email")
         self.fields["owners"].queryset = accounts.filter(owned_secrets=secret)  # type: ignore[attr-defined]
         self.fields["new_owner"].queryset = accounts.filter(is_active=True).exclude(owned_secrets=secret)  # type: ignore[attr-defined]
+        if not may_give_system_access(actor):
+            self.fields["available_to_system"].disabled = True
+            self.fields["available_to_system"].help_text = _("Only people who may configure mail can change this.")
         groups = secret.shareable_groups(actor)
         self.fields["groups"].queryset = groups  # type: ignore[attr-defined]
         if not groups.exists():

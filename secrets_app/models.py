@@ -12,6 +12,8 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from secrets_app.system_access import may_give_system_access
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -36,6 +38,8 @@ class Person(Protocol):
     @property
     def groups(self) -> Any:
         """The manager of the groups this person is in."""
+
+    def has_perm(self, perm: str) -> bool: ...
 
 
 def name_key(name: str) -> str:
@@ -94,8 +98,15 @@ class Secret(models.Model):
         return type(self).objects.filter(pk=self.pk).visible_to(user).exists()
 
     def managed_by(self, user: Person) -> bool:
-        """Whether `user` may change, share and delete it: an owner or an administrator."""
-        return user.is_active and (user.is_superuser or self.owners.filter(pk=user.pk).exists())
+        """Whether `user` may change, share and delete it: an administrator or an owner.
+
+        While mail of the system takes it, owners also need the right to decide where that mail goes.
+        """
+        if not user.is_active or user.is_superuser:
+            return user.is_active
+        if self.available_to_system and not may_give_system_access(user):
+            return False
+        return self.owners.filter(pk=user.pk).exists()
 
     def shareable_groups(self, user: Person) -> models.QuerySet[Group]:
         """Groups that `user` may select for sharing: their own, and those it is shared with already."""

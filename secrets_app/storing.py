@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from secrets_app.encryption import encrypt_value
 from secrets_app.kinds.kind_registry import kind_of
 from secrets_app.models import Secret, SecretEvent, SecretValue, name_key
+from secrets_app.system_access import may_give_system_access
 from secrets_app.vault import EditConflict, NameTaken, ReentryNeeded, SecretGone
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ def store(
     actor: Person | None,
     available_to_system: bool = False,
 ) -> Secret:
-    """Store a new secret, owned by `actor`. `fields` stay readable, `values` are encrypted. Raises NameTaken."""
+    """Store a new secret, owned by `actor`. `fields` stay readable, `values` are encrypted.
+
+    Raises NameTaken, and PermissionDenied if `actor` may not make it available to the system.
+    """
+    if available_to_system and not may_give_system_access(actor):
+        raise PermissionDenied
     with transaction.atomic():
         secret = _saved(Secret(kind=kind, name=name, fields=dict(fields), available_to_system=available_to_system))
         if actor is not None:
@@ -100,8 +106,8 @@ def share(
 ) -> Secret:
     """Set owners (accounts), groups and availability to the system.
 
-    Raises PermissionDenied if the actor does not own it or adds a group they are not in, EditConflict, SecretGone, and
-    ValueError if no owner would be left.
+    Raises PermissionDenied if the actor does not own it, adds a group they are not in, or may not make it available to
+    the system; EditConflict, SecretGone, and ValueError if no owner would be left.
     """
     with transaction.atomic():
         secret = _locked(secret_id, revision=revision, actor=actor)
@@ -111,6 +117,8 @@ def share(
             raise ValueError(message)
         allowed = set(new_groups) if actor is None else set(secret.shareable_groups(actor).values_list("pk", flat=True))
         if set(new_groups) - allowed:
+            raise PermissionDenied
+        if available_to_system and not may_give_system_access(actor):
             raise PermissionDenied
         changed = [
             *_differences("owners", {o.pk: o for o in secret.owners.all()}, new_owners),

@@ -30,7 +30,7 @@ def form_for(data: Mapping[str, Any], *, kind: str, pk: int | None, person: Pers
     if form_class is None:
         return None
     if pk is None:
-        return form_class({**typed, "name": f"check {uuid4().hex}"})
+        return form_class({**typed, "name": f"check {uuid4().hex}"}, actor=person)
     secret = Secret.objects.filter(pk=pk, kind=kind).first() if pk < 2**63 else None
     if secret is None:
         return None

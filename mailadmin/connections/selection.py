@@ -33,8 +33,10 @@ def choose(
 ) -> Connection | None:
     """Return the connection for a message from `known` (as ordered by `connections()`), or None.
 
-    The hint (an id or a name, any case) comes first if `actor` may use it, whatever its kind. Then, of the kind of the
-    driver in force: the primary connection, the environment's, the oldest that is available to the system.
+    The hint (an id or a name, any case) comes first if `actor` may use it, whatever its kind. Then the primary
+    connection, if the settings name one: while it is missing, messages wait rather than leave through a connection that
+    nobody chose for them. Only if they name none: of the kind of the driver in force, the environment's, or else the
+    oldest that is available to the system.
     """
     wanted = hint.casefold()
     if wanted:
@@ -43,7 +45,9 @@ def choose(
                 return connection
     kind, primary = effective.driver_of(current).kind, str(current.primary_connection)
     own = [one for one in known if one.kind == kind and vault.usable_by(one, None)]
-    return next((one for one in own if one.id == primary), own[0] if own else None)
+    if primary:
+        return next((one for one in own if one.id == primary), None)
+    return own[0] if own else None
 
 
 def candidates(

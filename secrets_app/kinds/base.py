@@ -21,12 +21,15 @@ from django.views.decorators.debug import sensitive_variables
 from secrets_app.fields import NameField, RevisionField
 from secrets_app.kinds.environment_values import EnvironmentValues, VariableRow, cleaned_variables, read_variable
 from secrets_app.models import Secret, name_key
+from secrets_app.system_access import may_give_system_access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.forms import BoundField
     from django_stubs_ext import StrOrPromise
+
+    from secrets_app.models import Person
 
 KEEP, REPLACE, REMOVE = "keep", "replace", "remove"
 ENVIRONMENT = "environment"  # id and name of a connection from the environment, or their prefix
@@ -76,9 +79,17 @@ class SecretForm(forms.Form):
     revision = RevisionField()
 
     def __init__(
-        self, *args: Any, secret: Secret | None = None, stored: frozenset[str] = frozenset(), **kw: Any
+        self,
+        *args: Any,
+        secret: Secret | None = None,
+        stored: frozenset[str] = frozenset(),
+        actor: Person | None = None,
+        **kw: Any,
     ) -> None:
-        """`secret` is the one to edit (None: a new one), `stored` names the secret fields that have a value."""
+        """`secret` is the one to edit (None: a new one), `stored` names the secret fields that have a value.
+
+        `actor` (None: the system) is offered availability to the system only if they may give it.
+        """
         self.secret, self.stored, self.outdated = secret, stored, False
         if secret is not None:
             kept = self.initial_values({**self.defaults, **secret.fields})
@@ -88,6 +99,8 @@ class SecretForm(forms.Form):
             del self.fields["available_to_system"]  # set in the sharing form from now on
         else:
             del self.fields["revision"]
+            if not may_give_system_access(actor):
+                del self.fields["available_to_system"]
         for name in sorted(stored):
             self.fields[f"{name}_action"] = forms.ChoiceField(
                 label=self.fields[name].label,

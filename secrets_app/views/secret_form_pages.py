@@ -40,7 +40,8 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
     wanted = request.GET.get("preset", "")
     preset = next((preset for preset in form_class.presets if preset.key == wanted), None)
     data = request.POST if request.method == "POST" else None
-    form = form_class(data, initial={"name": preset.label, **preset.initial} if preset else None)
+    initial = {"name": preset.label, **preset.initial} if preset else None
+    form = form_class(data, initial=initial, actor=request.user)
     if request.method == "POST" and form.is_valid():
         try:
             secret = storing.store(
@@ -49,7 +50,7 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
                 fields=form.stored_fields(),
                 values=form.values(),
                 actor=request.user,
-                available_to_system=form.cleaned_data["available_to_system"],
+                available_to_system=form.cleaned_data.get("available_to_system", False),
             )
         except vault.NameTaken as error:
             form.refuse("name", str(error))
@@ -139,6 +140,7 @@ def secret_page(
         "kind": form_class,
         "form": form,
         "manages": manages,
+        "owned": not manages and secret.owners.filter(pk=request.user.pk).exists(),
         "sharing": (sharing or SharingForm(secret=secret, actor=request.user)) if manages else None,
         "facts": form_class.facts(stored) if form_class else list(secret.fields.items()),
         "secret_label": form_class.secret_label() if form_class else _("Password"),
