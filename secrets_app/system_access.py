@@ -6,10 +6,18 @@ store secrets could read an administrator's password reset. So it takes a permis
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from secrets_app.models import Person
+
+class PermissionHolder(Protocol):
+    """What is asked of an account."""
+
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def is_superuser(self) -> bool: ...
+    def has_perm(self, perm: str) -> bool: ...
+
 
 _permissions: list[str] = []
 
@@ -23,6 +31,6 @@ def register_system_access_permission(permission: str) -> None:
         _permissions.append(permission)
 
 
-def may_give_system_access(user: Person | None) -> bool:
+def may_give_system_access(user: PermissionHolder | None) -> bool:
     """Whether `user` may; None is the system itself."""
     return user is None or (user.is_active and any(map(user.has_perm, _permissions))) or user.is_superuser

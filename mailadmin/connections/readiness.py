@@ -47,6 +47,12 @@ def connection_problem(current: Configuration, connection: Connection | None) ->
         return Problem(fault, "mailadmin:settings", gettext("Open the mail settings"))
     if not driver.needs_connection:
         return None
+    if connection is None and str(current.primary_connection):
+        return Problem(
+            gettext("Messages are held: the primary connection is missing."),
+            "mailadmin:settings",
+            gettext("Choose another"),
+        )
     if connection is None:
         return Problem(
             gettext("Mail is not configured: there is no connection that the system may use."),

@@ -75,7 +75,7 @@ class Router:
             return self.refusal(self.driver, mail) or Route(self.driver)
         candidates = self.candidates(mail)
         if not candidates:
-            return gettext("No connection is available to the system.")
+            return selection.missing_reason(self.current)
         reasons = []
         for connection in candidates:
             state = self.unavailable.get(connection.id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from mailadmin.configuration import effective
 from mailadmin.drivers import registry
 from secrets_app import vault
@@ -34,9 +36,9 @@ def choose(
     """Return the connection for a message from `known` (as ordered by `connections()`), or None.
 
     The hint (an id or a name, any case) comes first if `actor` may use it, whatever its kind. Then the primary
-    connection, if the settings name one: while it is missing, messages wait rather than leave through a connection that
-    nobody chose for them. Only if they name none: of the kind of the driver in force, the environment's, or else the
-    oldest that is available to the system.
+    connection, if the settings name one: while it is missing, a backup, else none, because messages wait rather than
+    leave through a connection that nobody chose for them. Only if no primary is named: of the kind of the driver in
+    force, the environment's, or else the oldest that is available to the system.
     """
     wanted = hint.casefold()
     if wanted:
@@ -45,9 +47,23 @@ def choose(
                 return connection
     kind, primary = effective.driver_of(current).kind, str(current.primary_connection)
     own = [one for one in known if one.kind == kind and vault.usable_by(one, None)]
-    if primary:
-        return next((one for one in own if one.id == primary), None)
-    return own[0] if own else None
+    if not primary:
+        return own[0] if own else None
+    chosen = next((one for one in own if one.id == primary), None)
+    return chosen or next(iter(backups(known, current)), None)
+
+
+def backups(known: Sequence[Connection], current: Configuration) -> list[Connection]:
+    """Return the backup connections that the system may use, in their order."""
+    for_system = {one.id: one for one in known if vault.usable_by(one, None)}
+    return [for_system[one] for one in str(current.backup_connections).split(",") if one in for_system]
+
+
+def missing_reason(current: Configuration) -> str:
+    """Return why `choose` finds no connection for a message without a hint."""
+    if str(current.primary_connection):
+        return gettext("The primary connection is missing. Choose another in the mail settings.")
+    return gettext("No connection is available to the system.")
 
 
 def candidates(
@@ -60,6 +76,4 @@ def candidates(
     first = choose(known, current, hint=hint, actor=actor)
     if first is None:
         return []
-    backups = str(current.backup_connections).split(",")
-    for_system = {one.id: one for one in known if vault.usable_by(one, None)}
-    return [first, *(for_system[one] for one in backups if one in for_system and one != first.id)]
+    return [first, *(one for one in backups(known, current) if one.id != first.id)]

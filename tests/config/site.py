@@ -343,7 +343,7 @@ class Site:
             fields=SMTP_FIELDS,
             values={"password": "first-password"},
             actor=self.admin,
-            available_to_system=True,
+            available_to_system=False,
         )
         self.shared = SharedValue.objects.create(name="support", value="help@example.com")
         self.template = edited_template()

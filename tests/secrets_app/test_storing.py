@@ -138,9 +138,8 @@ def test_an_owner_who_may_not_sign_in_any_more_writes_nothing(secret, owner):
         change(secret, actor=owner, sender="a@example.com")
 
 
-def test_sharing_records_who_was_added_and_removed(secret, owner, stranger, team):
-    owner.groups.add(team)
-    storing.share(secret.pk, revision=1, owners=[stranger], groups=[team], available_to_system=True, actor=owner)
+def test_sharing_records_who_was_added_and_removed(secret, stranger, team, admin):
+    storing.share(secret.pk, revision=1, owners=[stranger], groups=[team], available_to_system=True, actor=admin)
     event = SecretEvent.objects.latest("pk")
     assert event.action == "shared"
     assert event.changed == [
@@ -168,8 +167,31 @@ def test_an_owner_shares_with_groups_of_his_own_only_and_keeps_those_that_are_th
     with pytest.raises(PermissionDenied):
         storing.share(secret.pk, revision=1, owners=[owner], groups=[team], available_to_system=False, actor=owner)
     storing.share(secret.pk, revision=1, owners=[owner], groups=[team], available_to_system=False, actor=admin)
-    storing.share(secret.pk, revision=2, owners=[owner], groups=[team], available_to_system=True, actor=owner)
+    owner.groups.clear()
+    storing.share(secret.pk, revision=2, owners=[owner, admin], groups=[team], available_to_system=False, actor=owner)
     assert list(secret.groups.all()) == [team]
+
+
+def test_only_who_may_configure_mail_makes_a_secret_available_to_the_system(secret, owner):
+    with pytest.raises(PermissionDenied):
+        storing.share(secret.pk, revision=1, owners=[owner], groups=[], available_to_system=True, actor=owner)
+    configurer = make_user("conny@example.com", "secrets_app.use_secrets", "mailadmin.configure_mail")
+    secret.owners.add(configurer)
+    storing.share(secret.pk, revision=1, owners=[configurer], groups=[], available_to_system=True, actor=configurer)
+    secret.refresh_from_db()
+    assert secret.available_to_system
+
+
+def test_an_owner_alone_does_not_redirect_mail_of_the_system(make_secret, owner):
+    """Neither by another server, nor by taking the secret away so that mail leaves elsewhere."""
+    secret = make_secret(system=True)
+    with pytest.raises(PermissionDenied):
+        change(secret, actor=owner, host="evil.example.com", values={"password": "typed again"})
+    with pytest.raises(PermissionDenied):
+        storing.share(secret.pk, revision=1, owners=[owner], groups=[], available_to_system=False, actor=owner)
+    with pytest.raises(PermissionDenied):
+        storing.delete(secret.pk, actor=owner)
+    assert actions() == ["created"]
 
 
 def test_deleting_removes_the_values_and_keeps_the_audit_log(secret, owner):

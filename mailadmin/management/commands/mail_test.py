@@ -99,7 +99,7 @@ class Command(BaseCommand):
     def check_connection(self, connection: vault.Connection | None, recipient: str, *, as_json: bool) -> None:
         """Check the connection and print each step. Raises CommandError with the server's words where it fails."""
         if connection is None:
-            message = "There is no connection that the system may use."
+            message = selection.missing_reason(effective.current())
             raise CommandError(message)
         try:
             done = connection_check.check_connection(connection, recipient=recipient)

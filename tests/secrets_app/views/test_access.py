@@ -1,6 +1,7 @@
 """Access to the vault: every URL with every kind of user."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import get_resolver
 
@@ -75,7 +76,9 @@ def test_whoever_has_access_but_does_not_own_it_only_looks(make_secret, team, te
 
 def test_owners_and_administrators_manage(secret, owner_client, admin_client, typed):
     data = {**typed, "revision": "1", "password": "", "password_action": "keep", "sender": "a@example.com"}
-    sharing = {"sharing-revision": "2", "sharing-owners": [secret.owners.get().pk], "sharing-available_to_system": "on"}
+    group = Group.objects.create(name="Sales")
+    secret.owners.get().groups.add(group)
+    sharing = {"sharing-revision": "2", "sharing-owners": [secret.owners.get().pk], "sharing-groups": [group.pk]}
     done = ["created", "changed", "shared", "deleted"]
     for person, client in {"owner": owner_client, "admin": admin_client}.items():
         with rolled_back(person):

@@ -130,7 +130,7 @@ def test_what_is_typed_is_stored_and_shown_without_its_password(owner_client, ow
     assert response.redirect_chain == [(page(secret), 302)]
     assert "“Relay” was stored." in text(response)
     assert secret.fields == {**SmtpForm.defaults, **FIELDS}
-    assert secret.available_to_system
+    assert not secret.available_to_system  # ticked, but not the owner's to give
     assert list(secret.owners.all()) == [owner]
     assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
 
