@@ -7,7 +7,6 @@ Remove for a stored value, requires a password to be entered again when its serv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -29,20 +28,11 @@ if TYPE_CHECKING:
     from django.forms import BoundField
     from django_stubs_ext import StrOrPromise
 
+    from secrets_app.kinds.preset import Preset
     from secrets_app.models import Person
 
 KEEP, REPLACE, REMOVE = "keep", "replace", "remove"
 ENVIRONMENT = "environment"  # id and name of a connection from the environment, or their prefix
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """The settings of a known provider: `initial` fills in the form, `hint` says what else is needed."""
-
-    key: str
-    label: StrOrPromise
-    initial: Mapping[str, Any]
-    hint: StrOrPromise = ""
 
 
 class SecretForm(forms.Form):

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from secrets_app.kinds.base import Preset
+from secrets_app.kinds.preset import Preset
 
 
 class Tls(TextChoices):

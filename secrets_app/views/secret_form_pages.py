@@ -22,7 +22,8 @@ from secrets_app.secret_audit import lines
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from secrets_app.kinds.base import Preset, SecretForm
+    from secrets_app.kinds.base import SecretForm
+    from secrets_app.kinds.preset import Preset
 
 SHOWN_EVENTS = 20
 

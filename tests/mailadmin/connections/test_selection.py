@@ -1,5 +1,7 @@
 """Which connection a message of the system leaves through, and that nobody gets it by storing a secret."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -24,7 +26,7 @@ def primary(start_smtp, secret, admin, mail_settings):
     servers = {name: start_smtp() for name in ("primary", "backup", "other")}
     ids = {name: str(secret(name, servers[name]).pk) for name in servers}
 
-    def choose(*, backup: bool) -> dict:
+    def choose(*, backup: bool) -> dict[str, Any]:
         chosen = {"primary_connection": ids["primary"], "backup_connections": ids["backup"] if backup else ""}
         effective.save(chosen, author=admin, expected_revision=None)
         return servers
