@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from secrets_app.fields import RevisionField
+from secrets_app.kinds.fields import RevisionField
 from secrets_app.models import Person, Secret
 from secrets_app.system_access import may_give_system_access
 

@@ -17,8 +17,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.fields import NameField, RevisionField
 from secrets_app.kinds.environment_values import EnvironmentValues, VariableRow, cleaned_variables, read_variable
+from secrets_app.kinds.fields import NameField, RevisionField
 from secrets_app.models import Secret, name_key
 from secrets_app.system_access import may_give_system_access
 
@@ -274,10 +274,7 @@ class SecretForm(forms.Form):
                 self.add_error(name, ValidationError(text, code="again"))
 
     def rows(self) -> list[tuple[StrOrPromise, list[tuple[str, list[BoundField]]]]]:
-        """Return title and rows of each section. A row is a CSS class and its fields.
-
-        The choice of Keep, Replace or Remove precedes its field.
-        """
+        """Return title and rows of each section. A row is a CSS class and its fields, after its Keep or Replace."""
         result = []
         for title, rows in self.sections or self._default_sections():
             shown = []

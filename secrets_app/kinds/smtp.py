@@ -10,7 +10,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from secrets_app.fields import (
+from secrets_app.kinds.base import ENVIRONMENT, KEEP, REMOVE, SecretForm
+from secrets_app.kinds.environment_values import EnvironmentValues, VariableRow
+from secrets_app.kinds.fields import (
     CertificatesField,
     CountField,
     HostField,
@@ -20,8 +22,6 @@ from secrets_app.fields import (
     TextField,
     read_certificates,
 )
-from secrets_app.kinds.base import ENVIRONMENT, KEEP, REMOVE, SecretForm
-from secrets_app.kinds.environment_values import EnvironmentValues, VariableRow
 from secrets_app.kinds.kind_registry import register_kind
 from secrets_app.kinds.smtp_presets import PRESETS, Tls
 

@@ -5,9 +5,9 @@ import html
 import pytest
 
 from secrets_app import reveal, vault
-from secrets_app.fields import SecretTextField, TextField
 from secrets_app.kinds import kind_registry
 from secrets_app.kinds.base import SecretForm
+from secrets_app.kinds.fields import SecretTextField, TextField
 from secrets_app.kinds.kind_registry import find_kind, kind_of, kinds, register_kind
 from secrets_app.models import Secret
 

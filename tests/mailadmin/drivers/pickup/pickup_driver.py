@@ -14,8 +14,8 @@ from mailadmin.drivers.capabilities import Feature
 from mailadmin.drivers.per_message import PerMessageDriver
 from mailadmin.drivers.registry import register_driver
 from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused
-from secrets_app.fields import SecretTextField, TextField
 from secrets_app.kinds.base import SecretForm
+from secrets_app.kinds.fields import SecretTextField, TextField
 from secrets_app.kinds.kind_registry import register_kind
 
 
