@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from mailadmin.incidents import texts
+from mailadmin.incidents import kinds, texts
 from maillog.models import Incident
 
 MAX_OPEN = 200
@@ -27,8 +27,9 @@ class Row:
 
 
 def open_incidents() -> list[Incident]:
-    """Return the open incidents, newest first; there is at most one per kind and connection."""
-    return list(Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MAX_OPEN])
+    """Return the open incidents, final failures before deferrals, then newest first: one per kind and connection."""
+    found = Incident.objects.filter(state=Incident.State.OPEN).order_by("-id")[:MAX_OPEN]
+    return sorted(found, key=lambda one: kinds.is_temporary(one.kind))
 
 
 def rows(found: Iterable[Incident]) -> list[Row]:

@@ -68,6 +68,11 @@ def closed_connections() -> list[ConnectionStatus]:
     return [one for one in connection_statuses() if not one.is_open]
 
 
+def closed_line(name: str) -> ConnectionStatus | None:
+    """Return the status of the connection of that name if it is not open: one query while all are open."""
+    return next((one for one in closed_connections() if one.name == name), None)
+
+
 def status_of(connection: Connection, row: ConnectionState | None, held: Count | None) -> ConnectionStatus:
     """Return the status of one connection; no row means open."""
     if row is None:

@@ -27,7 +27,7 @@ from maillog.search.paging import PAGE_SIZE, PositionForm
 from secrets_app import vault
 
 COUNT_LIMIT = 10_000
-LOG, MANAGE = "maillog.view_log", "mailadmin.manage_queue"
+LOG, MANAGE, RESEND = "maillog.view_log", "mailadmin.manage_queue", "maillog.resend_mail"
 
 
 @permission_required(LOG, raise_exception=True)
@@ -57,7 +57,9 @@ def listing(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     incident = existing(pk)
-    query = mails_query(incident)
+    query, retry_query = mails_query(incident), mails_query(incident, "is:retriable")
+    resend_query = mails_query(incident, "status:failed -is:retriable")
+    may_retry, may_resend = request.user.has_perm(MANAGE), request.user.has_perm(RESEND)
     closed = {line.id: line for line in control.closed_connections()} if incident.is_open else {}
     line = closed.get(incident.connection_key)
     context = {
@@ -70,8 +72,10 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "changes": recent_changes.changes(incident.recent_changes),
         "line": line,
         "mails_url": f"{reverse('maillog:list')}?{query}",
-        "retry_url": f"{reverse('maillog_actions:bulk_new')}?{urlencode({'all': 1, 'do': 'retry'})}&{query}",
-        "retriable": retriable(query) if request.user.has_perm(MANAGE) and incident.mail_count else None,
+        "retry_url": bulk_url(BulkAction.Action.RETRY, retry_query),
+        "retriable": eligible(BulkAction.Action.RETRY, retry_query) if may_retry and incident.mail_count else None,
+        "resend_url": bulk_url(BulkAction.Action.RESEND, resend_query),
+        "resendable": eligible(BulkAction.Action.RESEND, resend_query) if may_resend and incident.mail_count else None,
         "lines": alarm_rows(Alarm.objects.filter(incident_number=incident.pk).order_by("-id")),
         "secret_url": secret_url(request, incident),
     }
@@ -88,14 +92,19 @@ def end(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect("mailadmin:incidents_one", pk)
 
 
-def mails_query(incident: Incident) -> str:
-    """Return the query string for which the log lists exactly the incident's messages."""
-    return urlencode({"q": f"incident:{incident.pk}"})
+def mails_query(incident: Incident, more: str = "") -> str:
+    """Return the query string for which the log lists exactly the incident's messages, or those of them like `more`."""
+    return urlencode({"q": f"incident:{incident.pk} {more}".strip()})
 
 
-def retriable(query: str) -> Count:
-    """Return how many of the messages can be retried, counted up to COUNT_LIMIT."""
-    found = bulk.targets(BulkAction.Action.RETRY, query=query, up_to=counts.newest_id())
+def bulk_url(action: str, query: str) -> str:
+    """Return the page that asks whether to do `action` with the messages of `query`."""
+    return f"{reverse('maillog_actions:bulk_new')}?{urlencode({'all': 1, 'do': action})}&{query}"
+
+
+def eligible(action: str, query: str) -> Count:
+    """Return with how many of the messages `action` would do something, counted up to COUNT_LIMIT."""
+    found = bulk.targets(action, query=query, up_to=counts.newest_id())
     count = found.queryset().order_by()[: COUNT_LIMIT + 1].count()
     return Count(min(count, COUNT_LIMIT), count > COUNT_LIMIT)
 

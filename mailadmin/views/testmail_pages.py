@@ -23,6 +23,7 @@ from mailadmin.diagnosis.testmail_form import Selection, TestMailForm
 from mailadmin.errors import InvalidMail
 from mailadmin.hooks.account_lookup import account_of
 from mailadmin.models import SendMode
+from mailadmin.operations import control
 from maillog import lookup
 from maillog.content import template_link
 from maillog.explanations.meanings import CONNECTION_PHASES
@@ -160,6 +161,7 @@ def result(request: SignedInRequest, mail_id: int) -> HttpResponse:
         "connection_url": connection_url(request, attempt),
         "concerns_connection": mail.status == Status.FAILED and attempt and attempt.phase in CONNECTION_PHASES,
         "waiting": mail.status in {Status.QUEUED, Status.SENDING},
+        "closed": control.closed_line(attempt.connection) if attempt and mail.status == Status.SENT else None,
     }
     return render(request, template, context)
 

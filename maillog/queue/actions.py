@@ -19,14 +19,14 @@ from django.utils import timezone
 from maillog import audit_log
 from maillog.index import writing
 from maillog.models import Content, Label, Message, Recipient, Status
-from maillog.queue.claimed_messages import OPEN_OUTCOMES
+from maillog.retriable import OPEN_OUTCOMES, WAITING
 from maillog.statistics import rollups
 from maillog.text import fit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-CANCELLABLE = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
+CANCELLABLE = WAITING
 RETRIABLE = (*CANCELLABLE, Status.FAILED)
 # What "retry all" means without a chosen status. Queued messages are sent anyway, perhaps at a requested time; one that
 # may have arrived is sent again only on request.

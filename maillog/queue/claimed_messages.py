@@ -21,12 +21,12 @@ from maillog.content.storage import ContentDamagedError, unpack
 from maillog.index import writing
 from maillog.labels import label_texts
 from maillog.models import Content, Message, Recipient, Status, Suppression
+from maillog.retriable import OPEN_OUTCOMES
 from maillog.sql.batches import id_list, read_rows
 from maillog.statistics import rollups
 from maillog.text import fit
 
 RECIPIENT_FIELDS = ("id", "message_id", "address", "search_address", "outcome")  # what is read of a recipient
-OPEN_OUTCOMES = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from maillog.index.terms import IndexTerm
 from maillog.index.tokens import ends_in_token, tokens
 from maillog.index.writing import PROBLEM_STATUSES, TEXT_COLUMNS, label_token, tag_token
 from maillog.models import Incident, IncidentMail, Message, Status
+from maillog.retriable import is_retriable
 from maillog.search.query import FLAGS, LARGEST_ID, NAMES, TIMES, Query, QueryError, Term, closest_match, without_quotes
 from maillog.search.results import MAX_CANDIDATES, NOT_SENT, SearchResult
 
@@ -28,6 +29,7 @@ INDEX_COLUMNS = {"to": "recipients", "from": "sender"}  # operator -> column of 
 ADDRESS_COLUMNS = tuple(name for name in TEXT_COLUMNS if name != "subject")
 SYSTEM = "system"
 TEST = "test"
+RETRIABLE = "retriable"
 IS_TEST = Q(is_test=True)
 
 
@@ -196,6 +198,9 @@ class Conditions:
 
     def add_flag(self, term: Term) -> None:
         """Require a flag. Test messages are few and have an index of their own."""
+        if term.value == RETRIABLE:
+            self.row_conditions.append(~is_retriable() if term.negated else is_retriable())
+            return
         if term.value != TEST or term.negated:
             self.terms.append(_tag_term(term.value, negated=term.negated))
             return

@@ -30,7 +30,7 @@ MAX_AGE = timedelta(days=366 * 50)
 
 TEXT = ("to", "from", "subject", "error", "actor")  # these search for words in one part of the message
 NAMES = ("driver", "connection", "template")
-FLAGS = {"is": ("test", "sensitive"), "has": ("attachment",)}
+FLAGS = {"is": ("test", "sensitive", "retriable"), "has": ("attachment",)}
 TIMES = ("before", "after")
 OPERATORS = ("to", "from", "subject", "status", *NAMES, "tag", "error", "id", "incident", "actor", *TIMES, *FLAGS)
 NUMBERS = {

@@ -14,7 +14,9 @@ from mailadmin.connections import selection
 from mailadmin.diagnosis import connection_check, testmail
 from mailadmin.errors import InvalidMail
 from mailadmin.models import SendMode
+from mailadmin.operations import control
 from maillog import lookup
+from maillog.explanations.next_steps import next_steps
 from maillog.explanations.verdict import verdict
 from maillog.models import Status
 from secrets_app import vault
@@ -130,13 +132,16 @@ class Command(BaseCommand):
         """Print the result. Raises CommandError unless the message was accepted."""
         mail = lookup.mail_by_id(number)
         attempt = lookup.last_attempt(mail)
-        sentence = verdict(mail).sentence
+        sentence, advice = verdict(mail).sentence, next_steps(mail)
+        closed = control.closed_line(attempt.connection) if attempt and mail.status == Status.SENT else None
         if as_json:
             facts = {
                 "id": number,
                 "status": mail.status,
                 "verdict": sentence,
                 "reply": attempt.reply if attempt else "",
+                "advice": advice,
+                "connection_state": closed.state.value if closed else "",
                 "template": mail.template.text if mail.template else "",
                 "version": mail.template_version,
                 "language": mail.language,
@@ -144,6 +149,9 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(facts))
         if mail.status not in REACHED:
-            raise CommandError(f"Message {number}: {sentence}")
+            raise CommandError("\n".join([f"Message {number}: {sentence}", *advice]))
         if not as_json:
             self.stdout.write(f"Message {number}: {sentence}")
+            if closed:
+                state = closed.state.label.lower()
+                self.stdout.write(f"“{closed.name}” is {state}: other messages are held. {closed.reason}")

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from mailadmin.operations import bulk
 from maillog.models import Incident, Message, Status
+from maillog.outcomes import RecipientOutcome
 from maillog.queue.settling import settle
-from tests.cases import rolled_back
+from tests.cases import case, rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.maillog.makers import claimed, finished, make_incident, queued, settlement
@@ -28,6 +29,14 @@ def held(address="ann@example.com"):
     pk = queued(address)
     settle([settlement(claimed(pk), "held", recipients=(), attempt=None, reason="535", connection="Relay A")])
     return pk
+
+
+def refused_message():
+    """Store a message whose only recipient was refused, and return its number."""
+    mail = claimed(queued("gone@example.com"))
+    outcomes = [RecipientOutcome(id=one.id, outcome="refused", code=550) for one in mail.recipients]
+    settle([settlement(mail, "failed", recipients=outcomes, reason="550 no such user")])
+    return mail.id
 
 
 def page(client, path):
@@ -102,6 +111,30 @@ def test_retrying_all_is_an_order_that_touches_only_what_can_be_retried(admin_cl
     bulk.run()
     assert set(Message.objects.filter(status=Status.QUEUED).values_list("id", flat=True)) == set(own)
     assert Message.objects.get(pk=other).status == Status.HELD
+
+
+def test_the_buttons_count_what_can_be_retried_and_offer_to_send_the_rest_again(admin_client):
+    refused = [refused_message() for _ in range(3)]
+    pk = queued("later@example.com")
+    mail = claimed(pk)
+    given_up = [RecipientOutcome(id=one.id, outcome="deferred", code=451) for one in mail.recipients]
+    settle([settlement(mail, "failed", recipients=given_up, reason="451 try later")])
+    incident = make_incident(mails=[*refused, pk, finished("sent").pk])
+    html = page(admin_client, f"/mail/incidents/{incident.pk}/")
+    assert "Retry 1 message…" in html
+    assert "Send 3 messages again…" in html
+    for action, path, expected in [
+        ("retry", f"q=incident%3A{incident.pk}+is%3Aretriable", [pk]),
+        ("resend", f"q=incident%3A{incident.pk}+status%3Afailed+-is%3Aretriable", refused),
+    ]:
+        with case(action):
+            assert f"/log/actions/new/?all=1&amp;do={action}&amp;{path}" in html
+            found = bulk.targets(action, query=path, up_to=10**9).queryset()
+            assert sorted(found.values_list("id", flat=True)) == expected
+    final = make_incident(mails=refused, kind="spam")
+    html = page(admin_client, f"/mail/incidents/{final.pk}/")
+    assert "Retry" not in html
+    assert "Send 3 messages again…" in html
 
 
 def test_ending_is_a_post_that_names_who_did_it(admin, admin_client):
