@@ -76,7 +76,7 @@ def drain(_: int) -> steps.Result:
 
 def assert_all_sent() -> None:
     found = dict(Message.objects.order_by().values_list("status").annotate(count=Count("id")))
-    assert set(found) <= {Status.SENT}, f"not every mail was sent: {found}"
+    assert set(found) <= {Status.SENT}, f"not every message was sent: {found}"
 
 
 def idle(count: int) -> steps.Result:

@@ -57,7 +57,7 @@ def enqueue_many(count: int) -> steps.Result:
 def drain(_: int) -> steps.Result:
     waiting = Message.objects.count()
     send_all()
-    assert not Message.objects.exists(), "not every mail was sent"
+    assert not Message.objects.exists(), "not every message was sent"
     return {"mails": waiting}
 
 

@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 
 TLS_WORDS = {Tls.NONE: _("no TLS"), Tls.STARTTLS: _("STARTTLS"), Tls.SSL: _("implicit TLS")}
-MECHANISMS = {"": _("Automatic"), "plain": "PLAIN", "login": "LOGIN", "cram-md5": "CRAM-MD5"}  # RFC 4954
+MECHANISMS: Mapping[str, StrOrPromise] = {
+    "": _("Automatic"),
+    "plain": "PLAIN",
+    "login": "LOGIN",
+    "cram-md5": "CRAM-MD5",
+}  # RFC 4954
 # 465: RFC 8314 section 3.3. Amazon SES also offers 2465 and 2587.
 IMPLICIT_TLS_PORTS = frozenset({465, 2465})
 STARTTLS_PORTS = frozenset({25, 587, 2587})

@@ -24,7 +24,7 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => (label.textContent = before), 2000);
 });
 
-// A form is sent once: a second click while the first is under way does nothing.
+// A form is submitted once: a second click has no effect while the first request is running.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post") return;
@@ -35,7 +35,7 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   for (const button of form.querySelectorAll("button:not([type=button])")) button.setAttribute("aria-disabled", "true");
 });
-// The browser's "back" shows the page as it was left; the form may then be sent again.
+// When the browser goes back to the page, the form can be submitted again.
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;
@@ -43,7 +43,7 @@ window.addEventListener("pageshow", () => {
   }
 });
 
-// Say so, once, when an answer to htmx does not come or is an error.
+// Show an error, once, if an htmx request fails or gets no response.
 for (const trouble of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(trouble, () => {
     const place = document.getElementById("messages");
@@ -54,7 +54,7 @@ for (const trouble of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) 
   });
 }
 
-// Ticked rows: how many there are stands in the buttons that touch them; "all on this page" ticks every one.
+// Selected rows: buttons show their number; "all on this page" selects every row.
 const countTicks = (list) => {
   const boxes = [...list.querySelectorAll("input[name=ids]:not(:disabled)")];
   const ticked = boxes.filter((box) => box.checked).length;
@@ -75,7 +75,7 @@ document.addEventListener("change", (event) => {
     for (const box of list.querySelectorAll("input[name=ids]:not(:disabled)")) box.checked = event.target.checked;
   countTicks(list);
 });
-// Also when the browser brings a page back as it was left, ticks and all.
+// Also when the browser goes back to the page with its selection.
 window.addEventListener("pageshow", () => tickLists().forEach(countTicks));
 document.addEventListener("htmx:afterSwap", () => tickLists().forEach(countTicks));
 
@@ -86,7 +86,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   location.reload();
 });
 
-// Warn before typed but unsaved values are left.
+// Warn before leaving a page with unsaved input.
 let unsaved = false;
 document.addEventListener("input", (event) => {
   if (event.target.closest("form[data-guard]")) unsaved = true;
@@ -98,7 +98,7 @@ window.addEventListener("beforeunload", (event) => {
   if (unsaved) event.preventDefault();
 });
 
-// "/" goes to the search box.
+// "/" focuses the search box.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
