@@ -16,6 +16,7 @@ from mailadmin.activation import TEMPLATE_BUILTINS, TEMPLATE_CONTEXT_PROCESSORS,
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+MAIL_PROCESS_DIR = VAR_DIR / "processes"  # by which processes tell which of them are dead
 
 env = reading.Environment(reading.read_dotenv(BASE_DIR / ".env", os.environ))
 

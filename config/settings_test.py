@@ -22,6 +22,7 @@ os.environ["SECRETS_KEYS"] = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI="
 
 from config.settings import *  # noqa: E402, F403
 
+MAIL_PROCESS_DIR = Path(_scratch.name) / "processes"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}  # emptied after each test
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = Path(tempfile.mkdtemp(dir=_scratch.name))  # must exist

@@ -13,7 +13,7 @@ import hashlib
 import random
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -139,14 +139,21 @@ def reopen(row: ConnectionState) -> None:
 
 
 def is_probe_due() -> bool:
-    return ConnectionState.objects.filter(state__in=PROBED, probe_at__lte=timezone.now()).exists()
+    return _due_probes(timezone.now()).exists()
+
+
+def _due_probes(now: datetime) -> QuerySet[ConnectionState]:
+    """Return the connections whose probe is due, and unreachable ones whose time was set by a clock that was ahead."""
+    is_due = Q(state__in=PROBED, probe_at__lte=now)
+    is_wrong = Q(state=State.UNREACHABLE, probe_at__gt=now + 2 * MAX_PROBE_INTERVAL)
+    return ConnectionState.objects.filter(is_due | is_wrong)
 
 
 def claim_due_probes(now: datetime | None = None) -> list[str]:
     """Return the ids of connections whose probe is due. Each id goes to one caller only."""
     now = now or timezone.now()
     claimed = []
-    for row in ConnectionState.objects.filter(state__in=PROBED, probe_at__lte=now):
+    for row in _due_probes(now):
         booked = now + probe_interval(row.failures + 1)  # the next probe is booked before this one dials
         failures = F("failures") + (row.state == State.UNREACHABLE)
         taken = ConnectionState.objects.filter(pk=row.pk, probe_at=row.probe_at).update(

@@ -18,6 +18,8 @@ from mailadmin.models import ConnectionRate
 
 WINDOWS = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86400.0}  # seconds
 
+CLOCK_SKEW = timedelta(minutes=1)  # by which the clocks of several machines may differ
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -49,7 +51,7 @@ def reserve(
     with transaction.atomic(durable=True):
         ConnectionRate.objects.get_or_create(connection=connection_id)
         row = ConnectionRate.objects.select_for_update().get(connection=connection_id)
-        expected = {limit.column: getattr(row, limit.column) or now for limit in limits}
+        expected = {limit.column: _believed(getattr(row, limit.column), limit, now, horizon) for limit in limits}
         times: list[datetime] = []
         while len(times) < count:
             earliest = [expected[limit.column] - limit.interval * (limit.burst - 1) for limit in limits]
@@ -63,6 +65,12 @@ def reserve(
             setattr(row, column, at)
         row.save()
     return times
+
+
+def _believed(stored: datetime | None, limit: Limit, now: datetime, horizon: timedelta) -> datetime:
+    """Return the stored time, or `now` if it is further ahead than any booking: a clock was wrong, or the limit was."""
+    latest = now + horizon + limit.interval * limit.burst + CLOCK_SKEW
+    return stored if stored and stored <= latest else now
 
 
 def slowest_interval(limits: list[Limit]) -> timedelta:

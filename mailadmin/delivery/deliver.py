@@ -21,7 +21,7 @@ from mailadmin.connections.routing import Route, Router
 from mailadmin.delivery import expired_leases
 from mailadmin.delivery.drain import Drain
 from maillog.outcomes import HeldGroup
-from maillog.queue import claiming, settling
+from maillog.queue import claiming, process_claims, settling
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ def freeze_garbage_collector() -> None:
 def make_due() -> bool:
     """Make messages of dead workers and of reopened connections due, and return whether anything is due."""
     expired_leases.recover_expired()
+    process_claims.recover_dead()
     release_held()
     return claiming.has_due()
 

@@ -12,6 +12,7 @@ from mailadmin.models import WorkerHeartbeat
 ALIVE_WITHIN = timedelta(seconds=20)  # five heartbeats
 KEEP_FOR = timedelta(days=1)
 MAX_WORKERS = 1_000
+CLOCK_SKEW = timedelta(minutes=1)  # a report from further ahead was made by a clock that was wrong: it says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def record(name: str) -> None:
     now = timezone.now()
     if not WorkerHeartbeat.objects.filter(name=name).update(seen_at=now):
         WorkerHeartbeat.objects.update_or_create(name=name, defaults={"started_at": now, "seen_at": now})
-        WorkerHeartbeat.objects.filter(seen_at__lt=now - KEEP_FOR).delete()
+        WorkerHeartbeat.objects.exclude(seen_at__range=(now - KEEP_FOR, now + CLOCK_SKEW)).delete()
 
 
 def remove(name: str) -> None:
@@ -38,6 +39,7 @@ def remove(name: str) -> None:
 def workers() -> Workers:
     """Return what is known of the workers: one query."""
     now = timezone.now()
-    seen = list(WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)[:MAX_WORKERS])
+    believed = WorkerHeartbeat.objects.filter(seen_at__lte=now + CLOCK_SKEW).order_by("-seen_at")
+    seen = list(believed.values_list("seen_at", flat=True)[:MAX_WORKERS])
     alive = sum(now - at <= ALIVE_WITHIN for at in seen)
-    return Workers(alive, (now - seen[0]).total_seconds() if seen else None)
+    return Workers(alive, max(0.0, (now - seen[0]).total_seconds()) if seen else None)

@@ -151,7 +151,6 @@ def _cancel(ids: Sequence[int], reason: str, actor: AbstractBaseUser | None) -> 
             reason=fit(reason, 500),
             finished_at=timezone.now(),
             next_attempt_at=None,
-            claim="",
         )
         rollups.record_ended(rows)
         writing.refresh(rows)

@@ -1,13 +1,13 @@
 """Claims: which worker may send a message, for the length of a lease and with the attempt already booked.
 
-A claim is written before anybody dials. If the worker dies, its lease runs out and the message becomes due again; if
-the worker was only slow, its late result is rejected (`maillog.queue.settling`): the message has another claim by then.
+A claim is written before anybody dials. If the worker dies, the message becomes due again: at once where that is seen
+(`maillog.queue.process_claims`), elsewhere when its lease runs out. If the worker was only slow, its late result is
+rejected (`maillog.queue.settling`): the message has another claim by then.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import inf
@@ -17,6 +17,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from maillog.models import Message, Status
+from maillog.queue import process_claims
 from maillog.queue.claimed_messages import ClaimedMessage, read_claimed
 from maillog.sql.batches import id_list
 
@@ -92,7 +93,7 @@ def _claim(
     lease: timedelta,
     worker: str,
 ) -> list[ClaimedMessage]:
-    token = uuid.uuid4().hex
+    token = process_claims.new_claim()
     with transaction.atomic(durable=True):
         _disable_sort()
         # PostgreSQL skips rows that another worker is claiming. On SQLite the transaction is IMMEDIATE, so that only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +20,11 @@ from maillog.statistics import rollups
 from maillog.text import fit
 
 WITH_NEXT_ATTEMPT = (Status.QUEUED, Status.DEFERRED)  # these need a time; uncertain may have one
+NOT_SENT = frozenset({*WITH_NEXT_ATTEMPT, Status.HELD, Status.FAILED, Status.SKIPPED})
 ALLOWED_STATUSES = frozenset(set(Status.values) - {Status.SENDING.value})
 # Queued with a claim: the lease ran out, and no other worker has claimed the message yet.
-CLAIMED_STATUSES = (Status.SENDING, Status.QUEUED)
+# Cancelled with one: so it was when somebody cancelled it.
+CLAIMED_STATUSES = (Status.SENDING, Status.QUEUED, Status.CANCELLED)
 MESSAGE_FIELDS = [
     "status",
     "reason",
@@ -57,7 +60,8 @@ RECIPIENT_FIELDS = ["outcome", "code", "enhanced_code", "reply"]
 def settle(settlements: Sequence[Settlement]) -> set[int]:
     """Record the results of claimed messages in one transaction, and return the ids of those still claimed by us.
 
-    A message that another worker has claimed since (our lease ran out) is not touched at all. Final states delete the
+    A message that another worker has claimed since (our lease ran out) is not touched at all. One that was cancelled
+    meanwhile stays so unless it has, or may have, been sent: what has happened wins. Final states delete the
     content of sensitive messages. Must not be called in a transaction. Raises ValueError, and writes nothing, for an
     invalid state (sending; queued or deferred without a time).
     """
@@ -65,13 +69,13 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
         _validate(settlement)
     if not settlements:
         return set()
-    by_id = {settlement.id: settlement for settlement in settlements}
+    by_claim = {(settlement.id, settlement.claim): settlement for settlement in settlements if settlement.claim}
     with transaction.atomic(durable=True):
         _commit_asynchronously()
         pairs = [
-            (row, settlement)
-            for row in _lock_rows(by_id)
-            if row.status in CLAIMED_STATUSES and row.claim and row.claim == (settlement := by_id[row.id]).claim
+            (row, _after_cancelling(row, by_claim[row.id, row.claim]))
+            for row in _lock_rows({pk for pk, _ in by_claim})
+            if row.status in CLAIMED_STATUSES and (row.id, row.claim) in by_claim
         ]
         now = timezone.now()
         _write_attempts(pairs)
@@ -88,13 +92,23 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
     return {row.id for row, _ in pairs}
 
 
+def _after_cancelling(row: ClaimedRow, settlement: Settlement) -> Settlement:
+    """Return what to record of `settlement`; of a message that is cancelled by now, only what cannot be undone."""
+    if row.status != Status.CANCELLED:
+        return settlement
+    if settlement.attempt and settlement.status not in NOT_SENT:
+        return replace(settlement, next_attempt_at=None)
+    return replace(settlement, status=Status.CANCELLED, reason=row.reason, next_attempt_at=None)
+
+
 def settle_state(settlement: Settlement) -> bool:
     """Record only the state of one claimed message, by one statement that reads nothing of its row.
 
     For a message that `settle` raises for. Returns whether it was still claimed by us.
     """
     is_attempt = bool(settlement.attempt or settlement.failovers)
-    claimed = Message.objects.filter(id=settlement.id, claim=settlement.claim, status__in=CLAIMED_STATUSES)
+    statuses = [Status.SENDING, Status.QUEUED, *([] if settlement.status in NOT_SENT else [Status.CANCELLED])]
+    claimed = Message.objects.filter(id=settlement.id, claim=settlement.claim, status__in=statuses)
     return bool(
         claimed.update(
             status=settlement.status,

@@ -139,10 +139,10 @@ def count_ended(ended: Iterable[EndedMessage]) -> Counter[DeltaKey]:
 
 
 def _former_key(row: ClaimedRow, finished_at: datetime) -> DeltaKey:
-    """Return the key under which a claimed message was counted before. Only uncertain ones can have been."""
+    """Return the key under which a claimed message was counted before: as uncertain, or as cancelled meanwhile."""
     hour = hour_of(finished_at)
-    uncertain = Status.UNCERTAIN.value
-    return DeltaKey(hour, row.id // BLOCK, uncertain, row.template_id or 0, row.connection_id or 0, "", NO_BUCKET)
+    status = row.status if row.status == Status.CANCELLED else Status.UNCERTAIN.value
+    return DeltaKey(hour, row.id // BLOCK, status, row.template_id or 0, row.connection_id or 0, "", NO_BUCKET)
 
 
 def _load_ended(ids: Iterable[int]) -> list[EndedMessage]:

@@ -22,6 +22,24 @@ def test_workers_killed_three_times_lose_nothing_and_repeat_only_what_was_not_re
     assert report.faults(noticed=60.0, strays=1) == [], report
 
 
+def test_a_restarted_worker_takes_over_at_once_what_its_killed_predecessor_had_in_hand(lab):
+    """The lease is so long that it does not count."""
+    server = lab.server(answer_ms=600_000)
+    lease = {"FAULTS_LEASE": "600", "FAULTS_BEAT": "1"}
+    victim = lab.worker(server.port, **lease)
+    wait_until(lambda: WorkerHeartbeat.objects.count() == 1, 120, "it is there")
+    log.enqueue(300)
+    wait_until(lambda: Message.objects.filter(status="sending").count() >= 250, 120, "it has them in hand")
+    victim.kill()
+    killed = time.monotonic()
+    quick = lab.server(answer_ms=0)
+    successor = lab.worker(quick.port, **lease)
+    wait_until(lambda: Message.objects.filter(status="sent").count() == 300, 60, "the next one sends them")
+    assert time.monotonic() - killed < 45
+    assert {mail.name for mail in quick.taken()} == {successor.name}
+    assert set(Message.objects.values_list("worker_deaths", "possibly_duplicate")) <= {(0, True), (0, False)}
+
+
 def test_after_a_kill_another_worker_takes_over_by_the_first_beat_after_the_lease(lab):
     """Beats and leases are short, so that the test is; with the real beat it is within five seconds of the lease."""
     assert tasks.HEARTBEAT_SECONDS <= 4

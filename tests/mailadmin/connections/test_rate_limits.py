@@ -27,6 +27,15 @@ def test_without_a_limit_everything_leaves_at_once():
 
 
 @pytest.mark.django_db
+def test_a_booking_by_a_clock_that_was_a_day_ahead_is_not_believed():
+    for limits in ({"per_second": 10}, {"per_minute": 100}, {"per_hour": 20}, {"per_day": 1000}):
+        for ahead in (DAY, 400 * DAY):
+            reserve(1, now=NOW + ahead, horizon=timedelta(seconds=10), **limits)
+            assert reserve(1, horizon=timedelta(seconds=10), **limits) == [NOW]
+            ConnectionRate.objects.all().delete()
+
+
+@pytest.mark.django_db
 def test_a_tenth_may_leave_at_once_and_the_rest_evenly():
     times = reserve(60, per_minute=60)
     assert times[:6] == [NOW] * 6

@@ -288,6 +288,24 @@ def test_the_heartbeat_says_how_many_workers_live():
     assert heartbeats.workers().alive == 0
 
 
+def test_a_heartbeat_from_a_clock_that_was_ahead_is_not_believed():
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        heartbeats.record("dead:1")
+        assert heartbeats.workers().alive == 1
+    assert heartbeats.workers() == heartbeats.Workers(0, None)
+    heartbeats.record("here:2")
+    assert heartbeats.workers().alive == 1
+    assert not WorkerHeartbeat.objects.filter(name="dead:1").exists()
+
+
+def test_a_probe_that_a_clock_ahead_has_put_off_for_a_day_is_due():
+    later = timezone.now() + timedelta(days=1)
+    ConnectionState.objects.create(connection="7", name="x", state=State.UNREACHABLE, probe_at=later)
+    assert circuit_breaker.is_probe_due()
+    assert circuit_breaker.claim_due_probes() == ["7"]
+    assert not circuit_breaker.is_probe_due()
+
+
 def test_a_beat_makes_due_what_a_dead_worker_left(start_smtp, environment):
     environment(start_smtp())
     send_many(mails(1))

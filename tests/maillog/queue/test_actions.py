@@ -1,6 +1,7 @@
 """Cancel and retry: which states they touch, what they leave behind, whole selections, and races with workers."""
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from django.db import connections
 from django.utils import timezone
 
 from maillog.models import Content, Message, Recipient, Status
+from maillog.models.rollup import RollupDelta
 from maillog.outcomes import RecipientOutcome
 from maillog.queue.actions import (
     CANCELLABLE,
@@ -155,13 +157,28 @@ def test_numbers_that_no_mail_has_touch_nothing():
     assert cancel([]) == 0
 
 
-def test_a_slow_workers_result_does_not_undo_a_cancellation():
-    pk = queued()
-    (slow,) = claim_by_id([pk], lease=timedelta(0), worker="slow")
-    recover_expired()
-    assert cancel([pk]) == 1
-    assert settle([settlement(slow)]) == set()
-    assert row(pk).status == Status.CANCELLED
+def test_a_slow_workers_result_undoes_a_cancellation_only_if_the_message_has_been_sent():
+    for result, status, attempts in [
+        ("sent", Status.SENT, 1),
+        ("uncertain", Status.UNCERTAIN, 1),
+        ("failed", Status.CANCELLED, 1),
+        ("deferred", Status.CANCELLED, 1),
+        ("held", Status.CANCELLED, 0),
+    ]:
+        pk = queued()
+        (slow,) = claim_by_id([pk], lease=timedelta(0), worker="slow")
+        recover_expired()
+        assert cancel([pk], reason="by Ann") == 1
+        said = settlement(slow, result, **({} if attempts else {"attempt": None}))
+        assert settle([said]) == {pk}
+        assert (row(pk).status, row(pk).attempts.count(), row(pk).attempt_count) == (status, attempts, attempts)
+        assert (row(pk).reason == "by Ann") == (status == Status.CANCELLED)
+        assert row(pk).next_attempt_at is None
+        assert settle([said]) == set(), "once is enough"
+    counts = Counter[str]()
+    for kind, count in RollupDelta.objects.values_list("status", "count"):
+        counts[kind] += count
+    assert +counts == {"sent": 1, "uncertain": 1, "cancelled": 3}
 
 
 # ---------------------------------------------------------------- many

@@ -66,6 +66,19 @@ def test_a_late_result_still_counts_when_nobody_has_taken_over():
         assert settle([settlement(mail)]) == {mail.id}
 
 
+def test_two_results_of_one_message_in_one_batch_are_told_apart_by_their_claims():
+    pk = queued()
+    slow = claimed(pk)
+    Message.objects.update(next_attempt_at=timezone.now())
+    recover_expired()
+    (quick,) = claim_due(limit=5, lease=LEASE, worker="other")
+    for order in ([slow, quick], [quick, slow]):
+        with rolled_back():
+            said = [settlement(one, "sent" if one is quick else "failed") for one in order]
+            assert settle(said) == {pk}
+            assert Message.objects.get(pk=pk).status == "sent"
+
+
 def test_one_lost_claim_does_not_hinder_the_rest_of_the_batch():
     mails = [claimed(queued()) for _ in range(3)]
     Message.objects.filter(pk=mails[1].id).update(claim="somebody else's")
