@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.cache import cache
 from django.utils.translation import gettext
@@ -79,13 +79,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCheck:
-    """The result of a check. `reason` says why a step failed, often in the server's words; `advice` what to do."""
+    """The result of a check. `reason` says why a step failed, often in the server's words; `advice` what to do.
+
+    `alternative`: fields of the connection with which it can be reached instead; `alternative_text`: the same in words.
+    """
 
     sentence: str
     steps: tuple[Step, ...]
     reason: str
     advice: tuple[str, ...]
     lines: tuple[Line, ...]
+    alternative: Mapping[str, Any]
+    alternative_text: str
 
     @property
     def is_passed(self) -> bool:
@@ -135,6 +140,8 @@ def check(connection: RevealedConnection, *, recipient: str) -> ConnectionCheck:
         reason=sanitize(str(report.error)) if report.error else "",
         advice=tuple(advice(report)),
         lines=report.lines,
+        alternative=report.alternative,
+        alternative_text=report.alternative_text,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.utils.functional import _StrOrPromise
 
     from mailadmin.errors import DeliveryError
@@ -26,7 +28,8 @@ class CheckStep:
 class CheckReport:
     """How far a check got. `missing`: the steps that were not passed, the failed one first; `error`: why it failed.
 
-    `endpoint`: what was connected to, for people; `lines`: what was said, with credentials redacted.
+    `alternative`: fields of the connection with which it could be established instead, as tried; `alternative_text`:
+    the same in words. `endpoint`: what was connected to, for people; `lines`: what was said, with credentials redacted.
     """
 
     endpoint: str
@@ -34,3 +37,5 @@ class CheckReport:
     missing: tuple[CheckStep, ...] = ()
     lines: tuple[Line, ...] = ()
     error: DeliveryError | None = None
+    alternative: Mapping[str, Any] = field(default_factory=dict)
+    alternative_text: str = ""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from mailadmin.diagnosis import connection_check
@@ -37,7 +39,8 @@ def unsaved(request: HttpRequest, kind: str, pk: int | None = None) -> HttpRespo
             for text in texts
         ]
         return show(request, {"errors": errors}, status=422)
-    return result(request, partial(connection_check.check_form, form))
+    page = reverse("secrets_app:detail", args=[pk]) if pk else reverse("secrets_app:new", args=[kind])
+    return result(request, partial(connection_check.check_form, form), page=page)
 
 
 @permission_required("secrets_app.use_secrets", raise_exception=True)
@@ -52,14 +55,20 @@ def stored(request: SignedInRequest, kind: str, connection_id: str) -> HttpRespo
     return result(request, partial(connection_check.check_connection, connection))
 
 
-def result(request: HttpRequest, check: Callable[..., connection_check.ConnectionCheck]) -> HttpResponse:
-    """Run the check and show its result. The user's own address is the recipient that the server is asked about."""
+def result(
+    request: HttpRequest, check: Callable[..., connection_check.ConnectionCheck], *, page: str = ""
+) -> HttpResponse:
+    """Run the check and show its result. The user's own address is the recipient that the server is asked about.
+
+    `page`: the form that the result is shown on, where a mode that works can be filled in.
+    """
     try:
         with connection_check.limited(request.user.pk or 0):
             done = check(recipient=str(getattr(request.user, "email", "")))
     except (vault.VaultError, connection_check.TooManyChecks) as error:
         return show(request, {"errors": [("", str(error))]}, status=422)
-    return show(request, {"check": done})
+    alternative_url = f"{page}?{urlencode(done.alternative)}" if page and done.alternative else ""
+    return show(request, {"check": done, "alternative_url": alternative_url})
 
 
 def show(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

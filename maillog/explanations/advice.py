@@ -201,6 +201,9 @@ ADVICE: dict[str, tuple[_StrPromise, ...]] = {
         _("Paste the certificate of your authority again, under Advanced: PEM text with its BEGIN and END lines."),
     ),
     "tls-outdated": (_("The server needs TLS 1.2 or later: ask its operator to update it, or use another server."),),
+    "tls-aborted": (
+        _("It is likely too old: it needs TLS 1.2 or later. Ask its operator to update it, or use another server."),
+    ),
     "starttls-missing": (
         _("Choose implicit TLS on port 465, if the provider offers it."),
         _("Choose no encryption only for a relay on this machine or in a network that you trust."),

@@ -145,6 +145,7 @@ FAULTS: dict[str, Meaning] = _meanings(
         "certificate-other": _("the certificate of the server cannot be trusted"),
         "authority-unreadable": _("the connection's own certificate authority cannot be read"),
         "tls-outdated": _("the server supports no secure version of TLS"),
+        "tls-aborted": _("the server closed the connection during the TLS handshake"),
         "starttls-missing": _("the server does not offer STARTTLS"),
         "tls-not-spoken": _("the server does not begin with TLS on this port"),
         "tls-expected": _("the server expects implicit TLS on this port"),

@@ -41,7 +41,7 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
     wanted = request.GET.get("preset", "")
     preset = next((preset for preset in form_class.presets if preset.key == wanted), None)
     data = request.POST if request.method == "POST" else None
-    initial = {"name": preset.label, **preset.initial} if preset else None
+    initial = {**({"name": preset.label, **preset.initial} if preset else {}), **prefilled(request)}
     form = form_class(data, initial=initial, actor=request.user)
     if request.method == "POST" and form.is_valid():
         try:
@@ -61,7 +61,8 @@ def new(request: HttpRequest, kind: str = "") -> HttpResponse:
     return _form_page(request, form, preset, unknown_preset=bool(wanted) and preset is None)
 
 
-RATES = ("per_second", "per_minute", "per_hour", "per_day")  # fields that a link to a secret's page may fill in
+# Fields that a link to a secret's page may fill in.
+PREFILLED = ("tls", "port", "per_second", "per_minute", "per_hour", "per_day")
 
 
 def _kind_or_404(key: str) -> type[SecretForm]:
@@ -125,8 +126,12 @@ def secret_form(request: HttpRequest, secret: Secret, *, bound: bool = True) -> 
     if form_class is None or not secret.managed_by(request.user):
         return None
     data = request.POST if bound and request.method == "POST" else None
-    rates = {name: request.GET[name] for name in RATES if request.GET.get(name, "").isdecimal()}
-    return form_class(data, secret=secret, stored=vault.connection(secret).has, initial=rates)
+    return form_class(data, secret=secret, stored=vault.connection(secret).has, initial=prefilled(request))
+
+
+def prefilled(request: HttpRequest) -> dict[str, str]:
+    """Return the values of the form that the page's address names: suggestions that the person still has to save."""
+    return {name: request.GET[name][:20] for name in PREFILLED if request.GET.get(name, "").isalnum()}
 
 
 def secret_page(

@@ -7,8 +7,9 @@ what was said is kept with the credentials redacted.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from mailadmin.drivers.smtp.session import Session
     from mailadmin.drivers.smtp.smtp_server import SmtpServer
     from mailadmin.transcript import Line
+
+# What else to try where the mode is what is wrong: encryption, and port (None: the same).
+ALTERNATIVES: dict[str, tuple[tuple[str, int | None], ...]] = {
+    "tls-expected": (("ssl", None),),
+    "tls-not-spoken": (("starttls", None),),
+    "starttls-missing": (("ssl", 465),),
+    "sign-in-missing": (("starttls", None), ("ssl", 465)),
+    "connection-refused": (("starttls", 587), ("ssl", 465)),
+    "connection-timeout": (("starttls", 587), ("ssl", 465)),
+}
+ALTERNATIVE_SECONDS = 3.0  # per step of an alternative
 
 LABELS: dict[Phase, _StrPromise] = {
     Phase.RESOLVE: _("Find the host"),
@@ -70,8 +82,32 @@ async def check(server: SmtpServer, *, sender: str = "", recipient: str = "") ->
         )
         # The furthest that it got: EHLO is sent once more after STARTTLS, and a mistake may be found early.
         failed = phases[max(begun, default=0)]
-        return _report(server, phases, times, failed=failed, lines=transcript.lines if transcript else (), error=error)
+        lines = transcript.lines if transcript else ()
+        report = _report(server, phases, times, failed=failed, lines=lines, error=error)
+        other = await _working_alternative(server, error.fault)
+        return replace(report, alternative=other[0], alternative_text=other[1]) if other else report
     return await _check_envelope(session, server, phases, sender=sender, recipient=recipient)
+
+
+async def _working_alternative(server: SmtpServer, fault: str) -> tuple[dict[str, Any], str] | None:
+    """Return the fields of a mode in which the server can be connected to, and its words, where `fault` is the mode.
+
+    Nothing is sent to sign in. Each mode has a few seconds.
+    """
+    for tls, port in ALTERNATIVES.get(fault, ()):
+        other = replace(
+            server, tls=tls, port=port or server.port, username="", password="", timeout=ALTERNATIVE_SECONDS
+        )
+        if (other.tls, other.port) == (server.tls, server.port):
+            continue
+        try:
+            session = await connect(other)
+        except DeliveryError:
+            continue
+        await session.close()
+        values = {"tls": gettext("implicit TLS") if tls == "ssl" else "STARTTLS", "port": other.port}
+        return {"tls": other.tls, "port": other.port}, gettext("%(tls)s on port %(port)d") % values
+    return None
 
 
 async def _check_envelope(

@@ -106,7 +106,7 @@ async def handshake_error(error: BaseException, server: SmtpServer, target: Targ
     if from_start and (greeting := await _plain_greeting(target, server.timeout)):
         return TLSFailed(_speaks_plain(server, greeting), permanent=True, phase=Phase.TLS, fault="tls-not-spoken")
     text = _("%s closed the connection during the TLS handshake; it may support only versions before TLS 1.2.") % host
-    return TLSFailed(text, permanent=False, phase=Phase.TLS)
+    return TLSFailed(text, permanent=False, phase=Phase.TLS, fault="tls-aborted")
 
 
 async def _plain_greeting(target: Target, seconds: float) -> str:

@@ -16,6 +16,7 @@ from tests.cases import case, rolled_back
 from tests.conftest import signed_in
 from tests.factories import make_user
 from tests.mailadmin.drivers.smtp.smtp_sending import PASSWORD, assert_no_password
+from tests.smtp_certificates import outdated_context, server_context
 from tests.smtp_faults import DROP, EOF, GARBAGE, HANG, FaultyServer, premature, raw, reply, stray
 
 pytestmark = pytest.mark.django_db
@@ -329,3 +330,45 @@ def test_the_button_stands_where_a_connection_is_typed_or_shown(admin_client, st
         assert f'formaction="{place}"' in admin_client.get(page).content.decode(), page
     client = signed_in(make_user("bob@example.com", "secrets_app.use_secrets"))
     assert f'formaction="{STORED}{kept.pk}/"' in client.get(f"/secrets/{kept.pk}/").content.decode()
+
+
+# ---------------------------------------------------------------- advice by cause
+
+
+def test_each_fault_of_the_encryption_has_its_own_advice(admin_client, start_faulty_smtp):
+    for changes, words in [
+        ({"context": server_context("expired")}, "Ask the operator of the server for a new certificate"),
+        ({"context": server_context("not-yet-valid")}, "Check the clock of this machine"),
+        ({"context": server_context("wrong-name")}, "Enter as host the name that the certificate is for"),
+        ({"context": server_context("self-signed")}, "paste its certificate into the connection"),
+        ({"context": server_context("unknown-authority")}, "If the authority is yours"),
+        ({"context": outdated_context()}, "needs TLS 1.2 or later"),
+        ({"offers_starttls": False}, "Choose implicit TLS on port 465"),
+    ]:
+        with case(words):
+            server = start_faulty_smtp(tls="starttls", **changes)
+            said = text_of(admin_client.post(NEW, typed(server)))
+            assert words in said
+            assert "belong together" not in said
+
+
+def test_a_mode_that_works_is_found_and_offered_without_sending_the_password(admin_client, start_faulty_smtp):
+    for actual, chosen, words in [
+        ("ssl", "starttls", "It can be reached with implicit TLS on port"),
+        ("starttls", "ssl", "It can be reached with STARTTLS on port"),
+    ]:
+        with case(actual, chosen):
+            server = start_faulty_smtp(tls=actual, username="mailer", password=PASSWORD)
+            response = admin_client.post(NEW, typed(server, tls=chosen))
+            assert words in text_of(response)
+            assert server.count("AUTH") == 0
+            address = f"/secrets/new/smtp/?tls={actual}&port={server.port}"
+            assert f'href="{address.replace("&", "&amp;")}"' in response.content.decode()
+            form = admin_client.get(address).content.decode()
+            assert re.search(rf'value="{actual}"[^>]* checked', form)
+            assert f'name="port" value="{server.port}"' in form
+
+
+def test_where_no_mode_works_none_is_offered(admin_client, start_faulty_smtp):
+    server = start_faulty_smtp(tls="starttls", context=server_context("expired"))
+    assert "It can be reached" not in text_of(admin_client.post(NEW, typed(server)))
