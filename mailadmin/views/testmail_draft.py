@@ -26,8 +26,8 @@ def send(request: SignedInRequest, project: str, key: str) -> HttpResponse:
     if opened is None:
         raise Http404
     if form.is_valid():
-        look = opened.look()
-        if look.rendered is None:
+        preview = opened.preview()
+        if preview.rendered is None:
             problem = gettext(
                 "Nothing was sent: the template does not render. The problems are listed next to the source."
             )
@@ -36,7 +36,7 @@ def send(request: SignedInRequest, project: str, key: str) -> HttpResponse:
                 number = testmail.send_draft(
                     form.cleaned_data["to"],
                     key=opened.document.full_key,
-                    rendered=look.rendered,
+                    rendered=preview.rendered,
                     actor=request.user,
                 )
             except InvalidMail as error:

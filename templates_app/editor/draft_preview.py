@@ -1,6 +1,6 @@
-"""What the editor shows of a draft: what it renders to with one sample in one language, and what is wrong with it.
+"""Previews a draft: renders it with one sample in one language, in the sandbox, and lists what is wrong with it.
 
-Everything is rendered in the sandbox. A part is looked at through a template that uses it.
+A part is shown in a template that uses it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from templates_app.content.content import Content
     from templates_app.engine.engine import Rendered
 
-MAX_TEMPLATES = 50  # templates through which a part can be looked at
+MAX_TEMPLATES = 50  # templates in which a part can be shown
 PART_LABELS = {
     "subject": gettext_lazy("Subject"),
     "html": gettext_lazy("HTML"),
@@ -35,7 +35,7 @@ PART_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class SampleChoice:
-    """Values to look at a draft with, chosen by its `key`. `template` is the one through which a part is seen."""
+    """Values to render a draft with, chosen by `key`. `template` is the one that a part is shown in."""
 
     key: str
     label: str
@@ -45,10 +45,10 @@ class SampleChoice:
 
 @dataclass(frozen=True, slots=True)
 class EditorProblem:
-    """One thing that is wrong, for the list and the mark in the source.
+    """A problem, for the list and for the mark in the source.
 
-    `document` is what to open to mend it (project, kind, key), empty for the one being edited; `elsewhere` its language
-    if it is another than the one being edited. `sample` and `language` say with what it was tried.
+    `document` (project, kind, key) has to be opened to fix it; empty: the one being edited. `elsewhere` is the language
+    to fix it in, if it is not the one being edited. `sample` and `language` are those it was rendered with.
     """
 
     part: str
@@ -63,15 +63,15 @@ class EditorProblem:
 
 @dataclass(frozen=True, slots=True)
 class DraftPreview:
-    """A draft as it was tried out. `rendered` is None where it does not render, and `troubles` say why."""
+    """The result of rendering a draft. `rendered` is None if it does not render; `problems` say why."""
 
     rendered: Rendered | None
-    troubles: tuple[EditorProblem, ...] = ()
+    problems: tuple[EditorProblem, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
 def sample_choices(document: Document, content: Content) -> list[SampleChoice]:
-    """Return the values to look at `document` with: its samples, or those of the templates that use the part."""
+    """Return the values to render `document` with: its samples, or those of the templates that use the part."""
     if document.kind == Document.Kind.TEMPLATE:
         return [
             SampleChoice(name, name or gettext("Sample values of the variables"), values)
@@ -83,33 +83,33 @@ def sample_choices(document: Document, content: Content) -> list[SampleChoice]:
             for name, values in samples_of(template, template.published.read()).items():
                 label = f"{template.full_key}: {name}" if name else template.full_key
                 found.append(SampleChoice(f"{template.full_key}:{name}", label, values, template))
-    return found or [SampleChoice("", gettext("Alone: no template uses it yet"), {})]
+    return found or [SampleChoice("", gettext("No template uses it yet"), {})]
 
 
 def preview_draft(
-    document: Document, content: Content, language: str, choice: SampleChoice, *, inspected: bool = True
+    document: Document, content: Content, language: str, choice: SampleChoice, *, lint: bool = True
 ) -> DraftPreview:
-    """Try `content` out as `document`, with the values of `choice`. `inspected`: also for what mail programs drop."""
+    """Render `content` as `document` with the values of `choice`; with `lint`, also check a template for findings."""
     if choice.template is None or choice.template.published is None:
         bundle = bundles.bundle_of(document, content)
     else:
         bundle = bundles.bundle_of(choice.template, choice.template.published.read(), part=(document, content))
     outcome = client.render_one(bundle, choice.values, language)
     seen_in = choice.template or document
-    troubles = tuple(
+    problems = tuple(
         editor_problem(document, one.template, one.part, one.line, one.message, rendered=seen_in.full_key)
         for one in outcome.problems
     )
     findings: tuple[Finding, ...] = ()
-    if inspected and outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
+    if lint and outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
         findings = tuple(lint_rendered(document.tags, content, bundle, outcome.rendered))
-    return DraftPreview(outcome.rendered, troubles, findings)
+    return DraftPreview(outcome.rendered, problems, findings)
 
 
 def editor_problem(
     document: Document, source: str, part: str, line: int, message: str, *, rendered: str
 ) -> EditorProblem:
-    """Return a problem in the words of the page. It is in `source`, found while the template `rendered` was tried."""
+    """Return a problem in `source`, found while the template `rendered` was rendered, as the page shows it."""
     label = str(PART_LABELS.get(part, part))
     if source in {"", document.full_key}:
         return EditorProblem(part, label, line, message)
@@ -120,10 +120,7 @@ def editor_problem(
 
 
 def refusal_problems(document: Document, problems: Iterable[Failure], language: str) -> list[EditorProblem]:
-    """Return why publishing was refused while `language` was edited.
-
-    Each problem comes once, with the samples and languages that it concerns.
-    """
+    """Return why publishing was refused: each problem once, with its samples and languages. `language` is edited."""
     grouped: dict[tuple[str, str, str, int, str], list[Failure]] = {}
     for one in problems:
         grouped.setdefault((one.document, one.source, one.part, one.line, one.message), []).append(one)

@@ -1,6 +1,6 @@
-"""The desk of one person at one document: what is being edited, over what, and with which values it is looked at.
+"""The editing session of one person: a document's draft over its published version, and the values of the preview.
 
-Reads the draft, the published version and the samples; saves through `keeping`. Knows forms, but no pages.
+Saves through `publishing`. Knows forms, but no pages.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BUILTIN_NAMES = ("language", "base_url")
 
 @dataclass(frozen=True, slots=True)
 class VariableChip:
-    """A variable to insert: its name, what is inserted, and a hint."""
+    """A button that inserts a variable. `inserts` is the text; `shared`: every template has this variable."""
 
     name: str
     inserts: str
@@ -46,7 +46,7 @@ class VariableChip:
 
 @dataclass
 class EditingSession:
-    """Where `user` edits `document`: `draft` over `published`, in one `language`, looked at with one sample."""
+    """`user` edits `document`, in one language, with one sample in the preview."""
 
     document: Document
     user: AbstractBaseUser
@@ -56,7 +56,6 @@ class EditingSession:
     content: Content = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read what is being edited: the draft, else what is published."""
         if self.draft is not None:
             self.content = self.draft.read()
         else:
@@ -65,16 +64,16 @@ class EditingSession:
 
     @property
     def address(self) -> list[str]:
-        """What names the document in an address."""
+        """The arguments of the document's URLs: project, kind, key."""
         return [self.document.project.key, self.document.kind, self.document.key]
 
     def query(self, **more: str) -> str:
-        """Return the query that shows the same again: this language and these values, and `more`."""
+        """Return a query string with this language and sample, and `more`."""
         return urlencode({"language": self.language, "sample": self.choice.key, **more})
 
     @property
     def is_template(self) -> bool:
-        """Whether it is a template; parts have neither subject nor variables."""
+        """Whether it is a template. Parts have neither subject nor variables."""
         return self.document.kind == Document.Kind.TEMPLATE
 
     @property
@@ -84,35 +83,35 @@ class EditingSession:
 
     @property
     def based_on(self) -> Version | None:
-        """The version that the draft began from."""
+        """The version that the draft is based on."""
         return self.draft.based_on if self.draft else self.document.published
 
     @property
-    def overtaken(self) -> Version | None:
-        """The published version, if it is another than the draft began from."""
+    def newer_version(self) -> Version | None:
+        """The published version, if the draft is not based on it."""
         published = self.document.published
         return published if self.draft and published and self.draft.based_on_id != published.pk else None
 
     @property
     def language(self) -> str:
-        """The language that is edited and looked at."""
+        """The language that is edited and previewed."""
         wanted = self.wanted_language
         return wanted if LANGUAGE.fullmatch(wanted) else self.content.default_language
 
     @property
     def languages(self) -> list[str]:
-        """The languages that can be chosen: the default first, and one that is only begun."""
+        """The languages to choose from, the default first, including one without texts that is being edited."""
         default = self.content.default_language
         return [default, *sorted({*self.content.languages, self.language} - {default})]
 
     @cached_property
     def choices(self) -> list[draft_preview.SampleChoice]:
-        """The values that it can be looked at with."""
+        """The samples to choose from."""
         return draft_preview.sample_choices(self.document, self.content)
 
     @property
     def choice(self) -> draft_preview.SampleChoice:
-        """The values that it is looked at with, as this person last typed them."""
+        """The chosen sample, with the values as this person last typed them."""
         found = next((one for one in self.choices if one.key == self.wanted_choice), self.choices[0])
         return (
             replace(found, values=self.sample_values[found.key]["values"]) if found.key in self.sample_values else found
@@ -120,16 +119,16 @@ class EditingSession:
 
     @property
     def sample_values(self) -> dict[str, Any]:
-        """Values typed but not stored in a sample, with the original ones, by the choice's key."""
+        """Values typed but not stored in a sample, with the original ones: ``{key: {"values", "original"}}``."""
         return self.draft.sample_values if self.draft else {}
 
     @property
     def is_sample_changed(self) -> bool:
-        """Whether the values shown differ from the stored sample's."""
+        """Whether the values differ from those of the stored sample."""
         return self.choice.key in self.sample_values
 
     def form(self, data: Mapping[str, Any] | None = None, **base: int) -> EditorForm:
-        """Return the form over what is being edited; `base` replaces the revision and version that it is based on."""
+        """Return the form of this language; `base` replaces the `revision` and `based_on` of the draft."""
         began = self.based_on.number if self.based_on else 0
         return EditorForm(
             data,
@@ -140,11 +139,11 @@ class EditingSession:
         )
 
     def sample_form(self) -> SampleValuesForm:
-        """Return the fields of the values that it is looked at with."""
+        """Return the form of the chosen sample's values."""
         return SampleValuesForm(self.content.variables, self.choice.values)
 
     def save(self, content: Content, revision: int) -> None:
-        """Keep `content`, typed over the draft's `revision`. Raises keeping.Conflict. What is kept already, stays."""
+        """Save `content`, typed over the draft's `revision`, unless nothing changed. Raises publishing.Conflict."""
         if revision == self.revision and content == self.content:
             return
         self.draft = publishing.save_draft(self.document, self.user, content, revision)
@@ -152,13 +151,13 @@ class EditingSession:
         self.__dict__.pop("choices", None)
 
     def typed_values(self, data: Mapping[str, Any], variables: Sequence[Variable]) -> SampleValuesForm | None:
-        """Read the values that were typed on the page; None where it has none."""
+        """Return the sample values in a posted form, None if it has none."""
         if not self.is_template or "sample_shown" not in data or "values_json" not in data:
             return None
         return SampleValuesForm(variables, {}, data)
 
-    def try_values(self, key: str, typed: SampleValuesForm | None) -> None:
-        """Keep what was typed with the draft, to try the choice `key` with; the stored values themselves drop it."""
+    def store_values(self, key: str, typed: SampleValuesForm | None) -> None:
+        """Store the typed values of the choice `key` with the draft; if they equal the sample's, remove them."""
         stored = next((one.values for one in self.choices if one.key == key), None)
         if stored is None or typed is None or not typed.changed:
             return
@@ -169,8 +168,8 @@ class EditingSession:
             changed[key] = {"values": dict(values), "original": original}
         self._store_sample_values(changed)
 
-    def forget_values(self, key: str) -> None:
-        """Drop what was typed over the choice `key`: it is kept in a sample now."""
+    def discard_values(self, key: str) -> None:
+        """Remove the typed values of the choice `key`, which are now stored in a sample."""
         self._store_sample_values({one: kept for one, kept in self.sample_values.items() if one != key})
 
     def _store_sample_values(self, changed: dict[str, Any]) -> None:
@@ -181,12 +180,12 @@ class EditingSession:
         Draft.objects.filter(pk=self.draft.pk).update(sample_values=changed)
         self.draft.sample_values = changed
 
-    def look(self, *, inspected: bool = False) -> draft_preview.DraftPreview:
-        """Try out what is being edited, in this language, with these values."""
-        return draft_preview.preview_draft(self.document, self.content, self.language, self.choice, inspected=inspected)
+    def preview(self, *, lint: bool = False) -> draft_preview.DraftPreview:
+        """Render what is being edited in this language with these values."""
+        return draft_preview.preview_draft(self.document, self.content, self.language, self.choice, lint=lint)
 
     def chips(self) -> list[VariableChip]:
-        """Return the variables that can be inserted: the template's own, then those that every template has."""
+        """Return the variables to insert: the template's own, then those that every template has."""
         own = [variable_chip(one) for one in self.content.variables]
         shared = SharedValue.objects.values_list("name", "description")
         always = [(name, "") for name in BUILTIN_NAMES]
@@ -194,7 +193,7 @@ class EditingSession:
 
 
 def template_session(key: str, user: AbstractBaseUser, *, language: str, choice: str) -> EditingSession | None:
-    """Return the desk of `user` at the template ``project/key``, None if there is none."""
+    """Return the session of `user` for the template ``project/key``, None if there is no such template."""
     parts = key_parts(key)
     if parts is None:
         return None
@@ -209,13 +208,13 @@ def template_session(key: str, user: AbstractBaseUser, *, language: str, choice:
 
 
 def variable_chip(variable: Variable) -> VariableChip:
-    """Return the chip of one declared variable; what it inserts suits its type."""
+    """Return the chip of a declared variable; what it inserts depends on the type."""
     pattern = INSERTS.get(variable.type, "{{{{ {name} }}}}")
     return VariableChip(variable.name, pattern.format(name=variable.name), variable.description)
 
 
 def with_language_removed(content: Content, language: str) -> Content:
-    """Return `content` without `language`; the default one stays."""
+    """Return `content` without `language`, unless it is the default one."""
     kept = {one: texts for one, texts in content.languages.items() if one != language}
     return content if language == content.default_language else replace(content, languages=kept)
 

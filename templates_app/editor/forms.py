@@ -1,7 +1,7 @@
-"""The editor's form: the texts of one language and the variables, to content and back.
+"""The editor's form: the texts of one language and the variables.
 
-One language is edited at a time; what is typed replaces that language in the content that it was typed over. What
-renders and what may be published is not decided here.
+One language is edited at a time and replaced in the content. Whether it renders and may be published is not checked
+here.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ TYPE_LABELS = {
     "date": gettext_lazy("Date"),
     "datetime": gettext_lazy("Date and time"),
     "url": gettext_lazy("Link"),
-    "email": gettext_lazy("E-mail address"),
+    "email": gettext_lazy("Email address"),
     "list": gettext_lazy("List"),
     "object": gettext_lazy("Object"),
 }
 
 
 def no_control_characters(text: str) -> None:
-    """Raise ValidationError if `text` holds one."""
+    """Raise ValidationError if `text` contains a control character other than line endings or tabs."""
     try:
         value_text.check_characters(text.replace("\r\n", "\n").replace("\r", "\n"))
     except ValueError as error:
@@ -43,9 +43,9 @@ def no_control_characters(text: str) -> None:
 
 
 def one_line(text: str) -> None:
-    """Raise ValidationError if `text` holds a control character or the end of a line."""
+    """Raise ValidationError if `text` contains a line ending or another control character."""
     if "\n" in text or "\r" in text:
-        raise forms.ValidationError(_("Write this in one line."), code="lines")
+        raise forms.ValidationError(_("Enter a single line."), code="lines")
     no_control_characters(text)
 
 
@@ -54,7 +54,7 @@ CODE_ATTRIBUTES = {"class": "code", "spellcheck": "false", "autocapitalize": "of
 
 
 class TextsForm(forms.Form):
-    """The texts of one language. `revision` is the draft that the texts were typed over (0: none yet)."""
+    """The texts of one language. `revision` is the edited draft's (0: none yet), `based_on` the number of a version."""
 
     language = forms.CharField(max_length=20, widget=forms.HiddenInput)
     revision = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
@@ -98,14 +98,13 @@ class TextsForm(forms.Form):
             )
 
     def clean_language(self) -> str:
-        """Return the language. Raises ValidationError."""
         language: str = self.cleaned_data["language"]
         if not LANGUAGE.fullmatch(language):
             raise forms.ValidationError(_("This is not a language code such as de or de-AT."))
         return language
 
     def texts(self) -> Texts:
-        """Return what was typed, with the line ends that everything here has."""
+        """Return the texts with Unix line endings."""
         typed = {
             name: self.cleaned_data.get(name, "").replace("\r\n", "\n").replace("\r", "\n")
             for name in ("subject", "html", "text")
@@ -114,7 +113,7 @@ class TextsForm(forms.Form):
 
 
 class VariableForm(forms.Form):
-    """One declared variable. A row without a name and without a sample is no variable."""
+    """A declared variable. A row without name, description and sample is ignored."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
@@ -126,7 +125,7 @@ class VariableForm(forms.Form):
         label=gettext_lazy("Type"), required=False, choices=[(one, TYPE_LABELS[one]) for one in TYPES]
     )
     description = forms.CharField(
-        label=gettext_lazy("What it is"), required=False, max_length=500, validators=[one_line]
+        label=gettext_lazy("Description"), required=False, max_length=500, validators=[one_line]
     )
     sample = forms.CharField(
         label=gettext_lazy("Sample"),
@@ -139,17 +138,17 @@ class VariableForm(forms.Form):
     secret = forms.BooleanField(label=gettext_lazy("Secret link or code"), required=False)
 
     def clean(self) -> dict[str, Any]:
-        """Read the sample by its type, and check the name. Adds errors to their fields."""
+        """Check the name, and parse the sample by its type. Adds errors to their fields."""
         typed = self.cleaned_data
         name, kind = typed.get("name", ""), typed.get("type") or "text"
         if not name and "name" not in self.errors:
             if typed.get("sample", "").strip() or typed.get("description", "").strip():
-                self.add_error("name", _("Give the variable a name."))
+                self.add_error("name", _("Enter a name for the variable."))
             return typed
         if name and not VARIABLE_NAME.fullmatch(name):
-            self.add_error("name", _("Use small letters, digits and _, and do not begin with a digit."))
+            self.add_error("name", _("Use lowercase letters, digits and _, and do not start with a digit."))
         elif name in RESERVED:
-            self.add_error("name", _("“%s” has a meaning of its own in templates. Choose another name.") % name)
+            self.add_error("name", _("“%s” is reserved in templates. Choose another name.") % name)
         try:
             typed["sample"] = value_text.parse_value(kind, typed.get("sample", ""))
         except ValueError as error:
@@ -157,7 +156,7 @@ class VariableForm(forms.Form):
         return typed
 
     def variable(self) -> Variable | None:
-        """Return the variable, or None for an empty row or one to be removed."""
+        """Return the variable, None for an empty row or one to be removed."""
         typed = self.cleaned_data
         if not typed.get("name") or typed.get("DELETE"):
             return None
@@ -178,10 +177,10 @@ else:
 
 
 class BaseVariables(VariableForms):
-    """All rows; no name twice."""
+    """The declared variables, with distinct names."""
 
     def clean(self) -> None:
-        """Refuse a name that is declared twice, at its second row."""
+        """Add an error to the second row with the same name."""
         seen = set()
         for form in self.forms:
             typed = getattr(form, "cleaned_data", {})
@@ -193,7 +192,6 @@ class BaseVariables(VariableForms):
             seen.add(name)
 
     def variables(self) -> tuple[Variable, ...]:
-        """Return the variables, in the order of their rows."""
         found = (form.variable() for form in self.forms if hasattr(form, "cleaned_data"))
         return tuple(one for one in found if one is not None)
 
@@ -213,7 +211,7 @@ VariableFormSet = cast(
 
 
 class EditorForm:
-    """What the page's form holds: texts, and for a template variables. Looks like a form where pages need one."""
+    """The forms of the editor page as one: texts and, for a template, variables."""
 
     def __init__(
         self, data: Mapping[str, Any] | None, *, content: Content, language: str, is_template: bool, **base: int
@@ -243,18 +241,17 @@ class EditorForm:
         )
 
     def is_valid(self) -> bool:
-        """Return whether everything that was typed can be kept."""
         valid = self.texts.is_valid()
         return (self.variables is None or self.variables.is_valid()) and valid
 
     def content(self) -> Content:
-        """Return the content with what was typed in its place."""
+        """Return the edited content. Only for a valid form."""
         language = self.texts.cleaned_data["language"]
         variables = self.over.variables if self.variables is None else self.variables.variables()
         return replace(self.over, languages={**self.over.languages, language: self.texts.texts()}, variables=variables)
 
     def problems(self) -> list[tuple[str, str]]:
-        """Return (id of the field, sentence) for everything that cannot be kept."""
+        """Return (id of the field, error) for each error."""
         found: list[tuple[str, str]] = []
         forms_here: list[forms.Form] = [self.texts, *(self.variables.forms if self.variables is not None else [])]
         for form in forms_here:

@@ -1,6 +1,6 @@
-"""A rendered mail in light or dark, for the frame of the editor, whatever the system of whoever looks prefers.
+"""Shows a rendered message in light or dark mode in the editor's frame, whatever the browser prefers.
 
-What makes the frame harmless is `showing`'s.
+`library.version_preview` keeps the frame harmless.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ ALWAYS_TRUE, NEVER_TRUE = "(min-width: 0)", "(max-width: 0)"
 
 
 def with_color_scheme(html: str, *, dark: bool) -> str:
-    """Return `html` as a reader sees it who prefers dark, or light."""
+    """Return `html` as it looks in dark or light mode."""
     scheme = "dark" if dark else "light"
     shown = COLOR_SCHEME_QUERY.sub(lambda match: ALWAYS_TRUE if match[1].lower() == scheme else NEVER_TRUE, html)
-    # A mail that says nothing about colour schemes stays as it is in mail programs, too.
+    # Mail clients, too, leave a message unchanged if it does not mention color schemes.
     style = f"<style>:root{{color-scheme:{scheme} !important}}</style>" if "color-scheme" in html.lower() else ""
     return style + shown

@@ -1,7 +1,7 @@
-"""The values of a sample as a form with a field for each variable, and the same values as JSON.
+"""The values of a sample as a form with a field for each variable, and as JSON.
 
-Whichever was edited last counts: the page says which, and without JavaScript the JSON counts where it differs from what
-was shown. Values of no declared variable have no field; they stay in the JSON.
+The one that was edited last counts. With JavaScript, the page reports which; without, the JSON counts if it differs
+from what the page showed. Values of undeclared variables are only in the JSON.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FIELD_PREFIX = "value-"  # before the variable's name
 
 
 class SampleValuesForm:
-    """The two tabs of a sample's values. After `read`, `values` holds them and `problems` what is wrong."""
+    """The values of a sample, as fields and as JSON. `problems` lists what is invalid in the posted `data`."""
 
     def __init__(self, variables: Sequence[Variable], values: Mapping[str, Any], data: Mapping[str, Any] | None = None):
         self.variables = variables
         self.values = dict(values)
-        self.problems: list[tuple[str, str]] = []  # (id of the field, sentence)
-        self.errors: dict[str, str] = {}  # by variable; "" is the JSON's
+        self.problems: list[tuple[str, str]] = []  # (id of the field, error)
+        self.errors: dict[str, str] = {}  # by variable; "" for the JSON
         self.data = data
         self.source = ""
         self.before: dict[str, Any] = {}  # what the page showed
@@ -39,11 +39,11 @@ class SampleValuesForm:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was typed that the page did not show."""
+        """Whether the posted values are valid and differ from what the page showed."""
         return not self.problems and self.values != self.before
 
     def read(self, data: Mapping[str, Any]) -> None:
-        """Take the values from the tab that was edited last."""
+        """Read the values from the tab that was edited last."""
         typed = normalized(data["values_json"])
         with contextlib.suppress(ValueError):
             self.before = value_text.parse_object(data.get("values_shown", "") or "{}")
@@ -57,7 +57,6 @@ class SampleValuesForm:
             self.read_fields(data)
 
     def read_json(self, typed: str) -> None:
-        """Take the values from the JSON."""
         try:
             self.values = value_text.parse_object(typed.strip() or "{}")
         except ValueError as error:
@@ -65,7 +64,7 @@ class SampleValuesForm:
             self.refuse("", str(error))
 
     def read_fields(self, data: Mapping[str, Any]) -> None:
-        """Take the values from the fields; what has none stays as it was shown."""
+        """Read the values from the fields; values without a field stay as they were shown."""
         self.values = dict(self.before)
         for variable in self.variables:
             typed = data.get(FIELD_PREFIX + variable.name)
@@ -82,34 +81,33 @@ class SampleValuesForm:
                 self.values.pop(variable.name, None)
 
     def refuse(self, name: str, reason: str) -> None:
-        """Note what is wrong with the field of the variable `name` ("": with the JSON)."""
+        """Record an error of the field of the variable `name` ("": of the JSON)."""
         self.errors[name] = reason
         label = name or _("JSON")
         self.problems.append((f"id_{FIELD_PREFIX}{name}" if name else "id_values_json", f"{label}: {reason}"))
 
     @property
     def json(self) -> str:
-        """The values as JSON, or what was typed there if that cannot be read."""
+        """The values as JSON, or what was typed if it is invalid."""
         if self.data is not None and "" in self.errors:
             return str(self.data["values_json"])
         return value_text.as_json(self.values)
 
     @property
     def shown_json(self) -> str:
-        """What the page remembers as shown: values that could not be read must not count as edited away."""
+        """The values to compare with later; invalid values must not count as removed by editing."""
         return value_text.as_json(self.values)
 
     @property
     def json_error(self) -> str:
-        """What is wrong with the JSON, or nothing."""
         return self.errors.get("", "")
 
     def fields(self) -> list[tuple[forms.BoundField, Variable, str]]:
-        """Return (field, variable, error) of each declared variable."""
+        """Return (field, variable, error or "") of each declared variable."""
         return [(self.bound(variable), variable, self.errors.get(variable.name, "")) for variable in self.variables]
 
     def bound(self, variable: Variable) -> forms.BoundField:
-        """Return the field of one variable with its text."""
+        """Return the field of a variable with its text."""
         name = FIELD_PREFIX + variable.name
         text = value_text.format_value(variable.type, self.values.get(variable.name))
         if self.source == "form" and variable.name in self.errors and self.data is not None:
@@ -125,7 +123,7 @@ class SampleValuesForm:
 
 
 def widget_for(variable: Variable, text: str) -> forms.Widget:
-    """Return the control for a value of this type that shows `text`; one that cannot show it is not chosen."""
+    """Return the widget for a value of this type, or a text field if it could not show `text`."""
     try:
         fits = value_text.parse_value(variable.type, text) == text or not text or variable.type in {"boolean", "number"}
     except ValueError:
@@ -143,5 +141,5 @@ def widget_for(variable: Variable, text: str) -> forms.Widget:
 
 
 def normalized(text: object) -> str:
-    """Return `text` with the line ends that browsers change."""
+    """Return `text` with Unix line endings, which browsers change, and without surrounding whitespace."""
     return str(text).replace("\r\n", "\n").strip()

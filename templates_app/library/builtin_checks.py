@@ -1,4 +1,4 @@
-"""Whether the templates that are delivered with the program are whole: read from the disk and rendered, all of them."""
+"""Checks the built-in templates on the disk by rendering all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from templates_app.library.publish_checks import languages_of
 
 
 def builtin_problems(folder: Path = BUILTIN) -> list[str]:
-    """Return what is wrong with the templates in `folder`, tried with each sample in each language; a line each."""
+    """Return one line per problem of the templates in `folder`, rendered with each sample in each language."""
     try:
         projects = read_folder(folder)
     except FilesError as error:

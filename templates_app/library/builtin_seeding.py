@@ -1,12 +1,12 @@
-"""Brings the templates that come with the program into the database, after every ``migrate``.
+"""Writes the built-in templates to the database after every ``migrate``.
 
-What ships lies in ``builtin/``, in the folder format of `folders`. Seeding adds the projects, documents, shared values
-and samples that are missing, and a version wherever the shipped text differs from the newest built-in one. That is
-published if the published one is a built-in, too, that is, unedited. An edited text stays, and `newer_builtin` says
-that there is something to compare. Names, descriptions and tags are written once and then belong to the editors.
+They are stored in ``builtin/``, in the folder format of `files.folders`. Seeding adds missing projects, documents,
+shared values and samples, and a version wherever the shipped text differs from the newest built-in one. The new version
+is published unless the published one was edited; then it is only stored, and `newer_builtin` returns what to compare.
+Names, descriptions and tags are written once; after that, they belong to the editors.
 
-Two processes may seed at once: documents are locked before they get a version, in the same order everywhere, and
-whoever loses a race for a new row begins again and finds it made. Nothing is rendered here; the tests have done that.
+Two processes may seed at the same time: documents are locked before they get a version, in the same order everywhere,
+and a process that loses a race for a new row starts again and finds it. Nothing is rendered here; the tests do that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_ATTEMPTS = 5
 
 
 class NewerBuiltin(NamedTuple):
-    """An edited text and the built-in one that came after it. `base` is what the edited one began from, if known."""
+    """An edited version and a newer built-in. `base` is the built-in that the edited one is derived from, if known."""
 
     base: Version | None
     theirs: Version  # the newest built-in
@@ -36,7 +36,7 @@ class NewerBuiltin(NamedTuple):
 
 
 def newer_builtin(document: Document) -> NewerBuiltin | None:
-    """Return what to compare if a newer built-in lies under the edited text of `document`, unless it was declined."""
+    """Return what to compare if the edited `document` has a newer built-in version that was not declined."""
     yours = document.published
     if yours is None or yours.is_builtin:
         return None
@@ -54,7 +54,7 @@ def newer_builtin(document: Document) -> NewerBuiltin | None:
 
 
 def seed_after_migrate(*, using: str, apps: Any = current_apps, **_signal: object) -> None:
-    """Seed, if the tables are there as the models want them: not after migrating back to an older state."""
+    """Seed if the tables match the models, that is, not after migrating back to an older state."""
     if using == router.db_for_write(Document) and all(
         column_names(apps, model) == column_names(current_apps, model)
         for model in (Project, Document, Version, Sample, SharedValue, Change)
@@ -63,7 +63,7 @@ def seed_after_migrate(*, using: str, apps: Any = current_apps, **_signal: objec
 
 
 def column_names(apps: Any, model: type[Any]) -> set[str]:
-    """Return the names of the model's columns in one state of the project; none if it has no table there."""
+    """Return the names of the model's columns in a migration state; none if it has no table there."""
     try:
         there = apps.get_model(model._meta.label)
     except LookupError:
@@ -72,9 +72,9 @@ def column_names(apps: Any, model: type[Any]) -> set[str]:
 
 
 def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
-    """Bring what ships (or `projects`) into the database; return the keys of documents that got a built-in version.
+    """Write the built-in projects (or `projects`) to the database; return the keys of documents with a new version.
 
-    Costs five small queries if there is nothing to do.
+    Takes five small queries if there is nothing to do.
     """
     wanted = builtin_projects() if projects is None else tuple(projects)
     if not rows_missing(wanted) and not PendingTexts(wanted).due:
@@ -87,7 +87,7 @@ def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
                 texts.write()
                 record_change()
                 return [document.full_key for document, _ in texts.new_versions]
-        except IntegrityError:  # another process made the same row a moment ago
+        except IntegrityError:  # another process has just created the same row
             if attempt == MAX_ATTEMPTS:
                 raise
     raise AssertionError
@@ -97,7 +97,7 @@ def seed(projects: Iterable[ProjectFiles] | None = None) -> list[str]:
 
 
 def rows_missing(wanted: Sequence[ProjectFiles]) -> bool:
-    """Return whether a project, a document or a shared value is not there yet."""
+    """Return whether a project, document or shared value is missing."""
     protected = set(Project.objects.filter(is_protected=True).values_list("key", flat=True))
     there = set(stored_documents(wanted).values_list("project__key", "kind", "key"))
     shared = set(SharedValue.objects.values_list("name", flat=True))
@@ -109,7 +109,7 @@ def rows_missing(wanted: Sequence[ProjectFiles]) -> bool:
 
 
 def create_rows(wanted: Sequence[ProjectFiles]) -> None:
-    """Make what is missing; a project of the same name that people made is protected from now on."""
+    """Create what is missing. An existing project with the key of a built-in one becomes protected."""
     keys = [project.key for project in wanted]
     there = set(Project.objects.filter(key__in=keys).values_list("key", flat=True))
     Project.objects.filter(key__in=keys, is_protected=False).update(is_protected=True)
@@ -141,12 +141,12 @@ def create_rows(wanted: Sequence[ProjectFiles]) -> None:
 
 
 def stored_documents(wanted: Sequence[ProjectFiles]) -> Any:
-    """Return the stored documents of the projects, in the order in which they are locked."""
+    """Return the stored documents of the projects, in locking order."""
     return Document.objects.filter(project__key__in=[project.key for project in wanted]).order_by("pk")
 
 
 def built_in_documents(wanted: Sequence[ProjectFiles]) -> Iterator[tuple[tuple[str, str, str], DocumentFiles]]:
-    """Yield the shipped documents with their places: project, kind, key."""
+    """Yield (project, kind, key) and files of each shipped document."""
     for project in wanted:
         for files in project.documents:
             yield (project.key, files.kind, files.key), files
@@ -156,11 +156,11 @@ def built_in_documents(wanted: Sequence[ProjectFiles]) -> Iterator[tuple[tuple[s
 
 
 class PendingTexts:
-    """What versions and samples stored documents lack, found in two queries. `lock` keeps others from publishing."""
+    """What versions and samples stored documents lack, found in two queries. `lock` prevents publishing meanwhile."""
 
     def __init__(self, wanted: Sequence[ProjectFiles], *, lock: bool = False) -> None:
         builtin = Version.objects.filter(document=OuterRef("pk"), is_builtin=True).order_by("-number")
-        if lock:  # apart, so that what is read next is what the holders of the locks before left
+        if lock:  # a query of its own, so that the next one reads what earlier holders of the locks wrote
             list(stored_documents(wanted).select_for_update().values_list("pk", flat=True))
         documents = (
             stored_documents(wanted)
@@ -190,10 +190,10 @@ class PendingTexts:
         return bool(self.new_versions or self.new_samples or self.changed_samples or self.old_samples)
 
     def compare(self, document: Any, files: DocumentFiles, samples: dict[str, Sample]) -> None:
-        """Note what `document` lacks.
+        """Record what `document` lacks.
 
-        Samples that nobody edited follow the shipped ones. Under an edited text they only gain values: it may still use
-        what the newer built-in no longer does.
+        Unedited samples follow the shipped ones. If the document was edited, they only gain values: its text may still
+        use some that the newer built-in does not.
         """
         if document.builtin_digest != files.content.digest:
             self.new_versions.append((document, files))
@@ -212,7 +212,7 @@ class PendingTexts:
             self.old_samples += [one.pk for one in samples.values() if one.is_builtin and one.name not in files.samples]
 
     def write(self) -> None:
-        """Add the versions, publish those that follow the program, and bring the samples."""
+        """Write versions and samples, and publish the versions of unedited documents."""
         made = Version.objects.bulk_create(
             Version(
                 document=document,
@@ -237,5 +237,5 @@ class PendingTexts:
 
 
 def is_unedited(document: Document) -> bool:
-    """Return whether nobody edited the document: it says what the program brought, or nothing yet."""
+    """Return whether the published version is a built-in one, or nothing is published yet."""
     return document.published is None or document.published.is_builtin

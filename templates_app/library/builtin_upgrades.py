@@ -1,4 +1,4 @@
-"""A newer text from the program under an edited copy: what the three say, place by place, and the two joined."""
+"""Compares an edited template with a newer built-in version and their common base, and merges the two."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from templates_app.models import Document, Version
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """`theirs` is the newest built-in, `yours` the edited copy, `base` what it began from (None: nobody knows).
+    """`theirs` is the newest built-in, `yours` the edited copy, `base` the built-in it is derived from (None: unknown).
 
-    `joined` is yours with all that is new in theirs where you changed nothing.
+    `merged` is yours with the changes of theirs wherever you changed nothing.
     """
 
     base: Version | None
     theirs: Version
     yours: Version
     places: list[MergedText]
-    joined: Content
+    merged: Content
 
     @property
-    def clashes(self) -> int:
-        """In how many places both changed the same lines."""
-        return sum(place.clashes for place in self.places)
+    def conflicts(self) -> int:
+        """The number of places where both changed the same lines."""
+        return sum(place.conflicts for place in self.places)
 
     @property
     def adds_something(self) -> bool:
-        """Whether there is anything to take over."""
-        return self.joined.digest != self.yours.digest
+        """Whether there is anything to merge."""
+        return self.merged.digest != self.yours.digest
 
 
 def upgrade_of(document: Document) -> Upgrade | None:
-    """Return what the program has new for an edited copy, None if there is nothing or it was declined."""
+    """Return the upgrade of an edited document, None if there is no newer built-in or it was declined."""
     found = newer_builtin(document)
     if found is None:
         return None
@@ -46,5 +46,5 @@ def upgrade_of(document: Document) -> Upgrade | None:
         theirs=found.theirs,
         yours=found.yours,
         places=three_way(base, theirs, yours),
-        joined=merge(base, theirs, yours),
+        merged=merge(base, theirs, yours),
     )

@@ -1,7 +1,6 @@
-"""Every change to what there is: projects, templates, parts, their names and tags.
+"""Creates, changes and deletes projects, templates and parts; their contents are changed in `publishing`.
 
-Protected projects and their documents cannot be deleted, nor can a part that a published template uses. What documents
-say is `keeping`'s matter.
+Protected projects and their documents cannot be deleted, nor can a part that a published template uses.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from templates_app.models import Document, Project
 if TYPE_CHECKING:
     from django.db.models import Model
 
-RESERVED_KEYS = frozenset({"new", "shared", "import", "export", "test"})  # addresses of pages
+RESERVED_KEYS = frozenset({"new", "shared", "import", "export", "test"})  # they are page addresses
 TAG = re.compile(r"[\w-]{1,30}")
 MAX_TAGS = 20
 
 
 class Invalid(LibraryError):
-    """A value is not as it must be; `field` is its name: key, name, description, tags, values."""
+    """A value is invalid; `field` is its name: key, kind, name, description, tags, values, value."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -35,11 +34,11 @@ class Invalid(LibraryError):
 
 
 class Protected(LibraryError):
-    """It came with the program, which needs it."""
+    """It is built in and cannot be deleted."""
 
 
 class InUse(LibraryError):
-    """Published templates use it; `users` are these."""
+    """Published templates use it; `users` are those templates."""
 
     def __init__(self, users: Sequence[Document]) -> None:
         super().__init__(_("It cannot be deleted, because templates use it."))
@@ -47,37 +46,37 @@ class InUse(LibraryError):
 
 
 class EditConflict(LibraryError):
-    """Somebody else changed it after the page was opened; `now` is what is stored."""
+    """Somebody else changed it after the page was opened; `now` has the stored values."""
 
     def __init__(self, now: dict[str, Any]) -> None:
-        super().__init__(_("Somebody else changed this meanwhile."))
+        super().__init__(_("Somebody else has changed this in the meantime."))
         self.now = now
 
 
-# ---------------------------------------------------------------- making
+# ---------------------------------------------------------------- creating
 
 
 def create_project(*, key: str, name: str, description: str = "", tags: Iterable[str] = ()) -> Project:
-    """Return a new project. Raises Invalid, also if there is one with this key."""
+    """Create a project. Raises Invalid, also if the key is taken."""
     if checked_key(key) in RESERVED_KEYS:
-        raise Invalid("key", _("This word has a meaning in the addresses of pages. Choose another one."))
+        raise Invalid("key", _("This key is reserved. Choose another one."))
     facts = _checked_metadata(name, description, tags)
     try:
         with transaction.atomic():
             return Project.objects.create(key=key, **facts)
     except IntegrityError as error:
-        raise Invalid("key", _("There is a project with this key.")) from error
+        raise Invalid("key", _("There is already a project with this key.")) from error
 
 
 def create_document(
     project: Project, kind: str, *, key: str, name: str, description: str = "", tags: Iterable[str] = ()
 ) -> Document:
-    """Return a new template or part (`kind`), of which nothing is published yet.
+    """Create a template or part (`kind`) without a published version.
 
-    Raises Invalid as above, and Gone if the project was deleted meanwhile.
+    Raises Invalid, also if the key is taken, and Gone if the project was deleted in the meantime.
     """
     if kind not in Document.Kind.values:
-        raise Invalid("kind", _("It is either a template or a part."))
+        raise Invalid("kind", _("Choose template or part."))
     facts = _checked_metadata(name, description, tags)
     try:
         with transaction.atomic():
@@ -85,18 +84,18 @@ def create_document(
     except IntegrityError as error:
         if not Project.objects.filter(pk=project.pk).exists():
             raise Gone from error
-        raise Invalid("key", _("There is one with this key in the project already.")) from error
+        raise Invalid("key", _("This key is already used in the project.")) from error
 
 
 # ---------------------------------------------------------------- changing
 
 
 def change_metadata(
-    one: Project | Document, was: dict[str, Any], *, name: str, description: str, tags: Iterable[str]
+    one: Project | Document, original: dict[str, Any], *, name: str, description: str, tags: Iterable[str]
 ) -> None:
-    """Write name, description and tags anew, if they are still what they `was` (see `facts_of`).
+    """Change name, description and tags if the stored ones are still `original` (see `metadata_of`).
 
-    Raises Invalid, ChangedMeanwhile if somebody else changed them and not to the same, and Gone if it was deleted.
+    Raises Invalid, EditConflict if somebody else stored other values, and Gone if it was deleted.
     """
     wanted = _checked_metadata(name, description, tags)
     model: Any = type(one)
@@ -104,7 +103,7 @@ def change_metadata(
         locked = model.objects.select_for_update().filter(pk=one.pk).first()
         if locked is None:
             raise Gone
-        if metadata_of(locked) not in (was, wanted):
+        if metadata_of(locked) not in (original, wanted):
             raise EditConflict(metadata_of(locked))
         for field, value in wanted.items():
             setattr(locked, field, value)
@@ -114,7 +113,7 @@ def change_metadata(
 
 
 def metadata_of(one: Project | Document) -> dict[str, Any]:
-    """Return what `change` changes."""
+    """Return the values that `change_metadata` changes."""
     return {"name": one.name, "description": one.description, "tags": list(one.tags)}
 
 
@@ -127,21 +126,21 @@ def delete_document(document: Document) -> None:
     Raises Protected, and InUse for a part that published templates use.
     """
     if document.project.is_protected:
-        raise Protected(_("It came with the program, which needs it. It can be edited, but not deleted."))
+        raise Protected(_("This is built in. It can be edited, but not deleted."))
     _delete([document], document)
 
 
 def delete_project(project: Project) -> None:
-    """Delete a project with all that is in it. Raises Protected, and InUse if templates elsewhere use its parts."""
+    """Delete a project and its contents. Raises Protected, and InUse if templates of other projects use its parts."""
     if project.is_protected:
-        raise Protected(_("It came with the program, which needs it. It can be edited, but not deleted."))
+        raise Protected(_("This is built in. It can be edited, but not deleted."))
     _delete(list(project.documents.all()), project)
 
 
 def _delete(documents: list[Document], whole: Model) -> None:
     going = {document.pk for document in documents}
     with transaction.atomic():
-        # In the order in which publishing locks. Who publishes something that uses this waits, and sees it gone.
+        # In the locking order of publishing, so that publishing something that uses this waits and then finds it gone.
         list(Document.objects.select_for_update().filter(pk__in=going).order_by("pk"))
         compiled_cache.change_number(lock=True)
         users = {
@@ -162,20 +161,20 @@ def _delete(documents: list[Document], whole: Model) -> None:
 
 
 def checked_key(key: str) -> str:
-    """Return `key` if it can be one. Raises Invalid."""
+    """Return `key` if it is valid. Raises Invalid."""
     if not KEY.fullmatch(key):
-        raise Invalid("key", _("Use small letters, digits and _, at most 50."))
+        raise Invalid("key", _("Use lowercase letters, digits and _, at most 50 characters."))
     return key
 
 
 def _checked_metadata(name: str, description: str, tags: Iterable[str]) -> dict[str, Any]:
     if not (name := checked_line(name, "name", 100)):
-        raise Invalid("name", _("Give it a name."))
+        raise Invalid("name", _("Enter a name."))
     return {"name": name, "description": checked_line(description, "description", 500), "tags": checked_tags(tags)}
 
 
 def checked_line(text: str, field: str, longest: int) -> str:
-    """Return `text` with single spaces. Raises Invalid if it is too long or holds control characters."""
+    """Return `text` with whitespace collapsed. Raises Invalid if it is too long or contains control characters."""
     text = " ".join(text.split())
     if len(text) > longest:
         raise Invalid(field, _("At most %s characters.") % longest)
@@ -185,11 +184,13 @@ def checked_line(text: str, field: str, longest: int) -> str:
 
 
 def checked_tags(tags: Iterable[str]) -> list[str]:
-    """Return the tags once each, in their order. Raises Invalid."""
+    """Return the tags without duplicates, in order. Raises Invalid."""
     found = list(dict.fromkeys(tags))
     for tag in found:
         if not isinstance(tag, str) or not TAG.fullmatch(tag):
-            raise Invalid("tags", _("“%s” cannot be a tag: use letters, digits, _ and -, at most 30.") % str(tag)[:40])
+            raise Invalid(
+                "tags", _("“%s” cannot be a tag: use letters, digits, _ and -, at most 30 characters.") % str(tag)[:40]
+            )
     if len(found) > MAX_TAGS:
         raise Invalid("tags", _("At most %s tags.") % MAX_TAGS)
     return found

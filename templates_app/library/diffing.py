@@ -1,6 +1,6 @@
-"""Compares two versions: which places differ, and for each text the lines side by side with the changed words marked.
+"""Compares two versions: which texts differ, and for each the lines side by side with the changed words marked.
 
-Pure, without Django. Work is bounded: texts that differ in too much are shown whole, old beside new.
+Knows nothing of Django. The work is bounded: lines of very long texts are paired by position.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from difflib import SequenceMatcher
 from templates_app.content.content import Content, Texts, Variable
 
 CONTEXT_LINES = 3  # unchanged lines shown around a change
-MAX_LINES = 4_000  # of one text, beyond which lines are paired by their place
-MAX_LINE = 2_000  # characters, beyond which no words are marked
+MAX_LINES = 4_000  # of one text; lines of longer ones are paired by position
+MAX_LINE = 2_000  # characters; no words are marked in longer ones
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 PARTS = ("subject", "html", "text")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some characters of a line, changed or not."""
+    """A part of a line, changed or not."""
 
     text: str
     changed: bool = False
@@ -30,7 +30,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A line on one side: its number from 1 and its pieces. Number 0: there is none on this side."""
+    """A line on one side: its number, from 1, and its pieces. Number 0: no line on this side."""
 
     number: int = 0
     pieces: tuple[Piece, ...] = ()
@@ -38,7 +38,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Two lines beside each other. `kind` is same, changed, added or removed."""
+    """Two lines side by side. `kind` is same, changed, added or removed."""
 
     kind: str
     old: Side
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Rows in a row; `folded` ones are the same on both sides and far from any change."""
+    """Consecutive rows; `folded` ones are unchanged and far from any change."""
 
     rows: tuple[Row, ...]
     folded: bool = False
@@ -55,25 +55,25 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class TextDiff:
-    """One text that differs: of which language ("" for the variables), which part, and its stretches."""
+    """A text that differs: its language ("" for the variables), its part, and its hunks."""
 
     language: str
     part: str
-    stretches: tuple[Hunk, ...] = field(default=())
+    hunks: tuple[Hunk, ...] = field(default=())
 
     @property
     def added(self) -> int:
-        """How many lines are new or changed."""
-        return sum(row.kind in {"added", "changed"} for stretch in self.stretches for row in stretch.rows)
+        """The number of lines that are new or changed."""
+        return sum(row.kind in {"added", "changed"} for hunk in self.hunks for row in hunk.rows)
 
     @property
     def removed(self) -> int:
-        """How many lines are gone or changed."""
-        return sum(row.kind in {"removed", "changed"} for stretch in self.stretches for row in stretch.rows)
+        """The number of lines that are gone or changed."""
+        return sum(row.kind in {"removed", "changed"} for hunk in self.hunks for row in hunk.rows)
 
 
 def compare(old: Content, new: Content) -> list[TextDiff]:
-    """Return every place in which `old` and `new` differ, the default language first, the variables last."""
+    """Return the texts that differ between `old` and `new`, the default language first, the variables last."""
     first = new.default_language
     languages = sorted(set(old.languages) | set(new.languages), key=lambda one: (one != first, one))
     places = [
@@ -98,7 +98,7 @@ def _text(content: Content, language: str, part: str) -> str:
 
 
 def variables_text(variables: Sequence[Variable]) -> str:
-    """Return the declared variables as lines to compare, one each."""
+    """Return one line per declared variable, to compare."""
     return "\n".join(
         f"{one.name}: {one.type}{'' if one.required else ', optional'}{', secret' if one.secret else ''}"
         f"{f', {one.description}' if one.description else ''}"
@@ -108,7 +108,7 @@ def variables_text(variables: Sequence[Variable]) -> str:
 
 
 def hunks_of(old: str, new: str) -> tuple[Hunk, ...]:
-    """Return the lines of two texts side by side, those far from a change in folded stretches."""
+    """Return the lines of two texts side by side; lines far from a change are in folded hunks."""
     rows = list(diff_rows(old.splitlines(), new.splitlines()))
     near = [False] * len(rows)
     for number, row in enumerate(rows):
@@ -126,7 +126,7 @@ def hunks_of(old: str, new: str) -> tuple[Hunk, ...]:
 
 
 def diff_rows(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
-    """Yield the lines of two texts beside each other."""
+    """Yield the lines of two texts side by side."""
     if max(len(old), len(new)) > MAX_LINES:
         blocks = [("replace", 0, len(old), 0, len(new))]
     else:
@@ -148,7 +148,7 @@ def diff_rows(old: Sequence[str], new: Sequence[str]) -> Iterator[Row]:
 
 
 def changed_words(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    """Return two lines in pieces, the changed words marked; nothing is marked where little stayed the same."""
+    """Return two lines in pieces, the changed words marked; nothing is marked if less than 30 % is the same."""
     if old == new or max(len(old), len(new)) > MAX_LINE:
         return (Piece(old),), (Piece(new),)
     left, right = WORDS.findall(old), WORDS.findall(new)

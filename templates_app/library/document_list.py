@@ -1,4 +1,4 @@
-"""What the list of templates shows: found by words, 50 a page, from a handful of queries however many there are."""
+"""The list of templates and parts: 50 per page, from a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from templates_app.library.document_filter import DocumentFilter
 from templates_app.models import Document, Draft, Project, Version
 
 PAGE_SIZE = 50  # documents on a page
-LANGUAGE_CACHE_SIZE = 5_000  # versions whose languages are remembered
+LANGUAGE_CACHE_SIZE = 5_000  # versions
 NEWER, DRAFT, PUBLISHED, NOT_PUBLISHED = (
     gettext_noop("Newer built-in"),
     gettext_noop("Your draft"),
@@ -29,7 +29,7 @@ NEWER, DRAFT, PUBLISHED, NOT_PUBLISHED = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document as the search sees it."""
+    """A document as it is searched."""
 
     pk: int
     kind: str
@@ -41,20 +41,20 @@ class Entry:
 
     @property
     def full_key(self) -> str:
-        """The key that programs use."""
+        """The key that a send call uses: ``project/key``."""
         return f"{self.project}/{self.key}"
 
 
 @dataclass(slots=True)
 class Row:
-    """A document as the list shows it, in words: the template's own filters would take most of the page's time."""
+    """A document as the list shows it, already formatted: template filters would take most of the page's time."""
 
     entry: Entry
     href: str
     tone: str = "muted"
     state: str = ""
     spoken: str = ""  # its languages
-    published: str = ""  # version and day, where the person is
+    published: str = ""  # version and day, in local time
     iso: str = ""
     exactly: str = ""
 
@@ -97,7 +97,7 @@ def search_documents(user: AbstractBaseUser, filters: DocumentFilter, page: int 
     groups: dict[int, Group] = {}
     for project_pk, entry in shown:
         groups.setdefault(project_pk, Group(projects[project_pk])).rows.append(rows[entry.pk])
-    if not (words or kind or tag) and page == pages:  # projects in which there is nothing yet
+    if not (words or kind or tag) and page == pages:  # empty projects
         full = {project_pk for project_pk, _ in found}
         groups |= {pk: Group(project) for pk, project in projects.items() if pk not in full}
     tags = dict(sorted(tags.items(), key=lambda pair: (-pair[1], pair[0])))
@@ -105,7 +105,7 @@ def search_documents(user: AbstractBaseUser, filters: DocumentFilter, page: int 
 
 
 def _entries(projects: dict[int, Project]) -> Iterable[tuple[int, Entry]]:
-    """Yield all documents with their project's id, project by project, templates before parts."""
+    """Yield (id of the project, document), by project, templates before parts."""
     places = {pk: number for number, pk in enumerate(projects)}
     found = Document.objects.order_by().values_list("pk", "kind", "key", "name", "description", "tags", "project_id")
     rows = sorted(found, key=lambda row: (places[row[6]], row[1] != Document.Kind.TEMPLATE, row[2]))
@@ -114,14 +114,14 @@ def _entries(projects: dict[int, Project]) -> Iterable[tuple[int, Entry]]:
 
 
 def _search_text(found: tuple[int, Entry], projects: dict[int, Project]) -> str:
-    """Return the text in which words are looked for; in Python, because SQLite knows no case beyond ASCII."""
+    """Return the case-folded text that is searched."""
     project, entry = projects[found[0]], found[1]
     parts = (entry.full_key, entry.name, entry.description, *entry.tags, project.name, *project.tags)
     return "\n".join(parts).casefold()
 
 
 def rows_of(entries: Sequence[Entry], user: AbstractBaseUser) -> list[Row]:
-    """Return what the list shows of `entries`, in their order: four queries."""
+    """Return the rows of `entries`, in their order: four queries."""
     ids = [entry.pk for entry in entries]
     published = {
         document.pk: document
@@ -144,7 +144,7 @@ def rows_of(entries: Sequence[Entry], user: AbstractBaseUser) -> list[Row]:
     for entry in entries:
         document = published.get(entry.pk)
         version = document.published if document else None
-        # What reverse("templates_app:document") says, which would be asked a hundred times.
+        # As reverse("templates_app:document"), which is too slow to call for every row.
         row = Row(entry, href=f"{home}{entry.project}/{entry.kind}/{entry.key}/")
         tone, state = ("good", PUBLISHED) if version else ("muted", NOT_PUBLISHED)
         if document and version:
@@ -174,7 +174,7 @@ _lock = Lock()
 def languages_of(versions: Sequence[Version]) -> dict[str, tuple[str, ...]]:
     """Return the languages of `versions` by their digest, the default first.
 
-    A digest stands for one content for ever, so what was read once is remembered; only new ones are read again.
+    A digest identifies its content, so the languages are cached by digest and only new ones are read.
     """
     wanted = {version.digest: version.pk for version in versions}
     with _lock:

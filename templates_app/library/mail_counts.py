@@ -1,4 +1,4 @@
-"""How often templates are used. The mail log knows that; an app that knows both registers a counter."""
+"""How many messages were created from a template, counted by an app that knows the mail log."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How many messages a template created in the last 30 days; `more`: counting stopped there."""
+    """How many messages were created from a template in the last 30 days; `more`: counting stopped there."""
 
-    mails: int
+    messages: int
     more: bool = False
 
 
@@ -20,11 +20,11 @@ _counter: Callable[[str], Use] | None = None
 
 
 def register_counter(counter: Callable[[str], Use]) -> None:
-    """Let `counter` count the messages of a template, given its key such as account/welcome."""
+    """Register the function that counts the messages of a template, given its key such as account/welcome."""
     global _counter
     _counter = counter
 
 
 def use_of(key: str) -> Use | None:
-    """Return how many messages the template `key` created, None where nobody counts."""
+    """Return how many messages were created from the template `key`, None without a registered counter."""
     return _counter(key) if _counter else None

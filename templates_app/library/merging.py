@@ -1,6 +1,6 @@
-"""Compares two descendants of one text with it, chunk by chunk, and joins what they do in different places.
+"""Three-way merge: compares two texts with their common base, chunk by chunk, and combines their changes.
 
-Pure, without Django. Of a text that both changed in the same place, yours is kept and the chunk counted as a clash.
+Knows nothing of Django. Where both changed the same lines, yours are kept and the chunk counts as a conflict.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from templates_app.library.diffing import PARTS
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some lines of the base and what each of the two made of them.
+    """Lines of the base and what each of the two has in their place.
 
-    `kind` is same, theirs (only they changed it), yours (only you did), both (the same change twice) or clash.
+    `kind` is same, theirs (only they changed it), yours (only you did), both (the same change twice) or conflict.
     """
 
     kind: str
@@ -28,25 +28,20 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class MergedText:
-    """One text that differs among the three: of which language, which part, and its chunks."""
+    """A text that differs among the three: its language, its part, and its chunks."""
 
     language: str
     part: str
     chunks: tuple[Chunk, ...]
 
     @property
-    def clashes(self) -> int:
-        """In how many places both changed it, in different ways."""
-        return sum(chunk.kind == "clash" for chunk in self.chunks)
-
-    @property
-    def news(self) -> int:
-        """In how many places only they changed it."""
-        return sum(chunk.kind == "theirs" for chunk in self.chunks)
+    def conflicts(self) -> int:
+        """The number of chunks that both changed, in different ways."""
+        return sum(chunk.kind == "conflict" for chunk in self.chunks)
 
 
 def three_way(base: Content, theirs: Content, yours: Content) -> list[MergedText]:
-    """Return every text in which one of the two differs from the base, the default language first."""
+    """Return the texts in which one of the two differs from the base, the default language first."""
     first = yours.default_language
     languages = sorted({*base.languages, *theirs.languages, *yours.languages}, key=lambda one: (one != first, one))
     found = []
@@ -59,17 +54,17 @@ def three_way(base: Content, theirs: Content, yours: Content) -> list[MergedText
 
 
 def merge(base: Content, theirs: Content, yours: Content) -> Content:
-    """Return `yours` with all that is new in `theirs` where you changed nothing."""
+    """Return `yours` with the changes of `theirs` wherever you changed nothing."""
     languages = dict(yours.languages)
     for place in three_way(base, theirs, yours):
         if place.language not in languages and place.language in base.languages:
-            continue  # you took the language away
+            continue  # you removed the language
         text = "".join(
             line for chunk in place.chunks for line in (chunk.theirs if chunk.kind == "theirs" else chunk.yours)
         )
         texts = languages.get(place.language, Texts())
         languages[place.language] = replace(texts, **{place.part: text})
-    for language in set(base.languages) - set(theirs.languages):  # taken away by them
+    for language in set(base.languages) - set(theirs.languages):  # removed by them
         if languages.get(language) == Texts() and language != yours.default_language:
             del languages[language]
     return replace(yours, languages=languages, variables=_variables(base, theirs, yours))
@@ -77,17 +72,17 @@ def merge(base: Content, theirs: Content, yours: Content) -> Content:
 
 def _variables(base: Content, theirs: Content, yours: Content) -> tuple[Variable, ...]:
     before, new, own = ({one.name: one for one in content.variables} for content in (base, theirs, yours))
-    joined = {}
+    merged = {}
     for name, variable in own.items():
         if name in before and name not in new and variable == before[name]:
-            continue  # taken away by them, untouched by you
-        joined[name] = new[name] if name in new and before.get(name) == variable else variable
-    joined |= {name: variable for name, variable in new.items() if name not in before and name not in own}
-    return tuple(joined.values())
+            continue  # removed by them, unchanged by you
+        merged[name] = new[name] if name in new and before.get(name) == variable else variable
+    merged |= {name: variable for name, variable in new.items() if name not in before and name not in own}
+    return tuple(merged.values())
 
 
 def chunks(base: str, theirs: str, yours: str) -> Iterator[Chunk]:
-    """Yield the chunks of three texts, in order; lines keep their ends."""
+    """Yield the chunks of three texts, in order; lines keep their line endings."""
     lines = [text.splitlines(keepends=True) for text in (base, theirs, yours)]
     origin, left, right = lines
     at = [0, 0, 0]
@@ -108,12 +103,12 @@ def _chunk(base: Sequence[str], theirs: Sequence[str], yours: Sequence[str]) -> 
     elif yours == base:
         kind = "theirs"
     else:
-        kind = "clash"
+        kind = "conflict"
     return Chunk(kind, tuple(base), tuple(theirs), tuple(yours))
 
 
 def _common_runs(base: Sequence[str], left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the stretches that are in all three: where each begins in them, and its length. The last is empty."""
+    """Yield the runs of lines that are in all three: where each starts in them, and its length. The last is empty."""
     in_left = SequenceMatcher(None, base, left).get_matching_blocks()
     in_right = SequenceMatcher(None, base, right).get_matching_blocks()
     one = other = 0

@@ -1,7 +1,4 @@
-"""Tries out what is about to be published: every sample of every template that it touches, in every language.
-
-Rendering happens in the sandbox; nothing is stored here.
-"""
+"""Checks before publishing: renders every affected template with each sample in each language, in the sandbox."""
 
 from __future__ import annotations
 
@@ -23,10 +20,10 @@ from templates_app.sandbox import client
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One sample that does not render: of which template, with what, in which language, where and why.
+    """A template (`document`) that does not render with `sample` in `language`.
 
-    `source` is the file at fault, a key such as ``mail/layout``; `part` is subject, html, text or values; `line` counts
-    from 1, 0 where no line is at fault.
+    `source` is the key of the template or part at fault, such as ``mail/layout``; `part` is subject, html, text or
+    values; `line` counts from 1 and is 0 if no line is at fault.
     """
 
     document: str
@@ -38,7 +35,6 @@ class Failure:
     message: str
 
     def __str__(self) -> str:
-        """Return it in one line."""
         place = [self.source, self.part if self.part != "values" else "", f"line {self.line}" if self.line else ""]
         tried = ", ".join(filter(None, [self.document, self.sample, self.language]))
         return f"{tried}: {', '.join(filter(None, place))}: {self.message}"
@@ -46,32 +42,30 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What was found: `failures` refuse publishing, `warnings` are worth a look."""
+    """`failures` prevent publishing, `warnings` do not."""
 
     failures: list[Failure]
     warnings: list[Finding]
 
 
 def publish_failures(document: Document, content: Content) -> list[Failure]:
-    """Return all that would fail if `content` were published as `document`."""
+    """Return what would fail if `content` were published as `document`."""
     return check_publishing(document, content).failures
 
 
 def check_publishing(document: Document, content: Content) -> PublishReport:
-    """Return what is wrong with `content`, were it published as `document`.
+    """Return what would be wrong if `content` were published as `document`.
 
-    A template is tried with its samples, and what comes out is inspected. A part is tried with each published template
-    that uses it; if none does, it is only read.
+    A template is rendered with its samples and linted. A part is rendered in each published template that uses it; if
+    none does, it is only parsed.
     """
     found = PublishReport([], [])
     if document.kind == Document.Kind.TEMPLATE:
-        _check_template(document, content, bundles.bundle_of(document, content), found, inspected=True)
+        _check_template(document, content, bundles.bundle_of(document, content), found, lint=True)
         return found
     using = [(one, one.published.read()) for one in part_usage.templates_using(document) if one.published]
     for template, said in using:
-        _check_template(
-            template, said, bundles.bundle_of(template, said, part=(document, content)), found, inspected=False
-        )
+        _check_template(template, said, bundles.bundle_of(template, said, part=(document, content)), found, lint=False)
     if not using:
         found.failures.extend(
             _failure(document, problem, "", language) for language, problem in syntax_errors(document.full_key, content)
@@ -79,9 +73,7 @@ def check_publishing(document: Document, content: Content) -> PublishReport:
     return found
 
 
-def _check_template(
-    document: Document, content: Content, bundle: Bundle, found: PublishReport, *, inspected: bool
-) -> None:
+def _check_template(document: Document, content: Content, bundle: Bundle, found: PublishReport, *, lint: bool) -> None:
     trials = [
         (name, values, language)
         for name, values in samples_of(document, content).items()
@@ -92,7 +84,7 @@ def _check_template(
         found.failures.extend(
             _failure(document, problem, outcome.name, outcome.language) for problem in outcome.problems
         )
-        if inspected and outcome.rendered is not None:
+        if lint and outcome.rendered is not None:
             for finding in lint_rendered(document.tags, content, bundle, outcome.rendered):
                 findings.setdefault(finding, outcome.name)
     for finding, sample in findings.items():
@@ -104,7 +96,7 @@ def _check_template(
 
 
 def lint_rendered(tags: Collection[str], content: Content, bundle: Bundle, rendered: Rendered) -> list[Finding]:
-    """Return what `inspect` finds in what `bundle` became; `tags` are the template's."""
+    """Return the findings of the linter in `rendered`, made from `bundle`; `tags` are the template's."""
     parts = [
         text for part in bundle.parts.values() for texts in part.languages.values() for text in (texts.html, texts.text)
     ]
@@ -120,9 +112,9 @@ def lint_rendered(tags: Collection[str], content: Content, bundle: Bundle, rende
 
 
 def syntax_errors(key: str, content: Content) -> Iterator[tuple[str, Problem]]:
-    """Yield what Jinja cannot read in the part `key`, each with its language.
+    """Yield (language, problem) for each text of the part `key` that Jinja cannot parse.
 
-    Reading is cheap, other than compiling, and needs no process of its own.
+    Parsing runs nothing of the template, so it needs no sandbox.
     """
     for language, texts in content.languages.items():
         for part in ("html", "text"):
@@ -145,14 +137,14 @@ def _failure(document: Document, problem: Problem, sample: str, language: str) -
 
 
 def samples_of(document: Document, content: Content) -> dict[str, Mapping[str, Any]]:
-    """Return the values to try `document` with, by the name of the sample.
+    """Return the values to render `document` with, by name of the sample.
 
-    A template without named samples is tried with those of its variables, under an empty name.
+    A template without samples is rendered with the sample values of its variables, under the name "".
     """
     named = {sample.name: sample.values for sample in document.samples.all()}
     return named or {"": {variable.name: variable.sample for variable in content.variables}}
 
 
 def languages_of(content: Content) -> list[str]:
-    """Return the languages to try, the default first. Those that only its parts have are never used with it."""
+    """Return the languages to render, the default first. Languages that only its parts have are never used with it."""
     return [content.default_language, *sorted(set(content.languages) - {content.default_language})]

@@ -1,9 +1,9 @@
-"""Every change to what templates and parts say: drafts are saved, versions published, restored and reset.
+"""Saves drafts, and publishes, restores and resets versions of templates and parts.
 
-A version is never changed and never lost: whoever publishes says on which published version the text is based, and is
-refused with `Conflict` if another one was published meanwhile. Whatever is slow (rendering all samples) happens outside
-the transaction; that nothing moved in between is checked inside it. What documents there are is `cataloguing`'s matter,
-their samples and the shared values are `sampling`'s.
+A version is never changed and never lost: the caller of `publish` states which published version the text is based on,
+and gets a `Conflict` if another one was published in the meantime. Slow work (rendering all samples) happens outside
+the transaction; inside it, a check makes sure that nothing has changed since. Documents are created and deleted in
+`catalogue`, samples and shared values are changed in `samples`.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 
 NOTE_LENGTH = 500
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-MAX_ATTEMPTS = 3  # how often everything is rendered again because others published meanwhile
+MAX_ATTEMPTS = 3  # renderings of all samples, if others keep publishing
 
 
 class LibraryError(Exception):
-    """A change to the template store was refused. The text says why, to the person who asked for it."""
+    """A change to the templates was refused; the text says why, for the page."""
 
 
 class PublishRefused(LibraryError):
-    """Publishing would break a mail; `problems` names each sample that does not render, at least one."""
+    """A sample does not render; `problems` has at least one."""
 
     def __init__(self, problems: Sequence[Failure]) -> None:
-        super().__init__(_("It is not published, because a sample does not render."))
+        super().__init__(_("Not published: a sample does not render."))
         self.problems = list(problems)
         self.add_note(str(self.problems[0]))
 
 
 class Conflict(LibraryError):
-    """Somebody else was quicker: `theirs` is what is stored now, by `version` (published) or else by another tab."""
+    """Somebody else was faster: `theirs` is what is stored now, as a published `version` or as a `draft`."""
 
     def __init__(self, theirs: Content, *, version: Version | None = None, draft: Draft | None = None) -> None:
         super().__init__(
-            _("Version %(number)s was published meanwhile.") % {"number": version.number}
+            _("Version %(number)s has been published in the meantime.") % {"number": version.number}
             if version
-            else _("This draft was saved in another tab meanwhile.")
+            else _("This draft has been saved in another tab in the meantime.")
         )
         self.theirs = theirs
         self.version = version
@@ -59,29 +59,29 @@ class Conflict(LibraryError):
 
 
 class NothingToPublish(LibraryError):
-    """The published version says exactly this already."""
+    """The published version is identical."""
 
 
 class Gone(LookupError):
-    """What was to be changed is not there any more: somebody deleted it meanwhile. Views answer 404."""
+    """Somebody deleted what was to be changed. Views respond with 404."""
 
 
 # ---------------------------------------------------------------- drafts
 
 
 def draft_of(document: Document, user: AbstractBaseUser) -> Draft | None:
-    """Return what `user` has typed and not published."""
+    """Return the draft of `user`, None if there is none."""
     return document.drafts.select_related("based_on").filter(user_id=user.pk).first()
 
 
 def save_draft(
     document: Document, user: AbstractBaseUser, content: Content, revision: int, *, based_on: Version | None = None
 ) -> Draft:
-    """Keep what `user` typed. `revision` is that of the draft that was typed over, 0 where there was none.
+    """Save the draft of `user`. `revision` is that of the draft that was edited, 0 if there was none.
 
-    `based_on` is the published version that the text began from; left out, it stays as it is, and is the published one
-    for a new draft. Raises Conflict if the draft was saved elsewhere meanwhile (unless with the same text), or
-    discarded, and Gone if the document was deleted.
+    `based_on` is the published version that the text is derived from; without it, the draft keeps its own, and a new
+    draft gets the published one. Raises Conflict if the draft was discarded or saved elsewhere in the meantime (unless
+    with the same text), and Gone if the document was deleted.
     """
     if revision:
         values = {"content": content.as_json(), "revision": F("revision") + 1, "saved_at": timezone.now()}
@@ -127,7 +127,7 @@ def _published(document: Document) -> Version | None:
 
 
 def discard_draft(document: Document, user: AbstractBaseUser) -> bool:
-    """Throw away what `user` typed, and return whether there was anything."""
+    """Delete the draft of `user`, and return whether there was one."""
     deleted, _by_model = Draft.objects.filter(document=document, user_id=user.pk).delete()
     return bool(deleted)
 
@@ -138,39 +138,39 @@ def discard_draft(document: Document, user: AbstractBaseUser) -> bool:
 def publish(
     document: Document, user: AbstractBaseUser | None, content: Content, note: str, based_on: Version | None
 ) -> Version:
-    """Make `content` the published version of `document` and return it; the draft of `user` is done with.
+    """Publish `content` as a new version of `document`, return it, and delete the draft of `user` (None: the system).
 
-    `user=None` is the system. Raises Conflict unless `based_on` is the published version, NothingToPublish if that says
-    the same, Refused if a sample in any language of this template, or of any that uses this part, does not render, and
-    Gone if the document was deleted meanwhile.
+    Raises Conflict unless `based_on` is the published version, NothingToPublish if that is identical, PublishRefused
+    if a sample of this template, or of one that uses this part, does not render in some language, and Gone if the
+    document was deleted in the meantime.
     """
     return _publish(document, user, content, note, based_on, origin=based_on)
 
 
 def restore(version: Version, user: AbstractBaseUser | None, based_on: Version | None, note: str = "") -> Version:
-    """Publish again what an old `version` said, as a new one. Raises as `publish` does."""
+    """Publish the content of an old `version` as a new one. Raises as `publish` does."""
     note = note or _("Restored from version %s") % version.number
     return _publish(version.document, user, version.read(), note, based_on, origin=version)
 
 
 def newest_builtin(document: Document) -> Version | None:
-    """Return the newest version that came with the program."""
+    """Return the newest built-in version, None if there is none."""
     return document.versions.filter(is_builtin=True).order_by("-number").first()
 
 
 def reset_to_builtin(
     document: Document, user: AbstractBaseUser | None, based_on: Version | None, note: str = ""
 ) -> Version:
-    """Publish what the program brought along, as a new version. Raises as `publish` does; KeepingError without one."""
+    """Publish the newest built-in text as a new version. Raises as `publish` does, and LibraryError without one."""
     builtin = newest_builtin(document)
     if builtin is None:
-        raise LibraryError(_("This template did not come with the program."))
+        raise LibraryError(_("This template is not built in."))
     note = note or _("Reset to the built-in text of version %s") % builtin.number
     return _publish(document, user, builtin.read(), note, based_on, origin=builtin)
 
 
 def decline_builtin(document: Document) -> None:
-    """Keep the edited text although the program brought a newer one; it is not announced again."""
+    """Keep the edited text; the newest built-in version is not announced again."""
     newest = newest_builtin(document)
     if newest is not None:
         Document.objects.filter(pk=document.pk, builtin_seen__lt=newest.number).update(builtin_seen=newest.number)
@@ -196,9 +196,8 @@ def _publish(
             if locked is None:
                 raise Gone
             _check_base(locked, content, based_on)
-            if (
-                change_number(lock=True) != state
-            ):  # a part that this uses, or a template that uses this part, is another now
+            # A part that this uses, or a template that uses this part, has been published.
+            if change_number(lock=True) != state:
                 continue
             version = add_version(locked, user, content, note, origin)
             if user is not None:
@@ -206,7 +205,7 @@ def _publish(
             record_change()
         document.published = version
         return version
-    raise LibraryError(_("Others are publishing right now. Try again in a moment."))
+    raise LibraryError(_("Others are publishing at the moment. Try again shortly."))
 
 
 def _check_base(document: Document, content: Content, based_on: Version | None) -> None:
@@ -214,19 +213,21 @@ def _check_base(document: Document, content: Content, based_on: Version | None) 
     if published != based_on:
         raise Conflict(published.read() if published else Content(), version=published)
     if published is not None and published.digest == content.digest:
-        raise NothingToPublish(_("The published version says exactly this already."))
+        raise NothingToPublish(_("The published version is identical."))
 
 
 def add_version(
     document: Document, user: AbstractBaseUser | None, content: Content, note: str, origin: Version | None
 ) -> Version:
-    """Add the next version and publish it, untried. The caller holds the document locked, and notes the change."""
+    """Add the next version and publish it, without checks. The caller locks the document and records the change."""
     highest = document.versions.aggregate(highest=Max("number"))["highest"] or 0
     builtin = newest_builtin(document)
-    is_builtin = builtin is not None and builtin.digest == content.digest  # edited back: it follows the program again
+    is_builtin = (
+        builtin is not None and builtin.digest == content.digest
+    )  # edited back: it follows the built-in text again
     base = (origin if origin.is_builtin else origin.base) if origin else None
     if builtin and base and merge(base.read(), builtin.read(), content) == content:
-        base = builtin  # all that is new in it has been taken over
+        base = builtin  # all of its changes have been merged
     version = Version.objects.create(
         document=document,
         number=highest + 1,

@@ -1,6 +1,6 @@
-"""Published templates as they are tried: which there are, in what languages, with which samples, and what they become.
+"""Published templates with their languages and samples, and rendering them with test values. Sends nothing.
 
-The values are whatever somebody types, so that rendering happens in the sandbox. Sends nothing.
+People type the values, so rendering happens in the sandbox.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from templates_app.sandbox import client
 
 
 class SandboxUnavailableError(Exception):
-    """Nothing is known of the template: too much is being tried at the moment, or it cannot be tried here."""
+    """The template was not rendered: the sandbox is busy or not available."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class SampledTemplate:
     content: Content
 
     def has_language(self, language: str) -> bool:
-        """Return whether mails in `language` differ from those in a language that there is not: de does for de-AT."""
+        """Return whether there are texts for `language` or its base language: de for de-AT, and the other way round."""
         wanted = language.replace("_", "-").casefold().split("-")[0]
         return any(wanted == one.casefold().split("-")[0] for one in self.languages)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedTemplate:
-    """What is published of a template, without its texts. `languages`: the default first."""
+    """A published template without its texts. `languages`: the default first."""
 
     key: str
     name: str
@@ -52,7 +52,7 @@ class PublishedTemplate:
 
 
 def published_templates(count: int, *, after: str = "") -> list[PublishedTemplate]:
-    """Return `count` published templates by key, those behind the key `after`: one query."""
+    """Return up to `count` published templates by key, starting behind the key `after`: one query."""
     documents = Document.objects.filter(kind=Document.Kind.TEMPLATE, published__isnull=False)
     project, _, key = after.partition("/")
     if after:
@@ -75,7 +75,7 @@ def published_templates(count: int, *, after: str = "") -> list[PublishedTemplat
 
 
 def published_names() -> dict[str, list[tuple[str, str]]]:
-    """Return (key, name) of every published template by the name of its project: one query."""
+    """Return (key, name) of all published templates, by name of the project: one query."""
     found: dict[str, list[tuple[str, str]]] = {}
     rows = Document.objects.filter(kind=Document.Kind.TEMPLATE, published__isnull=False)
     for project, project_key, key, name in rows.order_by("project__name", "project__key", "name", "key").values_list(
@@ -104,7 +104,7 @@ def sampled_template(key: str) -> SampledTemplate | None:
 def render_published(key: str, values: Mapping[str, Any], *, language: str = "") -> RenderedMail:
     """Render the published template `key` with plain JSON `values`.
 
-    Raises UnknownTemplateError, TemplateError (the values are at fault, or the template), NotTriedError.
+    Raises UnknownTemplateError, TemplateError (values or template are at fault), SandboxUnavailableError.
     """
     bundle = bundles.published_bundle(key)
     outcome = client.render_all(bundle, [("", values, language)])[0]

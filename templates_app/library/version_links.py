@@ -1,4 +1,4 @@
-"""Finds the page of a version by the key and number that others have written down."""
+"""Finds the page of a version by the key and number in a record of the mail log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from templates_app.models import Document, Version
 
 
 def version_url(key: str, number: int) -> str:
-    """Return the address of the page of version `number` of the template `key`, "" if it is not there (any more)."""
+    """Return the address of the page of version `number` of the template `key`, "" if it does not exist (any more)."""
     parts = key_parts(key)
     if parts is None:
         return ""

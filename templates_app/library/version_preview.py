@@ -1,7 +1,7 @@
-"""Renders a version for somebody to look at, with one of its samples, and makes the HTML ready for a sandboxed frame.
+"""Renders a version with one of its samples, and prepares the HTML for a sandboxed frame.
 
-Rendering happens in the sandbox, because old versions were tried with other parts than today's.
-What keeps the frame harmless is the response (see `POLICY`): no scripts, nothing fetched, no form, no window.
+Rendering happens in the sandbox process, because old versions were checked with other parts than today's. The response
+keeps the frame harmless (see `FRAME_POLICY`): no scripts, no requests, no forms, no windows.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ FRAME_POLICY = (
 )
 # Chromium connects to the host of a frame before it refuses the frame, and to that of <link rel="preconnect">.
 CONNECTING_TAG = re.compile(r"<(?=(?:link|iframe|frame|fencedframe|object|embed|portal)[\s/>])", re.IGNORECASE)
-# A new window is what the sandbox refuses, so a link with this target does nothing. The first <base> counts.
+# The frame's sandbox refuses new windows, so links with this target do nothing. The first <base> counts.
 FRAME_HEAD = '<!doctype html><meta charset="utf-8"><base target="_blank">'
 
 
 @dataclass(frozen=True, slots=True)
 class VersionPreview:
-    """What came of a version with a sample. `inside` is the template in which a part is shown, if it is in one."""
+    """The result of rendering a version with a sample. `inside` is the template that a part is shown in."""
 
     rendered: Rendered | None
     problems: tuple[Problem, ...]
@@ -48,9 +48,9 @@ def preview_version(
     language: str = "",
     using: Sequence[Document] | None = None,
 ) -> VersionPreview:
-    """Render `content` with the sample of that name, the first one where there is none of it.
+    """Render `content` with the sample of that name, or the first one if there is none.
 
-    A part is shown in the first of the published templates `using` it (looked up if they are not given); one that none
+    A part is shown in the first of the published templates `using` it (looked up if not given); a part that no template
     uses is not rendered.
     """
     template, of_template = document, content
@@ -70,5 +70,5 @@ def preview_version(
 
 
 def frame_document(html: str) -> str:
-    """Return the document for the frame."""
+    """Return `html` without tags that open connections, and with links that do nothing."""
     return FRAME_HEAD + CONNECTING_TAG.sub("<x-", html)

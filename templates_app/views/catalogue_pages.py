@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django_htmx.middleware import HtmxDetails
 
     class HtmxRequest(HttpRequest):
-        """A request as django-htmx's middleware leaves it."""
+        """A request with the attribute that django-htmx's middleware adds."""
 
         htmx: HtmxDetails
 
@@ -84,7 +84,7 @@ def chips(filters: DocumentFilter, found: SearchPage) -> list[Chip]:
 
 @read_page
 def project(request: HttpRequest, project: str) -> HttpResponse:
-    """Show a project: its templates and its parts."""
+    """Show the templates and parts of a project."""
     one = project_or_404(project)
     entries = [
         Entry(found.pk, found.kind, found.key, found.name, found.description, tuple(found.tags), one.key)

@@ -1,4 +1,4 @@
-"""The pages that make, rename and delete projects, templates and parts."""
+"""The pages that create, rename and delete projects, templates and parts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHAT = ("template", "part", "project")
 
 @form_page
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a template, a part or a project, as ``?what=`` says."""
+    """Create a template, a part or a project, as ``?what=`` says."""
     what = request.GET.get("what", "")
     what = what if what in WHAT else "template"
     if what != "project" and not Project.objects.exists():
@@ -36,17 +36,17 @@ def new(request: HttpRequest) -> HttpResponse:
         form = NewDocumentForm(data, initial={"project": request.GET.get("project", "")[:50]})
     if request.method == "POST" and form.is_valid():
         try:
-            made = _make(what, dict(form.cleaned_data))
+            made = _create(what, dict(form.cleaned_data))
         except LibraryError as error:
             form.refuse(error)
         else:
-            messages.success(request, _("“%s” is there.") % made.name)
+            messages.success(request, _("“%s” was created.") % made.name)
             return redirect(made)
     context = {"form": form, "what": what, "tabs": [(one, one == what) for one in WHAT]}
     return render(request, "templates_app/new.html", context, status=422 if form.errors else 200)
 
 
-def _make(what: str, values: dict[str, Any]) -> Project | Document:
+def _create(what: str, values: dict[str, Any]) -> Project | Document:
     if what == "project":
         return catalogue.create_project(**values)
     return catalogue.create_document(values.pop("project"), what, **values)
@@ -76,7 +76,7 @@ def _settings(request: HttpRequest, one: Project | Document) -> HttpResponse:
         except LibraryError as error:
             form.refuse(error)
         else:
-            messages.success(request, _("“%s” is saved.") % one.name)
+            messages.success(request, _("“%s” was saved.") % one.name)
             return redirect(one)
     context: dict[str, Any] = {"form": form, "one": one, "protected": _project_of(one).is_protected}
     if isinstance(one, Document):
@@ -117,7 +117,7 @@ def _deletion(request: HttpRequest, one: Project | Document) -> HttpResponse:
         except LibraryError as error:
             context["refusal"] = str(error)
         else:
-            messages.success(request, _("“%s” is deleted.") % one.name)
+            messages.success(request, _("“%s” was deleted.") % one.name)
             return redirect("templates_app:list") if isinstance(one, Project) else redirect(one.project)
     status = 422 if "refusal" in context else 200
     return render(request, "templates_app/deletion.html", context, status=status)

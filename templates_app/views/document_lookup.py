@@ -1,4 +1,4 @@
-"""What the views begin with: who may see the pages of the templates, and which row an address names."""
+"""Access to the template pages, and the rows that their addresses name."""
 
 from __future__ import annotations
 
@@ -24,40 +24,39 @@ editors_only = permission_required("templates_app.edit_templates", raise_excepti
 
 
 def missing_is_404(view: View[P]) -> View[P]:
-    """Answer 404 where somebody deleted meanwhile what `view` was about to change."""
+    """Respond with 404 if somebody has deleted what `view` was about to change."""
 
     @wraps(view)
-    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def respond(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except Gone as error:
             raise Http404 from error
 
-    return answer
+    return respond
 
 
 def read_page(view: View[P]) -> View[P]:
-    """Let editors read the page `view`."""
+    """Make `view` a page that editors can read."""
     return editors_only(require_safe(view))
 
 
 def form_page(view: View[P]) -> View[P]:
-    """Let editors read the page `view` and send its form."""
+    """Make `view` a page that editors can read and post to."""
     return editors_only(require_http_methods(["GET", "HEAD", "POST"])(missing_is_404(view)))
 
 
 def action(view: View[P]) -> View[P]:
-    """Let editors post to `view`, which shows nothing."""
+    """Make `view` an action that editors can post to."""
     return editors_only(require_POST(missing_is_404(view)))
 
 
 def current_user(request: HttpRequest) -> AbstractBaseUser:
-    """Return who asks; the permission makes sure that somebody is signed in."""
+    """Return the signed-in user; the permission makes sure that there is one."""
     return cast("AbstractBaseUser", request.user)
 
 
 def project_or_404(key: str) -> Project:
-    """Return the project. Raises Http404."""
     found = Project.objects.filter(key=key).first()
     if found is None:
         raise Http404
@@ -77,7 +76,6 @@ def document_or_404(project: str, kind: str, key: str) -> Document:
 
 
 def version_or_404(document: Document, number: int) -> Version:
-    """Return a version of the document. Raises Http404."""
     found = document.versions.filter(number=number).first() if 0 < number <= MAX_INTEGER else None
     if found is None:
         raise Http404
@@ -85,6 +83,6 @@ def version_or_404(document: Document, number: int) -> Version:
 
 
 def int_parameter(request: HttpRequest, name: str, default: int = 0) -> int:
-    """Return a number from the query, `default` if there is none or something else."""
+    """Return a number from the query string, `default` if it is missing or not a number of up to nine digits."""
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

@@ -1,4 +1,4 @@
-"""The page of one template or part, and the frame in which it is shown rendered."""
+"""The page of a template or part, and the frame that shows it rendered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABS = ("html", "text", "source")
 
 @dataclass(frozen=True, slots=True)
 class PreviewChoice:
-    """What the person wants to see: a version with a sample in a language."""
+    """A version to show with a sample in a language."""
 
     version: Version | None
     content: Content
@@ -38,7 +38,7 @@ class PreviewChoice:
     language: str
 
     def query(self, **more: str) -> str:
-        """Return it as the query of an address."""
+        """Return the choice as a query string, starting with "?"."""
         version = str(self.version.number) if self.version else ""
         values = {"version": version, "sample": self.sample, "language": self.language, **more}
         return "?" + urlencode({name: value for name, value in values.items() if value})
@@ -46,7 +46,7 @@ class PreviewChoice:
 
 @read_page
 def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Show a template or part as it is published, with everything that belongs to it."""
+    """Show a template or part: preview, facts, variables, samples, versions."""
     one = document_or_404(project, kind, key)
     context: dict[str, Any] = {
         "document": one,
@@ -73,7 +73,7 @@ def document(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
 
 
 def parts_used_by(document: Document) -> list[Document]:
-    """Return the parts that the published version uses, by key."""
+    """Return the parts that the published version uses, sorted by key."""
     if document.published is None:
         return []
     wanted = set(bundles.bundle_of(document, document.published.read()).parts) - {document.full_key}
@@ -85,7 +85,7 @@ def parts_used_by(document: Document) -> list[Document]:
 def preview_context(
     request: HttpRequest, document: Document, version: Version, using: list[Document] | None = None
 ) -> dict[str, Any]:
-    """Return what the preview of a version shows: the chosen sample, language and tab."""
+    """Return the context of `_preview.html` for the sample, language and tab in the query string."""
     choice = chosen_preview(request, document, version)
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "html"
@@ -107,7 +107,7 @@ def preview_context(
 
 
 def chosen_preview(request: HttpRequest, document: Document, version: Version | None) -> PreviewChoice:
-    """Return what the query asks for; what does not exist gives way to the first one that does."""
+    """Return the choice in the query string; what does not exist is replaced by a default. Raises Http404."""
     number = int_parameter(request, "version")
     if version is None:
         version = version_or_404(document, number) if number else document.published
@@ -125,7 +125,7 @@ def chosen_preview(request: HttpRequest, document: Document, version: Version | 
 
 @read_page
 def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Show the rendered HTML alone, for the sandboxed frame of the pages."""
+    """Show only the rendered HTML, for the sandboxed frame."""
     one = document_or_404(project, kind, key)
     choice = chosen_preview(request, one, None)
     shown: VersionPreview = preview_version(one, choice.content, sample=choice.sample, language=choice.language)
@@ -135,14 +135,14 @@ def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
 
 
 def framed_response(html: str) -> HttpResponse:
-    """Return `html` as the answer for a sandboxed frame: it runs nothing and fetches nothing."""
+    """Return `html` for a sandboxed frame, which runs no scripts and loads nothing."""
     return HttpResponse(
         frame_document(html),
         headers={
             "Content-Security-Policy": FRAME_POLICY,
             "X-Frame-Options": "SAMEORIGIN",
             "Referrer-Policy": "no-referrer",
-            "X-DNS-Prefetch-Control": "off",  # or Chromium looks up the host of every link
+            "X-DNS-Prefetch-Control": "off",  # otherwise Chromium looks up the host of every link
             "Cache-Control": "private, no-store",
         },
     )

@@ -1,4 +1,4 @@
-"""The editor: its page, the draft that is saved while somebody types, and the frame in which that is shown."""
+"""The editor: its page, the draft that is saved during typing, and the frame of the preview."""
 
 from __future__ import annotations
 
@@ -32,58 +32,58 @@ PLAIN = "<style>body { margin: 1rem; font: 1rem/1.5 sans-serif; overflow-wrap: a
 
 @form_page
 def edit(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Show the editor; a POST is the way without JavaScript: it saves the draft and shows the page again."""
+    """Show the editor. A POST, for browsers without JavaScript, saves the draft and shows the page again."""
     if request.method != "POST":
         return editor_page(request, session_for(request, project, kind, key, request.GET))
-    desk = session_for(request, project, kind, key, request.POST)
-    refused = save_or_refuse(request, desk)
+    session = session_for(request, project, kind, key, request.POST)
+    refused = save_or_refuse(request, session)
     if refused:
         return refused
-    language = act_on_button(request, desk)
-    return redirect(session_url(desk, "edit", language=language, data=request.POST))
+    language = act_on_button(request, session)
+    return redirect(session_url(session, "edit", language=language, data=request.POST))
 
 
-def act_on_button(request: HttpRequest, desk: EditingSession) -> str:
-    """Do what the pressed button asks for beside saving, and return the language to go on with."""
+def act_on_button(request: HttpRequest, session: EditingSession) -> str:
+    """Do what the pressed button does besides saving, and return the language to show next."""
     what, _colon, argument = request.POST.get("then", "").partition(":")
     if what == "language" and LANGUAGE.fullmatch(argument):
         return argument
     if what == "add":
         wanted = request.POST.get("add_language", "").strip()
-        if LANGUAGE.fullmatch(wanted) and len(desk.content.languages) < MAX_LANGUAGES:
+        if LANGUAGE.fullmatch(wanted) and len(session.content.languages) < MAX_LANGUAGES:
             return wanted
         messages.error(request, _("“%s” is not a language code such as de or de-AT.") % wanted[:20])
     elif what == "copy":
-        desk.save(with_language_copied(desk.content, desk.language, argument), desk.revision)
+        session.save(with_language_copied(session.content, session.language, argument), session.revision)
     elif what == "remove":
-        desk.save(with_language_removed(desk.content, argument), desk.revision)
-        return desk.content.default_language
+        session.save(with_language_removed(session.content, argument), session.revision)
+        return session.content.default_language
     elif what == "":
-        messages.success(request, _("The draft is saved."))
-    return desk.language
+        messages.success(request, _("Draft saved."))
+    return session.language
 
 
 @action
 def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Keep what was typed and answer with what it renders to, for the page's script."""
-    desk = session_for(request, project, kind, key, request.POST)
-    form, before = desk.form(request.POST), desk.content
+    """Save what was typed and return what it renders to, for the page's script."""
+    session = session_for(request, project, kind, key, request.POST)
+    form, before = session.form(request.POST), session.content
     if not form.is_valid():
         return render(request, "templates_app/_editor_refused.html", {"problems": form.problems()}, status=422)
     try:
-        desk.save(form.content(), form.texts.cleaned_data["revision"])
+        session.save(form.content(), form.texts.cleaned_data["revision"])
     except publishing.Conflict as error:
-        context = conflict_context(form.content(), error) | {"desk": desk}
+        context = conflict_context(form.content(), error) | {"session": session}
         return render(request, "templates_app/_editor_conflict.html", context, status=422)
-    sample = desk.typed_values(request.POST, desk.content.variables)
-    desk.try_values(request.POST.get("sample_shown", ""), sample)
-    switched = desk.choice.key != request.POST.get("sample_shown", desk.choice.key)
-    redeclared = desk.content.variables != before.variables
+    sample = session.typed_values(request.POST, session.content.variables)
+    session.store_values(request.POST.get("sample_shown", ""), sample)
+    switched = session.choice.key != request.POST.get("sample_shown", session.choice.key)
+    redeclared = session.content.variables != before.variables
     typed = sample is not None and not switched
-    context = preview_context(desk, request.POST) | {
-        "sample": sample if typed else desk.sample_form(),
+    context = preview_context(session, request.POST) | {
+        "sample": sample if typed else session.sample_form(),
         "sample_problems": sample.problems if sample is not None and typed else [],
-        "known": desk.sample_form(),
+        "known": session.sample_form(),
         "refresh_samples": switched or redeclared,
         "refresh_chips": redeclared,
         "values_from": sample.source if sample is not None and not sample.problems else "",
@@ -93,18 +93,18 @@ def draft(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespon
 
 @read_page
 def frame(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Show the rendered HTML alone, for the sandboxed frame. What does not render is said in a plain sentence."""
-    look = session_for(request, project, kind, key, request.GET).look()
-    if look.rendered is None or not look.rendered.html:
-        return framed_response(PLAIN + render_to_string("templates_app/frame_refused.html", {"look": look}))
-    return framed_response(with_color_scheme(look.rendered.html, dark=request.GET.get("dark") == "1"))
+    """Show only the rendered HTML, for the sandboxed frame, or why it does not render."""
+    preview = session_for(request, project, kind, key, request.GET).preview()
+    if preview.rendered is None or not preview.rendered.html:
+        return framed_response(PLAIN + render_to_string("templates_app/frame_refused.html", {"preview": preview}))
+    return framed_response(with_color_scheme(preview.rendered.html, dark=request.GET.get("dark") == "1"))
 
 
-# ---------------------------------------------------------------- what the views share
+# ---------------------------------------------------------------- shared by the views
 
 
 def session_for(request: HttpRequest, project: str, kind: str, key: str, data: QueryDict) -> EditingSession:
-    """Return the desk of whoever asks. Raises Http404."""
+    """Return the user's editing session. Raises Http404."""
     document, user = document_or_404(project, kind, key), current_user(request)
     return EditingSession(
         document,
@@ -115,25 +115,25 @@ def session_for(request: HttpRequest, project: str, kind: str, key: str, data: Q
     )
 
 
-def save_or_refuse(request: HttpRequest, desk: EditingSession) -> HttpResponse | None:
-    """Save what was posted as the draft. Return the page that says why nothing was saved, if so."""
-    form = desk.form(request.POST)
+def save_or_refuse(request: HttpRequest, session: EditingSession) -> HttpResponse | None:
+    """Save the posted draft. Return None, or a page that says why it was not saved."""
+    form = session.form(request.POST)
     if not form.is_valid():
-        return editor_page(request, desk, form=form, status=422)
+        return editor_page(request, session, form=form, status=422)
     content = form.content()
-    sample = desk.typed_values(request.POST, content.variables)
+    sample = session.typed_values(request.POST, content.variables)
     if sample is not None and sample.problems:
-        return editor_page(request, desk, form=form, sample=sample, status=422)
+        return editor_page(request, session, form=form, sample=sample, status=422)
     try:
-        desk.save(content, form.texts.cleaned_data["revision"])
+        session.save(content, form.texts.cleaned_data["revision"])
     except publishing.Conflict as error:
-        return conflict_page(request, desk, content, error)
-    desk.try_values(request.POST.get("sample_shown", ""), sample)
+        return conflict_page(request, session, content, error)
+    session.store_values(request.POST.get("sample_shown", ""), sample)
     return None
 
 
 def conflict_context(mine: Content, error: publishing.Conflict) -> dict[str, Any]:
-    """Return what the page says about a conflict: both texts side by side, and over what mine would be saved."""
+    """Return what the page shows about a conflict: the differences, and what saving or publishing again replaces."""
     return {
         "conflict": error,
         "places": compare(error.theirs, mine),
@@ -143,55 +143,56 @@ def conflict_context(mine: Content, error: publishing.Conflict) -> dict[str, Any
 
 
 def conflict_page(
-    request: HttpRequest, desk: EditingSession, mine: Content, error: publishing.Conflict
+    request: HttpRequest, session: EditingSession, mine: Content, error: publishing.Conflict
 ) -> HttpResponse:
-    """Show the editor with my text, and theirs beside it; saving or publishing again is then over theirs, knowingly."""
+    """Show the editor with both texts side by side; saving or publishing again then replaces theirs."""
     context = conflict_context(mine, error)
-    began = desk.based_on.number if desk.based_on else 0
+    began = session.based_on.number if session.based_on else 0
     number = error.version.number if error.version else began
-    desk.content = mine
-    form = desk.form(revision=context["theirs_revision"] or desk.revision, based_on=number)
-    return editor_page(request, desk, form=form, status=422, **context)
+    session.content = mine
+    form = session.form(revision=context["theirs_revision"] or session.revision, based_on=number)
+    return editor_page(request, session, form=form, status=422, **context)
 
 
 def editor_page(
     request: HttpRequest,
-    desk: EditingSession,
+    session: EditingSession,
     *,
     form: EditorForm | None = None,
     sample: SampleValuesForm | None = None,
     status: int = 200,
     **more: Any,
 ) -> HttpResponse:
-    """Show the editor's page."""
-    shown = form or desk.form()
+    shown = form or session.form()
     data = request.POST if request.method == "POST" else request.GET
-    context = preview_context(desk, data) | {
+    context = preview_context(session, data) | {
         "form": shown,
         "field_problems": (shown.problems() if shown.texts.is_bound else []) + (sample.problems if sample else []),
-        "sample": sample or desk.sample_form(),
-        "overtaken": desk.overtaken,
+        "sample": sample or session.sample_form(),
+        "newer_version": session.newer_version,
         "note": data.get("note", "")[: publishing.NOTE_LENGTH],
         **more,
     }
     return render(request, "templates_app/editor.html", context, status=status)
 
 
-def preview_context(desk: EditingSession, data: QueryDict) -> dict[str, Any]:
-    """Return what both the page and its script need: what the draft renders to."""
+def preview_context(session: EditingSession, data: QueryDict) -> dict[str, Any]:
+    """Return what the page and the response to its script share: the rendered draft."""
     return {
-        "desk": desk,
-        "document": desk.document,
-        "look": desk.look(inspected=True),
-        "choice": desk.choice,
-        "chips": desk.chips(),
-        "frame": session_url(desk, "draft_frame", language=desk.language, data=data) + f"&revision={desk.revision}",
+        "session": session,
+        "document": session.document,
+        "preview": session.preview(lint=True),
+        "choice": session.choice,
+        "chips": session.chips(),
+        "frame": session_url(session, "draft_frame", language=session.language, data=data)
+        + f"&revision={session.revision}",
         "phone": data.get("phone") == "1",
         "dark": data.get("dark") == "1",
     }
 
 
-def session_url(desk: EditingSession, name: str, *, language: str, data: QueryDict) -> str:
-    """Return the address of a page of this document, with what is looked at."""
-    switches = {one: "1" for one in ("phone", "dark") if data.get(one) == "1"}
-    return f"{reverse(f'templates_app:{name}', args=desk.address)}?{desk.query(**{'language': language, **switches})}"
+def session_url(session: EditingSession, name: str, *, language: str, data: QueryDict) -> str:
+    """Return the address of the page `name` of this document, with language, sample and preview options."""
+    options = {one: "1" for one in ("phone", "dark") if data.get(one) == "1"}
+    query = session.query(**{"language": language, **options})
+    return f"{reverse(f'templates_app:{name}', args=session.address)}?{query}"

@@ -1,4 +1,4 @@
-"""Publishing one's draft: what it changes, what it would break, and whether somebody was quicker."""
+"""The page that publishes the user's draft, with its differences, problems and conflicts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @form_page
 def publication(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Show what publishing the draft would change, and publish it."""
+    """Show what publishing the draft would change; publish it on POST."""
     one = document_or_404(project, kind, key)
     draft = publishing.draft_of(one, current_user(request))
     if draft is None:
@@ -48,7 +48,7 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
             except LibraryError as error:
                 context["refusal"] = str(error)
             else:
-                messages.success(request, _("Version %s is published.") % made.number)
+                messages.success(request, _("Version %s was published.") % made.number)
                 return redirect(one)
             form = PublishForm(initial={"note": form.cleaned_data["note"]})
     else:
@@ -64,7 +64,7 @@ def publication(request: HttpRequest, project: str, kind: str, key: str) -> Http
 
 
 def _publish(request: HttpRequest, document: Document, draft: Draft, values: dict[str, Any]) -> Version:
-    """Publish the draft that the page showed, over the version that it is based on or that the person has seen."""
+    """Publish the draft that the page showed. With `overwrite`, it may replace a version it is not based on."""
     if values["revision"] != draft.revision:
         raise Conflict(draft.read(), draft=draft)
     replaces = posted_version(document, values["replaces"]) if values["overwrite"] else draft.based_on
@@ -72,7 +72,7 @@ def _publish(request: HttpRequest, document: Document, draft: Draft, values: dic
 
 
 def _grouped_warnings(findings: list[Finding]) -> list[tuple[Finding, list[str]]]:
-    """Return each warning once, with all the places that it is about."""
+    """Return each warning once, with all its places."""
     found: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
     for one in findings:
         line = _("line %s") % one.line if one.line else ""
@@ -88,8 +88,8 @@ def _where(part: str) -> str:
 
 @action
 def draft_deletion(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Throw one's own draft away."""
+    """Delete the user's draft."""
     one = document_or_404(project, kind, key)
     if publishing.discard_draft(one, current_user(request)):
-        messages.success(request, _("Your draft is deleted."))
+        messages.success(request, _("Your draft was deleted."))
     return redirect(one)

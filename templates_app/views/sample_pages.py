@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def template_or_404(project: str, kind: str, key: str) -> Document:
-    """Return the template. Raises Http404, also for a part: parts have no samples."""
+    """Return the template. Raises Http404, also for parts, which have no samples."""
     if kind != Document.Kind.TEMPLATE:
         raise Http404
     return document_or_404(project, kind, key)
@@ -43,7 +43,7 @@ def samples(request: HttpRequest, project: str, kind: str, key: str) -> HttpResp
 
 @form_page
 def sample_new(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Make a sample; it begins with the values that the variables bring along."""
+    """Create a sample, starting from the sample values of the variables."""
     one = template_or_404(project, kind, key)
     declared = one.published.read().variables if one.published else ()
     start = {variable.name: variable.sample for variable in declared}
@@ -92,7 +92,7 @@ def sample_deletion(request: HttpRequest, project: str, kind: str, key: str, pk:
         except LibraryError as error:
             context["refusal"] = str(error)
         else:
-            messages.success(request, _("“%s” is deleted.") % found.name)
+            messages.success(request, _("“%s” was deleted.") % found.name)
             return redirect("templates_app:samples", project, kind, key)
     return render(request, "templates_app/sample_deletion.html", context, status=422 if "refusal" in context else 200)
 
@@ -105,8 +105,7 @@ def _sample_or_404(document: Document, pk: int) -> Sample:
 
 
 def _saved(request: HttpRequest, document: Document, sample: Sample) -> HttpResponse:
-    """Go to the list, saying whether the published version renders with the sample."""
-    messages.success(request, _("“%s” is saved.") % sample.name)
+    messages.success(request, _("“%s” was saved.") % sample.name)
     return redirect("templates_app:samples", document.project.key, document.kind, document.key)
 
 
@@ -117,5 +116,5 @@ def _form_page(request: HttpRequest, document: Document, form: SampleForm, sampl
 
 
 def text_of(values: object) -> str:
-    """Return values as a person reads and writes them."""
+    """Return values as indented JSON."""
     return json.dumps(values, ensure_ascii=False, indent=2)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @form_page
 def shared(request: HttpRequest) -> HttpResponse:
-    """Show the shared values, and make one more."""
+    """Show the shared values; create one on POST."""
     form = NewSharedValueForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -30,14 +30,13 @@ def shared(request: HttpRequest) -> HttpResponse:
         except LibraryError as error:
             form.refuse(error)
         else:
-            messages.success(request, _("“%s” is there.") % made.name)
+            messages.success(request, _("“%s” was created.") % made.name)
             return redirect("templates_app:shared")
     return _page(request, new=form)
 
 
 @action
 def shared_value(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change a shared value."""
     found = _value_or_404(pk)
     form = SharedValueForm(request.POST, stored={"value": found.value}, prefix=f"v{pk}")
     if form.is_valid():
@@ -48,21 +47,21 @@ def shared_value(request: HttpRequest, pk: int) -> HttpResponse:
         except LibraryError as error:
             form.refuse(error)
         else:
-            messages.success(request, _("“%s” is saved. Mails use it at once.") % found.name)
+            messages.success(request, _("“%s” was saved and is used from the next message on.") % found.name)
             return redirect("templates_app:shared")
     return _page(request, changed=(pk, form))
 
 
 @action
 def shared_value_deletion(request: HttpRequest, pk: int) -> HttpResponse:
-    """Delete a shared value that no published text names."""
+    """Delete a shared value that no published text uses."""
     found = _value_or_404(pk)
     try:
         samples.delete_shared_value(found)
     except LibraryError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("“%s” is deleted.") % found.name)
+        messages.success(request, _("“%s” was deleted.") % found.name)
     return redirect("templates_app:shared")
 
 

@@ -1,4 +1,4 @@
-"""Projects as zip files: one to download, and those that people upload."""
+"""Export and import of projects as zip files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @read_page
 def export(request: HttpRequest, project: str) -> HttpResponse:
-    """Give the project with all its versions as a zip file."""
+    """Return the project with all its versions as a zip file."""
     one = project_or_404(project)
     response = HttpResponse(pack(export_projects([one.key], history=True)), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{one.key}.zip"'  # a key needs no quoting
@@ -33,7 +33,7 @@ def export(request: HttpRequest, project: str) -> HttpResponse:
 
 @form_page
 def import_archive(request: HttpRequest) -> HttpResponse:
-    """Look over a zip file (``check``), or import it."""
+    """Check a zip file (``check``), or import it."""
     form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     context: dict[str, Any] = {"form": form}
     status = 200
@@ -57,8 +57,8 @@ def import_archive(request: HttpRequest) -> HttpResponse:
 
 
 def summary(count: int) -> str:
-    """Return what to say after an import that changed so many things."""
+    """Return the message after an import with `count` changes."""
     if not count:
-        return _("Nothing was imported, because nothing differs.")
-    words = ngettext("Imported: %d thing is new or changed.", "Imported: %d things are new or changed.", count)
+        return _("Nothing was imported: there are no differences.")
+    words = ngettext("Imported: %d new or changed item.", "Imported: %d new or changed items.", count)
     return words % count

@@ -1,4 +1,4 @@
-"""The pages about versions: the list, one of them, the difference of two, going back, a newer built-in."""
+"""The pages of versions: list, one version, comparison, restoring, resetting, upgrade to a newer built-in."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def versions(request: HttpRequest, project: str, kind: str, key: str) -> HttpRes
 
 @read_page
 def version(request: HttpRequest, project: str, kind: str, key: str, number: int) -> HttpResponse:
-    """Show what one version says, and how it looks with today's parts."""
+    """Show a version, rendered with the current parts."""
     one = document_or_404(project, kind, key)
     chosen = version_or_404(one, number)
     context = {"document": one, "version": chosen, "content": chosen.read(), "previous": _before(chosen)}
@@ -75,7 +75,7 @@ def _before(version: Version) -> int | None:
 
 @read_page
 def diff(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Show two versions side by side: ``?from=`` and ``?to=``, the published one and the one before it by default."""
+    """Show the differences of the versions ``?from=`` and ``?to=``, by default the published one and the one before."""
     one = document_or_404(project, kind, key)
     newest = one.published or one.versions.first()
     if newest is None:
@@ -97,13 +97,13 @@ def diff(request: HttpRequest, project: str, kind: str, key: str) -> HttpRespons
 
 @form_page
 def restoration(request: HttpRequest, project: str, kind: str, key: str, number: int) -> HttpResponse:
-    """Ask before an old version is published again, showing what would change, and publish it."""
+    """Show what restoring an old version would change; publish it on POST."""
     one = document_or_404(project, kind, key)
     chosen = version_or_404(one, number)
     context = {
         "title": _("Restore version %s") % chosen.number,
-        "lead": _("What it said becomes a new version and is published. The others stay."),
-        "action": _("Restore it"),
+        "lead": _("Its content is published as a new version. All other versions are kept."),
+        "action": _("Restore"),
         "to": chosen,
     }
     return _republish(
@@ -113,17 +113,15 @@ def restoration(request: HttpRequest, project: str, kind: str, key: str, number:
 
 @form_page
 def reset(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Ask before the text that came with the program is published again, and publish it."""
+    """Show what resetting to the built-in text would change; publish it on POST."""
     one = document_or_404(project, kind, key)
     builtin = publishing.newest_builtin(one)
     if builtin is None:
         raise Http404
     context = {
         "title": _("Reset to the built-in text"),
-        "lead": _(
-            "What the program brought along becomes a new version and is published. Yours stay among the versions."
-        ),
-        "action": _("Reset it"),
+        "lead": _("The built-in text is published as a new version. Your versions are kept."),
+        "action": _("Reset"),
         "to": builtin,
     }
     return _republish(
@@ -152,7 +150,7 @@ def _republish(
         except LibraryError as error:
             context["refusal"] = str(error)
         else:
-            messages.success(request, _("Version %s is published.") % made.number)
+            messages.success(request, _("Version %s was published.") % made.number)
             return redirect(one)
         form = PublishForm(initial={"note": form.cleaned_data["note"]})
     published = one.published
@@ -168,13 +166,13 @@ def _republish(
 
 
 def posted_version(document: Document, number: int | None) -> Version | None:
-    """Return the version of this number, which a form named; None for 0 and for one that there is not."""
+    """Return the version with the posted number, None for 0 and for one that does not exist."""
     return document.versions.filter(number=number).first() if number and number < 2**31 else None
 
 
 @form_page
 def upgrade(request: HttpRequest, project: str, kind: str, key: str) -> HttpResponse:
-    """Show a newer built-in text beside the edited copy and their common base; take what is new, or keep yours."""
+    """Show a newer built-in text, the edited copy and their common base; merge the changes or keep yours on POST."""
     one = document_or_404(project, kind, key)
     found = upgrade_of(one)
     context: dict[str, Any] = {"document": one, "upgrade": found}
@@ -183,11 +181,13 @@ def upgrade(request: HttpRequest, project: str, kind: str, key: str) -> HttpResp
     choice = request.POST.get("choice")
     if choice == "keep":
         publishing.decline_builtin(one)
-        messages.success(request, _("Your text stays. Version %s is not announced again.") % found.theirs.number)
+        messages.success(
+            request, _("Your text was kept. You will not be notified of version %s again.") % found.theirs.number
+        )
         return redirect(one)
     if choice == "merge" and found.adds_something:
         try:
-            publishing.save_draft(one, current_user(request), found.joined, 0, based_on=found.yours)
+            publishing.save_draft(one, current_user(request), found.merged, 0, based_on=found.yours)
         except Conflict:
             context["has_draft"] = True
         else:

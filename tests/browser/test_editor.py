@@ -1,4 +1,4 @@
-"""The template editor in a real browser: typing, seeing, mending, publishing, two windows, no scripts at all."""
+"""The template editor in a browser: typing, preview, fixing, publishing, two windows, no JavaScript."""
 
 import re
 
@@ -29,8 +29,8 @@ def page(visitor, admin, template):
 
 
 def write(page, words, *, line=1, part="html"):
-    """Type `words` at the end of a line of the source."""
-    page.bring_to_front()  # a window in the background draws once a second
+    """Type `words` at the end of a source line."""
+    page.bring_to_front()  # a background window draws once per second
     page.locator(f"#part-{part} .ace_content").click()
     page.keyboard.press("Control+Home")
     for _ in range(line - 1):
@@ -40,7 +40,7 @@ def write(page, words, *, line=1, part="html"):
 
 
 def shown(page):
-    """The mail in the frame that has loaded."""
+    """The message in the frame that has loaded."""
     return page.frame_locator("#stage iframe:not(.coming)")
 
 
@@ -88,7 +88,7 @@ def test_the_old_mail_stays_in_sight_until_the_new_one_has_come(visitor, page):
 def test_an_error_appears_at_its_line_and_the_last_good_mail_stays(visitor, page):
     expect(shown(page).get_by_text("Hello Ann!")).to_be_visible()
     write(page, "\n{{ nobody }}", line=2)
-    link = page.locator("#troubles").get_by_role("link", name="HTML, line 3")
+    link = page.locator("#problems").get_by_role("link", name="HTML, line 3")
     expect(link).to_be_visible()
     expect(page.locator(".ace_gutter-cell.ace_error")).to_have_text("3")
     expect(page.locator("#stage")).to_have_class(re.compile("stale"))
@@ -100,7 +100,7 @@ def test_an_error_appears_at_its_line_and_the_last_good_mail_stays(visitor, page
     link.click()
     assert caret_line(page) == 3
     page.keyboard.press("Control+d")  # deletes the line
-    expect(page.locator("#troubles .notice")).to_have_count(0)
+    expect(page.locator("#problems .notice")).to_have_count(0)
     expect(page.locator("#stage")).not_to_have_class(re.compile("stale"))
     expect(page.locator(".ace_gutter-cell.ace_error")).to_have_count(0)
 
@@ -132,7 +132,7 @@ def test_variables_and_samples_are_edited_and_seen_at_once(visitor, page, templa
     expect(shown(page).get_by_text("€4.50")).to_be_visible()
     page.get_by_role("link", name="Samples").click()
     page.get_by_label("amount").fill("many")
-    expect(page.locator("#troubles")).to_contain_text("must be a number")
+    expect(page.locator("#problems")).to_contain_text("must be a number")
     page.get_by_label("amount").fill("1200")
     expect(shown(page).get_by_text("€1,200.00")).to_be_visible()
     page.get_by_role("link", name="JSON").click()
@@ -144,8 +144,8 @@ def test_variables_and_samples_are_edited_and_seen_at_once(visitor, page, templa
     page.get_by_role("link", name="Form").click()
     expect(page.get_by_label("amount")).to_have_value("7")
     page.get_by_label("New sample").fill("Carl's")
-    page.get_by_role("button", name="Keep as a new sample").click()
-    expect(page.get_by_text("“Carl's” is kept.")).to_be_visible()
+    page.get_by_role("button", name="Save as a new sample").click()
+    expect(page.get_by_text("“Carl's” was saved.")).to_be_visible()
     assert template.samples.get().values == {"name": "Carl", "amount": 7}
     expect(page.get_by_role("combobox", name="Sample", exact=True)).to_have_value("Carl's")
 
@@ -181,7 +181,7 @@ def test_it_is_published_by_the_keyboard_with_its_note(visitor, page, template):
     page.get_by_label("What changed").fill("Warmer words")
     write(page, "<p>Warm words</p>")
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("Version 2 is published.")).to_be_visible()
+    expect(page.get_by_text("Version 2 was published.")).to_be_visible()
     template.refresh_from_db()
     assert "Warm words" in template.published.read().languages["en"].html
     assert template.published.note == "Warmer words"
@@ -211,18 +211,18 @@ def test_the_second_window_is_told_and_both_texts_are_kept(visitor, page, admin)
     visitor.sit_down()
     assert "From this one" in source(page)
     assert "From the other" in publishing.draft_of(Document.objects.get(key="hello"), admin).read().languages["en"].html
-    page.get_by_role("button", name="Save what stands here").click()
+    page.get_by_role("button", name="Save my text").click()
     expect(page.locator("#save-state")).to_have_text(SAVED)
     expect(alert).to_have_count(0)
     write(other, "<p>Again</p>")
-    other.get_by_role("link", name="Take the other window's text").click()
+    other.get_by_role("link", name="Use the other text").click()
     expect(other.locator("#id_html")).to_have_value(re.compile("From this one"))
 
 
 def test_nothing_typed_is_lost_while_the_server_is_away(visitor, page):
     page.route("**/draft/", lambda route: route.abort())
     write(page, "<p>Precious</p>")
-    expect(page.locator("#save-state")).to_contain_text("Not saved: the server does not answer")
+    expect(page.locator("#save-state")).to_contain_text("Not saved: the server does not respond")
     asked = []
 
     def stay(dialog):
@@ -253,7 +253,7 @@ def test_another_language_is_opened_with_what_was_typed_kept(visitor, page, admi
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("button", name="fr", exact=True)).to_have_attribute("aria-current", "true")
     page.locator("summary").filter(has_text="Language").click()
-    page.get_by_role("button", name="Fill fr with the texts of en").click()
+    page.get_by_role("button", name="Copy the texts of en to fr").click()
     expect(page.locator("#id_html")).to_have_value(re.compile("Just typed"))
 
 
@@ -305,7 +305,7 @@ def test_everything_can_be_done_without_javascript(visitor_without_javascript, a
     row.get_by_label("Name").fill("amount")
     page.get_by_label("Dark").check()
     page.get_by_role("button", name="Save draft").click()
-    expect(page.get_by_text("The draft is saved.")).to_be_visible()
+    expect(page.get_by_text("Draft saved.")).to_be_visible()
     expect(page.frame_locator("#stage iframe").get_by_text("Plain words for Ann")).to_be_visible()
     expect(page.get_by_label("Dark")).to_be_checked()
     expect(page.locator("[data-row]")).to_have_count(3)
@@ -315,7 +315,7 @@ def test_everything_can_be_done_without_javascript(visitor_without_javascript, a
     page.locator("[data-row]").nth(1).get_by_label("Remove").check()
     page.get_by_label("What changed").fill("Without scripts")
     page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("Version 2 is published.")).to_be_visible()
+    expect(page.get_by_text("Version 2 was published.")).to_be_visible()
     template.refresh_from_db()
     assert (
         template.published.read().variables

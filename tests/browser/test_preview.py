@@ -1,4 +1,4 @@
-"""A mail made to attack whoever looks at it, in a real browser: nothing of it runs, and nothing is fetched for it."""
+"""A hostile message in a browser: none of its scripts run, and nothing is loaded for it."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 class Trap:
-    """Another machine of the attacker's: whoever connects to it is counted, whatever is asked."""
+    """A server of the attacker that counts every connection."""
 
     def __init__(self) -> None:
         self.visits: list[str] = []
@@ -101,7 +101,7 @@ p::before { content: url(EVIL/content) } input[value^="a"] { background: image-s
 
 
 class Reader:
-    """The administrator, looking at the mail in a browser of which every answer is noted."""
+    """An administrator who opens the message in a browser that records every response."""
 
     def __init__(self, new_context, origin: str, trap: Trap) -> None:
         evil = f"http://127.0.0.1:{trap.port}"
@@ -114,7 +114,7 @@ class Reader:
         context.add_cookies([{"name": "sessionid", "value": session, "url": origin}])
         self.page = context.new_page()
         self.page.set_default_timeout(120_000)
-        self.answered: list[str] = []  # the browser also tells of requests that the policy stopped
+        self.answered: list[str] = []  # the browser also reports requests that the policy blocked
         self.dialogs: list[str] = []
         context.on("response", lambda response: self.answered.append(response.url))
         context.on("page", lambda page: self.dialogs.append("a window"))
@@ -125,7 +125,7 @@ class Reader:
         self.page.wait_for_timeout(700)
 
     def check(self) -> None:
-        """Nothing left the site, no window was opened, and the page is the one that was opened."""
+        """Check that nothing left the site, no window was opened, and the page is still the same."""
         assert self.trap.visits == []
         paths = {url.removeprefix(self.origin) for url in self.answered if not url.startswith("data:")}
         pages = {f"/log/{self.mail}/", f"/log/{self.mail}/preview/", "/favicon.ico"}

@@ -39,13 +39,13 @@ def test_a_project_is_exported_checked_and_imported(visitor, admin):
 
     choose(page, zip_file(subject="{{ nobody }}"))
     page.get_by_role("button", name="Import").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was imported: 2 things are wrong.")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was imported: 2 problems were found.")
     expect(page.get_by_role("alert")).to_contain_text("shop/templates/welcome/en.subject")
     visitor.look()
 
     choose(page, zip_file(subject="Hello"))
-    page.get_by_role("button", name="Only check").click()
-    expect(page.get_by_text("Nothing is wrong with shop.zip")).to_be_visible()
+    page.get_by_role("button", name="Check only").click()
+    expect(page.get_by_text("shop.zip has no problems")).to_be_visible()
     expect(page.get_by_text("template shop/welcome")).to_be_visible()
     assert not Project.objects.filter(key="shop").exists()
     visitor.look()
@@ -53,7 +53,7 @@ def test_a_project_is_exported_checked_and_imported(visitor, admin):
     choose(page, zip_file(subject="Hello"))
     page.get_by_role("button", name="Import").click()
     page.wait_for_url("**/templates/shop/")
-    expect(page.get_by_text("Imported: 3 things are new or changed.")).to_be_visible()
+    expect(page.get_by_text("Imported: 3 new or changed items.")).to_be_visible()
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Export").click()

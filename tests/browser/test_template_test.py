@@ -1,4 +1,4 @@
-"""A test mail from a template: picked, looked over, sent in German through a real server, found in the log."""
+"""A test message from a template: chosen, previewed, sent in German through a real server, found in the log."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The templates' pages in a browser: in four views, with little and with words that no page was made for."""
+"""The template pages in a browser, in four views, with little content and with very long words."""
 
 import re
 from dataclasses import replace
@@ -25,7 +25,7 @@ def text_of(**changed):
 
 @pytest.fixture
 def edited(admin):
-    """A template that came with the program, was edited, and has a newer built-in and a draft based on an old text."""
+    """A built-in template that was edited, with a newer built-in version and a draft based on an old text."""
     template = make_template(content=None, description="Greets people", tags=["greeting"])
     first = make_builtin(template, saying(text_of()))
     publishing.publish(template, admin, saying(text_of(line3="<p>Line three</p>\n")), "Friendlier", first)

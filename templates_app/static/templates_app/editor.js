@@ -1,5 +1,5 @@
-// The editor: saves the draft while somebody types, and shows what it renders to. Everything works without it, by
-// "Save draft" and "Preview".
+// The editor: saves the draft during typing and shows what it renders to. Without JavaScript, "Save draft" and
+// "Preview" do the same.
 "use strict";
 
 (() => {
@@ -9,12 +9,12 @@
   const stage = document.getElementById("stage");
   const PAUSE = 150; // ms after the last key
   const RETRY = 4000;
-  let typed = 0; // counts what was changed, to know whether the answer is to the last of it
+  let typed = 0; // counts changes, to tell whether a response is to the last one
   let kept = 0;
   let timer = 0;
   let busy = null;
   let again = false;
-  let blocked = false; // by a conflict, until somebody chooses
+  let blocked = false; // by a conflict, until it is resolved
   let leaving = false;
   let coming = null; // the frame that is loading
 
@@ -71,7 +71,7 @@
 
   const mark = () =>
     sources.mark(
-      [...document.querySelectorAll("#troubles [data-part]")].map(({ dataset }) => ({
+      [...document.querySelectorAll("#problems [data-part]")].map(({ dataset }) => ({
         part: dataset.part,
         line: Number(dataset.line),
         message: dataset.message,
@@ -203,7 +203,7 @@
     if (event.target.closest("[data-add-row]")) addRow();
   });
 
-  // A row for one more variable, made from the last one.
+  // Adds a row for a variable, copied from the last row.
   const addRow = () => {
     const total = form.elements["variables-TOTAL_FORMS"];
     const most = Number(form.elements["variables-MAX_NUM_FORMS"].value);
@@ -233,7 +233,7 @@
     }
     clearTimeout(timer);
     if (busy) {
-      event.preventDefault(); // or the draft that is being saved would seem to be another's
+      event.preventDefault(); // otherwise the draft that is being saved would look like a conflict
       again = false;
       await busy;
       form.requestSubmit(submitter);
@@ -251,7 +251,7 @@
     }
     event.preventDefault();
     await save();
-    while (busy) await busy; // what was typed while something older was being saved
+    while (busy) await busy; // typed while an older state was being saved
     if (kept === typed) event.target.requestSubmit();
   });
   window.addEventListener("beforeunload", (event) => {

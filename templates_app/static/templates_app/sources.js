@@ -1,12 +1,12 @@
-// The sources: every textarea with data-source gets Ace in its place, which writes back to it. Without Ace (or with it
-// blocked) the textareas stay, and everything below works on them.
+// The sources: Ace replaces each textarea with data-source and writes back to it. Without Ace, everything below works
+// on the textareas.
 "use strict";
 
 const sources = (() => {
   const editors = new Map(); // by part: html, text
   const marks = new Map();
-  let last = null; // what the caret was in last: a part, or the subject's input
-  const theme = { cssClass: "ace-mailadmin", cssText: "", isDark: false, padding: 8 }; // its rules are in editor.css
+  let last = null; // where the caret was last: a part, or the subject's input
+  const theme = { cssClass: "ace-mailadmin", cssText: "", isDark: false, padding: 8 }; // its rules are in editor_source.css
   const needsMoreFiles = ["showSettingsMenu", "gotoline", "openCommandPalette", "openCommandPallete"];
 
   const dress = (textarea) => {
@@ -14,14 +14,14 @@ const sources = (() => {
     place.className = "source-editor";
     textarea.before(place);
     const editor = ace.edit(place, {
-      useWorker: false, // the policy allows none
+      useWorker: false, // the Content-Security-Policy allows none
       wrap: true,
       tabSize: 2,
       useSoftTabs: true,
       fontSize: 13,
       showPrintMargin: false,
       scrollPastEnd: 0.2,
-      enableKeyboardAccessibility: true, // Tab passes by; Enter goes in, Esc comes out
+      enableKeyboardAccessibility: true, // Tab skips the editor; Enter enters it, Esc leaves it
       textInputAriaLabel: textarea.labels[0]?.textContent ?? textarea.name,
     });
     editor.setTheme(theme);
@@ -39,7 +39,7 @@ const sources = (() => {
   };
 
   if (window.ace) {
-    ace.config.set("useStrictCSP", true); // it writes no style elements; its rules come as a file
+    ace.config.set("useStrictCSP", true); // no style elements; ace.css is linked instead
     for (const textarea of document.querySelectorAll("textarea[data-source]")) dress(textarea);
   }
   document.addEventListener("focusin", (event) => {
@@ -48,7 +48,7 @@ const sources = (() => {
 
   const field = (part) => document.getElementById(`id_${part}`);
 
-  // Put `text` where the caret was last, if that can be seen; else where the caret of the open part is.
+  // Insert `text` where the caret was last, if that is visible, else at the caret of the open part.
   const insert = (text) => {
     const open = document.querySelector(".editor-part[data-open] textarea[data-source]")?.dataset.source;
     const part = last === "subject" || !open ? (last === "subject" ? "subject" : open) : open;
@@ -64,7 +64,7 @@ const sources = (() => {
     input.focus();
   };
 
-  // Move the caret to a line, counted from 1; 0 is the beginning.
+  // Move the caret to a line, counted from 1; 0: to the start.
   const goTo = (part, line) => {
     if (editors.has(part)) {
       const editor = editors.get(part);
@@ -80,19 +80,19 @@ const sources = (() => {
     input.setSelectionRange(before + (line > 1 ? 1 : 0), before + (line > 1 ? 1 : 0));
   };
 
-  // Show what is wrong at its lines: a list of {part, line, message}.
-  const mark = (troubles) => {
+  // Mark the lines of problems, a list of {part, line, message}.
+  const mark = (problems) => {
     for (const [part, editor] of editors) {
-      const here = troubles.filter((one) => one.part === part && one.line > 0);
+      const here = problems.filter((one) => one.part === part && one.line > 0);
       editor.session.setAnnotations(here.map((one) => ({ row: one.line - 1, column: 0, text: one.message, type: "error" })));
       for (const id of marks.get(part) ?? []) editor.session.removeMarker(id);
       const { Range } = ace.require("ace/range");
-      const line = (row) => editor.session.addMarker(new Range(row, 0, row, 1), "trouble-line", "fullLine");
+      const line = (row) => editor.session.addMarker(new Range(row, 0, row, 1), "problem-line", "fullLine");
       marks.set(part, here.map((one) => line(one.line - 1)));
     }
     const subject = field("subject");
     if (subject) subject.toggleAttribute("aria-invalid", false);
-    if (subject && troubles.some((one) => one.part === "subject")) subject.setAttribute("aria-invalid", "true");
+    if (subject && problems.some((one) => one.part === "subject")) subject.setAttribute("aria-invalid", "true");
   };
 
   return { insert, goTo, mark, resize: () => editors.forEach((editor) => editor.resize()) };

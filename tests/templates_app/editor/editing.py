@@ -1,4 +1,4 @@
-"""What the tests of the editor type: the fields of its page, as a browser would send them."""
+"""Form data of the editor page, as a browser sends it."""
 
 from django.urls import reverse
 
@@ -12,7 +12,7 @@ def path(document, name="edit"):
 
 
 def typed(document, user, language="en", **fields):
-    """Return the form as the page of `user` shows it, with some fields typed over."""
+    """Return the form data of the page that `user` sees, with some fields replaced."""
     draft = Draft.objects.filter(document=document, user=user).first()
     content = (draft or document.published).read()
     texts = content.languages.get(language, Texts())
@@ -30,7 +30,7 @@ def typed(document, user, language="en", **fields):
 
 
 def variable_rows(variables, *more):
-    """Return the fields of the declared variables, and of `more` rows given as dictionaries."""
+    """Return the form data of the declared variables and of `more` rows, given as dictionaries."""
     rows = [
         {
             "name": one.name,
@@ -48,7 +48,7 @@ def variable_rows(variables, *more):
 
 
 def values(document, json="", shown="{}", sample="", **fields):
-    """Return the fields of a sample's values, as JSON and each alone."""
+    """Return the form data of a sample's values, as JSON and as fields."""
     return {
         "sample": sample,
         "sample_shown": sample,

@@ -1,4 +1,4 @@
-"""The editor's page and its draft: what is kept, what is shown, what is refused, and with which words."""
+"""The editor page and its draft: what is saved, shown and refused, and the messages."""
 
 import re
 from html import unescape
@@ -41,7 +41,7 @@ def template():
 
 
 def words(response):
-    """Return what a page says, without its tags."""
+    """Return the text of a page without tags."""
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", response.content.decode())))
 
 
@@ -234,7 +234,7 @@ def test_a_variable_is_declared_secret(client, ann, template):
 
 def test_a_wrong_variable_is_told_at_its_field(client, ann, template):
     for row, sentence in [
-        ({"name": "Amount", "type": "text"}, "Use small letters"),
+        ({"name": "Amount", "type": "text"}, "Use lowercase letters"),
         ({"name": "loop", "type": "text"}, "has a meaning of its own"),
         ({"name": "name", "type": "text"}, "declared twice"),
         ({"name": "amount", "type": "number", "sample": "much"}, "must be a number"),
@@ -242,7 +242,7 @@ def test_a_wrong_variable_is_told_at_its_field(client, ann, template):
         ({"name": "items", "type": "object", "sample": "[1]"}, "must be an object"),
         ({"name": "deep", "type": "list", "sample": "[" * 5000 + "]" * 5000}, "cannot be stored"),
         ({"name": "day", "type": "date", "sample": "tomorrow"}, "must be a date"),
-        ({"name": "", "type": "text", "sample": "x"}, "Give the variable a name"),
+        ({"name": "", "type": "text", "sample": "x"}, "Enter a name for the variable"),
         ({"name": "kind", "type": "magic"}, "magic"),
     ]:
         with case(row):
@@ -278,7 +278,7 @@ def test_values_that_are_tried_are_seen_and_the_sample_stays(client, ann, templa
     assert "Hello Berta" in client.post(path(template, "draft"), data).content.decode()
     assert "Hello <b>Berta" in client.get(path(template, "draft_frame"), {"sample": "Ann"}).content.decode()
     assert Sample.objects.get(document=template).values == {"name": "Ann"}
-    assert "not kept yet" in words(client.get(path(template), {"sample": "Ann"}))
+    assert "not saved" in words(client.get(path(template), {"sample": "Ann"}))
 
 
 def test_values_that_go_back_to_the_samples_own_are_not_tried_any_more(client, ann, template):
@@ -319,7 +319,7 @@ def test_a_wrong_value_is_told_at_its_field_and_the_texts_are_kept(client, ann):
     ):
         response = client.post(path(template, "draft"), data | fields)
         assert where in response.content.decode()
-        assert "These values are not used yet." in words(response)
+        assert "These values are not used." in words(response)
         data["revision"] = 1
     assert publishing.draft_of(template, ann).read().languages["en"].html == "<p>New {{ n }}</p>"
 
@@ -345,7 +345,7 @@ def test_a_sample_that_somebody_else_changed_is_not_overwritten(client, ann, tem
     samples.change_sample(sample, {"name": "Ann", "values": {"name": "Ann"}}, name="Ann", values={"name": "Theirs"})
     tried = values(template, '{"name": "Mine"}', '{"name": "Mine"}', "Ann", name="Mine")
     response = client.post(path(template, "edit_sample"), typed(template, ann) | tried | {"do": "save"}, follow=True)
-    assert "Somebody else changed this sample meanwhile" in words(response)
+    assert "Somebody else has changed this sample in the meantime" in words(response)
     assert Sample.objects.get(document=template).values == {"name": "Theirs"}
     assert "Mine" in words(response)
 
@@ -380,10 +380,10 @@ def test_publishing_over_somebody_elses_version_is_refused_with_both_texts(clien
     mine = typed(template, ann, html="<p>Mine</p>")
     client.post(path(template, "draft"), mine)
     publishing.publish(template, bob, saying("<p>Theirs</p>"), "", template.published)
-    assert "was published after your draft was begun" in words(client.get(path(template)))
+    assert "was published after you started this draft" in words(client.get(path(template)))
     response = client.post(path(template, "edit_publication"), mine | {"revision": 1})
     assert response.status_code == 422
-    assert "Bob published version 2 meanwhile" in words(response)
+    assert "Bob has published version 2 in the meantime" in words(response)
     assert "Theirs" in words(response)
     assert "&lt;p&gt;Mine&lt;/p&gt;</textarea>" in response.content.decode()
     assert "Publish over version 2" in words(response)
@@ -401,7 +401,7 @@ def test_a_draft_that_was_published_in_another_tab_is_not_typed_over(client, ann
     client.post(path(template, "edit_publication"), data | {"revision": 1})
     response = client.post(path(template, "draft"), data | {"revision": 1, "html": "<p>Two</p>"})
     assert response.status_code == 422
-    assert "published version 2 meanwhile" in words(response)
+    assert "has published version 2 in the meantime" in words(response)
     assert client.post(path(template, "draft"), data | {"revision": 0, "html": "<p>Two</p>"}).status_code == 200
 
 
@@ -423,7 +423,7 @@ def test_publishing_is_refused_while_a_sample_in_any_language_does_not_render(cl
     samples.create_sample(template, name="Empty", values={})
     response = client.post(path(template, "edit_publication"), typed(template, ann, html="<p>New</p>"))
     assert response.status_code == 422
-    assert "because a sample does not render" in words(response)
+    assert "Not published: a sample does not render" in words(response)
     assert "with Empty (en, de)" in words(response)
     assert publishing.draft_of(template, ann).read().languages["en"].html == "<p>New</p>"
     template.refresh_from_db()
@@ -439,7 +439,7 @@ def test_what_fails_in_another_language_leads_there(client, ann, template):
 
 def test_publishing_what_is_published_already_says_so(client, ann, template):
     response = client.post(path(template, "edit_publication"), typed(template, ann), follow=True)
-    assert "exactly this already" in words(response)
+    assert "The published version is identical" in words(response)
 
 
 # ---------------------------------------------------------------- without JavaScript

@@ -1,4 +1,4 @@
-"""The templates that come with the program: every one of them, in every language, with every sample."""
+"""The built-in templates, each in every language with every sample."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def first_sample(key):
 
 
 class Elements(HTMLParser):
-    """Collects the elements of a mail, and its words."""
+    """Collects the elements and the text of a message."""
 
     def __init__(self, html):
         super().__init__()

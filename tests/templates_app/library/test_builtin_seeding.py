@@ -1,4 +1,4 @@
-"""How the templates that come with the program get into the database, and what happens to those that people edited."""
+"""Seeding of built-in templates, and what happens to edited ones."""
 
 import threading
 from dataclasses import replace
@@ -30,7 +30,7 @@ def document_files(key="welcome"):
 
 
 def release(key="welcome", *, subject=None, content=None, samples=None):
-    """Return what a newer release of the program ships: another subject or text, other samples of one template."""
+    """Return the built-in templates of a newer release: one with another subject, text or samples."""
     files = document_files(key)
     if content is not None:
         files = replace(files, content=content)
@@ -48,7 +48,7 @@ def release(key="welcome", *, subject=None, content=None, samples=None):
 
 
 def edit(document, subject="Hi there"):
-    """Publish what somebody typed over the published version."""
+    """Publish an edited text over the published version."""
     content = document.published.read()
     content = replace(content, languages={**content.languages, "en": Texts(subject=subject, text="Hello")})
     version = Version.objects.create(
@@ -272,7 +272,7 @@ def test_emptied_tables_are_filled_again():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", ["nothing there", "a new release"])
 def test_processes_that_seed_at_once_make_everything_once(what):
-    """Whoever inserts a project second waits for the first, is refused by the unique key and begins again."""
+    """The second process to insert a project waits for the first, violates the unique key and starts again."""
     projects = release(subject="Welcome!")
     if what == "nothing there":
         Document.objects.update(published=None)

@@ -216,7 +216,7 @@ def test_restoring_an_older_builtin_does_not_pass_for_the_newest(ann):
 
 
 def test_what_is_not_from_the_program_cannot_be_reset(template, ann):
-    with pytest.raises(LibraryError, match="did not come with the program"):
+    with pytest.raises(LibraryError, match="is not built in"):
         publishing.reset_to_builtin(template, ann, template.published)
 
 

@@ -1,4 +1,4 @@
-"""Several at once: threads with connections of their own, on the engine that the tests run on."""
+"""Concurrent changes, in threads with database connections of their own."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_database
 
 
 def at_once(*jobs):
-    """Run the jobs in threads that start together, and return their results or the refusals that they met."""
+    """Run the jobs in threads that start at the same time, and return their results or exceptions."""
     gate = threading.Barrier(len(jobs))
 
     def run(job):
@@ -66,7 +66,7 @@ def test_two_tabs_that_save_at_once_lose_nothing():
 
 
 def test_a_part_and_a_template_published_at_once_never_break_each_other():
-    """The part stops defining a macro while the template begins to use it: only one of the two may be published."""
+    """A part removes a macro while a template starts to use it: only one of the two may be published."""
     for number in range(4):
         part = make_part(key=f"part{number}", html="{% macro old() %}x{% endmacro %}", text="x")
         template = make_template(key=f"template{number}", content=saying("nothing yet"))
@@ -96,7 +96,7 @@ def test_a_part_is_not_deleted_under_a_template_that_begins_to_use_it():
 
 
 def deleted(key):
-    """Return a template as somebody still has it on the screen, with a version, after somebody else deleted it."""
+    """Return a template and a version of it after somebody else has deleted both."""
     template = make_template(key=key)
     on_screen = Document.objects.select_related("published__document").get(pk=template.pk)
     catalogue.delete_document(template)

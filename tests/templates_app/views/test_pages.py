@@ -1,4 +1,4 @@
-"""The templates' pages: what they show, whom they refuse, what becomes of bad input."""
+"""The template pages: content, access, invalid input."""
 
 import html
 import re
@@ -37,7 +37,7 @@ def template():
 
 
 def seen(response):
-    """Return the text of a page, spaces made single."""
+    """Return the text of a page with whitespace collapsed."""
     assert response.status_code in {200, 422}, response.status_code
     text = re.sub(r"<(script|style|template)\b.*?</\1>", "", response.content.decode(), flags=re.S)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
@@ -113,7 +113,7 @@ def test_the_list_goes_on_over_pages(client, template):
         for number in range(130)
     )
     first = seen(client.get("/templates/?q=shop"))
-    assert "page 1 of 3, 131 in all" in first
+    assert "page 1 of 3, 131 in total" in first
     assert "Number 129" not in first
     assert "Number 129" in seen(client.get("/templates/?q=shop&page=3"))
     assert "Number 129" in seen(client.get("/templates/?q=shop&page=77"))
@@ -144,15 +144,15 @@ def test_a_project_and_a_template_are_made(client):
     made = client.post("/templates/new/", values)
     assert made.headers["Location"] == "/templates/news/template/weekly/"
     assert Project.objects.get(key="news").tags == ["a", "b"]
-    assert "Nothing is published yet" in seen(client.get(made.headers["Location"]))
+    assert "Not published yet" in seen(client.get(made.headers["Location"]))
 
 
 @pytest.mark.both_databases
 def test_what_cannot_be_a_project_is_refused_beside_its_field(client, template):
     for values, said in [
-        ({"key": "Big Key"}, "Use small letters, digits and _"),
-        ({"key": "new"}, "This word has a meaning in the addresses of pages"),
-        ({"key": "shop"}, "There is a project with this key."),
+        ({"key": "Big Key"}, "Use lowercase letters, digits and _"),
+        ({"key": "new"}, "This key is reserved"),
+        ({"key": "shop"}, "There is already a project with this key."),
         ({"key": ""}, "This field is required."),
         ({"name": "x" * 101}, "at most 100 characters"),
         ({"tags": "a b!c"}, "“b!c” cannot be a tag"),
@@ -169,7 +169,7 @@ def test_what_cannot_be_a_project_is_refused_beside_its_field(client, template):
 @pytest.mark.both_databases
 def test_a_key_is_given_once_in_a_project(client, template):
     response = client.post("/templates/new/", {"project": "shop", "name": "Again", "key": "hello"})
-    assert "There is one with this key in the project already." in seen(response)
+    assert "This key is already used in the project." in seen(response)
     assert client.post("/templates/new/?what=part", {"project": "shop", "name": "P", "key": "hello"}).status_code == 302
 
 
@@ -179,7 +179,7 @@ def test_settings_changed_by_two_people_are_not_lost(client, template):
     values = {"name": "Mine", "description": "", "tags": "", "original": hidden(page, "original")}
     response = client.post(BASE + "settings/", values)
     assert response.status_code == 422
-    assert "Somebody else changed this meanwhile." in seen(response)
+    assert "Somebody else has changed this in the meantime." in seen(response)
     assert "Theirs" in seen(response)
     assert 'value="Mine"' in response.content.decode()
     values["original"] = hidden(response, "original")
@@ -246,30 +246,30 @@ def test_odd_choices_fall_back_to_what_there_is(client, template):
 
 
 def test_the_page_says_how_many_mails_used_the_template(client, template):
-    assert "used by no mail in 30 days" in seen(client.get(BASE))
+    assert "used for no message in 30 days" in seen(client.get(BASE))
     queued(template="shop/hello")
-    assert "used by one mail in 30 days" in seen(client.get(BASE))
+    assert "used for one message in 30 days" in seen(client.get(BASE))
     queued(template="shop/hello")
     queued(template="shop/other")
-    assert "Used by 2 mails in 30 days" in seen(client.get(BASE + "versions/"))
+    assert "Used for 2 messages in 30 days" in seen(client.get(BASE + "versions/"))
 
 
 def test_the_page_of_a_part_names_the_templates_that_use_it(client):
     make_part(html="<p>The footer</p>")
     page = seen(client.get("/templates/shop/part/footer/"))
     assert "None yet." in page
-    assert "nothing to show it in" in page
+    assert "so there is no preview" in page
     make_template(content=saying('<p>Hi</p>{% include "footer" %}'))
     page = seen(client.get("/templates/shop/part/footer/"))
     assert "Templates that use it Hello shop/hello" in page
-    assert "as it is in “Hello”" in page
+    assert "shown in “Hello”" in page
     assert "The footer" in client.get("/templates/shop/part/footer/frame/").content.decode()
 
 
 def test_a_sample_that_does_not_fit_is_explained_instead_of_shown(client, template):
     samples.create_sample(template, name="Empty", values={})
     page = seen(client.get(BASE))
-    assert "It cannot be shown with this sample." in page
+    assert "This does not render with this sample." in page
     assert client.get(BASE + "frame/").status_code == 404
 
 
@@ -310,13 +310,13 @@ def test_the_difference_of_two_versions_marks_lines_and_words(client, ann, templ
     page = client.get(BASE + "diff/").content.decode()
     assert "<del>Nice</del>" in page
     assert "<ins>Bad</ins>" in page
-    assert "They say the same" in seen(client.get(BASE + "diff/?from=1&to=1"))
+    assert "These versions are identical" in seen(client.get(BASE + "diff/?from=1&to=1"))
 
 
 def test_an_old_version_is_restored_after_asking(client, ann, template):
     publishing.publish(template, ann, saying("<p>New</p>"), "", template.published)
     page = client.get(BASE + "versions/1/restoration/")
-    assert "What changes" in seen(page)
+    assert "Changes" in seen(page)
     done = client.post(BASE + "versions/1/restoration/", {"replaces": hidden(page, "replaces"), "note": "Better"})
     assert done.headers["Location"] == BASE
     template.refresh_from_db()
@@ -329,7 +329,7 @@ def test_restoring_over_a_version_that_was_not_shown_changes_nothing(client, ann
     publishing.publish(template, None, saying("<p>Newer</p>"), "", template.published)
     response = client.post(BASE + "versions/1/restoration/", {"replaces": hidden(page, "replaces")})
     assert response.status_code == 422
-    assert "Version 3 was published meanwhile. Nothing was changed." in seen(response)
+    assert "Version 3 has been published in the meantime. Nothing was changed." in seen(response)
     assert hidden(response, "replaces") == "3"
     assert client.post(BASE + "versions/1/restoration/", {"replaces": "x"}).status_code == 422
 
@@ -342,7 +342,7 @@ def test_an_edited_builtin_is_reset(client, ann):
     assert client.post(BASE + "reset/", {"replaces": hidden(page, "replaces")}).status_code == 302
     template.refresh_from_db()
     assert template.published.is_builtin
-    assert "says exactly this already" in seen(client.get(BASE + "reset/"))
+    assert "The published version is identical" in seen(client.get(BASE + "reset/"))
 
 
 # ---------------------------------------------------------------- publishing
@@ -351,7 +351,7 @@ def test_an_edited_builtin_is_reset(client, ann):
 def test_a_draft_is_published_from_its_page(client, ann, template):
     publishing.save_draft(template, ann, saying("<p>New</p>"), 0)
     page = client.get(BASE + "publication/")
-    assert "What changes" in seen(page)
+    assert "Changes" in seen(page)
     sent = {"replaces": hidden(page, "replaces"), "revision": hidden(page, "revision"), "note": "Shorter"}
     assert client.post(BASE + "publication/", sent).headers["Location"] == BASE
     template.refresh_from_db()
@@ -361,7 +361,7 @@ def test_a_draft_is_published_from_its_page(client, ann, template):
 
 def test_a_draft_that_breaks_is_refused_with_what_fails(client, ann, template):
     publishing.save_draft(template, ann, saying("<p>{{ nmae }}</p>", variables=HELLO.variables), 0)
-    assert "It cannot be published like this." in seen(client.get(BASE + "publication/"))
+    assert "This draft cannot be published." in seen(client.get(BASE + "publication/"))
     response = client.post(BASE + "publication/", {"revision": "1"})
     assert response.status_code == 422
     assert "nmae" in seen(response)
@@ -371,7 +371,7 @@ def test_a_draft_that_breaks_is_refused_with_what_fails(client, ann, template):
 def test_warnings_are_shown_before_publishing(client, ann, template):
     picture = '<p>Hello {{ name }} <img src="https://example.com/a.png" width="10"></p>'
     publishing.save_draft(template, ann, saying(picture, variables=HELLO.variables), 0)
-    assert "worth a look" in seen(client.get(BASE + "publication/"))
+    assert "One warning" in seen(client.get(BASE + "publication/"))
 
 
 def test_publishing_over_somebody_elses_version_is_told_and_done_only_knowingly(client, ann, template):
@@ -379,12 +379,12 @@ def test_publishing_over_somebody_elses_version_is_told_and_done_only_knowingly(
     bob = make_user("bob@example.com", name="Bob")
     publishing.publish(template, bob, saying("<p>theirs</p>"), "", template.published)
     page = client.get(BASE + "publication/")
-    assert "Bob published version 2 after you began." in seen(page)
-    assert "What was published meanwhile" in seen(page)
+    assert "Bob published version 2 after you started this draft." in seen(page)
+    assert "Published in the meantime" in seen(page)
     sent = {"replaces": hidden(page, "replaces"), "revision": "1", "note": "kept"}
     response = client.post(BASE + "publication/", sent)
     assert response.status_code == 422
-    assert "Your draft is kept; nothing was published." in seen(response)
+    assert "Your draft was kept. Nothing was published." in seen(response)
     assert "Publish mine although" in seen(response)
     assert 'type="checkbox" name="overwrite"' in response.content.decode()
     assert 'value="kept"' in response.content.decode()
@@ -396,7 +396,7 @@ def test_a_draft_changed_in_another_tab_is_not_published_unseen(client, ann, tem
     publishing.save_draft(template, ann, saying("<p>one</p>"), 0)
     publishing.save_draft(template, ann, saying("<p>two</p>"), 1)
     response = client.post(BASE + "publication/", {"revision": "1"})
-    assert "This draft was saved in another tab meanwhile." in seen(response)
+    assert "This draft has been saved in another tab in the meantime." in seen(response)
     assert template.versions.count() == 1
 
 
@@ -424,9 +424,9 @@ def outdated(ann):
 
 def test_a_newer_builtin_is_announced_with_the_three_texts(client, outdated):
     assert "Newer built-in Hello" in seen(client.get("/templates/?q=shop"))
-    assert "The program brought a newer text" in seen(client.get(BASE))
+    assert "A newer built-in version of this template is available" in seen(client.get(BASE))
     page = seen(client.get(BASE + "upgrade/"))
-    assert "new in the built-in Began as <p>one</p> New built-in <p>ONE</p> Yours <p>one</p>" in page
+    assert "new in the built-in Common base <p>one</p> New built-in <p>ONE</p> Yours <p>one</p>" in page
     assert "your change" in page
 
 
@@ -436,13 +436,13 @@ def test_what_is_new_is_taken_over_into_a_draft_and_published(client, ann, outda
     draft = publishing.draft_of(outdated, ann)
     assert draft.read() == saying(LINES.replace("one", "ONE").replace("four", "vier"))
     assert client.post(BASE + "publication/", {"revision": "1"}).status_code == 302
-    assert "There is nothing newer" in seen(client.get(BASE + "upgrade/"))
+    assert "No newer version" in seen(client.get(BASE + "upgrade/"))
     assert "Newer built-in" not in seen(client.get("/templates/?q=shop"))
 
 
 def test_a_place_that_both_changed_stays_as_it_was_when_what_is_new_is_taken_over(client, outdated):
     make_builtin(outdated, saying(LINES.replace("one", "ONE").replace("four", "4")))
-    assert re.search(rf'href="{BASE}upgrade/">\s*Compare the three', client.get(BASE).content.decode())
+    assert re.search(rf'href="{BASE}upgrade/">\s*Compare the texts', client.get(BASE).content.decode())
     assert "one place was changed by both" in seen(client.get(BASE + "upgrade/"))
     page = client.post(BASE + "upgrade/", {"choice": "merge"}, follow=True)
     sent = {
@@ -450,7 +450,7 @@ def test_a_place_that_both_changed_stays_as_it_was_when_what_is_new_is_taken_ove
         "revision": hidden(page, "revision"),
         "note": "What is new in the program",
     }
-    assert "Version 5 is published." in seen(client.post(BASE + "publication/", sent, follow=True))
+    assert "Version 5 was published." in seen(client.post(BASE + "publication/", sent, follow=True))
     outdated.refresh_from_db()
     assert outdated.published.read() == saying(LINES.replace("one", "ONE").replace("four", "vier"))
 
@@ -465,7 +465,7 @@ def test_a_draft_is_not_overwritten_by_what_is_new(client, ann, outdated):
 
 def test_whoever_keeps_theirs_is_not_asked_again(client, outdated):
     assert client.post(BASE + "upgrade/", {"choice": "keep"}).status_code == 302
-    assert "The program brought a newer text" not in seen(client.get(BASE))
+    assert "A newer built-in version of this template is available" not in seen(client.get(BASE))
     assert client.post(BASE + "upgrade/", {"choice": "what"}).status_code == 200
 
 
@@ -492,12 +492,12 @@ def test_a_sample_is_made_changed_and_deleted(client, template):
 def test_values_that_are_not_plain_json_are_refused_with_the_place(client, template):
     for values, said in [
         ("{", "Line 1, column 2:"),
-        ("[]", "Write an object"),
-        ('{"a": NaN}', "cannot be read as JSON"),
-        ('{"a": 1e999}', "can be values"),
+        ("[]", "Enter an object"),
+        ('{"a": NaN}', "not valid JSON"),
+        ('{"a": 1e999}', "Values can only be"),
         ('{"a": "\\u0000"}', "a character that cannot be stored"),
         ('{"a": "\\ud800"}', "a character that cannot be stored"),
-        ('{"a": ' + "[" * 30 + "]" * 30 + "}", "20 deep"),
+        ('{"a": ' + "[" * 30 + "]" * 30 + "}", "20 levels deep"),
         ("[" * 100_000, "JSON"),
         ('{"a": "' + "x" * 100_001 + '"}', "At most 100,000 characters."),
         ("", "This field is required."),
@@ -513,7 +513,7 @@ def test_a_sample_of_the_program_can_be_edited_but_not_deleted(client, template)
     sample = Sample.objects.create(document=template, name="Usual", values={"name": "Ann"}, is_builtin=True)
     response = client.post(f"{BASE}samples/{sample.pk}/deletion/")
     assert response.status_code == 422
-    assert "came with the program" in seen(response)
+    assert "This sample is built in." in seen(response)
 
 
 def test_parts_have_no_samples(client):

@@ -1,4 +1,4 @@
-"""The pages on which projects are downloaded and uploaded as zip files."""
+"""The pages that export and import projects as zip files."""
 
 import io
 import zipfile
@@ -61,13 +61,13 @@ def test_an_upload_becomes_versions_by_the_one_who_uploaded_it(as_editor, mail):
     response = upload(as_editor, pack([mail]), note="From staging")
     assert (response.status_code, response["Location"]) == (302, "/templates/mail/")
     assert (newest().number, newest().note, newest().author_name) == (2, "From staging", "editor@example.com")
-    assert "Imported: 1 thing is new or changed." in as_editor.get("/templates/mail/").content.decode()
+    assert "Imported: 1 new or changed item." in as_editor.get("/templates/mail/").content.decode()
 
 
 def test_an_upload_that_says_nothing_new_changes_nothing(as_editor):
     response = upload(as_editor, pack(export_projects(history=True)))
     assert (response.status_code, response["Location"]) == (302, "/templates/")
-    assert "nothing differs" in as_editor.get("/templates/").content.decode()
+    assert "there are no differences" in as_editor.get("/templates/").content.decode()
     assert newest().number == 1
 
 
@@ -76,7 +76,7 @@ def test_a_check_shows_what_would_be_done_and_does_nothing(as_editor, mail):
     text = response.content.decode()
     assert response.status_code == 200
     assert "template mail/test: a new version" in text
-    assert "Nothing is wrong with" in text
+    assert "has no problems" in text
     assert "<b>mail" not in text
     assert newest().number == 1
 
@@ -101,7 +101,7 @@ def test_what_is_no_zip_file_is_said(as_editor):
             response = upload(as_editor, data)
             assert response.status_code == 422
             text = response.content.decode()
-            assert text.index("The zip file</span>") < text.index("<p>is ")  # the words go on where the name ends
+            assert text.index("The zip file</span>") < text.index("<p>is ")  # the text continues where the name ends
 
 
 def test_a_file_whose_name_is_not_utf_8_is_named(as_editor):
