@@ -28,7 +28,10 @@ class Project(models.Model):
 
     class Meta:
         default_permissions = ()
-        permissions: ClassVar = [("edit_templates", "Can edit mail templates")]
+        permissions: ClassVar = [
+            ("edit_templates", "Can edit mail templates"),
+            ("edit_secret_templates", "Can publish templates that carry secrets, such as password resets"),
+        ]
         ordering: ClassVar = ["key"]
 
     def __str__(self) -> str:

@@ -102,7 +102,7 @@ def preview_draft(
     )
     findings: tuple[Finding, ...] = ()
     if lint and outcome.rendered is not None and document.kind == Document.Kind.TEMPLATE:
-        findings = tuple(lint_rendered(document.tags, content, bundle, outcome.rendered))
+        findings = tuple(lint_rendered(document.tags, content, bundle, outcome.rendered, choice.values))
     return DraftPreview(outcome.rendered, problems, findings)
 
 

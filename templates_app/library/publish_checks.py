@@ -74,18 +74,15 @@ def check_publishing(document: Document, content: Content) -> PublishReport:
 
 
 def _check_template(document: Document, content: Content, bundle: Bundle, found: PublishReport, *, lint: bool) -> None:
-    trials = [
-        (name, values, language)
-        for name, values in samples_of(document, content).items()
-        for language in languages_of(content)
-    ]
+    samples = samples_of(document, content)
+    trials = [(name, values, language) for name, values in samples.items() for language in languages_of(content)]
     findings: dict[Finding, str] = {}
     for outcome in client.render_all(bundle, trials):
         found.failures.extend(
             _failure(document, problem, outcome.name, outcome.language) for problem in outcome.problems
         )
         if lint and outcome.rendered is not None:
-            for finding in lint_rendered(document.tags, content, bundle, outcome.rendered):
+            for finding in lint_rendered(document.tags, content, bundle, outcome.rendered, samples[outcome.name]):
                 findings.setdefault(finding, outcome.name)
     for finding, sample in findings.items():
         if finding.level == "error":
@@ -95,8 +92,10 @@ def _check_template(document: Document, content: Content, bundle: Bundle, found:
             found.warnings.append(finding)
 
 
-def lint_rendered(tags: Collection[str], content: Content, bundle: Bundle, rendered: Rendered) -> list[Finding]:
-    """Return the findings of the linter in `rendered`, made from `bundle`; `tags` are the template's."""
+def lint_rendered(
+    tags: Collection[str], content: Content, bundle: Bundle, rendered: Rendered, values: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """Return the findings of the linter in `rendered`, made from `bundle` with `values`; `tags` are the template's."""
     parts = [
         text for part in bundle.parts.values() for texts in part.languages.values() for text in (texts.html, texts.text)
     ]
@@ -108,6 +107,7 @@ def lint_rendered(tags: Collection[str], content: Content, bundle: Bundle, rende
         shared=bundle.shared,
         parts=parts,
         base_url=settings.BASE_URL,
+        values=values,
     )
 
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from templates_app.compiled_cache import change_number, record_change
 from templates_app.content.content import Content
+from templates_app.library import publish_rights
 from templates_app.library.merging import merge
 from templates_app.library.publish_checks import Failure, publish_failures
 from templates_app.models import Document, Draft, Version
@@ -188,6 +189,8 @@ def _publish(
     for _attempt in range(MAX_ATTEMPTS):
         state = change_number()
         _check_base(document, content, based_on)
+        if forbidden := publish_rights.refusal(document, content, user):
+            raise LibraryError(forbidden)
         problems = publish_failures(document, content)
         if problems:
             raise PublishRefused(problems)

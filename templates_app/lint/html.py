@@ -59,6 +59,10 @@ class HtmlDocument:
         """Yield every element, but no comments, among them conditional ones for Outlook."""
         return (element for element in self.root.iter() if isinstance(element.tag, str))
 
+    def comments(self) -> Iterator[str]:
+        """Yield the text of every comment."""
+        return (str(comment.text or "") for comment in self.root.iter(lxml.etree.Comment))
+
     def links(self) -> list[tuple[str, str]]:
         """Return (address, label) of every link."""
         return [(a.get("href", ""), str(a.text_content())) for a in self.root.iter("a", "area") if a.get("href")]

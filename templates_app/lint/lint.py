@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 
@@ -23,6 +23,7 @@ from templates_app.lint.html import (
     unrendered_message,
 )
 from templates_app.lint.mail_clients import CLIPPED
+from templates_app.lint.secret_use import secret_findings
 from templates_app.lint.source import names_in
 
 BUILTIN_NAMES = frozenset({"language", "base_url"})
@@ -76,17 +77,21 @@ def lint_mail(
     shared: Mapping[str, str] | None = None,
     parts: Iterable[str] = (),
     base_url: str = "",
+    values: Mapping[str, Any] | None = None,
 ) -> list[Finding]:
     """Return the findings, errors first.
 
     `rendered` is `source` rendered with a sample; `tags` are the document's. `shared` has the shared values by name,
-    `parts` the source texts of the parts used. Links to `base_url`, the platform's own address, are always accepted.
+    `parts` the source texts of the parts used, `values` the sample (left out: that of each variable). Links to
+    `base_url`, the platform's own address, are always accepted.
     """
     shared, parts = shared or {}, list(parts)
+    by_name = {variable.name: variable for variable in variables}
+    sample = {name: one.sample for name, one in by_name.items()} if values is None else values
     found = [
-        *variable_findings(rendered.language, list(variables), source, set(shared), parts),
+        *variable_findings(rendered.language, list(by_name.values()), source, set(shared), parts),
         *text_findings(rendered, source),
-        *html_findings(rendered, source, base_url),
+        *html_findings(rendered, source, base_url, by_name, sample),
         *(bulk_findings(rendered, source, shared, parts) if BULK_TAG in tags else []),
     ]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != "error")
@@ -160,11 +165,19 @@ def text_findings(rendered: RenderedOutput, source: Content) -> list[Finding]:
 # ---------------------------------------------------------------- HTML
 
 
-def html_findings(rendered: RenderedOutput, source: Content, base_url: str) -> list[Finding]:
+def html_findings(
+    rendered: RenderedOutput,
+    source: Content,
+    base_url: str,
+    variables: Mapping[str, Variable],
+    values: Mapping[str, Any],
+) -> list[Finding]:
     if not rendered.html.strip():
         return []
     body, _language = source.body_in(rendered.language)
-    found = [as_finding(one, rendered.language) for one in HtmlDocument(rendered.html, body.html, base_url).findings()]
+    page = HtmlDocument(rendered.html, body.html, base_url)
+    findings = [*page.findings(), *secret_findings(page, variables, values)]
+    found = [as_finding(one, rendered.language) for one in findings]
     size = len(rendered.html.encode("utf-8", "replace"))
     if size > GMAIL_CLIP_SIZE:
         message = _("The HTML has %(size)s kB; Gmail cuts off everything beyond 102 kB.") % {

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['key'],
-                'permissions': [('edit_templates', 'Can edit mail templates')],
+                'permissions': [('edit_templates', 'Can edit mail templates'), ('edit_secret_templates', 'Can publish templates that carry secrets, such as password resets')],
                 'default_permissions': (),
             },
         ),

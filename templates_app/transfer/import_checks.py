@@ -102,7 +102,9 @@ def check_template(
         if check.is_touched and outcome.rendered is not None:
             problems += [
                 Problem(check.key, finding.where, finding.line, finding.message)
-                for finding in lint_rendered(check.tags, check.content, bundle, outcome.rendered)
+                for finding in lint_rendered(
+                    check.tags, check.content, bundle, outcome.rendered, check.samples[outcome.name]
+                )
                 if finding.level == "error"
             ]
         for problem in problems:

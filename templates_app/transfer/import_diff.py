@@ -24,6 +24,11 @@ class ImportedDocument:
         return f"{self.project}/{self.files.key}"
 
     @property
+    def document(self) -> Document:
+        """The stored document, or one that is not saved yet."""
+        return self.stored or Document(project=Project(key=self.project), kind=self.files.kind, key=self.files.key)
+
+    @property
     def has_text(self) -> bool:
         """Whether it has content; a document that was never published has none."""
         return self.files.content != Content()

@@ -17,6 +17,7 @@ from templates_app.compiled_cache import change_number
 from templates_app.content.content import Content
 from templates_app.files.project_files import DocumentFiles, FileProblem, ProjectFiles, SharedFile, VersionFile
 from templates_app.files.reading import MAX_PROBLEMS
+from templates_app.library import publish_rights
 from templates_app.lint.source import names_in
 from templates_app.models import Document, Project, SharedValue, Version
 from templates_app.transfer.import_diff import exportable
@@ -127,6 +128,14 @@ def check_import(projects: Sequence[ProjectFiles]) -> ImportPlan:
     return plan
 
 
+def forbidden_imports(plan: ImportPlan, user: AbstractBaseUser | None) -> list[FileProblem]:
+    """Return the documents of `plan` that `user` may not publish."""
+    reasons = (
+        (one, publish_rights.refusal(one.document, one.files.content, user)) for one in plan.imports if one.publishes
+    )
+    return [FileProblem(one.folder, 0, reason) for one, reason in reasons if reason]
+
+
 def import_projects(projects: Sequence[ProjectFiles], user: AbstractBaseUser | None, *, note: str = "") -> ImportPlan:
     """Import the projects and return what was changed. `user` None is the system; `note` is that of new versions.
 
@@ -135,6 +144,8 @@ def import_projects(projects: Sequence[ProjectFiles], user: AbstractBaseUser | N
     """
     for _attempt in range(MAX_ATTEMPTS):
         plan = check_import(projects)
+        if forbidden := forbidden_imports(plan, user):
+            raise ImportRefused(forbidden[:MAX_PROBLEMS])
         try:
             with transaction.atomic():
                 if (

@@ -54,6 +54,7 @@ PERMISSIONS = (
     BODY,
     STEER,
     EDIT,
+    "templates_app.edit_secret_templates",
     RESEND,
     DELETE,
     SUPPRESS,
