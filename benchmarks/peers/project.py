@@ -1,7 +1,7 @@
 """The Django project of a peer. Its database, scratch folder and mail server come from the environment.
 
-SQLite has the same settings as ours (config/settings.py), without which two processes would block each other;
-PostgreSQL is the same server.
+SQLite has the same settings as ours (config/settings.py): the same durability, and two processes do not block each
+other. PostgreSQL is the same server.
 """
 
 import os
@@ -50,7 +50,7 @@ def database(url: str) -> dict[str, Any]:
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
                 "init_command": (
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;"
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536;"
                     "PRAGMA mmap_size=1073741824; PRAGMA wal_autocheckpoint=4000"
                 ),
             },

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -92,12 +92,25 @@ class Configuration:
 
 def current() -> Configuration:
     """Return the configuration in force, with one query."""
-    revision = SettingsRevision.objects.first()
-    values = {field: resolve(field, getattr(revision, field, "")) for field in FIELDS}
+    revision, saved = newest_revision()
+    values = {field: resolve(field, saved.get(field, "")) for field in FIELDS}
     if values["driver"].lock and not find_driver(str(values["driver"])).needs_connection:
         lock = gettext("The driver “%s” uses no connection.") % values["driver"]
         values["primary_connection"] = resolve("primary_connection", "", lock=lock)
-    return Configuration(**values, revision=revision.pk if revision else None)
+    return Configuration(**values, revision=revision)
+
+
+def newest_revision() -> tuple[int | None, dict[str, str]]:
+    """Return the number and the values of the newest settings revision, None and {} before the first.
+
+    Runs for every stored message. Django takes ten times as long to compile the statement as the database to run it.
+    """
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(name) for name in ("id", *FIELDS))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM {quote(SettingsRevision._meta.db_table)} ORDER BY id DESC LIMIT 1")  # noqa: S608  (names of ours)
+        row = cursor.fetchone()
+    return (row[0], dict(zip(FIELDS, row[1:], strict=True))) if row else (None, {})
 
 
 def resolve(field: str, saved: str, *, lock: str = "") -> Value:

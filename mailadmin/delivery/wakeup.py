@@ -8,6 +8,8 @@ from huey.contrib.djhuey import db_task
 
 from mailadmin.delivery import deliver
 
+LOOK_AT = 5  # waiting jobs among which a wake-up is looked for
+
 logger = logging.getLogger(__name__)
 
 
@@ -18,8 +20,16 @@ def deliver_due_mails() -> None:
 
 
 def wake_worker() -> None:
-    """Tell a worker that messages are due."""
-    enqueue_task(deliver_due_mails)
+    """Tell a worker that messages are due, which must be committed.
+
+    A wake-up that no worker has taken yet will find them, too; another one would be a second commit for every message.
+    """
+    enqueue_task(wake_unless_waiting)
+
+
+def wake_unless_waiting() -> None:
+    if not any(isinstance(task, deliver_due_mails.task_class) for task in settings.HUEY.pending(limit=LOOK_AT)):
+        deliver_due_mails()
 
 
 def enqueue_task(task: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from maillog.labels import label_ids
 from maillog.models import Attempt, Content, Label, Message, Recipient, Status, Transcript
 from maillog.outcomes import ClaimedRow, HeldGroup, Settlement
 from maillog.sql.batches import insert_rows, read_rows, update_rows
+from maillog.sql.durability import commit_asynchronously
 from maillog.statistics import rollups
 from maillog.text import fit
 
@@ -60,6 +61,9 @@ RECIPIENT_FIELDS = ["outcome", "code", "enhanced_code", "reply"]
 def settle(settlements: Sequence[Settlement]) -> set[int]:
     """Record the results of claimed messages in one transaction, and return the ids of those still claimed by us.
 
+    Its commit does not wait for the disk: after a crash of the machine, messages whose results were lost are sent again
+    when their lease expires, flagged as possible duplicates (decision 0009).
+
     A message that another worker has claimed since (our lease ran out) is not touched at all. One that was cancelled
     meanwhile stays so unless it has, or may have, been sent: what has happened wins. Final states delete the
     content of sensitive messages. Must not be called in a transaction. Raises ValueError, and writes nothing, for an
@@ -70,8 +74,7 @@ def settle(settlements: Sequence[Settlement]) -> set[int]:
     if not settlements:
         return set()
     by_claim = {(settlement.id, settlement.claim): settlement for settlement in settlements if settlement.claim}
-    with transaction.atomic(durable=True):
-        _commit_asynchronously()
+    with commit_asynchronously(router.db_for_write(Message)):
         pairs = [
             (row, _after_cancelling(row, by_claim[row.id, row.claim]))
             for row in _lock_rows({pk for pk, _ in by_claim})
@@ -143,18 +146,6 @@ def release_held(groups: Iterable[HeldGroup] | None = None, *, now: datetime | N
 def _held_messages() -> QuerySet[Message]:
     # SQLite uses the partial index only if the query repeats its condition, "not sent".
     return Message.objects.filter(status=Status.HELD).exclude(status=Status.SENT)
-
-
-def _commit_asynchronously() -> None:
-    """Let this transaction commit before PostgreSQL has flushed it to disk, like SQLite's ``synchronous=NORMAL``.
-
-    If the database itself crashes, the results of the last half second may be lost. Those messages still have an
-    expired lease, so they are sent again, flagged as possible duplicates. See decision 0009.
-    """
-    connection = connections[router.db_for_write(Message)]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def _lock_rows(ids: Iterable[int]) -> Iterator[ClaimedRow]:

@@ -33,6 +33,19 @@ def test_postgres_carries_jobs():
     carries_jobs(open_queue("postgres://postgres@127.0.0.1:5432/postgres", SECRET))
 
 
+def test_wake_ups_in_sqlite_do_not_wait_for_the_disk_and_a_power_cut_leaves_the_file_whole(tmp_path):
+    """NORMAL in WAL mode; OFF would not wait either, but may damage the file (sqlite.org/pragma.html)."""
+    connection = open_queue(f"sqlite:///{tmp_path}/queue.sqlite3", SECRET).storage.conn
+    assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.postgres
+def test_wake_ups_in_postgres_do_not_wait_for_the_disk():
+    connection = open_queue("postgres://postgres@127.0.0.1:5432/postgres", SECRET).storage.conn
+    assert connection.execute("SHOW synchronous_commit").fetchone() == ("off",)
+
+
 @pytest.mark.redis
 def test_redis_carries_jobs():
     carries_jobs(open_queue("redis://127.0.0.1:6379/9", SECRET))

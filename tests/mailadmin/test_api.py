@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailadmin.api import Attachment, InvalidMail, Mail, send, send_many, send_template, template_mail
+from mailadmin.tasks import probe_connections
 from maillog.content.storage import unpack
 from maillog.models import Content, Message, Recipient, Status
 from secrets_app.models import Secret
@@ -69,6 +70,21 @@ def test_a_rollback_leaves_nothing_and_wakes_nobody(jobs, django_capture_on_comm
 def test_a_commit_wakes_the_worker(jobs, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         send(mail())
+    assert jobs.names == ["deliver_due_mails"]
+
+
+def test_messages_share_a_wake_up_until_a_worker_takes_it(jobs, django_capture_on_commit_callbacks):
+    def send_some() -> None:
+        for _ in range(3):
+            with django_capture_on_commit_callbacks(execute=True):
+                send(mail())
+
+    probe_connections()
+    send_some()
+    assert jobs.names == ["probe_connections", "deliver_due_mails"]
+    while jobs.huey.dequeue():
+        pass
+    send_some()
     assert jobs.names == ["deliver_due_mails"]
 
 
