@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from mailadmin import api
 from mailadmin.configuration import effective
 from mailadmin.connections import selection
+from mailadmin.diagnosis import marking
 from mailadmin.errors import ConfigurationError
 from mailadmin.message.mail import Mail
 from mailadmin.outbox.accepting import TEST_TAG
@@ -66,11 +67,15 @@ def send_from_template(
     connection_hint: str = "",
     mode: str | None = None,
 ) -> int:
-    """Render the published template `key` with `values`, send it as a test message, and return its id.
+    """Render the published template `key` with `values`, send it marked as a test, and return its id.
 
     Raises InvalidMail, PermissionDenied, TooManyTestsError; UnknownTemplateError, TemplateError, NotTriedError.
     """
+    marking.check_recipient(to, actor)
     check_limit(actor)
+    template = sample_rendering.sampled_template(key)
+    if template is not None:
+        values = marking.without_secrets(template.content.variables, values)
     rendered = sample_rendering.render_published(key, values, language=language)
     mail = Mail(
         to=[to],
@@ -84,14 +89,15 @@ def send_from_template(
         connection_hint=connection_hint,
         mode=mode,
     )
-    return api.send(mail, actor=actor)
+    return api.send(marking.marked(mail, actor), actor=actor)
 
 
 def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
     """Send a rendered draft of the template `key` as a test message, and return its id.
 
-    Raises InvalidMail, PermissionDenied, TooManyTestsError.
+    Raises InvalidMail, PermissionDenied, TooManyTestsError. `rendered` has no real secrets: see `marking`.
     """
+    marking.check_recipient(to, actor)
     check_limit(actor)
     mail = Mail(
         to=[to],
@@ -102,7 +108,7 @@ def send_draft(to: str, *, key: str, rendered: Rendered, actor: User) -> int:
         template=key,
         tags=[TEST_TAG],
     )
-    return api.send(mail, actor=actor)
+    return api.send(marking.marked(mail, actor), actor=actor)
 
 
 def check_limit(actor: User | None) -> None:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from mailadmin.diagnosis import testmail
+from mailadmin.diagnosis import marking, testmail
 from mailadmin.diagnosis.testmail_form import TestDraftForm
 from mailadmin.errors import InvalidMail
 from mailadmin.views.testmail_pages import explain
@@ -26,7 +26,8 @@ def send(request: SignedInRequest, project: str, key: str) -> HttpResponse:
     if opened is None:
         raise Http404
     if form.is_valid():
-        preview = opened.preview()
+        values = marking.without_secrets(opened.content.variables, opened.choice.values)
+        preview = opened.preview(values=values)
         if preview.rendered is None:
             problem = gettext(
                 "Nothing was sent: the template does not render. The problems are listed next to the source."

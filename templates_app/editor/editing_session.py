@@ -180,9 +180,10 @@ class EditingSession:
         Draft.objects.filter(pk=self.draft.pk).update(sample_values=changed)
         self.draft.sample_values = changed
 
-    def preview(self, *, lint: bool = False) -> draft_preview.DraftPreview:
-        """Render what is being edited in this language with these values."""
-        return draft_preview.preview_draft(self.document, self.content, self.language, self.choice, lint=lint)
+    def preview(self, *, values: Mapping[str, Any] | None = None, lint: bool = False) -> draft_preview.DraftPreview:
+        """Render what is being edited in this language, with the values of the chosen sample or with `values`."""
+        choice = self.choice if values is None else replace(self.choice, values=values)
+        return draft_preview.preview_draft(self.document, self.content, self.language, choice, lint=lint)
 
     def chips(self) -> list[VariableChip]:
         """Return the variables to insert: the template's own, then those that every template has."""

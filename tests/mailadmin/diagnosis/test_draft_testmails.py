@@ -19,7 +19,7 @@ NEEDS = ("templates_app.edit_templates", "mailadmin.send_test")
 
 @pytest.fixture
 def ann():
-    return make_user("ann@example.com", *NEEDS, name="Ann")
+    return make_user("ann@example.com", *NEEDS, "mailadmin.send_mail", name="Ann")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_draft_is_sent_as_it_was_last_saved_and_the_result_is_shown(client, 
     mail = Message.objects.get()
     assert response["Location"] == f"/mail/test/{mail.pk}/"
     assert mail.is_test
-    assert mail.subject == "Hello Berta"
+    assert mail.subject == "[Test] Hello Berta"
     assert "Dear Berta" in unpack(mail.content.mime).decode()
     assert client.get(response["Location"]).status_code == 200
 
@@ -48,7 +48,7 @@ def test_the_draft_is_sent_as_it_was_last_saved_and_the_result_is_shown(client, 
 def test_without_a_draft_the_published_text_is_sent_in_the_language_that_is_shown(client, template):
     client.post(SEND, {"to": "eve@example.org", "language": "de"})
     mail = Message.objects.get()
-    assert mail.subject == "Hallo Ann"
+    assert mail.subject == "[Test] Hallo Ann"
     assert mail.recipients.get().search_address == "eve@example.org"
 
 
@@ -72,7 +72,7 @@ def test_somebody_elses_draft_is_not_sent(client, template):
     publishing.save_draft(template, bob, template.published.read(), 0)
     signed_in(bob).post(path(template, "draft"), typed(template, bob, subject="Secret"))
     client.post(SEND, {"to": "ann@example.com", "language": "en"})
-    assert Message.objects.get().subject == "Hello Ann"
+    assert Message.objects.get().subject == "[Test] Hello Ann"
 
 
 def test_no_more_than_a_few_a_minute_are_sent(client, template):

@@ -26,7 +26,7 @@ PAGE = "/mail/test/"
 
 @pytest.fixture
 def ann():
-    return make_user("ann@example.com", "mailadmin.send_test", name="Ann")
+    return make_user("ann@example.com", "mailadmin.send_test", "mailadmin.send_mail", name="Ann")
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_values_that_nobody_has_seen_are_shown_before_they_are_sent(client, temp
 
 
 def test_the_persons_own_language_is_proposed(template):
-    person = make_user("dora@example.com", "mailadmin.send_test", mail_language="de")
+    person = make_user("dora@example.com", "mailadmin.send_test", "mailadmin.send_mail", mail_language="de")
     assert signed_in(person).get(PAGE, {"template": "shop/hello"}).context["form"]["language"].initial == "de"
 
 
@@ -138,7 +138,7 @@ def test_a_template_without_samples_is_tried_with_those_of_its_variables(client,
     make_template()
     assert shown_values(client.get(PAGE, {"template": "shop/hello"})) == {"name": "Ann"}
     client.post(PAGE, chosen(sample="", values='{"name": "Ann"}'))
-    assert Message.objects.get().subject == "Hallo Ann"
+    assert Message.objects.get().subject == "[Test] Hallo Ann"
 
 
 # ---------------------------------------------------------------- sending
@@ -149,7 +149,7 @@ def test_it_is_sent_in_the_language_with_the_values_that_were_typed(client, ann,
     mail = Message.objects.get()
     assert answer["Location"] == f"{PAGE}{mail.pk}/"
     assert (mail.subject, mail.language, mail.template.text, mail.template_version) == (
-        "Hallo Zoë",
+        "[Test] Hallo Zoë",
         "de",
         "shop/hello",
         1,
@@ -161,10 +161,10 @@ def test_it_is_sent_in_the_language_with_the_values_that_were_typed(client, ann,
 
 
 def test_the_result_shows_the_rendered_subject_the_template_and_the_way_to_the_log(template):
-    person = make_user("log@example.com", "mailadmin.send_test", "maillog.view_log")
+    person = make_user("log@example.com", "mailadmin.send_test", "mailadmin.send_mail", "maillog.view_log")
     page = signed_in(person).post(PAGE, chosen(), follow=True)
     mail = Message.objects.get()
-    assert "<dt>Subject</dt><dd>Hallo Berta</dd>" in page.text
+    assert "<dt>Subject</dt><dd>[Test] Hallo Berta</dd>" in page.text
     assert '<span class="mono">shop/hello</span>, version 1, German' in page.text
     assert f'href="{reverse("maillog:detail", args=[mail.pk])}"' in page.text
 
@@ -175,7 +175,7 @@ def test_the_servers_words_are_told_on_the_page_of_the_result(mail_settings, sta
     fields = {**server.fields, "password": "wrong"}
     mail_settings(**fields, from_address="shop@example.com", send_mode="instant")
     make_template()
-    person = make_user("ann@example.com", "mailadmin.send_test")
+    person = make_user("ann@example.com", "mailadmin.send_test", "mailadmin.send_mail")
     page = signed_in(person).post(PAGE, chosen(sample="", values='{"name": "Ann"}'), follow=True)
     assert "535" in page.text
     assert "Hallo Ann" in page.text
@@ -235,7 +235,7 @@ def test_an_editor_gets_the_way_to_the_template_that_does_not_render(template):
     version = template.published
     content = Content(languages={"en": Texts(subject="Hello", html="{{ nowhere }}")})
     Version.objects.filter(pk=version.pk).update(content=content.as_json())
-    person = make_user("ed@example.com", "mailadmin.send_test", "templates_app.edit_templates")
+    person = make_user("ed@example.com", "mailadmin.send_test", "mailadmin.send_mail", "templates_app.edit_templates")
     answer = signed_in(person).post(PAGE, chosen(values="{}", language="en"))
     assert problems(answer)[0] == "Nothing was sent, because the template does not render."
     assert 'href="/templates/shop/template/hello/edit/"' in answer.text
@@ -321,4 +321,4 @@ def test_the_newest_version_is_what_is_sent_and_recorded(client, ann, template):
     publishing.publish(template, ann, newer, "", template.published)
     client.post(PAGE, chosen(language="en"))
     mail = Message.objects.get()
-    assert (mail.subject, mail.template_version) == ("Hi Berta", 2)
+    assert (mail.subject, mail.template_version) == ("[Test] Hi Berta", 2)
