@@ -53,6 +53,7 @@ urlpatterns = [
     ),
     path("api-keys/", api_key_pages.listing, name="keys"),
     path("api-keys/new/", api_key_pages.new, name="keys_new"),
+    path("api-keys/revocation/", api_key_pages.revoke_own, name="keys_revoke_own"),
     path("api-keys/<int:pk>/revocation/", api_key_pages.revoke, name="keys_revoke"),
     path("incidents/", incident_pages.listing, name="incidents"),
     path("incidents/alarms/", alarm_pages.edit, name="incidents_alarms"),

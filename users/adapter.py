@@ -19,6 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from mailadmin.api import send_template
 from mailadmin.errors import MailadminError
+from mailadmin.http_api.api_keys import active_keys
 from mailadmin.message.addresses import CONTROL_CHARACTERS
 from mailadmin.models import SendMode
 from users import account_mails
@@ -48,7 +49,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        return reverse("users:account")
+        """Return the page of the person's own API keys if they have any: a new password does not end them."""
+        has_keys = isinstance(request.user, User) and active_keys(request.user).exists()
+        return reverse("mailadmin:keys_revoke_own" if has_keys else "users:account")
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Return the link for the message, from BASE_URL: a forged Host header must not get into a message."""

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.core.cache import cache
 from django.utils.translation import gettext
 
+from mailadmin.attempt_limit import is_exceeded
 from mailadmin.configuration import effective
 from mailadmin.connections import revealing
 from mailadmin.drivers import event_loop, registry
@@ -49,13 +49,7 @@ class TooManyChecks(Exception):
 @contextmanager
 def limited(person: int) -> Iterator[None]:
     """Allow one check of `person`. Raises TooManyChecks at MAX_CONCURRENT or MAX_PER_MINUTE."""
-    key = f"mailadmin.diagnosis.connection_check.{person}"
-    cache.add(key, 0, timeout=60)
-    try:
-        count = cache.incr(key)
-    except ValueError:  # the entry has just expired
-        count = 1
-    if count > MAX_PER_MINUTE:
+    if is_exceeded("connection_check", person, per_minute=MAX_PER_MINUTE):
         text = gettext("You have made %d checks in the last minute. Try again shortly.")
         raise TooManyChecks(text % MAX_PER_MINUTE)
     if not _running.acquire(blocking=False):

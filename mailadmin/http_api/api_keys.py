@@ -25,7 +25,7 @@ from mailadmin.models.api_key import ApiKey, Scope
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
 
-USE, MANAGE = "mailadmin.use_api", "mailadmin.manage_keys"
+USE, MANAGE, SEND_AS = "mailadmin.use_api", "mailadmin.manage_keys", "mailadmin.send_as"
 # The permissions that the owner needs for each scope.
 PERMISSIONS: dict[Scope, tuple[str, ...]] = {
     Scope.SEND: ("mailadmin.send_mail",),
@@ -49,8 +49,13 @@ class KeyRefused(Exception):
 
 
 @sensitive_variables()
-def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) -> tuple[ApiKey, str]:
-    """Create a key. Return its row, and the key itself, which cannot be read again. Raises NameTaken."""
+def make(
+    owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta, senders: Iterable[str] = ()
+) -> tuple[ApiKey, str]:
+    """Create a key. Return its row, and the key itself, which cannot be read again. Raises NameTaken.
+
+    `senders` are patterns of the From addresses that it may use; without any, those that its owner may use.
+    """
     key = PREFIX + secrets.token_urlsafe(32)
     now = timezone.now()
     try:
@@ -61,6 +66,7 @@ def make(owner: User, *, name: str, scopes: Iterable[str], lifetime: timedelta) 
                 prefix=key[:SHOWN],
                 digest=digest_of(key),
                 scopes=" ".join(scopes),
+                senders="\n".join(senders),
                 created_at=now,
                 expires_at=now + lifetime,
             )
@@ -110,6 +116,11 @@ def visible_to(person: User) -> QuerySet[ApiKey]:
     is_revoked = ExpressionWrapper(Q(revoked_at__isnull=False), output_field=BooleanField())
     keys = ApiKey.objects.select_related("owner").order_by(is_revoked, "-id")
     return keys if person.has_perm(MANAGE) else keys.filter(owner=person)
+
+
+def active_keys(person: User) -> QuerySet[ApiKey]:
+    """Return the person's own keys that still give access."""
+    return ApiKey.objects.filter(owner=person, revoked_at__isnull=True, expires_at__gt=timezone.now())
 
 
 def revoke(key: ApiKey, *, by: User) -> bool:

@@ -14,6 +14,7 @@ from ninja import Header, Query, Router
 from mailadmin import api
 from mailadmin.errors import InvalidMail
 from mailadmin.http_api.auth import ApiRequest, needs, refuse_unknown_parameters
+from mailadmin.http_api.key_senders import check_sender
 from mailadmin.http_api.problems import Problem, field_problem, from_fields
 from mailadmin.http_api.request_bodies import LONGEST_KEY, BatchBody, Body, MailBody, ResendBody, problem_of
 from mailadmin.http_api.response_bodies import MailPage, MailWithAttempts, Stored, StoredMails, listed, whole
@@ -48,6 +49,7 @@ def send(request: ApiRequest, response: HttpResponse, mail: MailBody, idempotenc
     """
     refuse_unknown_parameters(request)
     owner = request.auth.owner
+    check_sender(request.auth, mail.from_)
     try:
         number = api.send(mail.build(owner=owner.pk, key=unquoted(idempotency_key)), actor=owner)
     except InvalidMail as error:
@@ -73,6 +75,7 @@ def send_batch(request: ApiRequest, batch: BatchBody) -> StoredMails:
     mails = []
     for position, one in enumerate(batch.mails):
         place = f"mails[{position}]."
+        check_sender(request.auth, one.from_, place=place)
         try:
             mails.append(one.build(owner=owner.pk))
         except InvalidMail as error:

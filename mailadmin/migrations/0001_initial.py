@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ('prefix', models.CharField(max_length=10)),
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('scopes', models.CharField(max_length=200)),
+                ('senders', models.TextField(blank=True)),
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),
                 ('used_at', models.DateTimeField(null=True)),
@@ -142,7 +143,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
-                'permissions': [('use_api', 'Can use the HTTP API with keys of their own'), ('manage_keys', "Can see and revoke everyone's API keys")],
+                'permissions': [('use_api', 'Can use the HTTP API with keys of their own'), ('send_as', 'Can send from any address with API keys'), ('manage_keys', "Can see and revoke everyone's API keys")],
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('owner', 'name'), name='mailadmin_key_name_once')],
             },

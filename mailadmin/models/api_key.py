@@ -28,6 +28,7 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=10)  # its first characters, by which its owner recognizes it
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 in hex; the key is random, so no salt is needed
     scopes = models.CharField(max_length=200)  # separated by spaces
+    senders = models.TextField(blank=True)  # patterns of From addresses, one per line; empty: as the owner may
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)  # to the minute
@@ -39,6 +40,7 @@ class ApiKey(models.Model):
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
             ("use_api", "Can use the HTTP API with keys of their own"),
+            ("send_as", "Can send from any address with API keys"),
             ("manage_keys", "Can see and revoke everyone's API keys"),
         ]
         constraints: ClassVar = [
@@ -49,6 +51,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def sender_patterns(self) -> list[str]:
+        """Patterns for `mailadmin.message.recipient_patterns.matches`; empty: no limit of the key's own."""
+        return self.senders.split("\n") if self.senders else []
 
     @property
     def scope_list(self) -> list[str]:

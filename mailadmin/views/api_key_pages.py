@@ -15,7 +15,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailadmin.http_api import ROOT, api_keys
@@ -75,6 +75,7 @@ def row(key: ApiKey) -> Row:
 
 @permission_required(api_keys.USE, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("password")
 @sensitive_variables()
 def new(request: SignedInRequest) -> HttpResponse:
     """Create a key and show it in the response: it is stored nowhere, not even for a redirect.
@@ -82,12 +83,16 @@ def new(request: SignedInRequest) -> HttpResponse:
     Reloading that response reports that a key with this name exists.
     """
     offered = api_keys.scopes_for(request.user)
-    form = KeyForm(request.POST if request.method == "POST" else None, offered=offered)
+    form = KeyForm(request.POST if request.method == "POST" else None, offered=offered, person=request.user)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
             stored, key = api_keys.make(
-                request.user, name=data["name"], scopes=data["scopes"], lifetime=form.lifetime()
+                request.user,
+                name=data["name"],
+                scopes=data["scopes"],
+                lifetime=form.lifetime(),
+                senders=data["senders"],
             )
         except api_keys.NameTaken:
             form.add_error(
@@ -113,3 +118,16 @@ def revoke(request: SignedInRequest, pk: int) -> HttpResponse:
     else:
         messages.info(request, gettext("“%s” was already revoked.") % key.name)
     return redirect("mailadmin:keys")
+
+
+@may_see_keys
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_own(request: SignedInRequest) -> HttpResponse:
+    """List the person's own keys that give access, and revoke all of them: where a changed password leads."""
+    keys = list(api_keys.active_keys(request.user))
+    if request.method == "POST":
+        count = sum(api_keys.revoke(key, by=request.user) for key in keys)
+        messages.success(request, ngettext("%d key was revoked.", "%d keys were revoked.", count) % count)
+    if request.method == "POST" or not keys:
+        return redirect("mailadmin:keys")
+    return render(request, "mailadmin/keys_revoke_own.html", {"keys": keys})

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from mailadmin.models.api_key import ApiKey
 from maillog.models import Message
 from tests.browser.test_pages import LONG_NAME
-from tests.factories import make_user
+from tests.factories import PASSWORD, make_user
 from tests.mailadmin.http_api.programs import Program, program
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -19,6 +19,8 @@ def make_key(visitor, admin) -> Program:
     page.get_by_role("link", name="Create a key").click()
     page.get_by_label("Name").fill("Web shop")
     page.get_by_label("Read the mail log").check()
+    page.get_by_label("Allowed senders").fill("shop@example.com")
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Create the key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Copy the key now")
     return Program(admin, ApiKey.objects.get(), page.get_by_label("The key").input_value())
@@ -46,7 +48,9 @@ def test_the_pages_are_free_of_faults(visitor, admin):
     program(admin)
     ApiKey.objects.update(name=LONG_NAME)
     program(make_user(f"{'a' * 60}@example.com", "mailadmin.use_api"))
-    visitor.look_at("/mail/api-keys/", f"/mail/api-keys/{ApiKey.objects.last().pk}/revocation/")
+    visitor.look_at(
+        "/mail/api-keys/", "/mail/api-keys/revocation/", f"/mail/api-keys/{ApiKey.objects.last().pk}/revocation/"
+    )
 
 
 def test_every_field_of_the_documentation_can_be_read(visitor, admin):

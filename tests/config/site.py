@@ -162,6 +162,7 @@ PAGES = (
     ),
     Page("mail/api-keys/", "/mail/api-keys/", (API,), or_with=KEYS),
     Page("mail/api-keys/new/", "/mail/api-keys/new/", (API,), acts=True),
+    Page("mail/api-keys/revocation/", "/mail/api-keys/revocation/", (API,), acts=True, or_with=KEYS),
     Page("mail/api-keys/<int:pk>/revocation/", "/mail/api-keys/{api_key}/revocation/", (API,), acts=True, or_with=KEYS),
     Page("api/v1/docs", "/api/v1/docs"),
     Page("api/v1/openapi.json", "/api/v1/openapi.json"),

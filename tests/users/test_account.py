@@ -1,10 +1,13 @@
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
+from mailadmin.http_api import api_keys
 from tests.cases import case
 from tests.conftest import signed_in
-from tests.factories import make_user
+from tests.factories import PASSWORD, make_user
 from users.forms import time_zones
 from users.models import User
 
@@ -97,3 +100,11 @@ def test_the_avatar_shows_initials():
         ("! ?", "bo@x.org", "BO"),
     ]:
         assert User(name=name, email=email).initials == initials, (name, email)
+
+
+def test_a_changed_password_leads_to_the_keys_that_still_work(admin, admin_client):
+    passwords = {"oldpassword": PASSWORD, "password1": "tremendous-gate-9", "password2": "tremendous-gate-9"}
+    api_keys.make(admin, name="Web shop", scopes=["mails:send"], lifetime=timedelta(days=30))
+    response = admin_client.post("/account/password/change/", passwords, follow=True)
+    assert response.redirect_chain == [("/mail/api-keys/revocation/", 302)]
+    assert "Web shop" in response.text

@@ -1,5 +1,6 @@
 import logging
 import re
+from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
 
+from mailadmin.http_api import api_keys
 from maillog.content.storage import unpack
 from maillog.models import Message, Status
 from tests.cases import case
@@ -204,3 +206,9 @@ def test_a_password_change_that_is_wrong_changes_nothing(ann):
             assert field in response.context["form"].errors
             ann.refresh_from_db()
             assert ann.check_password(PASSWORD)
+
+
+def test_a_new_password_through_the_link_says_which_keys_still_work(client, ann):
+    api_keys.make(ann, name="Web shop", scopes=["mails:send"], lifetime=timedelta(days=30))
+    ask(client)
+    assert "1 API key of yours still works." in choose(client, link()).text

@@ -11,13 +11,13 @@ from mailadmin.http_api import api_keys
 from mailadmin.models.api_key import ApiKey
 from tests.cases import case
 from tests.conftest import signed_in
-from tests.factories import make_user
+from tests.factories import PASSWORD, make_user
 from tests.mailadmin.http_api.programs import Program
 
 pytestmark = pytest.mark.django_db
 
 KEYS, NEW = "/mail/api-keys/", "/mail/api-keys/new/"
-FORM = {"name": "Web shop", "scopes": ["mails:send", "mails:read"], "days": "90"}
+FORM = {"name": "Web shop", "scopes": ["mails:send", "mails:read"], "days": "90", "password": PASSWORD}
 
 
 def html_of(response):
@@ -120,3 +120,46 @@ def test_revoking_asks_for_confirmation_and_frees_the_name(admin, admin_client):
 def test_the_list_says_how_long_a_key_is_valid(admin, admin_client, days, words):
     api_keys.make(admin, name="Shop", scopes=["mails:send"], lifetime=timedelta(days=days))
     assert words in html_of(admin_client.get(KEYS))
+
+
+def test_a_key_is_created_only_with_the_password(admin_client):
+    for password, words in [("", "This field is required."), ("wrong-password", "This is not your password.")]:
+        with case(password):
+            response = admin_client.post(NEW, {**FORM, "password": password})
+            assert response.status_code == 422
+            assert words in html_of(response)
+            assert not ApiKey.objects.exists()
+
+
+def test_the_password_cannot_be_guessed_here(admin_client):
+    for _ in range(10):
+        admin_client.post(NEW, {**FORM, "password": "wrong-password"})
+    response = admin_client.post(NEW, FORM)
+    assert "Too many attempts. Try again in a minute." in html_of(response)
+    assert not ApiKey.objects.exists()
+
+
+def test_senders_are_stored_as_patterns_and_listed(admin_client):
+    admin_client.post(NEW, {**FORM, "senders": "Shop@Example.com\n *@news.example.com,\n\n"})
+    assert ApiKey.objects.get().sender_patterns == ["shop@example.com", "*@news.example.com"]
+    assert "shop@example.com, *@news.example.com" in html_of(admin_client.get(KEYS))
+
+
+def test_a_sender_that_is_no_pattern_is_refused_at_its_field(admin_client):
+    response = admin_client.post(NEW, {**FORM, "senders": "a@example.com\nshop@*.com"})
+    assert response.status_code == 422
+    assert response.context["form"].errors.keys() == {"senders"}
+    assert "shop@*.com" in html_of(response)
+
+
+def test_all_own_keys_are_revoked_at_once_and_nobody_elses(admin, admin_client):
+    person = make_user("bob@example.com", "mailadmin.use_api")
+    for owner, name in [(admin, "Shop"), (admin, "Backup"), (person, "Of Bob")]:
+        api_keys.make(owner, name=name, scopes=["mails:send"], lifetime=timedelta(days=30))
+    page = html_of(admin_client.get("/mail/api-keys/revocation/"))
+    assert "Shop" in page
+    assert "Backup" in page
+    assert "Of Bob" not in page
+    assert "2 keys were revoked." in html_of(admin_client.post("/mail/api-keys/revocation/", follow=True))
+    assert [key.name for key in ApiKey.objects.filter(revoked_at=None)] == ["Of Bob"]
+    assert admin_client.get("/mail/api-keys/revocation/")["Location"] == KEYS
