@@ -33,7 +33,7 @@ def plain_addresses(patterns, prefix="/"):
 
 
 call_command("check", fail_level="WARNING")
-call_command("migrate", verbosity=0, run_syncdb=True)
+call_command("migrate", verbosity=0)
 client = Client()
 ann: Any = Person.objects.create_superuser("ann", "ann@example.com", "secret")
 client.force_login(ann)
