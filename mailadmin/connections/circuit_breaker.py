@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -78,7 +79,7 @@ def record_failure(connection: Connection, error: DeliveryError) -> ConnectionSt
     row, _ = ConnectionState.objects.get_or_create(connection=connection.id, defaults={"name": connection.name})
     if row.paused_by:
         return row
-    values = {
+    values: dict[str, Any] = {
         "name": connection.name,
         "reason": fit(str(error), 500),
         "since": row.since if row.state != State.OPEN and row.since else now,
@@ -132,7 +133,7 @@ def resume(connection_id: str) -> bool:
 
 
 def reopen(row: ConnectionState) -> None:
-    values = {"state": State.OPEN, "reason": "", "since": None, "paused_by": ""}
+    values: dict[str, Any] = {"state": State.OPEN, "reason": "", "since": None, "paused_by": ""}
     if row.state != State.RESTING:  # the next limit is met by what was learned from this one
         values |= {"failures": 0, "probe_at": None}
     ConnectionState.objects.filter(pk=row.pk).update(**values)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from maillog.explanations.explanation import explain_attempt, explain_recipient
 from maillog.models import WAITING, Status
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ class RecipientResponse(ResponseBody):
     """Such as 5.1.1 (RFC 3463)."""
     reply: str
     """The server's reply, or why the recipient was skipped."""
+    explanation: str
+    """The key of what that means, such as `mailbox-missing`; empty if there is nothing to explain."""
+    explanation_text: str
+    """The same in words; empty if the reply gives no known reason."""
 
 
 class AttemptResponse(ResponseBody):
@@ -112,6 +117,10 @@ class AttemptResponse(ResponseBody):
     """Such as 5.1.1 (RFC 3463)."""
     reply: str
     """The server's reply, or an error message."""
+    explanation: str
+    """The key of what that means, such as `mailbox-missing`; empty if there is nothing to explain."""
+    explanation_text: str
+    """The same in words; empty if the reply gives no known reason."""
     driver: str
     connection: str
     host: str
@@ -219,14 +228,16 @@ def listed(mail: Message) -> MailResponse:
 
 def whole(mail: Message) -> MailWithAttempts:
     """Return `mail` with its recipients and attempts, which must be loaded."""
+    attempts = mail.attempts.all()
     return MailWithAttempts(
         **facts_of(mail),
-        recipients=[_recipient(one) for one in mail.recipients.all()],
-        attempts=[_attempt(one) for one in mail.attempts.all()],
+        recipients=[_recipient(one, next(iter(attempts), None)) for one in mail.recipients.all()],
+        attempts=[_attempt(one) for one in attempts],
     )
 
 
-def _recipient(one: Recipient) -> RecipientResponse:
+def _recipient(one: Recipient, attempt: Attempt | None) -> RecipientResponse:
+    found = explain_recipient(one, attempt)
     return RecipientResponse(
         kind=one.kind,
         address=one.search_address,
@@ -234,12 +245,16 @@ def _recipient(one: Recipient) -> RecipientResponse:
         code=one.code,
         enhanced_code=one.enhanced_code,
         reply=one.reply,
+        explanation=found.key,
+        explanation_text=found.text,
     )
 
 
 def _attempt(one: Attempt) -> AttemptResponse:
-    names = AttemptResponse.model_fields
-    return AttemptResponse(**{name: getattr(one, name) for name in names})
+    found = explain_attempt(one)
+    own = {"explanation": found.key, "explanation_text": found.text}
+    stored = {name: getattr(one, name) for name in AttemptResponse.model_fields if name not in own}
+    return AttemptResponse(**stored, **own)
 
 
 def template(one: PublishedTemplate) -> TemplateResponse:

@@ -100,12 +100,12 @@ class FailureCollector:
                 logger.exception("Incidents could not be recorded.")
 
 
-def recipient_replies(one: Settlement) -> list[tuple[int, str, str, bool]]:
+def recipient_replies(one: Settlement) -> list[tuple[int | None, str, str, bool]]:
     """Return code, enhanced code, reply and "is retried" of the first recipient refused, and of the first deferred."""
-    found = []
+    found: list[tuple[int | None, str, str, bool]] = []
     for outcome in (Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED):
         replied = next((each for each in one.recipients if each.outcome == outcome and each.code), None)
-        if replied and replied.code:
+        if replied:
             is_retried = outcome == Recipient.Outcome.DEFERRED and one.status == Status.DEFERRED
             found.append((replied.code, replied.enhanced_code, replied.reply, is_retried))
     return found

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Before MAIL, how far the attempt got says more than these.
 VAGUE_KEYS = UNEXPLAINED | {"busy", "policy", "protocol", "server-problem", "network-problem", "sign-in-refused"}
 
+SUCCESSES = frozenset({"sent", "logged", "silenced", "skipped", "accepted", "open"})  # of attempts and recipients
 COMPARED = 400  # characters of a reply: the log keeps less of it for a recipient than for an attempt
 
 
@@ -34,11 +35,13 @@ class Explanation:
 
 
 def explain(phase: str, code: int | None, enhanced_code: str, reply: str, *, fault: str = "") -> Explanation:
-    """Explain a failure.
+    """Explain a failure; nothing if the reply is a positive one.
 
     `phase`: how far the attempt got (`mailadmin.errors.Phase`). `fault`: what this side noticed without a reply, a key
     of `maillog.explanations.meanings`.
     """
+    if code and code < 400:
+        return Explanation()
     found = diagnose(code, enhanced_code, reply)
     key = fault or found.key
     if phase in CONNECTION_PHASES and not fault and (not key or key in VAGUE_KEYS):
@@ -58,12 +61,19 @@ def explain(phase: str, code: int | None, enhanced_code: str, reply: str, *, fau
 
 
 def explain_attempt(attempt: Attempt) -> Explanation:
-    """Explain how an attempt ended."""
+    """Explain how an attempt ended; nothing if it did not fail."""
+    if attempt.outcome in SUCCESSES:
+        return Explanation()
     return explain(attempt.phase, attempt.code, attempt.enhanced_code, attempt.reply, fault=attempt.fault)
 
 
 def explain_recipient(recipient: Recipient, attempt: Attempt | None) -> Explanation:
-    """Explain why a recipient did not get the message; `attempt`: the newest one, which may be about others."""
+    """Explain why a recipient did not get the message; `attempt`: the newest one, which may be about others.
+
+    Nothing is explained where the recipient was accepted, skipped or not tried.
+    """
+    if recipient.outcome in SUCCESSES:
+        return Explanation()
     said = (recipient.code, recipient.enhanced_code, recipient.reply[:COMPARED])
     if attempt and (attempt.code, attempt.enhanced_code, attempt.reply[:COMPARED]) == said:
         return explain_attempt(attempt)

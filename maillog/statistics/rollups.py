@@ -40,7 +40,7 @@ DELETE_BATCH = 5_000
 # the one before (ten of them make a factor of ten). One more bucket holds longer times.
 BUCKET_BOUNDS = tuple(10 ** (step / 10 - 3) for step in range(101))
 NO_BUCKET = -1
-END = ("message_id", "phase", "fault")  # what is read of attempts that ended without a reply
+END = ("message_id", "phase", "code", "fault")  # what is read of attempts that ended without a reply
 
 COLUMNS = ["hour", "block", "status", "template", "connection", "error", "bucket", "count"]
 
@@ -180,7 +180,9 @@ def _error_kinds(failed: Sequence[tuple[int, str]]) -> dict[int, str]:
     if without_code:
         attempts = Attempt.objects.filter(message_id__in=id_list(without_code)).order_by("id")
         # Of several attempts the last one wins.
-        ends = {pk: explain(phase, None, "", "", fault=fault).key for pk, phase, fault in attempts.values_list(*END)}
+        ends = {
+            pk: explain(phase, code, "", "", fault=fault).key for pk, phase, code, fault in attempts.values_list(*END)
+        }
         found |= {pk: ends.get(pk) or error_kinds.OTHER for pk in without_code}
     return found
 

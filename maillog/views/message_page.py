@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,10 @@ from maillog.content.preview import POLICY, frame_document, has_remote_content
 from maillog.content.storage import ContentDamagedError, unpack
 from maillog.content.timeline import BAR_WIDTH, timeline
 from maillog.durations import duration
+from maillog.explanations.explanation import explain_recipient
 from maillog.explanations.next_steps import next_steps
 from maillog.explanations.verdict import verdict
-from maillog.models import FINAL, Content, Message, Recipient, Status
+from maillog.models import FINAL, Attempt, Content, Message, Recipient, Status
 from maillog.queue import actions as queue_actions
 from maillog.retention import deletion
 
@@ -73,7 +74,7 @@ def detail(request: SignedInRequest, mail_id: int) -> HttpResponse:
         "by_kind": [
             (kind.label, [one.search_address for one in recipients if one.kind == kind]) for kind in Recipient.Kind
         ],
-        "recipients": recipients if has_individual_outcomes(recipients) else [],
+        "recipients": explained(recipients, attempts) if has_individual_outcomes(recipients) else [],
         "many": FOLD_RECIPIENTS_ABOVE,
         "tried": timeline(mail.pk, attempts),
         "bar": BAR_WIDTH,
@@ -176,6 +177,12 @@ def body_of(mail: Message) -> Body:
         return Body(mime=unpack(stored))
     except ContentDamagedError:
         return Body(refusal=CONTENT_DAMAGED)
+
+
+def explained(recipients: Sequence[Recipient], attempts: Sequence[Attempt]) -> list[tuple[Recipient, str]]:
+    """Return each recipient with what its own reply means, "" if there is nothing to explain."""
+    newest = next(iter(attempts), None)
+    return [(one, explain_recipient(one, newest).text) for one in recipients]
 
 
 def has_individual_outcomes(recipients: Iterable[Recipient]) -> bool:

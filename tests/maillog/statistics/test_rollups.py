@@ -133,7 +133,7 @@ class History:
             case "failed":
                 return refuse(mail, connection=name)
             case "silent":
-                return refuse(mail, reason="no answer", attempt=attempt(outcome="failed", phase="connect"))
+                return refuse(mail, reason="no answer", attempt=attempt(outcome="failed", phase="connect", code=None))
             case "parked":
                 return refuse(mail, reason="Parked", attempt=None)
             case "again":
