@@ -43,7 +43,13 @@ _METADATA_NAMES = frozenset(
 )
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")  # 0.0.0.0 reaches this machine on Linux (RFC 1122 3.2.1.3)
 _RESERVED = IPv4Network("240.0.0.0/4")  # includes 255.255.255.255 (RFC 1112 4)
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))  # RFC 6052 2.1, RFC 8215
+# What `is_global` misses, in some or all versions of Python: the deprecated relays of 6to4 (RFC 7526), documentation
+# (RFC 9637), and all IPv6 outside the one block of global unicast addresses, such as site-local fec0::/10 (RFC 3879).
+_NOT_PUBLIC = (IPv4Network("192.88.99.0/24"), IPv6Network("3fff::/20"))
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 2.4, IANA IPv6 address space
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052 2.1
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")  # RFC 8215: leads into whatever the local network translates to
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")  # RFC 2765 2.1: IPv4-translated, ::ffff:0:a.b.c.d
 _COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1
 _ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214 6.1: interface identifiers that end in an IPv4 address
 
@@ -96,7 +102,8 @@ def check_host(host: str, *, private_hosts: bool = True) -> None:
 
 def check_address(address: IPv4Address | IPv6Address, *, private_hosts: bool = True) -> None:
     """Raise TargetRefused if `address`, or an IPv4 address embedded in it, may not be connected to."""
-    for one in (address, *_embedded_ipv4(address)):
+    translated = _translated_ipv4(address)
+    for one in (address, *translated, *_tunneled_ipv4(address)):
         if one in _METADATA or (isinstance(one, IPv6Address) and IPv6Address(int(one)) in _METADATA):
             raise TargetRefused(_refusal(address, _("it is a cloud metadata service, not a mail server")))
         if one.is_link_local:
@@ -104,8 +111,8 @@ def check_address(address: IPv4Address | IPv6Address, *, private_hosts: bool = T
         unusual = one in _THIS_NETWORK or one in _RESERVED if isinstance(one, IPv4Address) else int(one) == 0
         if unusual or one.is_multicast:
             raise TargetRefused(_refusal(address, _("no mail server can have this address")))
-        # With an embedded IPv4 address, that one decides whether it is private: it is where the packets go.
-        if not private_hosts and not one.is_global and (one is not address or not _embedded_ipv4(address)):
+        # Packets for a translated address go to the IPv4 address in it, so that one decides whether it is private.
+        if not private_hosts and not _is_public(one) and (one is not address or not translated):
             raise TargetRefused(_refusal(address, _("it is a private address, and MAIL_PRIVATE_HOSTS is false")))
 
 
@@ -178,23 +185,41 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _embedded_ipv4(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses to which packets for this IPv6 address may be translated or tunneled."""
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether `address` lies in the public Internet; an IPv4 address embedded in it is another matter."""
+    if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
+        return False
+    return address.is_global and (isinstance(address, IPv4Address) or address in _GLOBAL_UNICAST)
+
+
+def _translated_ipv4(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+    """Return the IPv4 addresses to which packets for this IPv6 address go, if its prefix says that they do."""
     if isinstance(address, IPv4Address):
         return ()
     number = int(address)
     bare = IPv6Address(number)  # without scope id
-    last = IPv4Address(number & 0xFFFFFFFF)
     if bare.ipv4_mapped:
         return (bare.ipv4_mapped,)
-    if any(bare in network for network in _NAT64) or (bare in _COMPATIBLE and number > 1):
-        return (last,)
+    if bare in _NAT64 or bare in _TRANSLATED or (bare in _COMPATIBLE and number > 1):
+        return (IPv4Address(number & 0xFFFFFFFF),)
     if bare.sixtofour:
         return (bare.sixtofour,)
-    if bare.teredo:
-        return bare.teredo
+    return bare.teredo or ()
+
+
+def _tunneled_ipv4(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+    """Return the IPv4 addresses to which packets for this IPv6 address may go, beside the address itself."""
+    if isinstance(address, IPv4Address):
+        return ()
+    number = int(address)
+    if IPv6Address(number) in _LOCAL_NAT64:
+        # Where the IPv4 address stands depends on the length of the local prefix (RFC 6052 2.2: 48, 56, 64 or 96 bits);
+        # octet 8 is skipped. Under another length than the network's, the reading is often 0.x.y.z, which says nothing.
+        octets = number.to_bytes(16)[:8] + number.to_bytes(16)[9:]
+        found = [IPv4Address(octets[start : start + 4]) for start in (6, 7, 8, 11)]
+        return tuple(one for one in found if one not in _THIS_NETWORK) or (found[-1],)
     if (number >> 32) & 0xFFFFFFFF in _ISATAP:
-        return (last,)
+        return (IPv4Address(number & 0xFFFFFFFF),)
     return ()
 
 

@@ -30,6 +30,10 @@ METADATA = [
     "64:ff9b::169.254.169.254",
     "64:ff9b::a9fe:a9fe",
     "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00::",  # the places of RFC 6052 2.2 for prefixes of 48, 56 and 64 bits
+    "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1:0:a9:fea9:fe00:0",
+    "::ffff:0:169.254.169.254",
     "2002:a9fe:a9fe::1",
     "fd00:ec2::254",
     "FD00:0EC2:0:0:0:0:0:254",
@@ -61,6 +65,20 @@ PRIVATE = [
     "64:ff9b::127.0.0.1",
     "64:ff9b::10.0.0.1",
     "2002:0a00:0001::",
+    "::ffff:0:127.0.0.1",
+    "::ffff:0:192.168.1.1",
+    "64:ff9b:1::8.8.8.8",
+    "64:ff9b:1:808:8:800::",
+    "2001:0:808:808::f5ff:fffe",  # Teredo: the client's address, 10.0.0.1, is stored inverted
+    "fec0::1",
+    "feff::1",
+    "fd00::5efe:8.8.8.8",
+    "2001:db8::1",
+    "3fff::1",
+    "192.88.99.1",
+    "198.18.0.1",
+    "5f00::1",
+    "8000::1",
     "10.0.0.1",
     "172.16.0.1",
     "192.168.1.1",
@@ -77,6 +95,8 @@ PUBLIC = [
     "münchen.example",
     "::ffff:8.8.8.8",
     "64:ff9b::8.8.8.8",
+    "::ffff:0:8.8.8.8",
+    "2002:808:808::1",
     "8.8.8.8.",
 ]
 MALFORMED = [
@@ -180,7 +200,10 @@ def test_a_name_that_leads_to_a_private_address_is_refused_without_private_hosts
         resolve("smtp.example.com", 587, private_hosts=False)
 
 
-@given(st.ip_addresses(v=4, network="169.254.0.0/16"), st.sampled_from(["{0}", "::ffff:{0}", "::{0}", "64:ff9b::{0}"]))
+WRAPPINGS = ["{0}", "::ffff:{0}", "::ffff:0:{0}", "::{0}", "64:ff9b::{0}", "64:ff9b:1::{0}", "2606::5efe:{0}"]
+
+
+@given(st.ip_addresses(v=4, network="169.254.0.0/16"), st.sampled_from(WRAPPINGS))
 def test_no_wrapping_of_a_link_local_address_passes(address, wrapping):
     with pytest.raises(TargetRefused):
         check_address(ip_address(wrapping.format(address)))
