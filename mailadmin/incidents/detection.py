@@ -64,7 +64,7 @@ class FailureCollector:
 
     def add_failure(self, one: Settlement, attempt: AttemptRecord, *, about_connection: bool) -> None:
         """Add the message to the group of the failure in `attempt`: final refusals and deferrals to one each."""
-        replies = [] if about_connection else recipient_replies(one)
+        replies: list[tuple[int | None, str, str, bool]] = [] if about_connection else recipient_replies(one)
         for code, enhanced_code, reply, is_retried in replies or [
             (attempt.code, attempt.enhanced_code, attempt.reply, one.status == Status.DEFERRED)
         ]:

@@ -2,6 +2,7 @@
 
 import html as html_module
 import re
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -336,7 +337,7 @@ def test_the_button_stands_where_a_connection_is_typed_or_shown(admin_client, st
 
 
 def test_each_fault_of_the_encryption_has_its_own_advice(admin_client, start_faulty_smtp):
-    for changes, words in [
+    faults: list[tuple[dict[str, Any], str]] = [
         ({"context": server_context("expired")}, "Ask the operator of the server for a new certificate"),
         ({"context": server_context("not-yet-valid")}, "Check the clock of this machine"),
         ({"context": server_context("wrong-name")}, "Enter as host the name that the certificate is for"),
@@ -344,7 +345,8 @@ def test_each_fault_of_the_encryption_has_its_own_advice(admin_client, start_fau
         ({"context": server_context("unknown-authority")}, "If the authority is yours"),
         ({"context": outdated_context()}, "needs TLS 1.2 or later"),
         ({"offers_starttls": False}, "Choose implicit TLS on port 465"),
-    ]:
+    ]
+    for changes, words in faults:
         with case(words):
             server = start_faulty_smtp(tls="starttls", **changes)
             said = text_of(admin_client.post(NEW, typed(server)))

@@ -23,9 +23,12 @@ def test_only_the_commit_of_results_does_not_wait_for_the_disk(monkeypatch):
     mail = claimed(queued())
     waited = []
     write = settling._write_messages
-    monkeypatch.setattr(
-        settling, "_write_messages", lambda *given: (waited.append(waits_for_the_disk()), write(*given))
-    )
+
+    def noting(*given):
+        waited.append(waits_for_the_disk())
+        return write(*given)
+
+    monkeypatch.setattr(settling, "_write_messages", noting)
     assert waits_for_the_disk()
     assert settle([settlement(mail)]) == {mail.id}
     assert waited == [False]

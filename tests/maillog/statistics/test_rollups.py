@@ -47,7 +47,8 @@ def naive(kind):
             "status": "",
             "template": mail.template_id and str(mail.template_id),
             "connection": mail.connection_id and str(mail.connection_id),
-            "error": status == "failed" and (error_kind(mail.reason) or explain(phase, None, "", "").key or "other"),
+            "error": status == "failed"
+            and (error_kind(mail.reason) or explain(phase or "", None, "", "").key or "other"),
             "time": status == "sent" and str(bucket_of((mail.finished_at - mail.created_at).total_seconds())),
         }
         if names[kind] not in (None, False):
