@@ -165,6 +165,8 @@ if env.is_set("MAILADMIN_ADMIN_EMAIL") != env.is_set("MAILADMIN_ADMIN_PASSWORD")
     env.refuse("MAILADMIN_ADMIN_EMAIL", "and MAILADMIN_ADMIN_PASSWORD are set together or not at all")
 
 ACCOUNT_ADAPTER = "users.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password": "users.forms.ResetPasswordForm"}
+RESET_SECONDS = 0.3  # how long an answer to "forgot password" takes, with an account and without one
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]

@@ -24,6 +24,7 @@ from config.settings import *  # noqa: E402, F403
 
 MAIL_PROCESS_DIR = Path(_scratch.name) / "processes"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}  # emptied after each test
+RESET_SECONDS = 0.0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = Path(tempfile.mkdtemp(dir=_scratch.name))  # must exist
 STORAGES = {

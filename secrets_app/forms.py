@@ -42,8 +42,12 @@ class SharingForm(forms.Form):
         required=False,
         help_text=_("Can change, share and delete it. There is always at least one owner."),
     )
-    new_owner = forms.ModelChoiceField(
-        label=_("Add an owner"), queryset=get_user_model().objects.none(), required=False, empty_label=_("Nobody")
+    new_owner = forms.CharField(
+        label=_("Add an owner"),
+        required=False,
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "placeholder": "ann@example.com"}),
+        help_text=_("The whole email address of their account."),
     )
     groups = PickedField(
         label=_("Groups"),
@@ -69,7 +73,6 @@ class SharingForm(forms.Form):
         self.secret = secret
         accounts = get_user_model().objects.order_by("email")
         self.fields["owners"].queryset = accounts.filter(owned_secrets=secret)  # type: ignore[attr-defined]
-        self.fields["new_owner"].queryset = accounts.filter(is_active=True).exclude(owned_secrets=secret)  # type: ignore[attr-defined]
         if not may_give_system_access(actor):
             self.fields["available_to_system"].disabled = True
             self.fields["available_to_system"].help_text = _("Only people who may configure mail can change this.")
@@ -78,13 +81,26 @@ class SharingForm(forms.Form):
         if not groups.exists():
             self.fields["groups"].help_text = _("You are not in any group to share it with.")
 
+    def clean_new_owner(self) -> Person | None:
+        """Return the account with this address, found only by all of it: the page lists nobody's address."""
+        address = self.cleaned_data["new_owner"]
+        if not address:
+            return None
+        accounts = get_user_model()
+        found = accounts.objects.filter(**{f"{accounts.get_email_field_name()}__iexact": address, "is_active": True})
+        person: Person | None = found.first()
+        if person is None:
+            raise ValidationError(_("No active account has this address."), code="unknown")
+        return person
+
     def clean(self) -> dict[str, Any]:
         """Require an owner who can sign in, and refuse an outdated form."""
         super().clean()
         data = self.cleaned_data
         if "owners" in data and "new_owner" in data:
-            kept = [*data["owners"], *([data["new_owner"]] if data["new_owner"] else [])]
-            removed = len(kept) < self.secret.owners.count() + bool(data["new_owner"])
+            added = [data["new_owner"]] if data["new_owner"] and data["new_owner"] not in data["owners"] else []
+            kept = [*data["owners"], *added]
+            removed = len(data["owners"]) < self.secret.owners.count()
             if not kept or (removed and not any(owner.is_active for owner in kept)):
                 message = _("The last owner cannot be removed. Add another owner first.")
                 self.add_error("owners", ValidationError(message, code="last_owner"))

@@ -1,5 +1,6 @@
 import logging
 import re
+import time
 from datetime import timedelta
 from email import message_from_bytes, policy
 
@@ -212,3 +213,11 @@ def test_a_new_password_through_the_link_says_which_keys_still_work(client, ann)
     api_keys.make(ann, name="Web shop", scopes=["mails:send"], lifetime=timedelta(days=30))
     ask(client)
     assert "1 API key of yours still works." in choose(client, link()).text
+
+
+def test_how_long_it_takes_does_not_tell_whether_there_is_an_account(client, ann, settings):
+    settings.RESET_SECONDS = 0.3
+    for email in ("ann@example.com", "nobody@example.com"):
+        begin = time.perf_counter()
+        ask(client, email)
+        assert time.perf_counter() - begin > 0.29

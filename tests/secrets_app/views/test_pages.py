@@ -276,7 +276,7 @@ def sharing(secret, **fields):
 
 
 def test_an_owner_adds_an_owner_and_gives_it_away(owner_client, secret, owner, stranger):
-    response = owner_client.post(*sharing(secret, **{"sharing-new_owner": stranger.pk}))
+    response = owner_client.post(*sharing(secret, **{"sharing-new_owner": stranger.email}))
     assert response.headers["Location"] == page(secret)
     assert set(secret.owners.all()) == {owner, stranger}
     secret.refresh_from_db()
@@ -303,7 +303,7 @@ def test_somebody_who_may_not_sign_in_cannot_be_the_only_owner_left(owner_client
 
 def test_only_active_accounts_become_owners(owner_client, secret):
     gone = make_user("gone@example.com", is_active=False)
-    assert owner_client.post(*sharing(secret, **{"sharing-new_owner": gone.pk})).status_code == 422
+    assert owner_client.post(*sharing(secret, **{"sharing-new_owner": gone.email})).status_code == 422
     assert gone not in secret.owners.all()
 
 
@@ -324,7 +324,7 @@ def test_an_owner_shares_with_his_own_groups_only_an_administrator_with_any(
 
 def test_sharing_on_an_outdated_page_is_refused(owner_client, secret, edited, stranger):
     owner_client.post(page(secret), {**edited, "sender": "a@example.com"})
-    response = owner_client.post(*sharing(secret, **{"sharing-new_owner": stranger.pk}))
+    response = owner_client.post(*sharing(secret, **{"sharing-new_owner": stranger.email}))
     assert response.status_code == 422
     assert "saved this secret in the meantime" in text(response)
     assert 'name="sharing-revision" value="2"' in text(response)
@@ -446,3 +446,30 @@ def test_a_name_full_of_markup_is_shown_as_text(owner_client, typed):
     owner_client.post(NEW, {**typed, "name": "<b>bold</b>"})
     for path in [LIST, page(Secret.objects.get()), f"/secrets/{Secret.objects.get().pk}/deletion/"]:
         assert b"<b>bold</b>" not in owner_client.get(path).content
+
+
+def test_the_page_lists_no_account_that_has_nothing_to_do_with_the_secret(owner_client, secret, stranger):
+    assert stranger.email not in text(owner_client.get(page(secret)))
+
+
+def test_an_owner_is_added_by_the_whole_address_alone(owner_client, secret, stranger):
+    for typed in [
+        stranger.email[:-1],
+        stranger.email.partition("@")[0],
+        "%",
+        "*",
+        str(stranger.pk),
+        f"x{stranger.email}",
+    ]:
+        with case(typed):
+            response = owner_client.post(*sharing(secret, **{"sharing-new_owner": typed}))
+            assert response.status_code == 422
+            assert "No active account has this address." in text(response)
+    response = owner_client.post(*sharing(secret, **{"sharing-new_owner": f" {stranger.email.upper()} "}))
+    assert response.status_code == 302
+    assert stranger in secret.owners.all()
+
+
+def test_adding_somebody_who_is_an_owner_changes_nothing(owner_client, owner, secret):
+    assert owner_client.post(*sharing(secret, **{"sharing-new_owner": owner.email})).status_code == 302
+    assert list(secret.owners.all()) == [owner]
