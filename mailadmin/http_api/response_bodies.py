@@ -252,7 +252,7 @@ def _recipient(one: Recipient, attempt: Attempt | None) -> RecipientResponse:
 
 def _attempt(one: Attempt) -> AttemptResponse:
     found = explain_attempt(one)
-    own = {"explanation": found.key, "explanation_text": found.text}
+    own: dict[str, Any] = {"explanation": found.key, "explanation_text": found.text}
     stored = {name: getattr(one, name) for name in AttemptResponse.model_fields if name not in own}
     return AttemptResponse(**stored, **own)
 
