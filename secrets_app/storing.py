@@ -79,7 +79,7 @@ def change(
         before = {**form.defaults, **secret.fields}
         changed = [key for key in fields if fields[key] != before.get(key)]
         kept = set(secret.values.values_list("field", flat=True)) - set(values)
-        if kept and set(changed) & set(form.reentry_fields()):
+        if kept and form.reentry_causes(before, fields):
             raise ReentryNeeded(_("Enter the password again, because the server changed."))
         if secret.name != name:
             changed.insert(0, "name")

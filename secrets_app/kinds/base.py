@@ -107,9 +107,10 @@ class SecretForm(forms.Form):
         return tuple(name for name in cls.base_fields if name not in {*SecretForm.base_fields, *cls.secret_fields})
 
     @classmethod
-    def reentry_fields(cls) -> tuple[str, ...]:
-        """Return the names of the fields whose change requires every secret field to be entered again."""
-        return cls.stored_names() if cls.reentry_on is None else cls.reentry_on
+    def reentry_causes(cls, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+        """Return the names of the changed fields that require every secret field to be entered again."""
+        names = cls.stored_names() if cls.reentry_on is None else cls.reentry_on
+        return [name for name in names if name in now and now[name] != before.get(name)]
 
     @classmethod
     def secret_label(cls) -> str:
@@ -207,10 +208,8 @@ class SecretForm(forms.Form):
         """Return the labels of the changed fields that require the password to be entered again."""
         if self.secret is None:
             return []
-        before, now = {**self.defaults, **self.secret.fields}, self.cleaned_data
-        return [
-            self.field_label(name) for name in self.reentry_fields() if name in now and now[name] != before.get(name)
-        ]
+        before = {**self.defaults, **self.secret.fields}
+        return [self.field_label(name) for name in self.reentry_causes(before, self.cleaned_data)]
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:

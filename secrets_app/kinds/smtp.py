@@ -52,7 +52,14 @@ class SmtpForm(SecretForm):
     icon: ClassVar[str] = "server"
     order: ClassVar[int] = 0
     secret_fields: ClassVar[tuple[str, ...]] = ("password",)
-    reentry_on: ClassVar[tuple[str, ...] | None] = ("host", "port", "tls", "username")
+    reentry_on: ClassVar[tuple[str, ...] | None] = (
+        "host",
+        "port",
+        "tls",
+        "username",
+        "ca_pem",
+        "verify",
+    )
     presets = PRESETS
     defaults: ClassVar[Mapping[str, Any]] = {
         "host": "",
@@ -230,14 +237,16 @@ class SmtpForm(SecretForm):
         }
         return [(cls.field_label(n), readable.get(n, str(stored.get(n, ""))) or "-") for n in cls.stored_names()]
 
-    def stored_fields(self) -> dict[str, Any]:
-        """Turn `skip_verification` into `verify`."""
-        data = {**self.cleaned_data, "verify": not self.cleaned_data["skip_verification"]}
-        return {name: data[name] for name in self.stored_names()}
+    @classmethod
+    def reentry_causes(cls, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+        """Return the causes, without a certificate check that is switched on: it makes nothing less safe."""
+        causes = super().reentry_causes(before, now)
+        return [name for name in causes if name != "verify" or not now[name]]
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Check that port and TLS mode, and user and password, go together."""
+        """Check that port and TLS mode, and user and password, go together; turn `skip_verification` into `verify`."""
+        self.cleaned_data["verify"] = not self.cleaned_data["skip_verification"]
         super().clean()
         data = self.cleaned_data
         port, tls = data.get("port"), data.get("tls")

@@ -65,7 +65,14 @@ def test_saving_without_a_change_writes_nothing(secret, owner):
 
 
 def test_a_changed_server_does_not_get_the_old_password(secret, owner):
-    servers: list[dict[str, Any]] = [{"host": "evil.example.com"}, {"port": 2525}, {"tls": "none"}, {"username": "x"}]
+    servers: list[dict[str, Any]] = [
+        {"host": "evil.example.com"},
+        {"port": 2525},
+        {"tls": "none"},
+        {"username": "x"},
+        {"verify": False},
+        {"ca_pem": "of somebody in the middle"},
+    ]
     for server in servers:
         with rolled_back(server):
             with pytest.raises(vault.ReentryNeeded):
@@ -74,6 +81,12 @@ def test_a_changed_server_does_not_get_the_old_password(secret, owner):
             assert secret.fields == FIELDS
             change(secret, actor=owner, values={"password": "typed again"}, **server)
             assert reveal.reveal(str(secret.pk)) == {"password": "typed again"}
+
+
+def test_switching_the_certificate_check_on_keeps_the_password(make_secret, owner):
+    secret = make_secret(verify=False)
+    change(secret, actor=owner, verify=True)
+    assert reveal.reveal(str(secret.pk)) == {"password": "first-password"}
 
 
 def test_a_changed_server_without_a_stored_password_asks_for_none(make_secret, owner):

@@ -307,12 +307,14 @@ def test_keep_leaves_the_password_alone(secret, typed):
     assert form.values() == {}
 
 
-def test_keep_is_refused_when_the_server_changed(secret, typed):
+def test_keep_is_refused_when_the_server_changed(secret, typed, authority):
     for field, value, label in [
         ("host", "other.example.com", "Host"),
         ("port", "2525", "Port"),
         ("tls", "none", "Encryption"),
         ("username", "x", "User"),
+        ("skip_verification", "on", "Certificate check"),
+        ("ca_pem", authority.cert_pem.bytes().decode(), "Private certificate authority"),
     ]:
         with case(field, value, label):
             form = edit(secret, typed, **{field: value})
