@@ -235,7 +235,7 @@ def test_a_variable_is_declared_secret(client, ann, template):
 def test_a_wrong_variable_is_told_at_its_field(client, ann, template):
     for row, sentence in [
         ({"name": "Amount", "type": "text"}, "Use lowercase letters"),
-        ({"name": "loop", "type": "text"}, "has a meaning of its own"),
+        ({"name": "loop", "type": "text"}, "is reserved in templates"),
         ({"name": "name", "type": "text"}, "declared twice"),
         ({"name": "amount", "type": "number", "sample": "much"}, "must be a number"),
         ({"name": "items", "type": "list", "sample": "[1,\n2"}, "not JSON: line 2"),

@@ -213,7 +213,7 @@ def test_german_differs_from_english(mails):
             assert english.html != german.html
             assert english.text != german.text
             assert (english.subject != german.subject) == (key != "mail/notification")
-            assert not re.search(r"\b(Hello|You get this mail)\b", german.html + german.text)
+            assert not re.search(r"\b(Hello|You received this email)\b", german.html + german.text)
             assert not re.search(r"\b(Guten Tag|Sie erhalten)\b", english.html + english.text)
 
 
