@@ -16,13 +16,9 @@ from django.db.models import Count  # noqa: E402
 
 from mailadmin.api import Mail, send, send_many, template_mail  # noqa: E402
 from mailadmin.delivery.deliver import deliver_due  # noqa: E402
-from maillog.index import writing  # noqa: E402
 from maillog.models import Message, Status  # noqa: E402
 from templates_app.content.content import Content, Texts, Variable  # noqa: E402
 from templates_app.library import catalogue, publishing  # noqa: E402
-
-if os.environ.get("BENCH_INDEX") == "0":  # to measure the cost of the search index
-    writing.add = lambda mails: None
 
 IN_HAND = (Status.QUEUED, Status.SENDING)
 LOOK_AGAIN = 0.005  # seconds between two polls whether the other worker has finished

@@ -1,7 +1,7 @@
 """Writes the search index of the log: one entry per message, in a table that Django does not manage.
 
 SQLite has an FTS5 table, PostgreSQL a `tsvector` under a GIN index. Both store the tokens of `maillog.index.tokens`.
-Every write happens here, in the transaction of the rows: `add` with new messages, `refresh` where the error of a
+Every write happens here, in the transaction of the rows: `NewEntries` with new messages, `refresh` where the error of a
 message changed, `remove` with deleted messages. A message that is sent without a problem costs nothing after it was
 queued: what its entry does not contain (queued, sending, held and sent; driver and connection) is read from the row.
 
@@ -39,6 +39,7 @@ PREFIXES = {
 }  # of their lexemes on PostgreSQL, so that words without an operator do not match them
 MAX_TEXT_LENGTH = 50_000  # characters of a text: a few thousand recipients
 MAX_POSITION = 16_383  # of a lexeme in a tsvector
+GIVEN_ENTRIES = "unnest(%s::bigint[], %s::text[]) AS given(id, tokens)"
 BATCH = 500
 REBUILD_BATCH = 5_000
 
@@ -74,6 +75,20 @@ class IndexEntry(NamedTuple):
     tags: str
 
 
+class NewEntries:
+    """The entries of new messages, for `insert_with_dependents`; the id of each is its position among them, from 0."""
+
+    def __init__(self, mails: Sequence[IndexedMessage]) -> None:
+        self.mails = mails
+
+    def statement(self, _alias: str) -> tuple[str, list[str]]:
+        source = f"{GIVEN_ENTRIES} JOIN new ON new.position = given.id"
+        return _insert_statement("new.id", source), _entry_arrays([build_entry(mail) for mail in self.mails])
+
+    def insert(self, ids: Sequence[int]) -> None:
+        add(mail._replace(id=ids[mail.id]) for mail in self.mails)
+
+
 def add(mails: Iterable[IndexedMessage]) -> None:
     """Write the entries of `mails`, replacing existing ones."""
     connection = _connection()
@@ -82,18 +97,24 @@ def add(mails: Iterable[IndexedMessage]) -> None:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(
-                f"INSERT INTO {TABLE} (id, tokens) SELECT id, tokens::tsvector FROM unnest(%s::bigint[], %s::text[])"  # noqa: S608
-                " AS given(id, tokens) ON CONFLICT (id) DO UPDATE SET tokens = EXCLUDED.tokens",
-                [
-                    array_text(str, (entry.id for entry in entries)),
-                    array_text(array_element, map(tsvector_text, entries)),
-                ],
-            )
+            cursor.execute(_insert_statement("given.id", GIVEN_ENTRIES), _entry_arrays(entries))
         else:
             names = ", ".join(COLUMNS)
             marks = ", ".join(["%s"] * (len(COLUMNS) + 1))
             cursor.executemany(f"INSERT OR REPLACE INTO {TABLE} (rowid, {names}) VALUES ({marks})", entries)  # noqa: S608
+
+
+def _insert_statement(key: str, source: str) -> str:
+    """Return the statement for PostgreSQL that writes the entries of `source` under the ids `key`."""
+    return (
+        f"INSERT INTO {TABLE} (id, tokens) SELECT {key}, given.tokens::tsvector FROM {source}"  # noqa: S608
+        " ON CONFLICT (id) DO UPDATE SET tokens = EXCLUDED.tokens"
+    )
+
+
+def _entry_arrays(entries: Sequence[IndexEntry]) -> list[str]:
+    """Return the parameters of `GIVEN_ENTRIES`."""
+    return [array_text(str, (entry.id for entry in entries)), array_text(array_element, map(tsvector_text, entries))]
 
 
 def refresh(ids: Iterable[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,20 +15,23 @@ from maillog.content.storage import pack
 from maillog.index import writing
 from maillog.labels import label_ids
 from maillog.models import FINAL, Content, Label, Message, Recipient, Status, Suppression
-from maillog.sql.batches import insert_returning_ids, insert_rows
+from maillog.sql.inserts import DependentRows, insert_with_dependents
 from maillog.statistics import rollups
 from maillog.text import fit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-BATCH = 500
+BATCH = 500  # messages in one statement at most ...
+BATCH_OCTETS = 32 * 1024 * 1024  # ... and octets of their MIME: PostgreSQL takes up to 1 GB, and contents as hex
 MAX_VERSION = 32_767  # the largest small integer on every database
 OPEN, SKIPPED = Recipient.Outcome.OPEN.value, Recipient.Outcome.SKIPPED.value
-RECIPIENT_COLUMNS = ["message_id", "kind", "address", "search_address", "outcome", "code", "enhanced_code", "reply"]
+RECIPIENT_COLUMNS = ("kind", "address", "search_address", "outcome", "code", "enhanced_code", "reply")
+CONTENT_COLUMNS = ("mime", "metadata")
 MESSAGE_DEFAULTS = {  # every column of a new row except the id
     field.attname: field.get_default() for field in Message._meta.concrete_fields if not field.primary_key
 }
+MESSAGE_COLUMNS = tuple(MESSAGE_DEFAULTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,36 +158,56 @@ def _insert(messages: Sequence[NewMessage], known: dict[str, int]) -> list[int]:
         if not message.idempotency_key or message.idempotency_key not in seen:
             fresh.append(message)
             seen.add(message.idempotency_key)
-    senders = label_ids(Label.Kind.SENDER, {message.sender for message in fresh})
-    templates = label_ids(Label.Kind.TEMPLATE, {message.template for message in fresh if message.template})
-    now = timezone.now()
-    rows = [_message_row(message, senders, templates, now) for message in fresh]
-    numbers = insert_returning_ids(Message, rows, columns=list(MESSAGE_DEFAULTS))
+    numbers = [number for batch in _batches(fresh) for number in _insert_batch(batch)]
     pairs = list(zip(fresh, numbers, strict=True))
-    writing.add(_indexed_message(*each) for each in zip(numbers, rows, fresh, strict=True))
-    insert_rows(
-        Recipient,
-        (_recipient_row(number, recipient) for message, number in pairs for recipient in message.recipients),
-        columns=RECIPIENT_COLUMNS,
-    )
-    insert_rows(
-        Content,
-        (
-            {
-                "message_id": number,
-                "mime": pack(message.mime),
-                "metadata": dict(message.metadata),
-            }
-            for message, number in pairs
-            if not (message.is_sensitive and message.status in FINAL)
-        ),
-        columns=["message_id", "mime", "metadata"],
-    )
     rollups.record_ended(number for message, number in pairs if message.status in FINAL)
     ids = dict(known)
     ids.update((message.idempotency_key, number) for message, number in pairs if message.idempotency_key)
     plain = (number for message, number in pairs if not message.idempotency_key)
     return [ids[message.idempotency_key] if message.idempotency_key else next(plain) for message in messages]
+
+
+def _batches(messages: Iterable[NewMessage]) -> Iterator[list[NewMessage]]:
+    """Yield `messages` in batches that a statement can hold."""
+    batch: list[NewMessage] = []
+    size = 0
+    for message in messages:
+        if batch and (len(batch) == BATCH or size + len(message.mime) > BATCH_OCTETS):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += len(message.mime)
+    if batch:
+        yield batch
+
+
+def _insert_batch(messages: Sequence[NewMessage]) -> list[int]:
+    """Insert `messages` with index entries, recipients and contents, and return their ids."""
+    senders = label_ids(Label.Kind.SENDER, {message.sender for message in messages})
+    templates = label_ids(Label.Kind.TEMPLATE, {message.template for message in messages if message.template})
+    now = timezone.now()
+    rows = [_message_row(message, senders, templates, now) for message in messages]
+    entries = [_indexed_message(*each) for each in zip(range(len(rows)), rows, messages, strict=True)]
+    recipients = [
+        (position, _recipient_row(recipient))
+        for position, message in enumerate(messages)
+        for recipient in message.recipients
+    ]
+    contents = [
+        (position, {"mime": pack(message.mime), "metadata": dict(message.metadata)})
+        for position, message in enumerate(messages)
+        if not (message.is_sensitive and message.status in FINAL)
+    ]
+    return insert_with_dependents(
+        Message,
+        rows,
+        columns=MESSAGE_COLUMNS,
+        dependents=[
+            writing.NewEntries(entries),
+            DependentRows(Recipient, recipients, key="message_id", columns=RECIPIENT_COLUMNS),
+            DependentRows(Content, contents, key="message_id", columns=CONTENT_COLUMNS),
+        ],
+    )
 
 
 def _message_row(
@@ -222,9 +245,11 @@ def _message_row(
     }
 
 
-def _indexed_message(number: int, row: dict[str, Any], message: NewMessage) -> writing.IndexedMessage:
+def _indexed_message(position: int, row: dict[str, Any], message: NewMessage) -> writing.IndexedMessage:
     return writing.IndexedMessage(
-        id=number, sender=message.sender, **{name: row[name] for name in writing.IndexedMessage._fields if name in row}
+        id=position,
+        sender=message.sender,
+        **{name: row[name] for name in writing.IndexedMessage._fields if name in row},
     )
 
 
@@ -233,9 +258,8 @@ def version_number(version: int | None) -> int | None:
     return version if version is not None and 0 <= version <= MAX_VERSION else None
 
 
-def _recipient_row(number: int, recipient: NewRecipient) -> dict[str, Any]:
+def _recipient_row(recipient: NewRecipient) -> dict[str, Any]:
     return {
-        "message_id": number,
         "kind": str(recipient.kind),
         "address": recipient.address,
         "search_address": recipient.shown.lower(),

@@ -22,7 +22,6 @@ from django.db.models.expressions import RawSQL
 Row = Mapping[str, Any]  # attribute name -> value
 Convert = Callable[[Any], Any]
 
-MAX_PARAMETERS = 10_000  # per statement; SQLite allows 32,766
 ROWS_PER_STATEMENT = 1_000  # rows in one statement on PostgreSQL
 # A list written into the statement makes it a different one each time, and Python caches the last 128 of them: with
 # 5,000 numbers, a megabyte each (measured: 140 MB in an export).
@@ -32,12 +31,13 @@ JSON_LIST = "SELECT value FROM json_each(%s)"
 def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[str], where: list[str]) -> None:
     """Update the columns `values` of each of `rows` where all columns `where`, the key first, are equal."""
     connection = connections[router.db_for_write(model)]
-    prepared = _db_values(model, connection, rows, [*values, *where])
+    names = (*values, *where)
+    prepared = db_values(model, connection, rows, names)
     if not prepared:
         return
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
-    columns = {name: quote(column_of(model, name)) for name in [*values, *where]}
+    columns = {name: quote(column_of(model, name)) for name in names}
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
             sets = ", ".join(f"{columns[name]} = %s" for name in values)
@@ -46,52 +46,33 @@ def update_rows(model: type[models.Model], rows: Iterable[Row], *, values: list[
             return
         sets = ", ".join(f"{columns[name]} = given.{columns[name]}" for name in values)
         conditions = " AND ".join(f"{table}.{columns[name]} = given.{columns[name]}" for name in where)
-        given = f"{_unnest(model, connection, [*values, *where])} AS given({', '.join(columns.values())})"
+        given = f"{unnest(model, connection.alias, names)} AS given({', '.join(columns.values())})"
         # The keys again: whatever the statistics say, the planner reads only these rows.
         only = f"{table}.{columns[where[0]]} = ANY(%s::bigint[])"
-        for arrays in _arrays(model, connection, prepared, [*values, *where]):
+        for start in range(0, len(prepared), ROWS_PER_STATEMENT):
+            part = prepared[start : start + ROWS_PER_STATEMENT]
+            arrays = array_parameters(model, connection.alias, part, names)
             cursor.execute(
                 f"UPDATE {table} SET {sets} FROM {given} WHERE {conditions} AND {only}",  # noqa: S608
                 [*arrays, arrays[len(values)]],
             )
 
 
-def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> None:
+def insert_rows(model: type[models.Model], rows: Iterable[Row], *, columns: Sequence[str]) -> None:
     """Insert `rows` with these columns; the others need a default in the database."""
     connection = connections[router.db_for_write(model)]
-    prepared = _db_values(model, connection, rows, columns)
+    names = tuple(columns)
+    prepared = db_values(model, connection, rows, names)
     if not prepared:
         return
-    into = _insert_into(model, connection, columns)
+    into = insert_into(model, connection.alias, names)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            for arrays in _arrays(model, connection, prepared, columns):
-                cursor.execute(f"{into} SELECT * FROM {_unnest(model, connection, columns)}", arrays)  # noqa: S608
-        else:
-            cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(columns))})", prepared)
-
-
-def insert_returning_ids(model: type[models.Model], rows: Iterable[Row], *, columns: list[str]) -> list[int]:
-    """Insert `rows` as `insert_rows` does, and return their ids in the same order."""
-    connection = connections[router.db_for_write(model)]
-    prepared = _db_values(model, connection, rows, columns)
-    into = _insert_into(model, connection, columns)
-    ids: list[int] = []
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            for arrays in _arrays(model, connection, prepared, columns):
-                cursor.execute(f"{into} SELECT * FROM {_unnest(model, connection, columns)} RETURNING id", arrays)  # noqa: S608
-                ids += sorted(number for (number,) in cursor.fetchall())
-            return ids
-        marks = f"({', '.join(['%s'] * len(columns))})"
-        step = MAX_PARAMETERS // len(columns)
-        for start in range(0, len(prepared), step):
-            part = prepared[start : start + step]
-            values = [value for row in part for value in row]
-            cursor.execute(f"{into} VALUES {', '.join([marks] * len(part))} RETURNING id", values)
-            # Neither database promises the order of RETURNING; both assign ids in the order of the rows.
-            ids += sorted(number for (number,) in cursor.fetchall())
-    return ids
+        if connection.vendor != "postgresql":
+            cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(names))})", prepared)
+            return
+        for start in range(0, len(prepared), ROWS_PER_STATEMENT):
+            arrays = array_parameters(model, connection.alias, prepared[start : start + ROWS_PER_STATEMENT], names)
+            cursor.execute(f"{into} SELECT * FROM {unnest(model, connection.alias, names)}", arrays)  # noqa: S608
 
 
 def read_rows(
@@ -145,25 +126,26 @@ def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
     return next(field for field in model._meta.concrete_fields if field.attname == name)
 
 
-def _insert_into(model: type[models.Model], connection: BaseDatabaseWrapper, columns: list[str]) -> str:
-    quote = connection.ops.quote_name
+@cache
+def insert_into(model: type[models.Model], alias: str, columns: tuple[str, ...]) -> str:
+    """Return ``INSERT INTO table (columns)``."""
+    quote = connections[alias].ops.quote_name
     return f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(quote(column_of(model, name)) for name in columns)})"
 
 
-def _unnest(model: type[models.Model], connection: BaseDatabaseWrapper, names: list[str]) -> str:
+@cache
+def unnest(model: type[models.Model], alias: str, names: tuple[str, ...]) -> str:
     """Return the rows as a table of one array per column; types have no length, which is checked on writing."""
-    types = [str(_field(model, name).db_type(connection)).partition("(")[0] for name in names]
+    types = [str(_field(model, name).db_type(connections[alias])).partition("(")[0] for name in names]
     return f"unnest({', '.join(f'%s::{each}[]' for each in types)})"
 
 
-def _arrays(
-    model: type[models.Model], connection: BaseDatabaseWrapper, prepared: Sequence[Sequence[Any]], names: list[str]
-) -> Iterable[list[str]]:
-    """Yield the columns of up to 1,000 rows at a time, each as the text of an array."""
-    writers = _writers(model, connection.alias, tuple(names))
-    for start in range(0, len(prepared), ROWS_PER_STATEMENT):
-        columns = zip(*prepared[start : start + ROWS_PER_STATEMENT], strict=True)
-        yield [array_text(write, column) for write, column in zip(writers, columns, strict=True)]
+def array_parameters(
+    model: type[models.Model], alias: str, prepared: Sequence[Sequence[Any]], names: tuple[str, ...]
+) -> list[str]:
+    """Return each column of these rows as the text of an array, for `unnest`."""
+    writers = _writers(model, alias, names)
+    return [array_text(write, [values[at] for values in prepared]) for at, write in enumerate(writers)]
 
 
 def array_text(write: Callable[[Any], str], values: Iterable[Any]) -> str:
@@ -203,13 +185,13 @@ def _writer(field: models.Field[Any, Any]) -> Callable[[Any], str]:
     return array_element
 
 
-def _db_values(
-    model: type[models.Model], connection: BaseDatabaseWrapper, rows: Iterable[Row], names: list[str]
+def db_values(
+    model: type[models.Model], connection: BaseDatabaseWrapper, rows: Iterable[Row], names: tuple[str, ...]
 ) -> list[list[Any]]:
     """Return the values `names` of each row, converted for the database."""
     values_of = itemgetter(*names)
     prepared = [list(values_of(row)) for row in rows]
-    for at, to_db in _converters(model, connection.alias, tuple(names)):
+    for at, to_db in _converters(model, connection.alias, names):
         for values in prepared:
             values[at] = to_db(values[at])
     return prepared
