@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from django.utils import timezone
@@ -48,6 +49,7 @@ class Dispatcher:
         self.decided: list[Settlement] = []
         self.postponed: dict[str, datetime] = {}  # by connection: the latest time given to a message over its limits
         self.attempts = 0
+        self.routed = 0.0  # when `router` was made, on the clock `time.monotonic`
         self.is_in_request = False
 
     def dispatch(self, mails: Sequence[ClaimedMessage]) -> None:
@@ -67,6 +69,7 @@ class Dispatcher:
         """Submit the deliveries; where that raises for one of them, as many others as possible."""
         try:
             self.router = self.retry_database(lambda: Router([delivery.mail for delivery in deliveries]))
+            self.routed = monotonic()
         except Exception as error:
             if len(deliveries) == 1:
                 self.decided.append(self.fault(deliveries[0], error))
@@ -92,6 +95,7 @@ class Dispatcher:
                 self.decided.append(self.fault(delivery, error))
                 continue
             delivery.connection = route.connection
+            delivery.current_driver, delivery.candidates = self.router.driver.key, self.router.candidates(delivery.mail)
             key = (route.connection.id if route.connection else "", timeout)
             groups.setdefault(key, (route, []))[1].append(delivery)
         for route, group in groups.values():

@@ -22,8 +22,10 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from mailadmin.connections import circuit_breaker
-from mailadmin.delivery import faults, result_writing, retry, unattempted
+from mailadmin.connections.routing import Router
+from mailadmin.delivery import faults, heartbeats, result_writing, retry, unattempted
 from mailadmin.delivery.database_retry import DATABASE_DOWN
+from mailadmin.delivery.decisions import CHECK_SECONDS, DecisionCheck
 from mailadmin.delivery.dispatching import Dispatcher
 from mailadmin.delivery.in_flight import Completion, InFlight, attempt_record, content_timeout
 from mailadmin.delivery.submission import STOP_CHECK_SECONDS
@@ -62,7 +64,9 @@ class Drain(Dispatcher):
         self.wake_others = wake_others
         self.rerouted: list[InFlight] = []  # to be submitted again through another connection
         self.failures = detection.FailureCollector()
-        self.renewed = monotonic()
+        self.renewed = self.checked = monotonic()
+        self.decisions = DecisionCheck()
+        self.in_hand: dict[str, int] = {}  # as last reported
 
     def run(self) -> int:
         """Deliver everything that is due and return how many attempts were made."""
@@ -74,7 +78,7 @@ class Drain(Dispatcher):
             if not self.in_flight:
                 break
             self.collect()
-        self.failures.report()
+        self.finish()
         return self.attempts
 
     def run_these(self, ids: Sequence[int]) -> int:
@@ -83,8 +87,13 @@ class Drain(Dispatcher):
         self.deliver(claiming.claim_by_id(ids, lease=LEASE, worker=self.worker))
         while self.in_flight:
             self.collect()
-        self.failures.report()
+        self.finish()
         return self.attempts
+
+    def finish(self) -> None:
+        """Report what has been collected."""
+        self.failures.report()
+        self.report_in_hand({})
 
     def has_room(self) -> bool:
         """Return whether few enough messages and octets are in flight to claim more."""
@@ -137,6 +146,7 @@ class Drain(Dispatcher):
         self.submit_by_route(rerouted)
         self.write_decided()
         self.renew_leases()
+        self.heed_decisions()
 
     def settle(self, completion: Completion) -> Settlement | None:
         """Return what to record of a completion, or None if the message goes out through another connection."""
@@ -195,3 +205,27 @@ class Drain(Dispatcher):
         claims = {delivery.mail.claim for delivery in self.in_flight}
         self.retry_database(lambda: claiming.renew_leases(claims, lease=LEASE))
         self.renewed = monotonic()
+
+    def heed_decisions(self) -> None:
+        """Give back, every half second, what has not begun and what people have decided otherwise about."""
+        if monotonic() - self.checked < CHECK_SECONDS or not self.in_flight:
+            return
+        self.checked = monotonic()
+        try:
+            self.report_in_hand(self.decisions.in_hand(self.in_flight))  # of what an earlier check has overruled
+            self.submitter.withdraw(self.decisions.find(self.in_flight, self.present_router()))
+        except Exception:
+            logger.warning("Whether anything was decided otherwise could not be found out.", exc_info=True)
+            close_old_connections()
+
+    def present_router(self) -> Router:
+        """Return a router with the present settings: that of the newest batch if it is young and does for all."""
+        mails = [delivery.mail for delivery in self.in_flight]
+        is_young = monotonic() - self.routed < CHECK_SECONDS
+        return self.router if is_young and not any(mail.connection_hint for mail in mails) else Router(mails)
+
+    def report_in_hand(self, in_hand: dict[str, int]) -> None:
+        """Tell pages how many messages cannot be given back any more, if that has changed."""
+        if in_hand != self.in_hand:
+            self.in_hand = in_hand
+            heartbeats.record_in_hand(self.worker, in_hand)

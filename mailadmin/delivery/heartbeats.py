@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,6 +30,20 @@ def record(name: str) -> None:
     if not WorkerHeartbeat.objects.filter(name=name).update(seen_at=now):
         WorkerHeartbeat.objects.update_or_create(name=name, defaults={"started_at": now, "seen_at": now})
         WorkerHeartbeat.objects.exclude(seen_at__range=(now - KEEP_FOR, now + CLOCK_SKEW)).delete()
+
+
+def record_in_hand(name: str, in_hand: dict[str, int]) -> None:
+    """Record how many messages the worker `name` has begun that were to be given back, by the ids of connections."""
+    WorkerHeartbeat.objects.filter(name=name).update(in_hand=in_hand)
+
+
+def in_hand() -> dict[str, int]:
+    """Return the same of all living workers together: one query."""
+    now, total = timezone.now(), Counter[str]()
+    living = WorkerHeartbeat.objects.filter(seen_at__range=(now - ALIVE_WITHIN, now + CLOCK_SKEW))
+    for counts in living.exclude(in_hand={}).values_list("in_hand", flat=True):
+        total.update(counts)
+    return dict(total)
 
 
 def remove(name: str) -> None:

@@ -30,6 +30,8 @@ class InFlight:
     failovers: list[AttemptRecord] = field(default_factory=list)
     connection: Connection | None = None
     driver: str = ""  # the key of the driver that has it
+    current_driver: str = ""  # the driver in force, and the connections it could use, when it was routed
+    candidates: list[Connection] = field(default_factory=list)
 
 
 class Completion(NamedTuple):

@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext
-
 from mailadmin.delivery.in_flight import Completion, CompletionQueue, InFlight, envelope
 from mailadmin.drivers import event_loop, registry
-from mailadmin.errors import Phase, Stopped
+from mailadmin.drivers.base import stopped_error
+from mailadmin.errors import Stopped
 
 if TYPE_CHECKING:
     from mailadmin.connections.routing import Route
@@ -35,6 +34,7 @@ class Submitter:
     def __init__(self) -> None:
         self.completions = CompletionQueue()
         self.stopping = threading.Event()  # once set, nothing more starts
+        self.withdrawn: set[int] = set()  # ids of messages that are not to start
 
     def submit(self, route: Route, deliveries: Sequence[InFlight], *, delay: float = 0.0) -> None:
         """Start one driver call, after `delay` seconds.
@@ -55,6 +55,7 @@ class Submitter:
         if not envelopes:
             return
         unreported = dict(by_id)
+        self.withdrawn.difference_update(by_id)
 
         def on_result(envelope: Envelope, result: Result) -> None:
             delivery = unreported.pop(envelope.id, None)
@@ -78,7 +79,7 @@ class Submitter:
                     self.completions.add(Completion(delivery, error or RuntimeError("the driver gave no result")))
 
         async def call() -> list[Result]:
-            await self.wait_to_start(delay)
+            await self.wait_to_start(delay, by_id.keys())
             try:
                 return await route.driver.send(envelopes, route.revealed, on_result=on_result)
             except (SystemExit, KeyboardInterrupt) as error:  # they would end the loop, and with it every delivery
@@ -87,15 +88,22 @@ class Submitter:
 
         asyncio.run_coroutine_threadsafe(call(), event_loop.process_loop()).add_done_callback(on_end)
 
-    async def wait_to_start(self, delay: float) -> None:
-        """Wait for `delay` seconds. Raises Stopped if nothing more may start."""
+    async def wait_to_start(self, delay: float, ids: Collection[int]) -> None:
+        """Wait for `delay` seconds. Raises Stopped if nothing more may start, or if all of `ids` are withdrawn."""
         start = monotonic() + delay
-        while not self.stopping.is_set():
+        while not self.stopping.is_set() and not self.withdrawn.issuperset(ids):
             rest = start - monotonic()
             if rest <= 0:
                 return
             await asyncio.sleep(min(rest, STOP_CHECK_SECONDS))
-        raise Stopped(gettext("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
+        raise stopped_error()
+
+    def withdraw(self, deliveries: Collection[InFlight]) -> None:
+        """Start none of these; those that have not begun complete as Stopped."""
+        ids = {delivery.mail.id for delivery in deliveries}
+        self.withdrawn |= ids
+        for driver in registry.drivers():
+            asyncio.run_coroutine_threadsafe(driver.withdraw(ids), event_loop.process_loop())
 
     def stop_starting(self) -> None:
         """Let running transactions finish within STOP_SECONDS; every other message completes at once as Stopped."""

@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.drivers.capabilities import Feature
 from mailadmin.drivers.check_report import CheckReport, CheckStep
-from mailadmin.errors import ConnectFailed, DeliveryError, Phase
+from mailadmin.errors import ConnectFailed, DeliveryError, Phase, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from django.utils.functional import _StrOrPromise
 
@@ -152,6 +152,9 @@ class Driver(ABC):
         with `error` set where the message is not at fault). Only programming errors are raised.
         """
 
+    async def withdraw(self, ids: Collection[int]) -> None:  # noqa: B027  (most start a message as soon as they get it)
+        """Do not start the messages `ids`: those that have not begun get a result with the error Stopped at once."""
+
     async def stop(self, seconds: float) -> None:  # noqa: B027  (most have nothing to stop)
         """Start no more messages: those waiting get a result with the error Stopped, those started have `seconds`."""
 
@@ -190,6 +193,11 @@ def crash_error(error: BaseException, phase: Phase = Phase.MAIL) -> DeliveryErro
     """
     text = gettext("The driver failed: %s") % type(error).__name__
     return DeliveryError(text, permanent=False, phase=phase, uncertain=phase == Phase.CONTENT)
+
+
+def stopped_error() -> Stopped:
+    """Return the error of a message that is not to start."""
+    return Stopped(gettext("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
 
 
 def uniform_result(

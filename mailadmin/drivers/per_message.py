@@ -11,13 +11,11 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext
-
-from mailadmin.drivers.base import Driver, crash_error, error_result
-from mailadmin.errors import ConnectFailed, DeliveryError, Phase, SignInRefused, Stopped, TLSFailed
+from mailadmin.drivers.base import Driver, crash_error, error_result, stopped_error
+from mailadmin.errors import ConnectFailed, DeliveryError, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mailadmin.drivers.base import Envelope, Result, RevealedConnection
 
@@ -36,6 +34,8 @@ class PerMessageDriver(Driver):
 
     def __init__(self) -> None:
         self._stop_requests: set[threading.Event] = set()  # one per `send` under way
+        self._waiting: dict[int, asyncio.Task[Result]] = {}  # by the ids of messages that have not begun
+        self._withdrawn: set[int] = set()
 
     @abstractmethod
     async def send_one(self, envelope: Envelope, connection: RevealedConnection | None) -> Result:
@@ -49,29 +49,45 @@ class PerMessageDriver(Driver):
         on_result: Callable[[Envelope, Result], None] | None = None,
     ) -> list[Result]:
         """Send each envelope by `send_one`."""
-        free, stop_request = asyncio.Semaphore(self.max_concurrent), threading.Event()
+        free, stop_request, first_is_over = asyncio.Semaphore(self.max_concurrent), threading.Event(), asyncio.Event()
         common_error: DeliveryError | None = None
         self._stop_requests.add(stop_request)
 
         async def deliver(envelope: Envelope) -> Result:
+            try:
+                if envelope is not envelopes[0]:
+                    await first_is_over.wait()
+                result = await deliver_at_its_turn(envelope)
+            except asyncio.CancelledError:
+                if envelope.id not in self._withdrawn:
+                    raise
+                self._withdrawn.discard(envelope.id)
+                result = error_result(envelope, stopped_error())
+            finally:
+                self._waiting.pop(envelope.id, None)
+                first_is_over.set()
+            if on_result:
+                on_result(envelope, result)
+            return result
+
+        async def deliver_at_its_turn(envelope: Envelope) -> Result:
             nonlocal common_error
             async with free:
+                self._waiting.pop(envelope.id, None)
                 if stop_request.is_set():
-                    stopped = Stopped(gettext("Sending was stopped."), permanent=False, phase=Phase.CONNECT)
-                    result = error_result(envelope, stopped)
+                    result = error_result(envelope, stopped_error())
                 elif common_error:
                     result = error_result(envelope, common_error)
                 else:
                     result = await self._timed(envelope, connection)
                     if connection and isinstance(result.error, ConnectFailed | SignInRefused | TLSFailed):
                         common_error = result.error
-            if on_result:
-                on_result(envelope, result)
             return result
 
+        tasks = {envelope.id: asyncio.ensure_future(deliver(envelope)) for envelope in envelopes}
+        self._waiting.update(tasks)
         try:
-            first = [await deliver(envelope) for envelope in envelopes[:1]]
-            return first + list(await asyncio.gather(*map(deliver, envelopes[1:])))
+            return list(await asyncio.gather(*tasks.values()))
         finally:
             self._stop_requests.discard(stop_request)
 
@@ -85,6 +101,13 @@ class PerMessageDriver(Driver):
             logger.exception("The driver %s failed on message %d.", self.key, envelope.id)
             result = error_result(envelope, crash_error(error))
         return replace(result, started_at=started_at, duration_ms=round((monotonic() - started) * 1000))
+
+    async def withdraw(self, ids: Collection[int]) -> None:
+        """Take out those of the messages `ids` whose turn has not come."""
+        for number in ids:
+            if task := self._waiting.pop(number, None):
+                self._withdrawn.add(number)
+                task.cancel()
 
     async def stop(self, seconds: float) -> None:
         """Let what has been started end in its own time, and start nothing else."""

@@ -213,9 +213,12 @@ def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: Rese
     summary="Cancel a message",
 )
 def cancel(request: ApiRequest, mail_id: int, body: Body | None = None) -> Stored:
-    """Cancel a waiting message. One that is being sent or is finished is not changed, and 409 is returned."""
+    """Cancel a message. One that is finished is not changed, and 409 is returned.
+
+    A worker gives it back within a second. If it had been handed over to the server by then, its status becomes `sent`.
+    """
     refuse_unknown_parameters(request)
     one, owner = found(mail_id), request.auth.owner
     if not control.cancel([one.pk], by=str(owner), actor=owner):
-        raise Problem(HTTPStatus.CONFLICT, gettext("This message is being sent or is finished."))
+        raise Problem(HTTPStatus.CONFLICT, gettext("This message is finished."))
     return stored_mail(one.pk)

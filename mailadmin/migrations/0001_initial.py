@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('started_at', models.DateTimeField()),
                 ('seen_at', models.DateTimeField()),
+                ('in_hand', models.JSONField(default=dict)),
             ],
             options={
                 'ordering': ['name'],

@@ -13,6 +13,7 @@ class WorkerHeartbeat(models.Model):
     name = models.CharField(max_length=100, unique=True)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+    in_hand = models.JSONField(default=dict)  # messages begun that were to be given back, by the id of the connection
 
     class Meta:
         default_permissions = ()

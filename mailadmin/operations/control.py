@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from mailadmin.connections import circuit_breaker, selection
 from mailadmin.connections.account_rests import RATE_TEXTS
-from mailadmin.delivery import deliver
+from mailadmin.delivery import deliver, heartbeats
 from mailadmin.delivery.wakeup import wake_worker
 from mailadmin.models import ConnectionState
 from maillog.models import Status
@@ -43,6 +43,7 @@ class ConnectionStatus:
     learned: str = ""  # the rate at which the account met its limit, in words,
     learned_query: str = ""  # and as the query of the secret's page, which fills it in; empty without such a page
     held: Count | None = None
+    in_hand: int = 0  # messages that workers had begun when they were to give them back
 
     @property
     def is_open(self) -> bool:
@@ -55,10 +56,14 @@ class ConnectionStatus:
 
 
 def connection_statuses() -> list[ConnectionStatus]:
-    """Return all connections in the order of the vault: seven queries, however many there are."""
+    """Return all connections in the order of the vault: eight queries, however many there are."""
     states = {row.connection: row for row in ConnectionState.objects.exclude(state=State.OPEN, learned_rate="")}
     held = held_by_connection() if states else {}
-    return [status_of(one, states.get(one.id), held.get(one.name)) for one in selection.connections()]
+    in_hand = heartbeats.in_hand()
+    return [
+        replace(status_of(one, states.get(one.id), held.get(one.name)), in_hand=in_hand.get(one.id, 0))
+        for one in selection.connections()
+    ]
 
 
 def closed_connections() -> list[ConnectionStatus]:

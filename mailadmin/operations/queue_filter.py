@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import ChoiceFilter, FilterSet
 
 from maillog.models import Message, Status
-from maillog.queue.actions import CANCELLABLE, RETRIED_BY_DEFAULT, Selection
+from maillog.queue.actions import CANCELLABLE, RETRIABLE, RETRIED_BY_DEFAULT, Selection
 from maillog.queue.waiting import QUEUE_STATUSES, connection_names
 from maillog.search.filters import IdFilter
 from maillog.search.paging import LARGEST_ID
@@ -56,16 +56,16 @@ class QueueFilter(FilterSet):  # type: ignore[misc]  # django-filter has no type
 
     def retried(self) -> Selection:
         """Return what “Retry all” changes; without a chosen status, deferred and held messages."""
-        return self._selection(self._changeable(RETRIED_BY_DEFAULT))
+        return self._selection(self._changeable(RETRIED_BY_DEFAULT, RETRIABLE))
 
     def cancelled(self) -> Selection:
-        """Return what “Cancel all” changes; without a chosen status, everything that is not being sent."""
-        return self._selection(self._changeable(CANCELLABLE))
+        """Return what “Cancel all” changes; without a chosen status, everything."""
+        return self._selection(self._changeable(CANCELLABLE, CANCELLABLE))
 
-    def _changeable(self, by_default: tuple[Status, ...]) -> tuple[Status, ...]:
+    def _changeable(self, by_default: tuple[Status, ...], possible: tuple[Status, ...]) -> tuple[Status, ...]:
         if self.chosen is None:
             return by_default
-        return (self.chosen,) if self.chosen in CANCELLABLE else ()
+        return (self.chosen,) if self.chosen in possible else ()
 
     def _selection(self, statuses: tuple[Status, ...]) -> Selection:
         up_to = self.form.cleaned_data.get("up_to")

@@ -180,6 +180,9 @@ def cancelled(case: Case) -> tuple[str, str]:
         return gettext("Cancelled, but an earlier attempt may have reached the recipient."), as_sentence(
             case.mail.reason
         )
+    if case.mail.claim:
+        said = gettext("Cancelled while a worker had it in hand. If it had been handed over, it will be shown as sent.")
+        return said, as_sentence(case.mail.reason)
     return gettext("Cancelled before it was sent."), as_sentence(case.mail.reason)
 
 

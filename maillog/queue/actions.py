@@ -26,8 +26,8 @@ from maillog.text import fit
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-CANCELLABLE = WAITING
-RETRIABLE = (*CANCELLABLE, Status.FAILED)
+CANCELLABLE = (*WAITING, Status.SENDING)
+RETRIABLE = (*WAITING, Status.FAILED)
 # What "retry all" means without a chosen status. Queued messages are sent anyway, perhaps at a requested time; one that
 # may have arrived is sent again only on request.
 RETRIED_BY_DEFAULT = (Status.DEFERRED, Status.HELD)
@@ -82,9 +82,10 @@ class RetryResult:
 
 
 def cancel(ids: Iterable[int], *, reason: str = "", actor: AbstractBaseUser | None = None) -> int:
-    """Cancel those of `ids` that are queued, deferred, held or uncertain, and return their number.
+    """Cancel those of `ids` that are queued, deferred, held, uncertain or being sent, and return their number.
 
-    Never cancels a message that is being sent. Deletes the content of sensitive messages. With an `actor`, writes to
+    One that a worker has in hand is given back by it within a second; if it had been handed over by then, its result
+    replaces the cancellation. Deletes the content of sensitive messages. With an `actor`, writes to
     the audit log.
     """
     return sum(_cancel(batch, reason, actor) for batch in _batched(ids))

@@ -37,6 +37,7 @@ class OpenRecipient:
 
     id: int
     address: str
+    search_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,7 @@ class DueRow(NamedTuple):
     """What claiming reads of a message. Plain values: building model objects costs more than reading the rows."""
 
     id: int
+    status: str
     claim: str
     sender_id: int
     subject: str
@@ -104,7 +106,8 @@ def read_claimed(ids: list[int], token: str) -> list[ClaimedMessage]:
 
 
 def _read_batch(ids: list[int], token: str) -> list[ClaimedMessage]:
-    rows = {row.id: row for row in map(DueRow._make, read_rows(Message, DueRow._fields, ids)) if row.claim == token}
+    found = map(DueRow._make, read_rows(Message, DueRow._fields, ids))
+    rows = {row.id: row for row in found if row.claim == token and row.status == Status.SENDING}
     labels = label_texts(pk for row in rows.values() for pk in (row.sender_id, row.template_id) if pk)
     contents = dict(read_rows(Content, ["message_id", "mime"], rows, by="message_id"))
     recipients: dict[int, list[OpenRecipient]] = {pk: [] for pk in rows}
@@ -120,7 +123,7 @@ def _read_batch(ids: list[int], token: str) -> list[ClaimedMessage]:
             if shown in suppressed:
                 to_skip.setdefault(message_id, {})[pk] = suppressed[shown]
             else:
-                recipients[message_id].append(OpenRecipient(id=pk, address=address))
+                recipients[message_id].append(OpenRecipient(id=pk, address=address, search_address=shown))
         elif outcome == Recipient.Outcome.REFUSED:
             refused.add(message_id)
         elif outcome == Recipient.Outcome.ACCEPTED:

@@ -67,6 +67,12 @@ def renew_leases(claims: Iterable[str], *, lease: timedelta) -> int:
     return held.update(next_attempt_at=timezone.now() + lease)
 
 
+def cancelled_among(ids: Iterable[int]) -> set[int]:
+    """Return which of these messages somebody has cancelled: one query by id."""
+    found = Message.objects.filter(id__in=id_list(list(ids)), status=Status.CANCELLED)
+    return set(found.values_list("id", flat=True))
+
+
 def _due(now: datetime) -> QuerySet[Message]:
     return Message.objects.filter(next_attempt_at__lte=now, status__in=DUE).order_by("next_attempt_at", "id")
 

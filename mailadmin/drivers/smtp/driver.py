@@ -14,13 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.drivers.base import Driver
 from mailadmin.drivers.registry import register_driver
-from mailadmin.drivers.smtp import check
+from mailadmin.drivers.smtp import check, pool
 from mailadmin.drivers.smtp.connecting import connect
 from mailadmin.drivers.smtp.pool import close_all, pool_for
 from mailadmin.drivers.smtp.smtp_server import SmtpServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mailadmin.drivers.base import Envelope, Result, RevealedConnection
     from mailadmin.drivers.check_report import CheckReport
@@ -54,6 +54,10 @@ class SmtpDriver(Driver):
         server = server_of(connection)
         content_timeout = server.content_timeout or server.timeout
         return await pool_for(server).send(envelopes, content_timeout=content_timeout, on_result=on_result)
+
+    async def withdraw(self, ids: Collection[int]) -> None:
+        """Take the messages out of every pool of this process, unless their transactions have begun."""
+        pool.withdraw(ids)
 
     async def stop(self, seconds: float) -> None:
         """Close every pool of this process, which defers what was not started."""

@@ -17,16 +17,14 @@ from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext as _
-
-from mailadmin.drivers.base import crash_error
+from mailadmin.drivers.base import crash_error, stopped_error
 from mailadmin.drivers.smtp.connecting import connect
 from mailadmin.drivers.smtp.pool_batches import Batch, FairQueue, Item
 from mailadmin.drivers.smtp.pool_connection import PooledConnection
-from mailadmin.errors import AccountLimited, ConversationBroken, DeliveryError, Phase, SignInRefused, Stopped, TLSFailed
+from mailadmin.errors import AccountLimited, ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mailadmin.drivers.base import Envelope, Result
     from mailadmin.drivers.smtp.session import Session
@@ -64,6 +62,13 @@ async def close_all(seconds: float = CLOSE_SECONDS) -> None:
     await asyncio.gather(*(pool.close(seconds) for pool in pools.values()))
 
 
+def withdraw(ids: Collection[int]) -> None:
+    """Take the messages `ids` out of the running loop's pools, unless they have begun, with the error Stopped."""
+    for pool in list(_pools.get(asyncio.get_running_loop(), {}).values()):
+        for batch in pool._queue.batches:  # noqa: SLF001  (of this module's own class)
+            batch.withdraw(ids)
+
+
 class Pool:
     """The open connections to one server; `idle` are those without work at the moment, the latest last."""
 
@@ -93,13 +98,7 @@ class Pool:
         """Send all envelopes and return their results in order; cancelling disconnects those under way."""
         if not envelopes:
             return []
-        batch = Batch(
-            envelopes,
-            host=self.server.endpoint,
-            content_timeout=content_timeout,
-            on_result=on_result,
-            finished=self._loop.create_future(),
-        )
+        batch = Batch(envelopes, self.server.endpoint, content_timeout, on_result, self._loop.create_future())
         self._queue.add(batch)
         self._assign()
         try:
@@ -115,7 +114,7 @@ class Pool:
         """Let every connection finish its message and say QUIT; what is not done after `seconds` is aborted."""
         self.is_closing = True
         for batch in self._queue.batches:
-            batch.fail(Stopped(_("Sending was stopped."), permanent=False, phase=Phase.CONNECT))
+            batch.fail(stopped_error())
         if self._stall_timer:
             self._stall_timer.cancel()
         tasks = [connection.task for connection in self._connections]

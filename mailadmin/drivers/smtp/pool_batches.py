@@ -9,10 +9,11 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from mailadmin.drivers.base import stopped_error
 from mailadmin.drivers.smtp.transaction import unconnected_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mailadmin.drivers.base import Envelope, Result
     from mailadmin.errors import DeliveryError
@@ -40,7 +41,6 @@ class Batch:
     def __init__(
         self,
         envelopes: Sequence[Envelope],
-        *,
         host: str,
         content_timeout: float,
         on_result: Callable[[Envelope, Result], None] | None,
@@ -77,17 +77,23 @@ class Batch:
         if not self._open and not self.finished.done():
             self.finished.set_result(None)
 
-    def defer(self, item: Item) -> None:
-        """Settle a message that is not sent because of the batch's failure."""
-        assert self.failure  # noqa: S101  (for the type checker)
+    def defer(self, item: Item, failure: DeliveryError) -> None:
+        """Settle a message that is not sent because of `failure`."""
         seconds, self._begun = monotonic() - self._begun, monotonic()  # the first message took it, the others none
-        self.settle(item, unconnected_result(item.envelope, self._host, self.failure, seconds=seconds))
+        self.settle(item, unconnected_result(item.envelope, self._host, failure, seconds=seconds))
 
     def fail(self, failure: DeliveryError) -> None:
         """Defer every message that still waits, and those that are requeued later."""
         self.failure = failure
         while self.waiting:
-            self.defer(self.waiting.popleft())
+            self.defer(self.waiting.popleft(), failure)
+
+    def withdraw(self, ids: Collection[int]) -> None:
+        """Settle those of the messages `ids` that still wait as Stopped."""
+        withdrawn = [item for item in self.waiting if item.envelope.id in ids]
+        self.waiting = deque(item for item in self.waiting if item.envelope.id not in ids)
+        for item in withdrawn:
+            self.defer(item, stopped_error())
 
     def count_break(self, dialed: float, now: float, failure: DeliveryError) -> None:
         """Count a conversation that broke during one of the batch's messages; the third one defers the rest.
@@ -150,7 +156,7 @@ class FairQueue:
         if batch.finished.done():
             return
         if batch.failure:
-            batch.defer(item)
+            batch.defer(item, batch.failure)
             return
         batch.waiting.appendleft(item)
         if batch not in self._batches:

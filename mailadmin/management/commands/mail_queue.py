@@ -76,6 +76,7 @@ class Command(BaseCommand):
         self.stdout.write(", ".join(f"{count} {name}" for name, count in counts.items()))
         for line in lines:
             words = [str(line.state.label), line.reason, f"{line.held} held" if line.held else ""]
+            words += [f"{line.in_hand} in hand"] if line.in_hand else []
             self.stdout.write(f"{line.name}: {'; '.join(word for word in words if word)}")
 
     # ---------------------------------------------------------------- messages
@@ -155,4 +156,5 @@ def facts_of(line: control.ConnectionStatus) -> dict[str, Any]:
         "paused_by": line.paused_by,
         "probe_at": line.probe_at.isoformat(timespec="seconds") if line.probe_at else None,
         "held": str(line.held) if line.held else "0",
+        "in_hand": line.in_hand,
     }

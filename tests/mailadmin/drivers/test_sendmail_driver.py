@@ -254,6 +254,27 @@ def test_the_answer_of_a_server_behind_the_program_is_understood(program, sender
     assert "without TLS" not in html
 
 
+def test_what_is_withdrawn_is_given_back_at_once_and_what_runs_ends_in_its_own_time(program):
+    program.then("time.sleep(2)")
+    driver, done = SendmailDriver(), []
+    began = time.monotonic()
+
+    async def go():
+        mails = [dataclasses.replace(envelope(ANN), id=number) for number in range(20)]
+        note = lambda mail, result: done.append((mail.id, result.outcome, time.monotonic() - began))  # noqa: E731
+        sending = asyncio.create_task(driver.send(mails, None, on_result=note))
+        await asyncio.sleep(0.5)
+        await driver.withdraw(set(range(5, 20)) | {0})
+        return await sending
+
+    results = asyncio.run(go())
+    assert [result.outcome for result in results] == ["sent"] * 5 + ["deferred"] * 15
+    assert all(isinstance(result.error, Stopped) for result in results[5:])
+    assert {number for number, outcome, _ in done if outcome == "deferred"} == set(range(5, 20))
+    assert max(when for _, outcome, when in done if outcome == "deferred") < 1.5
+    assert len(program.told) == 5
+
+
 @pytest.mark.django_db
 def test_a_worker_that_is_asked_to_stop_gives_the_rest_back(program, sender):
     program.then("time.sleep(0.5)")
