@@ -149,7 +149,7 @@ def store(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
                 tags=mail.tags,
                 metadata=mail.metadata,
                 sensitive=mail.sensitive,
-                idempotency_key=mail.idempotency_key,
+                idempotency_key=composing.stored_key(mail),
             )
             limitations.check(message)
         except InvalidMail as error:

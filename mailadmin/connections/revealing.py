@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
+from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
 from mailadmin.drivers.base import RevealedConnection
@@ -34,8 +34,12 @@ def revealed(connection: Connection, *, content_timeout: float = 0.0) -> Reveale
 
 @sensitive_variables()
 def secrets_digest(connection: Connection) -> str:
-    """Return a digest that changes with the secrets of `connection`. Raises VaultError."""
-    return hashlib.sha256(repr(sorted(reveal(connection.id).items())).encode()).hexdigest()
+    """Return a digest that changes with the secrets of `connection`, keyed with SECRET_KEY. Raises VaultError.
+
+    Without the key, who reads the database could try passwords against it.
+    """
+    secrets = repr(sorted(reveal(connection.id).items()))
+    return salted_hmac("mailadmin.connections.secrets", secrets, algorithm="sha256").hexdigest()
 
 
 @sensitive_variables()

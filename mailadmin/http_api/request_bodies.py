@@ -126,7 +126,8 @@ class MailBody(Body):
             "sensitive": self.sensitive,
             "send_at": self.send_at,
             "mode": self.mode and SendMode(self.mode).value,
-            "idempotency_key": f"{owner}:{key}" if key else "",
+            "idempotency_key": key,
+            "idempotency_owner": str(owner),
             "fingerprint": self.digest() if key else "",
         }
         if not self.template:

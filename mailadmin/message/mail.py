@@ -79,8 +79,9 @@ class Mail:
     none that the builder writes. `tags`, `metadata`: stored with the log entry. `connection_hint`: name of the
     preferred connection. `language`: of the template. `sensitive`: the content is not kept after delivery. `send_at`:
     aware time before which it does not leave. `mode`: `instant`, `background` or None for the configured one.
-    `idempotency_key`: a second message with the same key is not sent; `fingerprint` tells whether it is the same
-    message, by default from its content and recipients. `template`, `template_version`: for the log; see
+    `idempotency_key`: a second message with the same key is not sent. Keys of one `idempotency_owner` (no ":"; empty:
+    this program) mean nothing to another. `fingerprint` tells whether it is the same message, by default from its
+    content and recipients. `template`, `template_version`: for the log; see
     `api.template_mail`. Raises InvalidMail naming the field.
     """
 
@@ -102,6 +103,7 @@ class Mail:
     send_at: datetime | None = None
     mode: str | None = None
     idempotency_key: str = ""
+    idempotency_owner: str = ""
     fingerprint: str = ""
     template: str = ""
     template_version: int | None = None
@@ -118,6 +120,7 @@ class Mail:
             "connection_hint",
             "language",
             "idempotency_key",
+            "idempotency_owner",
             "fingerprint",
             "template",
         ):

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 from mailadmin.configuration.effective import Configuration
 from mailadmin.errors import InvalidMail
@@ -230,10 +231,23 @@ def envelope_recipients(
     return tuple(found.values())
 
 
+def stored_key(mail: Mail) -> str:
+    """Return the idempotency key with its owner in front, "" if there is no key."""
+    return mail.idempotency_key and f"{mail.idempotency_owner}:{mail.idempotency_key}"
+
+
 def fingerprint(mail: Mail) -> str:
-    """Return a digest of content and recipients, which tells a repeated request from a reused idempotency key."""
-    if not mail.idempotency_key or mail.fingerprint:
-        return mail.fingerprint
+    """Return a digest of content and recipients, which tells a repeated request from a reused idempotency key.
+
+    It is keyed with SECRET_KEY: from a plain digest, a code in a deleted message could be found by trying all codes.
+    """
+    if not mail.idempotency_key:
+        return ""
+    value = mail.fingerprint or _content_digest(mail)
+    return salted_hmac("mailadmin.outbox.fingerprint", value, algorithm="sha256").hexdigest()
+
+
+def _content_digest(mail: Mail) -> str:
     digest = hashlib.sha256()
     parts = (mail.from_, list(mail.to), list(mail.cc), list(mail.bcc), list(mail.reply_to), mail.subject, mail.text)
     digest.update(repr((*parts, mail.html, sorted(mail.headers.items()))).encode("utf-8", "surrogatepass"))

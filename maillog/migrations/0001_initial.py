@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('connection_hint', models.CharField(blank=True, max_length=100)),
                 ('claim', models.CharField(blank=True, max_length=32)),
                 ('message_id', models.CharField(max_length=998)),
-                ('idempotency_key', models.CharField(blank=True, max_length=200, null=True)),
+                ('idempotency_key', models.CharField(blank=True, max_length=250, null=True)),
                 ('fingerprint', models.CharField(blank=True, max_length=64)),
                 ('size', models.PositiveIntegerField(default=0)),
                 ('is_test', models.BooleanField(default=False)),

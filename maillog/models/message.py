@@ -79,7 +79,7 @@ class Message(models.Model):
     connection_hint = models.CharField(max_length=100, blank=True)
     claim = models.CharField(max_length=32, blank=True)  # token of the worker that holds it while sending
     message_id = models.CharField(max_length=998)  # header Message-ID, fixed when the message is queued
-    idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  (null: unique only where given)
+    idempotency_key = models.CharField(max_length=250, null=True, blank=True)  # noqa: DJ001  (null: unique only where given)
     fingerprint = models.CharField(
         max_length=64, blank=True
     )  # of the message, to tell a repeated request from a reused key

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from mailadmin import api
+from mailadmin.message.mail import Mail
 from maillog.content.storage import unpack
 from maillog.models import Content, Message
 from templates_app.rendering import RenderedMail
-from tests.cases import case
+from tests.cases import case, rolled_back
 from tests.factories import make_admin, make_user
 from tests.mailadmin.http_api.programs import MAIL, fields, program
 
@@ -185,6 +187,24 @@ def test_idempotency_keys_of_different_people_are_separate(shop):
     first = shop.post("/mails", MAIL, idempotency_key="1").json()
     second = other.post("/mails", {**MAIL, "subject": "Other"}, idempotency_key="1").json()
     assert second["id"] != first["id"]
+
+
+def test_idempotency_keys_of_programs_and_of_the_site_itself_are_separate(shop):
+    numbers = {shop.post("/mails", MAIL, idempotency_key="order-1").json()["id"]}
+    for key in ("order-1", f"{shop.owner.pk}:order-1"):
+        numbers.add(api.send(Mail(to=["ann@example.com"], subject="S", text="T", idempotency_key=key)))
+    assert len(numbers) == 3
+
+
+def test_the_digest_of_a_message_cannot_be_compared_with_guesses(shop, settings):
+    """A sensitive message's content is deleted; a digest of it would give a code of six digits away."""
+    digests = set()
+    for site in ("one", "another"):
+        settings.SECRET_KEY = site
+        with rolled_back(site):
+            shop.post("/mails", MAIL, idempotency_key="1")
+            digests.add(Message.objects.get().fingerprint)
+    assert len(digests) == 2
 
 
 def test_two_keys_of_one_person_share_their_idempotency_keys(shop):
