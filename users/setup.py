@@ -6,10 +6,16 @@ It stays created even if all accounts are deleted later: a stranger must not bec
 
 from __future__ import annotations
 
+import ipaddress
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from users.models import FirstSetup, User
 
@@ -20,6 +26,43 @@ class AlreadySetUp(Exception):
 
 class AdminRefused(ValueError):
     """The account that the environment describes cannot be created; the text names the variable, never the password."""
+
+
+def token() -> str:
+    """Return what opens the set-up page on an open network; whoever reads the log of the start may set up.
+
+    Derived from SECRET_KEY, so that all processes and machines know it.
+    """
+    return salted_hmac("users.setup", "first administrator", algorithm="sha256").hexdigest()[:32]
+
+
+def setup_link() -> str:
+    """Return the address of the set-up page, with the token unless only this machine's users can reach the site."""
+    return f"{settings.BASE_URL}{reverse('users:setup')}" if is_local_installation() else link_with_token()
+
+
+def link_with_token() -> str:
+    return f"{settings.BASE_URL}{reverse('users:setup')}?token={token()}"
+
+
+def is_local_installation() -> bool:
+    """Return whether only this machine's users can reach the site, as far as the settings tell."""
+    return is_loopback(getattr(settings, "WEB_HOST", "")) and is_loopback(urlsplit(settings.BASE_URL).hostname or "")
+
+
+def may_set_up(request: HttpRequest, given: str) -> bool:
+    """Return whether the visitor sits at this machine, or has the token."""
+    forwarded = any(name in request.META for name in ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP"))
+    if is_local_installation() and is_loopback(request.META.get("REMOTE_ADDR", "")) and not forwarded:
+        return True
+    return constant_time_compare(given, token())
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_done() -> bool:

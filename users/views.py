@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from users.forms import AccountForm, SetupForm
 from users.models import User
-from users.setup import AlreadySetUp, create_first_admin, is_done
+from users.setup import AlreadySetUp, create_first_admin, is_done, may_set_up
 
 
 @sensitive_post_parameters("password", "password_again")
@@ -27,10 +27,15 @@ from users.setup import AlreadySetUp, create_first_admin, is_done
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Create the first administrator and sign them in; once there is an account, redirect to the sign-in page."""
+    """Create the first administrator and sign them in; once there is an account, redirect to the sign-in page.
+
+    On an open network only with the token of the link that the start prints.
+    """
     if is_done():
         messages.info(request, _("Mailadmin is already set up. Sign in with your account."))
         return redirect("account_login")
+    if not may_set_up(request, request.GET.get("token", "")):
+        return render(request, "users/setup_closed.html", status=403)
     form = SetupForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import django
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+
+from config.startup.supervise import SETUP_LINK
 
 MIGRATION_LOCK = 6245177  # arbitrary, but the same on all machines
 
@@ -40,10 +41,13 @@ def main() -> None:
             other = port + 1 if port < 65535 else 8000
             refuse(f"Port {port} is in use by another program. Choose another port: PORT={other} make run")
         django.setup()
+        from users import setup  # noqa: PLC0415  (needs loaded apps)
+
         prepare_database()
         if not worker_only and not settings.DEBUG:
             build_static_files()
-        first_visit = not get_user_model().objects.exists()
+        # In the environment, because the arguments of a process can be read by everybody on the machine.
+        os.environ[SETUP_LINK] = "" if setup.is_done() else setup.setup_link()
         connection.close()
     except ImproperlyConfigured as error:
         refuse(str(error), status=2)
@@ -53,9 +57,7 @@ def main() -> None:
         refuse(f"The database cannot be used: {str(error).strip()}")
     except OSError as error:
         refuse(f"The static files cannot be built: {error}")
-    arguments = (
-        [] if worker_only else ["--host", host, "--port", str(port), *(["--first-visit"] if first_visit else [])]
-    )
+    arguments = [] if worker_only else ["--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "config.startup.supervise", *arguments])  # noqa: S606  (no shell wanted)
 
 
@@ -82,7 +84,7 @@ def prepare_database() -> None:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         with migration_lock():
             call_command("migrate", interactive=False, verbosity=0)
-    call_command("ensure_admin", skip_checks=False)
+    call_command("ensure_admin", skip_checks=False, quiet=True)
 
 
 @contextmanager

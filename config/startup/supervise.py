@@ -22,6 +22,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 START_SECONDS = 60  # for the web server to answer
 STOP_SECONDS = 25  # for both to finish what they are doing before they are killed
 WORKER_SECONDS = 20  # of those, for the messages in flight
+SETUP_LINK = "MAILADMIN_SETUP_LINK"  # set by `config.startup.serve`, and passed on to no child
 REACHABLE_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (what listens on all addresses answers on this one)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -150,7 +151,7 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
-def supervise(*, host: str, port: int, first_visit: bool) -> int:
+def supervise(*, host: str, port: int, setup_link: str = "") -> int:
     """Run the worker, and the web server if there is a `port`, until asked to stop. Return the exit status."""
     supervisor = Supervisor()
     reachable = REACHABLE_AS.get(host, host)
@@ -166,8 +167,8 @@ def supervise(*, host: str, port: int, first_visit: bool) -> int:
             say("A worker is running. Ctrl-C stops it.")
         elif supervisor.watch(START_SECONDS, reachable, port):
             say(f"Mailadmin is running at {address} - Ctrl-C stops it.")
-            if first_visit:
-                say(f"Create the first administrator at {address}/setup/")
+            if setup_link:
+                say(f"Create the first administrator at {setup_link}")
         elif not supervisor.signals and not supervisor.ended():
             say(f"The web server has not responded within {START_SECONDS} seconds.")
             return 1
@@ -188,9 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m config.startup.supervise")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: no web server")
-    parser.add_argument("--first-visit", action="store_true")
     options = parser.parse_args()
-    sys.exit(supervise(host=options.host, port=options.port, first_visit=options.first_visit))
+    sys.exit(supervise(host=options.host, port=options.port, setup_link=os.environ.pop(SETUP_LINK, "")))
 
 
 if __name__ == "__main__":

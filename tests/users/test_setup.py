@@ -1,18 +1,20 @@
+import io
 import threading
+from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import get_user
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 
 from tests.cases import case, rolled_back
 from tests.config.hostile import CONTROL, FORM, HOSTILE, encoded, forms_of
 from tests.factories import PASSWORD, make_admin, make_user
 from users.models import FirstSetup, User
-from users.setup import AlreadySetUp, create_first_admin
+from users.setup import AlreadySetUp, create_first_admin, link_with_token, setup_link, token
 
 FIELDS = {
     "email": "First@Example.com",
@@ -191,10 +193,10 @@ def test_the_environment_never_changes_an_account(settings):
 
 
 @pytest.mark.django_db
-def test_without_the_variables_the_command_does_nothing(capsys):
+def test_without_the_variables_the_command_tells_how_to_begin(capsys):
     call_command("ensure_admin")
     assert not User.objects.exists()
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == f"Create the first administrator at {link_with_token()}\n"
 
 
 @pytest.mark.django_db
@@ -217,3 +219,44 @@ def test_createsuperuser_makes_an_administrator_and_closes_the_set_up(client, mo
     assert FirstSetup.objects.exists()
     assert client.get("/setup/")["Location"] == reverse("account_login")
     assert client.login(email="boss@example.com", password=PASSWORD)
+
+
+OPEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"WEB_HOST": "0.0.0.0"}, {}),
+    ({"BASE_URL": "https://mail.example.com"}, {}),
+    ({}, {"REMOTE_ADDR": "192.0.2.7"}),
+    ({}, {"HTTP_X_FORWARDED_FOR": "192.0.2.7"}),
+    ({}, {"HTTP_FORWARDED": "for=192.0.2.7"}),
+]
+
+
+@pytest.mark.django_db
+def test_on_an_open_network_nobody_sets_up_without_the_token(settings):
+    for changes, meta in OPEN:
+        with case(changes, meta), override_settings(**changes):
+            stranger = Client(**meta)
+            for path in ("/setup/", "/setup/?token=", "/setup/?token=" + "0" * 32, "/setup/?token=%00%FF"):
+                assert stranger.get(path).status_code == 403
+                assert stranger.post(path, FIELDS).status_code == 403
+            assert token() not in stranger.get("/setup/").text
+            assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_printed_link_opens_the_page_from_anywhere(settings):
+    for changes, meta in OPEN:
+        with rolled_back(changes, meta), override_settings(**changes):
+            output = io.StringIO()
+            call_command("ensure_admin", stdout=output)
+            client = Client(**meta)
+            path = f"/setup/?token={token()}"
+            assert path in output.getvalue()
+            assert client.get(path).status_code == 200
+            assert client.post(path, FIELDS)["Location"] == reverse("overview")
+            assert User.objects.get().is_superuser
+
+
+@pytest.mark.django_db
+def test_at_this_machine_no_token_is_needed():
+    assert setup_link() == "http://127.0.0.1:8000/setup/"
+    assert Client(REMOTE_ADDR="::1").get("/setup/").status_code == 200

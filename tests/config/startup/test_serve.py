@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -141,3 +142,12 @@ def test_the_administrator_of_the_environment_is_made_and_the_second_start_is_no
         assert "/setup/" not in mailadmin.output
         mailadmin.process.terminate()
         assert mailadmin.process.wait(STOP_SECONDS) == 0
+
+
+def test_where_others_can_reach_it_the_set_up_is_opened_by_the_printed_link_alone(serve):
+    mailadmin = serve(WEB_HOST="0.0.0.0")
+    mailadmin.wait_for("/setup/?token=")
+    (path,) = re.findall(r"Create the first administrator at \S+(/setup/\?token=[0-9a-f]{32})\n", mailadmin.output)
+    assert mailadmin.get("/setup/") == 403
+    assert mailadmin.get(path) == 200
+    assert not any("token" in line for line in mailadmin.others().values()), "everybody can read the arguments"
