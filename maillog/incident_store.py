@@ -115,7 +115,9 @@ def has_recovered(incident: Incident, name: str) -> bool:
         *newest.values_list("id", flat=True)[:RECOVERY_SAMPLE],
         *own.values_list("mail_number", flat=True)[:RECOVERY_SAMPLE],
     ]
-    sent = Message.objects.filter(id__in=ids, status=Status.SENT, finished_at__gt=incident.last_at)
+    sent = Message.objects.filter(
+        id__in=ids, status__in=[Status.SENT, Status.PARTLY_SENT], finished_at__gt=incident.last_at
+    )
     return sent.filter(connection__text=name).exists()
 
 

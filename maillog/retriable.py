@@ -1,10 +1,10 @@
-"""Which messages can be retried: those that wait, and failed ones with a recipient left and their content stored."""
+"""Which messages can be retried: those that wait; failed and partly sent ones with a recipient left and content."""
 
 from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q
 
-from maillog.models import Content, Recipient, Status
+from maillog.models import FAILURES, Content, Recipient, Status
 
 WAITING = (Status.QUEUED, Status.DEFERRED, Status.HELD, Status.UNCERTAIN)
 OPEN_OUTCOMES = (Recipient.Outcome.OPEN, Recipient.Outcome.DEFERRED, Recipient.Outcome.UNCERTAIN)
@@ -14,4 +14,4 @@ def is_retriable() -> Q:
     """Return the condition on `Message`."""
     open_recipient = Recipient.objects.filter(message_id=OuterRef("pk"), outcome__in=OPEN_OUTCOMES)
     content = Content.objects.filter(message_id=OuterRef("pk"))
-    return Q(status__in=WAITING) | (Q(status=Status.FAILED) & Exists(open_recipient) & Exists(content))
+    return Q(status__in=WAITING) | (Q(status__in=FAILURES) & Exists(open_recipient) & Exists(content))

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+
+LONGEST_LIST = 3
+
 
 def fit(text: str, longest: int) -> str:
     """Return `text` cut to `longest` characters, with an ellipsis where it was cut.
@@ -15,6 +21,13 @@ def fit(text: str, longest: int) -> str:
     if not clean.isascii():
         clean = clean.encode("utf-8", "replace").decode("utf-8")
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
+
+
+def shortened(texts: Sequence[str]) -> str:
+    """Return the first three, and how many more there are."""
+    shown = ", ".join(texts[:LONGEST_LIST])
+    more = len(texts) - LONGEST_LIST
+    return _("%(shown)s and %(more)s more") % {"shown": shown, "more": more} if more > 0 else shown
 
 
 def server_reply(code: int | None, enhanced_code: str, reply: str) -> str:

@@ -50,14 +50,14 @@ def fault_settlement(delivery: InFlight, error: BaseException, *, result: object
     logger.error("Message %d could not be handled.", mail.id, exc_info=error)
     outcome = str(getattr(result, "outcome", Attempt.Outcome.DEFERRED))
     status, due = _next_state(delivery, outcome, now)
-    is_sent = status == Status.SENT
+    is_sent = outcome == Attempt.Outcome.SENT
     kind = type(error).__name__
     reason = gettext("An internal error (%s) got in the way; the log file says more.") % kind
     return Settlement(
         id=mail.id,
         claim=mail.claim,
         status=status,
-        reason="" if is_sent else reason,
+        reason=mail.refusal if is_sent else reason,
         next_attempt_at=due,
         driver=delivery.driver,
         connection=delivery.connection.name if delivery.connection else "",
@@ -67,7 +67,7 @@ def fault_settlement(delivery: InFlight, error: BaseException, *, result: object
         attempt=AttemptRecord(
             started_at=now,
             duration_ms=0,
-            outcome=Attempt.Outcome.FAILED if status == Status.FAILED else _ATTEMPT_OUTCOMES.get(status, outcome),
+            outcome=outcome if is_sent else _ATTEMPT_OUTCOMES.get(status, outcome),
             reply=reason,
             driver=delivery.driver,
             connection=delivery.connection.name if delivery.connection else "",
@@ -76,15 +76,20 @@ def fault_settlement(delivery: InFlight, error: BaseException, *, result: object
     )
 
 
-_ATTEMPT_OUTCOMES = {Status.DEFERRED: Attempt.Outcome.DEFERRED, Status.UNCERTAIN: Attempt.Outcome.UNCERTAIN}
+_ATTEMPT_OUTCOMES = {
+    Status.DEFERRED: Attempt.Outcome.DEFERRED,
+    Status.UNCERTAIN: Attempt.Outcome.UNCERTAIN,
+    Status.PARTLY_SENT: Attempt.Outcome.FAILED,
+    Status.FAILED: Attempt.Outcome.FAILED,
+}
 
 
 def _next_state(delivery: InFlight, outcome: str, now: datetime) -> tuple[Status, datetime | None]:
     if outcome in retry.FINAL_STATUS:
-        return retry.FINAL_STATUS[Attempt.Outcome(outcome)], None
+        return retry.final_status(delivery.mail, outcome), None
     if outcome in {Attempt.Outcome.UNCERTAIN, Attempt.Outcome.PARTIAL}:
         return Status.UNCERTAIN, None
     number = delivery.mail.attempt_count
     if delivery.mail.is_test or number > len(retry.SCHEDULE):
-        return Status.FAILED, None
+        return delivery.mail.failed_status, None
     return Status.DEFERRED, now + retry.SCHEDULE[max(number, 1) - 1]

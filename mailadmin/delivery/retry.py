@@ -6,8 +6,6 @@ import random
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.utils.translation import gettext
-
 from mailadmin.drivers.base import Result
 from maillog.models import Attempt, Recipient, Status
 from maillog.outcomes import AttemptRecord, RecipientOutcome, Settlement
@@ -47,9 +45,9 @@ def settlement(
 ) -> Settlement:
     """Return what to record of `result`, the attempt that `mail` was claimed for.
 
-    A message deferred for some recipients is deferred and retried only for those. Once any recipient has refused it, it
-    ends as failed; the others' acceptance is kept with each of them. A test message is tried once, because its sender
-    waits for the answer. A message that may have arrived is sent again with the same Message-ID, unless its template is
+    A message deferred for some recipients is deferred and retried only for those. If it ends and was accepted for some
+    recipients but not for all, it is partly sent. A test message is tried once, because its sender waits for the
+    answer. A message that may have arrived is sent again with the same Message-ID, unless its template is
     among `ask_before_resend`: then a person decides.
     """
     outcomes = recipient_outcomes(mail, result)
@@ -58,7 +56,7 @@ def settlement(
         id=mail.id,
         claim=mail.claim,
         status=status,
-        reason="" if status == Status.SENT else reason(mail, result, outcomes),
+        reason="" if status == Status.SENT else reason(mail, result, outcomes, is_retried=status == Status.DEFERRED),
         next_attempt_at=due,
         driver=record.driver,
         connection=record.connection,
@@ -89,25 +87,38 @@ def next_state(
     ask_before_resend: Collection[str] = (),
 ) -> tuple[Status, datetime | None]:
     """Return the message's next status and, if it waits, when it is due."""
-    if result.outcome == Attempt.Outcome.SENT:
-        return Status.FAILED if mail.was_refused else Status.SENT, None
     if result.outcome == Attempt.Outcome.UNCERTAIN:
         is_resent = not mail.is_test and mail.template not in ask_before_resend
         return Status.UNCERTAIN, next_attempt(mail.attempt_count, now=now) if is_resent else None
     if result.outcome not in {Attempt.Outcome.DEFERRED, Attempt.Outcome.PARTIAL}:
-        return FINAL_STATUS[Attempt.Outcome(result.outcome)], None
+        return final_status(mail, result.outcome), None
     found = {outcome.outcome for outcome in outcomes}
     if result.outcome == Attempt.Outcome.DEFERRED or Recipient.Outcome.DEFERRED in found:
         due = None if mail.is_test else next_attempt(mail.attempt_count, now=now)
-        return (Status.DEFERRED, due) if due else (Status.FAILED, None)
-    return Status.FAILED, None
+        if due:
+            return Status.DEFERRED, due
+    return Status.PARTLY_SENT if Recipient.Outcome.ACCEPTED in found else mail.failed_status, None
 
 
-def reason(mail: ClaimedMessage, result: Result, outcomes: Sequence[RecipientOutcome]) -> str:
-    """Return one line for the log's list: the reply about the first recipient that was not accepted, or the error."""
-    if result.outcome == Attempt.Outcome.SENT and mail.was_refused:
-        return gettext("Accepted for the others; an earlier attempt was refused for at least one recipient.")
-    for outcome in outcomes:
-        if outcome.reply and outcome.outcome != Recipient.Outcome.ACCEPTED:
-            return server_reply_line(outcome.code, outcome.enhanced_code, outcome.reply)
+def final_status(mail: ClaimedMessage, outcome: str) -> Status:
+    """Return the status with which `mail` ends after an attempt whose `outcome` is the same for all recipients left."""
+    if outcome == Attempt.Outcome.SENT:
+        return Status.PARTLY_SENT if mail.refusal else Status.SENT
+    return mail.failed_status if mail.was_accepted else FINAL_STATUS[Attempt.Outcome(outcome)]
+
+
+def reason(
+    mail: ClaimedMessage, result: Result, outcomes: Sequence[RecipientOutcome], *, is_retried: bool = False
+) -> str:
+    """Return one line for the log's list: the reply about one recipient that was not accepted, or the error.
+
+    Of several replies, the one that says what the message waits for if it is retried, else that of a refusal.
+    """
+    replies = {one.outcome: one for one in reversed(outcomes) if one.reply}  # the first of each outcome
+    order = [Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED]
+    for outcome in reversed(order) if is_retried else order:
+        if one := replies.get(outcome):
+            return server_reply_line(one.code, one.enhanced_code, one.reply)
+        if outcome == Recipient.Outcome.REFUSED and mail.refusal and not is_retried:
+            return mail.refusal
     return server_reply_line(result.code, result.enhanced_code, result.reply)

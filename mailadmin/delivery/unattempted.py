@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def parked(mail: ClaimedMessage) -> Settlement:
     """Return the settlement of a message that killed too many workers: it fails."""
     reason = gettext("Parked: %d workers died while delivering this message.") % mail.worker_deaths
-    return Settlement(id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason)
+    return Settlement(id=mail.id, claim=mail.claim, status=mail.failed_status, reason=reason)
 
 
 def held(delivery: InFlight, reason: str, *, connection: str) -> Settlement:
@@ -28,7 +28,7 @@ def held(delivery: InFlight, reason: str, *, connection: str) -> Settlement:
     mail = delivery.mail
     if mail.is_test and delivery.failovers:
         return Settlement(
-            id=mail.id, claim=mail.claim, status=Status.FAILED, reason=reason, failovers=delivery.failovers
+            id=mail.id, claim=mail.claim, status=mail.failed_status, reason=reason, failovers=delivery.failovers
         )
     return Settlement(
         id=mail.id,

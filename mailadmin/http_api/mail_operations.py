@@ -180,6 +180,7 @@ def found(mail_id: int) -> Message:
 def resend(request: ApiRequest, response: HttpResponse, mail_id: int, body: ResendBody | None = None) -> Stored:
     """Send a message again as a new message, to its recipients or to one other address.
 
+    If only some of its recipients got it, it goes only to those who did not; 409 if none is left.
     A message that contained a secret link or code is replaced by one with a new link, if its template can be reissued.
     Another address requires that the owner of the key may view the content of messages.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from maillog.explanations.explanation import explain_attempt, explain_recipient
+from maillog.explanations.explanation import decisive_attempt, explain_attempt, explain_recipient
 from maillog.models import WAITING, Status
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class Stored(ResponseBody):
     id: int
     """Identifies the message in other operations."""
     status: str
-    """Not finished: `queued`, `sending`, `deferred`, `held`. Finished: `sent`, `failed`, `uncertain`, `logged`,
-    `silenced`, `skipped`, `cancelled`."""
+    """Not finished: `queued`, `sending`, `deferred`, `held`. Finished: `sent`, `partly_sent`, `failed`, `uncertain`,
+    `logged`, `silenced`, `skipped`, `cancelled`."""
 
 
 class StoredMails(ResponseBody):
@@ -228,11 +228,11 @@ def listed(mail: Message) -> MailResponse:
 
 def whole(mail: Message) -> MailWithAttempts:
     """Return `mail` with its recipients and attempts, which must be loaded."""
-    attempts = mail.attempts.all()
+    decisive = decisive_attempt(mail)
     return MailWithAttempts(
         **facts_of(mail),
-        recipients=[_recipient(one, next(iter(attempts), None)) for one in mail.recipients.all()],
-        attempts=[_attempt(one) for one in attempts],
+        recipients=[_recipient(one, decisive) for one in mail.recipients.all()],
+        attempts=[_attempt(one) for one in mail.attempts.all()],
     )
 
 

@@ -19,13 +19,13 @@ from mailadmin.incidents import kinds, recent_changes
 from mailadmin.models import Alarm, AlarmRules, ConnectionState
 from maillog import incident_store
 from maillog.incident_store import FailureGroup
-from maillog.models import Attempt, Incident, Recipient, Status
+from maillog.models import FAILURES, Attempt, Incident, Recipient, Status
 from maillog.outcomes import AttemptRecord, Settlement
 from maillog.text import fit
 from secrets_app import vault
 from secrets_app.vault import Connection
 
-FAILURE_STATUSES = frozenset({Status.FAILED, Status.DEFERRED, Status.UNCERTAIN})
+FAILURE_STATUSES = frozenset({*FAILURES, Status.DEFERRED, Status.UNCERTAIN})
 REPORT_SECONDS = 1.0  # at least, between two reports of one worker
 State = Incident.State
 
@@ -59,7 +59,7 @@ class FailureCollector:
                 self.held.setdefault(one.connection, set()).add(one.id)
         elif one.attempt and one.attempt.outcome != Attempt.Outcome.SENT and one.status in FAILURE_STATUSES:
             self.add_failure(one, one.attempt, about_connection=kinds.is_about_connection(one.attempt.phase))
-        elif one.status == Status.FAILED and not one.attempt and not one.failovers:
+        elif one.status in FAILURES and not one.attempt and not one.failovers:
             self.group("", kinds.WORKER, about_connection=True, reply=one.reason).mails.add(one.id)
 
     def add_failure(self, one: Settlement, attempt: AttemptRecord, *, about_connection: bool) -> None:

@@ -1,14 +1,15 @@
 """Resends a message of the log as a new message that refers to the original.
 
 The content is the stored one, octet for octet, under a new Message-ID and Date; To is rewritten (and Cc dropped) only
-when another address was asked for. The rules for staging systems apply as to every new message. A message that is
-sensitive, not finished, or whose content is gone is refused with the reason.
+when another address was asked for. A message that some recipients got and others did not goes only to the others. The
+rules for staging systems apply as to every new message. A message that is sensitive, not finished, or whose content is
+gone is refused with the reason.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from mailadmin.message.headers import HeaderError, check_block, encode_addresses
 from mailadmin.message.mime import header_date
 from mailadmin.models import SendMode
 from mailadmin.outbox import accepting, composing
-from maillog import audit_log
+from maillog import audit_log, resends
 from maillog.content.storage import ContentDamagedError, unpack
 from maillog.models import Content, Message, Recipient, Status
 from maillog.queue.enqueueing import NewMessage, NewRecipient
@@ -43,7 +44,7 @@ SENSITIVE = gettext_noop(
 CONTENT_GONE = gettext_noop("The content of this message is no longer stored.")
 CONTENT_DAMAGED = gettext_noop("The content of this message cannot be read: its row in the database is damaged.")
 NOT_ENDED = gettext_noop("This message is not finished yet. Retry or cancel it.")
-NO_RECIPIENTS = gettext_noop("No recipient is left to send it to.")
+NO_RECIPIENTS = gettext_noop("Every recipient has it by now, or a copy is on its way to those who do not.")
 UNUSABLE = gettext_noop("It cannot be composed again: its addresses or headers are not valid.")
 
 FIELD = re.compile(rb"\r\n(?![ \t])")
@@ -75,8 +76,27 @@ def refusal_reason(mail: Message) -> str:
     return "" if Content.objects.filter(pk=mail.pk).exists() else gettext(CONTENT_GONE)
 
 
+def recipients_left(mail: Message, reached: Collection[str] | None = None) -> list[Recipient]:
+    """Return the recipients to whom `mail` is resent, without those that a rule skipped, unless it skipped all of them.
+
+    If some of them have it, nobody gets it twice: neither they, nor those whom a copy has reached or is on its way to.
+    `reached`: these addresses, if they are known.
+    """
+    rows = list(mail.recipients.all())
+    if not resends.is_for_the_rest(mail):
+        return _not_skipped(rows)
+    if reached is None:
+        reached = resends.reached_by_copies([mail.pk]).get(mail.pk, ())
+    missing = _not_skipped([one for one in rows if one.outcome != Recipient.Outcome.ACCEPTED])
+    return [one for one in missing if one.address not in reached]
+
+
+def _not_skipped(recipients: list[Recipient]) -> list[Recipient]:
+    return [one for one in recipients if one.outcome != Recipient.Outcome.SKIPPED] or recipients
+
+
 def resend(mail: Message, *, actor: User, to: Address | None = None, keep_to: bool = False) -> int:
-    """Resend `mail`, to its own recipients or only to the address `to`, and return the id of the new message.
+    """Resend `mail`, to its `recipients_left` or only to the address `to`, and return the id of the new message.
 
     `keep_to`: the copy for `to` still names the original recipients in its header. Raises NotResendable.
     """
@@ -88,7 +108,7 @@ def resend(mail: Message, *, actor: User, to: Address | None = None, keep_to: bo
 
 
 def resend_all(ids: Sequence[int], *, actor: User | None) -> Resent:
-    """Resend the messages `ids` to their own recipients, by the worker, in the caller's transaction."""
+    """Resend the messages `ids` to their `recipients_left`, by the worker, in the caller's transaction."""
     return _resend(ids, actor=actor, to=None, keep_to=False, mode=SendMode.BACKGROUND)
 
 
@@ -101,8 +121,10 @@ def _resend(
     entries: dict[int, NewMessage] = {}
     refused: dict[str, list[int]] = {}
     limitations = StoreCheck(current)
-    # Locked, so that no other transaction deletes or changes them until the copies are stored.
-    for mail in mails.select_for_update(of=("self",)).order_by("id"):
+    # Locked, so that no other transaction deletes, changes or resends them until the copies are stored.
+    locked = list(mails.select_for_update(of=("self",)).order_by("id"))
+    reached = resends.reached_by_copies([mail.pk for mail in locked if resends.is_for_the_rest(mail)])
+    for mail in locked:
         try:
             copy = _new_message(
                 mail,
@@ -111,6 +133,7 @@ def _resend(
                 actor=actor,
                 to=to,
                 keep_to=keep_to,
+                reached=reached.get(mail.pk, frozenset()),
                 mode=mode or composing.mode_of(None, False, current),
                 now=now,
             )
@@ -149,6 +172,7 @@ def _new_message(
     actor: User | None,
     to: Address | None,
     keep_to: bool,
+    reached: Collection[str],
     mode: str,
     now: datetime,
 ) -> NewMessage:
@@ -161,7 +185,7 @@ def _new_message(
         mime = unpack(content.mime)
     except ContentDamagedError as error:
         raise NotResendable(CONTENT_DAMAGED) from error
-    recipients = composing.envelope_recipients([to], [], []) if to else _same_recipients(mail.recipients.all())
+    recipients = composing.envelope_recipients([to], [], []) if to else _envelope(recipients_left(mail, reached))
     if not recipients:
         raise NotResendable(NO_RECIPIENTS)
     skipped = [one.skipped for one in recipients if one.skipped]
@@ -195,12 +219,9 @@ def _new_message(
     )
 
 
-def _same_recipients(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...]:
-    """Return the original recipients without those that a rule skipped, unless it skipped all of them."""
-    rows = list(recipients)
-    wanted = [one for one in rows if one.outcome != Recipient.Outcome.SKIPPED] or rows
+def _envelope(recipients: Iterable[Recipient]) -> tuple[NewRecipient, ...]:
     by_kind: dict[str, list[Address]] = {kind: [] for kind in Recipient.Kind}
-    for one in wanted:
+    for one in recipients:
         by_kind[one.kind].append(parse_address(one.address, single_label=True))
     kinds = Recipient.Kind
     return composing.envelope_recipients(by_kind[kinds.TO], by_kind[kinds.CC], by_kind[kinds.BCC])

@@ -25,7 +25,7 @@ from secrets_app import vault
 
 PERMISSIONS = ["maillog.view_log", "mailadmin.configure_mail"]
 SHOWN = 20
-TONES = dict.fromkeys((Status.HELD, Status.DEFERRED, Status.UNCERTAIN), "warn")
+TONES = dict.fromkeys((Status.HELD, Status.DEFERRED, Status.PARTLY_SENT, Status.UNCERTAIN), "warn")
 TONES |= {Status.SENT: "good", Status.FAILED: "bad"}
 
 

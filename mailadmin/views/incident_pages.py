@@ -58,7 +58,7 @@ def listing(request: SignedInRequest) -> HttpResponse:
 def detail(request: SignedInRequest, pk: int) -> HttpResponse:
     incident = existing(pk)
     query, retry_query = mails_query(incident), mails_query(incident, "is:retriable")
-    resend_query = mails_query(incident, "status:failed -is:retriable")
+    resend_query = mails_query(incident, "status:failed,partly_sent -is:retriable")
     may_retry, may_resend = request.user.has_perm(MANAGE), request.user.has_perm(RESEND)
     closed = {line.id: line for line in control.closed_connections()} if incident.is_open else {}
     line = closed.get(incident.connection_key)

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_http_methods
 from mailadmin.form_fields import AddressField
 from mailadmin.message.addresses import Address, AddressError, parse_address
 from mailadmin.outbox import reissuing, resending
-from maillog import lookup
+from maillog import lookup, resends
 from maillog.models import Message
 from maillog.requests import SignedInRequest
+from maillog.text import shortened
 
 SAME, ME, OTHER = "same", "me", "other"
 
@@ -33,10 +34,11 @@ class ResendForm(forms.Form):
         help_text=_("Only this address receives it, and it replaces the To header."),
     )
 
-    def __init__(self, data: Any, *, own: str, may_choose: bool, recipients: str) -> None:
-        super().__init__(data, initial={"whom": SAME})
+    def __init__(self, data: Any, *, own: str, may_choose: bool, recipients: str, is_for_the_rest: bool) -> None:
+        super().__init__(data, initial={"whom": SAME if recipients else OTHER})
         self.own = own
-        choices = [(SAME, gettext("The same recipients: %s") % recipients)]
+        same = gettext("Only those who did not get it: %s") if is_for_the_rest else gettext("The same recipients: %s")
+        choices = [(SAME, same % recipients)] if recipients else []
         if may_choose:
             choices.append((ME, gettext("Only me: %s") % own))
             choices.append((OTHER, gettext("Another address")))
@@ -75,13 +77,18 @@ def resend(request: SignedInRequest, mail_id: int) -> HttpResponse:
     mail = found(mail_id)
     if reissuing.can_reissue(mail):
         return reissue(request, mail)
-    refusal = resending.refusal_reason(mail)
+    refusal, may_choose = resending.refusal_reason(mail), request.user.has_perm("maillog.view_body")
+    left, is_for_the_rest = resending.recipients_left(mail), resends.is_for_the_rest(mail)
+    nobody_left = "" if left else gettext(resending.NO_RECIPIENTS)
+    if not may_choose:
+        refusal = refusal or nobody_left
     posted = request.method == "POST"
     form = ResendForm(
         request.POST if posted else None,
         own=request.user.email,
-        may_choose=request.user.has_perm("maillog.view_body"),
-        recipients=mail.recipients_shown,
+        may_choose=may_choose,
+        recipients=shortened([one.search_address for one in left]),
+        is_for_the_rest=is_for_the_rest,
     )
     if posted and not refusal and form.is_valid():
         whom = form.cleaned_data["whom"]
@@ -92,7 +99,13 @@ def resend(request: SignedInRequest, mail_id: int) -> HttpResponse:
         else:
             messages.success(request, gettext("Sent again as this new message. It is a copy of message %d.") % mail.pk)
             return redirect("maillog:detail", new)
-    context = {"mail": mail, "form": form, "refusal": refusal}
+    context = {
+        "mail": mail,
+        "form": form,
+        "refusal": refusal,
+        "nobody_left": nobody_left,
+        "is_for_the_rest": is_for_the_rest,
+    }
     return render(request, "mailadmin/resend.html", context, status=422 if posted else 200)
 
 

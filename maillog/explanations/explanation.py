@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from maillog.explanations.advice import ADVICE
 from maillog.explanations.meanings import CONNECTION_PHASES, Scope, find_meaning
 from maillog.explanations.refusals import UNEXPLAINED, diagnose
+from maillog.models import Attempt, Status
 
 if TYPE_CHECKING:
-    from maillog.models import Attempt, Recipient
+    from maillog.models import Message, Recipient
 
 # Before MAIL, how far the attempt got says more than these.
 VAGUE_KEYS = UNEXPLAINED | {"busy", "policy", "protocol", "server-problem", "network-problem", "sign-in-refused"}
@@ -65,6 +66,18 @@ def explain_attempt(attempt: Attempt) -> Explanation:
     if attempt.outcome in SUCCESSES:
         return Explanation()
     return explain(attempt.phase, attempt.code, attempt.enhanced_code, attempt.reply, fault=attempt.fault)
+
+
+def decisive_attempt(mail: Message) -> Attempt | None:
+    """Return the attempt that shows why `mail` has its status; its attempts (newest first) should be prefetched.
+
+    That is the newest one; of a partly sent message the newest that did not reach all recipients that were left.
+    """
+    attempts = list(mail.attempts.all())
+    newest = next(iter(attempts), None)
+    if mail.status != Status.PARTLY_SENT:
+        return newest
+    return next((one for one in attempts if one.outcome != Attempt.Outcome.SENT), newest)
 
 
 def explain_recipient(recipient: Recipient, attempt: Attempt | None) -> Explanation:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from maillog.explanations.account_limits import LIMITS
-from maillog.explanations.explanation import Explanation, explain_attempt, explain_recipient
+from maillog.explanations.explanation import Explanation, decisive_attempt, explain_attempt, explain_recipient
 from maillog.explanations.meanings import CONNECTION_PHASES
-from maillog.models import Attempt, Recipient, Status
+from maillog.models import FAILURES, Attempt, Recipient, Status
 
 if TYPE_CHECKING:
     from maillog.models import Message
@@ -24,8 +24,8 @@ def next_steps(mail: Message) -> list[str]:
 
     Its recipients and attempts (newest first) should have been prefetched.
     """
-    attempt = next(iter(mail.attempts.all()), None)
-    if attempt is None or mail.status not in {Status.FAILED, Status.DEFERRED} or attempt.outcome not in UNSUCCESSFUL:
+    attempt = decisive_attempt(mail)
+    if attempt is None or mail.status not in {*FAILURES, Status.DEFERRED} or attempt.outcome not in UNSUCCESSFUL:
         return []
     code, explanation = decisive_explanation(mail, attempt)
     is_temporary = attempt.phase not in CONNECTION_PHASES and 400 <= code < 500
@@ -37,9 +37,11 @@ def next_steps(mail: Message) -> list[str]:
 def decisive_explanation(mail: Message, attempt: Attempt) -> tuple[int, Explanation]:
     """Return the code (0: none) and the explanation of what stopped the message.
 
-    A recipient's own refusal counts before the result of the whole attempt.
+    A recipient's own refusal counts before the result of the whole attempt. While the message is retried, a temporary
+    one counts before a final one.
     """
-    for outcome in (Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED):
+    order = [Recipient.Outcome.REFUSED, Recipient.Outcome.DEFERRED]
+    for outcome in reversed(order) if mail.status == Status.DEFERRED else order:
         for one in mail.recipients.all():
             if one.outcome == outcome and one.code:
                 return one.code, explain_recipient(one, attempt)

@@ -11,7 +11,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from maillog.explanations.explanation import explain_attempt, explain_recipient
+from maillog.explanations.explanation import decisive_attempt, explain_attempt, explain_recipient
 from maillog.models import Attempt, Recipient, Status
 from maillog.text import fit, server_reply_line
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LONGEST_REPLY = 200
 TONES = {
     Status.SENT: "good",
+    Status.PARTLY_SENT: "warn",
     Status.FAILED: "bad",
     Status.UNCERTAIN: "warn",
     Status.DEFERRED: "warn",
@@ -41,7 +42,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a verdict is about: the message, its recipients, its newest attempt, and the time of asking."""
+    """What a verdict is about: the message, its recipients, its decisive attempt, and the time of asking."""
 
     mail: Message
     recipients: Sequence[Recipient]
@@ -52,7 +53,7 @@ class Case:
 def verdict(mail: Message, *, now: datetime | None = None) -> Verdict:
     """Return the verdict on `mail`; its recipients and attempts (newest first) should have been prefetched."""
     status = Status(mail.status)
-    attempt = next(iter(mail.attempts.all()), None)
+    attempt = decisive_attempt(mail)
     sentence, advice = SENTENCES[status](Case(mail, list(mail.recipients.all()), attempt, now or timezone.now()))
     twice = DUPLICATE_ADVICE.get(status) if mail.possibly_duplicate else None
     return Verdict(sentence, TONES.get(status, "muted"), join_sentences([advice, str(twice or "")]))
@@ -90,7 +91,11 @@ def deferred(case: Case) -> tuple[str, str]:
         parts.append(gettext("Next attempt %s.") % moment(case.mail.next_attempt_at, case.now))
     else:
         parts.append(gettext("The next attempt is due."))
-    return join_sentences(parts), ""
+    refused = sum(one.outcome == Recipient.Outcome.REFUSED for one in case.recipients)
+    advice = ngettext(
+        "%s recipient was refused for good; see below.", "%s recipients were refused for good; see below.", refused
+    ) % (refused,)
+    return join_sentences(parts), advice if refused else ""
 
 
 def held(case: Case) -> tuple[str, str]:
@@ -142,6 +147,11 @@ def failed(case: Case) -> tuple[str, str]:
         parts.append(gettext("Not delivered%s.") % after_colon(trouble))
     parts.append(gettext("It will not be retried."))
     return join_sentences(parts), ""
+
+
+def partly_sent(case: Case) -> tuple[str, str]:
+    """Say how many have it, why the others do not, and what sending it again does."""
+    return failed(case)[0], gettext("Sent again, it goes only to those who did not get it.")
 
 
 def uncertain(case: Case) -> tuple[str, str]:
@@ -197,6 +207,7 @@ DUPLICATE_ADVICE = {
     Status.SENT: _(
         "Possibly delivered twice: an earlier attempt ended without a reply. Both have the same Message-ID."
     ),
+    Status.PARTLY_SENT: MAY_HAVE_ARRIVED,
     Status.FAILED: MAY_HAVE_ARRIVED,
     Status.SKIPPED: MAY_HAVE_ARRIVED,
 }
@@ -207,6 +218,7 @@ SENTENCES = {
     Status.DEFERRED: deferred,
     Status.HELD: held,
     Status.SENT: sent,
+    Status.PARTLY_SENT: partly_sent,
     Status.FAILED: failed,
     Status.UNCERTAIN: uncertain,
     Status.LOGGED: logged,

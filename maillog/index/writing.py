@@ -22,15 +22,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
 from maillog.index.tokens import tokens
-from maillog.models import Message, Status
-from maillog.sql.batches import array_element, array_text
+from maillog.models import FAILURES, Message, Recipient, Status
+from maillog.sql.batches import array_element, array_text, id_list
+from maillog.text import server_reply_line
 
 TABLE = "maillog_index"
 TEXT_COLUMNS = ("subject", "recipients", "sender", "error")  # searched by words without an operator
 COLUMNS = (*TEXT_COLUMNS, "actor", "tags")
 # The entry of a message in one of these contains the status, the reason, the driver and the connection; it has to be
 # rewritten for the reason anyway. Not "held": its reason is the same for every message of a connection.
-PROBLEM_STATUSES = frozenset({Status.FAILED, Status.UNCERTAIN, Status.DEFERRED, Status.SKIPPED, Status.CANCELLED})
+PROBLEM_STATUSES = frozenset({*FAILURES, Status.UNCERTAIN, Status.DEFERRED, Status.SKIPPED, Status.CANCELLED})
 EVERY_ENTRY = "all"  # a tag of every entry: a search for only negated terms needs something to subtract from
 WEIGHTS = dict(zip(TEXT_COLUMNS, "ABCD", strict=True))
 PREFIXES = {
@@ -45,7 +46,10 @@ REBUILD_BATCH = 5_000
 
 
 class IndexedMessage(NamedTuple):
-    """What an entry is built from: columns of the message and the address of its sender."""
+    """What an entry is built from: columns of the message and the address of its sender.
+
+    `reason` is followed by the replies about recipients that have not got the message.
+    """
 
     id: int
     status: str
@@ -244,7 +248,23 @@ def _load(ids: Sequence[int]) -> list[IndexedMessage]:
     # In order: FTS5 flushes its buffer to disk whenever an id is lower than the one before.
     rows = Message.objects.filter(id__in=ids).order_by("id").annotate(sender_text=F("sender__text"))
     names = ["sender_text" if name == "sender" else name for name in IndexedMessage._fields]
-    return [IndexedMessage(*row) for row in rows.values_list(*names)]
+    mails = [IndexedMessage(*row) for row in rows.values_list(*names)]
+    replies = _replies([mail.id for mail in mails if mail.status in PROBLEM_STATUSES and " " in mail.to_text])
+    return [
+        mail._replace(reason=" ".join(dict.fromkeys([mail.reason, *replies[mail.id]]))) if mail.id in replies else mail
+        for mail in mails
+    ]
+
+
+def _replies(ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return the replies about the recipients of these messages that have not got them; no query without messages."""
+    found: dict[int, list[str]] = {}
+    if ids:
+        missed = Recipient.objects.filter(message_id__in=id_list(ids)).exclude(outcome=Recipient.Outcome.ACCEPTED)
+        rows = missed.exclude(reply="").order_by("id").values_list("message_id", "code", "enhanced_code", "reply")
+        for message_id, code, enhanced_code, reply in rows:
+            found.setdefault(message_id, []).append(server_reply_line(code, enhanced_code, reply))
+    return found
 
 
 def _batched(ids: Iterable[int]) -> Iterable[list[int]]:

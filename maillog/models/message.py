@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from maillog.models.label import Label
+from maillog.text import shortened
 
 
 class Status(models.TextChoices):
@@ -26,6 +27,7 @@ class Status(models.TextChoices):
     DEFERRED = "deferred", _("Deferred")
     HELD = "held", _("Held")
     SENT = "sent", _("Sent")
+    PARTLY_SENT = "partly_sent", _("Partly sent")
     FAILED = "failed", _("Failed")
     UNCERTAIN = "uncertain", _("Uncertain")
     LOGGED = "logged", _("Logged")
@@ -36,6 +38,7 @@ class Status(models.TextChoices):
 
 WAITING = frozenset({Status.QUEUED, Status.DEFERRED, Status.HELD})
 FINAL = frozenset(set(Status) - WAITING - {Status.SENDING})
+FAILURES = (Status.PARTLY_SENT, Status.FAILED)  # final, and some or all recipients were refused or given up
 SPACED_ADDRESSES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^ ])+')  # spaces may stand in a quoted local part
 
 
@@ -46,7 +49,7 @@ class Message(models.Model):
     of its driver, which is the same for all messages of all workers.
     """
 
-    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    status = models.CharField(max_length=20, choices=Status, default=Status.QUEUED)
     subject = models.CharField(max_length=998)
     to_text = models.TextField()  # every recipient's address, lower case, separated by spaces
     sender = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
@@ -139,10 +142,7 @@ class Message(models.Model):
     @property
     def recipients_shown(self) -> str:
         """The first three addresses, and how many more there are."""
-        addresses = self.addresses
-        shown = ", ".join(addresses[:3])
-        more = len(addresses) - 3
-        return _("%(shown)s and %(more)s more") % {"shown": shown, "more": more} if more > 0 else shown
+        return shortened(self.addresses)
 
 
 class Content(models.Model):

@@ -19,7 +19,7 @@ class RollupDelta(models.Model):
 
     hour = models.IntegerField()
     block = models.BigIntegerField()  # of message ids, for rebuilding the rollups while messages are being sent
-    status = models.CharField(max_length=10)
+    status = models.CharField(max_length=20)
     template = models.BigIntegerField(default=0)
     connection = models.BigIntegerField(default=0)
     error = models.CharField(max_length=60, blank=True)  # see `maillog.explanations.error_kinds`
@@ -54,7 +54,7 @@ class Rollup(models.Model):
     span = models.PositiveSmallIntegerField(choices=Span)
     kind = models.CharField(max_length=10, choices=Kind)
     hour = models.IntegerField()
-    status = models.CharField(max_length=10)
+    status = models.CharField(max_length=20)
     name = models.CharField(max_length=60, blank=True)
     count = models.BigIntegerField()
 

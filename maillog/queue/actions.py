@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from maillog import audit_log
 from maillog.index import writing
-from maillog.models import Content, Label, Message, Recipient, Status
+from maillog.models import FAILURES, Content, Label, Message, Recipient, Status
 from maillog.retriable import OPEN_OUTCOMES, WAITING
 from maillog.statistics import rollups
 from maillog.text import fit
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 CANCELLABLE = (*WAITING, Status.SENDING)
-RETRIABLE = (*WAITING, Status.FAILED)
+RETRIABLE = (*WAITING, *FAILURES)
 # What "retry all" means without a chosen status. Queued messages are sent anyway, perhaps at a requested time; one that
 # may have arrived is sent again only on request.
 RETRIED_BY_DEFAULT = (Status.DEFERRED, Status.HELD)
@@ -67,7 +67,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """How many messages are due now, and how many failed ones cannot be retried."""
+    """How many messages are due now, and how many failed or partly sent ones cannot be retried."""
 
     due: int = 0
     no_recipients_left: int = 0  # every recipient has accepted or refused it
@@ -101,10 +101,11 @@ def cancel_all(
 
 
 def retry_now(ids: Iterable[int], *, actor: AbstractBaseUser | None = None) -> RetryResult:
-    """Make those of `ids` due now that are queued, deferred, held, uncertain or failed.
+    """Make those of `ids` due now that are queued, deferred, held, uncertain, failed or partly sent.
 
-    Recipients that accepted or refused a message do not get it again; a failed message without any other recipient, or
-    without content, stays as it is. Uncertain messages keep their Message-ID. With an `actor`, writes to the audit log.
+    Recipients that accepted or refused a message do not get it again; a finished message without any other recipient,
+    or without content, stays as it is. Uncertain messages keep their Message-ID. With an `actor`, writes to the audit
+    log.
     """
     return sum((_retry(batch, actor) for batch in _batched(ids)), RetryResult())
 
@@ -120,7 +121,7 @@ def retry_all(selection: Selection, *, limit: int | None = None, actor: Abstract
 
 
 def preview_retry(mail: Message) -> RetryResult:
-    """Return what `retry_now` would return for the failed `mail`, without changing anything."""
+    """Return what `retry_now` would return for the failed or partly sent `mail`, without changing anything."""
     result, ids = _not_retriable([mail.pk])
     return result if ids else RetryResult(due=1)
 
@@ -167,7 +168,7 @@ def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> RetryResult:
     with transaction.atomic():
         found = list(retriable.select_for_update().order_by("id").values_list("id", "status", "reason"))
         rows = {pk: status for pk, status, _ in found}
-        failed = [pk for pk, status in rows.items() if status == Status.FAILED]
+        failed = [pk for pk, status in rows.items() if status in FAILURES]
         result, skipped = _not_retriable(failed)
         # A message that is due already keeps its place in the queue.
         due = Case(
@@ -192,7 +193,7 @@ def _retry(ids: Sequence[int], actor: AbstractBaseUser | None) -> RetryResult:
 
 
 def _not_retriable(failed: Sequence[int]) -> tuple[RetryResult, set[int]]:
-    """Return which failed messages cannot be retried: their number per reason, and their ids."""
+    """Return which failed or partly sent messages cannot be retried: their number per reason, and their ids."""
     if not failed:
         return RetryResult(), set()
     with_content = set(Content.objects.filter(message_id__in=failed).values_list("message_id", flat=True))

@@ -7,7 +7,7 @@ whose rows raise is handed over with its fault alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from maillog.models import Content, Message, Recipient, Status, Suppression
 from maillog.retriable import OPEN_OUTCOMES
 from maillog.sql.batches import id_list, read_rows
 from maillog.statistics import rollups
-from maillog.text import fit
+from maillog.text import fit, server_reply_line
 
 RECIPIENT_FIELDS = ("id", "message_id", "address", "search_address", "outcome")  # what is read of a recipient
 
@@ -62,9 +62,15 @@ class ClaimedMessage:
     needs_smtputf8: bool = False
     is_test: bool = False
     is_sensitive: bool = False
-    was_refused: bool = False  # an earlier attempt ended with a refusal for some recipient
+    was_accepted: bool = False  # by an earlier attempt, for some recipient
+    refusal: str = ""  # the reply about the first recipient for which an earlier attempt was refused
     mode: str = ""
     fault: Exception | None = None
+
+    @property
+    def failed_status(self) -> Status:
+        """The status with which it ends if no further recipient gets it."""
+        return Status.PARTLY_SENT if self.was_accepted else Status.FAILED
 
 
 class DueRow(NamedTuple):
@@ -128,36 +134,62 @@ def _read_batch(ids: list[int], token: str) -> list[ClaimedMessage]:
             refused.add(message_id)
         elif outcome == Recipient.Outcome.ACCEPTED:
             accepted.add(message_id)
+    refusals = _first_refusals(refused)
     claimed = []
     for pk in ids:
         row = rows.get(pk)
         if row is None:
             continue
         try:
+            got_it = Status.PARTLY_SENT if pk in refused else Status.SENT
             if pk in to_skip:
                 nobody_left = not recipients[pk]
-                status = Status.FAILED if pk in refused else Status.SENT if pk in accepted else Status.SKIPPED
-                _skip_suppressed(row, to_skip[pk], then=status if nobody_left else None)
+                status = got_it if pk in accepted else Status.FAILED if pk in refused else Status.SKIPPED
+                _skip_suppressed(row, to_skip[pk], then=status if nobody_left else None, refusal=refusals.get(pk, ""))
                 if nobody_left:
                     continue
             try:
                 mime = unpack(contents[pk])
             except (KeyError, ContentDamagedError):
-                _fail(row, gettext("The content of this message is missing or damaged, so there is nothing to send."))
+                reason = gettext("The content of this message is missing or damaged, so there is nothing to send.")
+                _end(row, reason, status=Status.PARTLY_SENT if pk in accepted else Status.FAILED)
                 continue
             if not recipients[pk]:
-                _fail(row, gettext("This message has no recipients left to try."))
+                reason = gettext("This message has no recipients left to try.")
+                _end(row, reason, status=got_it if pk in accepted else Status.FAILED)
                 continue
-            claimed.append(_claimed_message(row, labels, tuple(recipients[pk]), mime, was_refused=pk in refused))
+            claimed.append(
+                _claimed_message(
+                    row,
+                    labels,
+                    tuple(recipients[pk]),
+                    mime,
+                    was_accepted=pk in accepted,
+                    refusal=refusals.get(pk, ""),
+                )
+            )
         except Exception as error:  # noqa: BLE001  (of this message alone; the worker logs and records it)
             claimed.append(ClaimedMessage(id=pk, claim=token, attempt_count=row.attempt_count, fault=error))
     return claimed
 
 
-def _skip_suppressed(row: DueRow, recipients: dict[int, Suppression], *, then: Status | None) -> None:
+def _first_refusals(ids: Collection[int]) -> dict[int, str]:
+    """Return the reply about the first refused recipient of each of these messages; no query without messages."""
+    if not ids:
+        return {}
+    refused = Recipient.objects.filter(message_id__in=id_list(ids), outcome=Recipient.Outcome.REFUSED).order_by("-id")
+    rows = refused.values_list("message_id", "code", "enhanced_code", "reply")
+    return {
+        message_id: server_reply_line(code, enhanced_code, reply) or str(Recipient.Outcome.REFUSED.label)
+        for message_id, code, enhanced_code, reply in rows
+    }
+
+
+def _skip_suppressed(row: DueRow, recipients: dict[int, Suppression], *, then: Status | None, refusal: str) -> None:
     """Record that these recipients, by the id of their row, are suppressed.
 
-    If no other recipient is left, the message ends as `then`, and the attempt booked for it is undone.
+    If no other recipient is left, the message ends as `then`, and the attempt booked for it is undone. `refusal`: the
+    reply about a recipient that was refused before.
     """
     with transaction.atomic():
         mine = Message.objects.select_for_update().filter(pk=row.id, claim=row.claim)
@@ -172,7 +204,9 @@ def _skip_suppressed(row: DueRow, recipients: dict[int, Suppression], *, then: S
         rollups.undo_ended([row.id])
         mine.update(
             status=then,
-            reason="" if then == Status.SENT else fit(suppressions.describe(next(iter(recipients.values()))), 500),
+            reason=""
+            if then == Status.SENT
+            else fit(refusal or suppressions.describe(next(iter(recipients.values()))), 500),
             finished_at=timezone.now(),
             next_attempt_at=None,
             claim="",
@@ -184,18 +218,25 @@ def _skip_suppressed(row: DueRow, recipients: dict[int, Suppression], *, then: S
         writing.refresh([row.id])
 
 
-def _fail(row: DueRow, reason: str) -> None:
+def _end(row: DueRow, reason: str, *, status: Status) -> None:
     mine = Message.objects.select_for_update().filter(pk=row.id, claim=row.claim)
     with transaction.atomic():
         ids = list(mine.values_list("id", flat=True))
         rollups.undo_ended(ids)
-        mine.update(status=Status.FAILED, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim="")
+        reason = "" if status == Status.SENT else reason
+        mine.update(status=status, reason=reason, finished_at=timezone.now(), next_attempt_at=None, claim="")
         rollups.record_ended(ids)
         writing.refresh([row.id])
 
 
 def _claimed_message(
-    row: DueRow, labels: Mapping[int, str], recipients: tuple[OpenRecipient, ...], mime: bytes, *, was_refused: bool
+    row: DueRow,
+    labels: Mapping[int, str],
+    recipients: tuple[OpenRecipient, ...],
+    mime: bytes,
+    *,
+    was_accepted: bool,
+    refusal: str,
 ) -> ClaimedMessage:
     return ClaimedMessage(
         id=row.id,
@@ -213,6 +254,7 @@ def _claimed_message(
         needs_smtputf8=row.needs_smtputf8,
         is_test=row.is_test,
         is_sensitive=row.is_sensitive,
-        was_refused=was_refused,
+        was_accepted=was_accepted,
+        refusal=refusal,
         mode=row.mode,
     )

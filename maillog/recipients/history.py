@@ -48,6 +48,7 @@ OUTCOME_BY_STATUS = {
     Status.SILENCED: DeliveryOutcome.UNSENT,
     Status.SKIPPED: DeliveryOutcome.LEFT_OUT,
     Status.CANCELLED: DeliveryOutcome.CANCELLED,
+    Status.PARTLY_SENT: DeliveryOutcome.GIVEN_UP,
     Status.FAILED: DeliveryOutcome.GIVEN_UP,
     Status.UNCERTAIN: DeliveryOutcome.UNCERTAIN,
 }

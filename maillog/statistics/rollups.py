@@ -22,7 +22,7 @@ from django.utils import timezone
 from maillog.explanations import error_kinds
 from maillog.explanations.explanation import explain
 from maillog.labels import label_ids
-from maillog.models import FINAL, Attempt, Label, Message, Status
+from maillog.models import FAILURES, FINAL, Attempt, Label, Message, Status
 from maillog.models.rollup import Rollup, RollupDelta, RollupLock, WaitingPeak
 from maillog.outcomes import ClaimedRow, Settlement
 from maillog.sql.batches import id_list, insert_rows
@@ -115,7 +115,7 @@ def record_settled(pairs: Sequence[tuple[ClaimedRow, Settlement]], *, now: datet
     known = label_ids(
         Label.Kind.CONNECTION, {settlement.connection for _, settlement in ended if settlement.connection}
     )
-    failed = [(row.id, fit(one.reason, 500)) for row, one in ended if one.status == Status.FAILED]
+    failed = [(row.id, fit(one.reason, 500)) for row, one in ended if one.status in FAILURES]
     errors = _error_kinds(failed) if failed else {}
     hour = hour_of(now)
     _insert_deltas(
@@ -154,7 +154,7 @@ def _load_ended(ids: Iterable[int]) -> list[EndedMessage]:
 
 
 def _count_keys(ended: Sequence[EndedMessage]) -> Counter[DeltaKey]:
-    errors = _error_kinds([(one.id, one.reason) for one in ended if one.status == Status.FAILED])
+    errors = _error_kinds([(one.id, one.reason) for one in ended if one.status in FAILURES])
     return Counter(
         DeltaKey(
             hour_of(one.finished_at),
@@ -171,7 +171,7 @@ def _count_keys(ended: Sequence[EndedMessage]) -> Counter[DeltaKey]:
 
 
 def _error_kinds(failed: Sequence[tuple[int, str]]) -> dict[int, str]:
-    """Return the kind of error per failed message (see `error_kinds`).
+    """Return the kind of error per message that failed or was partly sent (see `error_kinds`).
 
     Without a reply, that of the last attempt: what this side noticed, or how far it got.
     """

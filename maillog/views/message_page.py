@@ -19,10 +19,10 @@ from maillog.content.preview import POLICY, frame_document, has_remote_content
 from maillog.content.storage import ContentDamagedError, unpack
 from maillog.content.timeline import BAR_WIDTH, timeline
 from maillog.durations import duration
-from maillog.explanations.explanation import explain_recipient
+from maillog.explanations.explanation import decisive_attempt, explain_recipient
 from maillog.explanations.next_steps import next_steps
 from maillog.explanations.verdict import verdict
-from maillog.models import FINAL, Attempt, Content, Message, Recipient, Status
+from maillog.models import FAILURES, FINAL, Attempt, Content, Message, Recipient, Status
 from maillog.queue import actions as queue_actions
 from maillog.retention import deletion
 
@@ -74,7 +74,7 @@ def detail(request: SignedInRequest, mail_id: int) -> HttpResponse:
         "by_kind": [
             (kind.label, [one.search_address for one in recipients if one.kind == kind]) for kind in Recipient.Kind
         ],
-        "recipients": explained(recipients, attempts) if has_individual_outcomes(recipients) else [],
+        "recipients": explained(recipients, decisive_attempt(mail)) if has_individual_outcomes(recipients) else [],
         "many": FOLD_RECIPIENTS_ABOVE,
         "tried": timeline(mail.pk, attempts),
         "bar": BAR_WIDTH,
@@ -101,16 +101,17 @@ def detail(request: SignedInRequest, mail_id: int) -> HttpResponse:
 
 
 def actions(request: HttpRequest, mail: Message) -> dict[str, Any]:
-    """Return which buttons the person gets, and why a failed message cannot be retried."""
+    """Return which buttons the person gets, and why a failed or partly sent message cannot be retried."""
     ended = mail.status in deletion.DELETABLE and mail.next_attempt_at is None
     buttons = {
         "can_resend": ended and request.user.has_perm("maillog.resend_mail"),
         "sends_new_link": hooks.can_reissue(mail),
+        "is_for_the_rest": resends.is_for_the_rest(mail),
         "can_delete": ended and request.user.has_perm("maillog.delete_mail"),
     }
     if not request.user.has_perm("mailadmin.manage_queue"):
         return buttons
-    retry = queue_actions.preview_retry(mail) if mail.status == Status.FAILED else queue_actions.RetryResult(due=1)
+    retry = queue_actions.preview_retry(mail) if mail.status in FAILURES else queue_actions.RetryResult(due=1)
     return buttons | {
         "can_retry": mail.status in queue_actions.RETRIABLE and retry.due,
         "can_cancel": mail.status in queue_actions.CANCELLABLE,
@@ -179,10 +180,9 @@ def body_of(mail: Message) -> Body:
         return Body(refusal=CONTENT_DAMAGED)
 
 
-def explained(recipients: Sequence[Recipient], attempts: Sequence[Attempt]) -> list[tuple[Recipient, str]]:
+def explained(recipients: Sequence[Recipient], attempt: Attempt | None) -> list[tuple[Recipient, str]]:
     """Return each recipient with what its own reply means, "" if there is nothing to explain."""
-    newest = next(iter(attempts), None)
-    return [(one, explain_recipient(one, newest).text) for one in recipients]
+    return [(one, explain_recipient(one, attempt).text) for one in recipients]
 
 
 def has_individual_outcomes(recipients: Iterable[Recipient]) -> bool:

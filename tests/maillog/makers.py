@@ -73,8 +73,12 @@ def attempt(**fields: Any) -> AttemptRecord:
 
 
 def settlement(mail: ClaimedMessage, status: str = "sent", **fields: Any) -> Settlement:
-    """Say that all recipients had the same luck as the mail."""
-    outcomes = {"sent": "accepted", "failed": "refused", "deferred": "deferred", "uncertain": "uncertain"}
+    """Say that all recipients had the same luck as the mail; of a partly sent one the first alone got it."""
+    outcomes = {"sent": "accepted", "deferred": "deferred", "uncertain": "uncertain"}
+    outcomes |= dict.fromkeys(("failed", "partly_sent"), "refused")
+    each = [outcomes.get(status, "open") for _ in mail.recipients]
+    if status == "partly_sent":
+        each[0] = "accepted"
     return Settlement(
         **{
             "id": mail.id,
@@ -83,9 +87,9 @@ def settlement(mail: ClaimedMessage, status: str = "sent", **fields: Any) -> Set
             "driver": "smtp",
             "connection": "Relay A",
             "recipients": [
-                RecipientOutcome(id=one.id, outcome=outcomes.get(status, "open")) for one in mail.recipients
+                RecipientOutcome(id=one.id, outcome=outcome) for one, outcome in zip(mail.recipients, each, strict=True)
             ],
-            "attempt": attempt(outcome=status),
+            "attempt": attempt(outcome="partial" if status == "partly_sent" else status),
             "next_attempt_at": timezone.now() + timedelta(minutes=1) if status in {"deferred", "queued"} else None,
             **fields,
         }

@@ -13,7 +13,7 @@ from mailadmin.connections import selection
 from mailadmin.delivery.status import delivery_status
 from mailadmin.management.typed import parse_number, usage_error
 from mailadmin.operations import control
-from maillog.models import Status
+from maillog.models import FAILURES, Status
 from maillog.queue.actions import CANCELLABLE, RETRIABLE, RETRIED_BY_DEFAULT, RetryResult, Selection
 from maillog.queue.waiting import connection_names, waiting_counts
 from maillog.search.counts import newest_id
@@ -96,8 +96,8 @@ class Command(BaseCommand):
 
     def act(self, action: str, which: list[int] | Selection, *, as_json: bool) -> None:
         """Retry or cancel. Raises CommandError if nothing was changed."""
-        if isinstance(which, Selection) and action == "cancel" and Status.FAILED in which.statuses:
-            usage_error("A failed message is finished; there is nothing to cancel.")
+        if isinstance(which, Selection) and action == "cancel" and not set(FAILURES).isdisjoint(which.statuses):
+            usage_error("Failed and partly sent messages are finished; there is nothing to cancel.")
         done = control.retry(which) if action == "retry" else RetryResult(control.cancel(which, by=BY))
         word = "due now" if action == "retry" else "cancelled"
         if as_json:

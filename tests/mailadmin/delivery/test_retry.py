@@ -1,6 +1,7 @@
 """What follows from the result of an attempt."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from mailadmin.delivery import retry
 from mailadmin.drivers.base import RecipientResult, Result
@@ -30,7 +31,6 @@ def claimed(*addresses, **changes):
         "needs_smtputf8": False,
         "is_test": False,
         "is_sensitive": False,
-        "was_refused": False,
         "mode": "background",
     }
     return ClaimedMessage(**{**values, **changes})
@@ -81,19 +81,38 @@ def test_a_partly_deferred_mail_goes_on_to_the_rest():
     settled = settle(mail, result("partial", **said))
     assert settled.status == Status.DEFERRED
     assert settled.next_attempt_at is not None
-    assert settled.reason == "550 unknown"
+    assert settled.reason == "451 later", "what it waits for"
 
 
-def test_a_partly_refused_mail_ends_as_failed():
+def test_a_message_that_some_got_and_some_did_not_ends_as_partly_sent():
     mail = claimed("ann@example.com", "bob@example.com")
     said = {"ann": ("accepted", 250, "ok"), "bob": ("refused", 550, "unknown")}
-    assert settle(mail, result("partial", **said)).status == Status.FAILED
+    settled = settle(mail, result("partial", **said))
+    assert (settled.status, settled.reason) == (Status.PARTLY_SENT, "550 unknown")
+    assert settled.is_final
 
 
-def test_a_mail_refused_for_one_recipient_before_does_not_end_as_sent():
-    settled = settle(claimed("cat@example.com", was_refused=True), result("sent", cat=("accepted", 250, "ok")))
-    assert settled.status == Status.FAILED
-    assert "earlier" in settled.reason
+def test_what_earlier_attempts_reached_counts_at_the_end():
+    refused: dict[str, Any] = {"refusal": "550 unknown"}
+    accepted: dict[str, Any] = {"was_accepted": True}
+    last = {"attempt_count": len(retry.SCHEDULE) + 1}
+    sent = result("sent", cat=("accepted", 250, "ok"))
+    failed = result("failed", cat=("refused", 554, "no"))
+    later = result("deferred", cat=("deferred", 451, "later"))
+    logged = result("logged", cat=("skipped", None, "not sent"))
+    for earlier, outcome, status, reason in [
+        (refused, sent, Status.PARTLY_SENT, "550 unknown"),
+        (accepted, sent, Status.SENT, ""),
+        (accepted, failed, Status.PARTLY_SENT, "554 no"),
+        (refused, failed, Status.FAILED, "554 no"),
+        (accepted | last, later, Status.PARTLY_SENT, "451 later"),
+        (accepted | refused | last, later, Status.PARTLY_SENT, "550 unknown"),
+        (accepted | refused, later, Status.DEFERRED, "451 later"),
+        (accepted, logged, Status.PARTLY_SENT, "451 try later"),
+    ]:
+        with case(earlier, outcome.outcome):
+            settled = settle(claimed("cat@example.com", **earlier), outcome)
+            assert (settled.status, settled.reason) == (status, reason)
 
 
 def test_a_mail_that_may_have_arrived_is_repeated():

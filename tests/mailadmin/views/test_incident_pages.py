@@ -119,13 +119,14 @@ def test_the_buttons_count_what_can_be_retried_and_offer_to_send_the_rest_again(
     mail = claimed(pk)
     given_up = [RecipientOutcome(id=one.id, outcome="deferred", code=451) for one in mail.recipients]
     settle([settlement(mail, "failed", recipients=given_up, reason="451 try later")])
-    incident = make_incident(mails=[*refused, pk, finished("sent").pk])
+    partly = finished("partly_sent", "ann@example.com", "ben@example.com").pk
+    incident = make_incident(mails=[*refused, pk, partly, finished("sent").pk])
     html = page(admin_client, f"/mail/incidents/{incident.pk}/")
     assert "Retry 1 message…" in html
-    assert "Send 3 messages again…" in html
+    assert "Send 4 messages again…" in html
     for action, path, expected in [
         ("retry", f"q=incident%3A{incident.pk}+is%3Aretriable", [pk]),
-        ("resend", f"q=incident%3A{incident.pk}+status%3Afailed+-is%3Aretriable", refused),
+        ("resend", f"q=incident%3A{incident.pk}+status%3Afailed%2Cpartly_sent+-is%3Aretriable", [*refused, partly]),
     ]:
         with case(action):
             assert f"/log/actions/new/?all=1&amp;do={action}&amp;{path}" in html

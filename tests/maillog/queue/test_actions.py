@@ -115,7 +115,7 @@ def test_a_failed_mail_goes_only_to_the_recipients_who_are_still_open():
     assert retry_now([pk]) == RetryResult(due=1)
     (again,) = claim_due(limit=5, lease=LEASE, worker="test")
     assert [one.address for one in again.recipients] == ["late@example.com"]
-    assert again.was_refused
+    assert again.refusal
 
 
 def test_a_failed_mail_whose_recipients_all_answered_is_left_and_counted():

@@ -148,8 +148,8 @@ def test_only_those_who_have_not_got_it_are_handed_out_again():
     with time_machine.travel(timezone.now() + timedelta(hours=1)):
         (again,) = due()
     assert [one.address for one in again.recipients] == ["later@example.com", "lost@example.com"]
-    assert again.was_refused
-    assert not mail.was_refused
+    assert again.refusal
+    assert not mail.refusal
 
 
 @pytest.mark.parametrize("damage", ["gone", "broken"])
@@ -164,10 +164,11 @@ def test_a_mail_whose_content_is_lost_fails_with_that_reason_and_the_others_go_o
 
 
 def test_a_mail_without_open_recipients_is_not_sent_to_nobody():
-    pk = queued()
-    Message.objects.get(pk=pk).recipients.update(outcome="accepted")
+    accepted, refused = queued(), queued()
+    Message.objects.get(pk=accepted).recipients.update(outcome="accepted")
+    Message.objects.get(pk=refused).recipients.update(outcome="refused")
     assert due() == []
-    assert Message.objects.get(pk=pk).status == "failed"
+    assert [Message.objects.get(pk=pk).status for pk in (accepted, refused)] == ["sent", "failed"]
 
 
 @pytest.mark.django_db(transaction=True)
