@@ -1,4 +1,4 @@
-"""Questions that the log's pages ask of apps the log does not know. Such an app registers a function per question.
+"""What the log asks of apps that it does not know. Such an app registers a function per question.
 
 Without a function the page leaves out what it would show.
 """
@@ -28,6 +28,7 @@ class Revision:
 
 _revision_lookup: Callable[[int], Revision | None] | None = None
 _reissue_check: Callable[[Message], bool] | None = None
+_record_pruner: Callable[[], int] | None = None
 
 
 def register_revision_lookup(lookup: Callable[[int], Revision | None]) -> None:
@@ -40,6 +41,16 @@ def register_reissue_check(check: Callable[[Message], bool]) -> None:
     """Let `check` decide whether a new message can replace a sensitive one. It must not run a query."""
     global _reissue_check
     _reissue_check = check
+
+
+def register_record_pruner(prune: Callable[[], int]) -> None:
+    """Let `prune` remove what is recorded elsewhere of messages without content; it returns how many records."""
+    global _record_pruner
+    _record_pruner = prune
+
+
+def prune_records() -> int:
+    return _record_pruner() if _record_pruner else 0
 
 
 def revision(mail: Message) -> Revision | None:

@@ -17,6 +17,7 @@ read of the file's end can still be found. This module never reads more than tha
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import re
 import stat
@@ -31,22 +32,25 @@ from django.conf import settings
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.drivers import log_pruning
 from mailadmin.drivers.base import error_result, uniform_result
+from mailadmin.drivers.log_pruning import END, HEAD
 from mailadmin.drivers.recording import RecordedMessage, RecordingDriver
 from mailadmin.drivers.registry import register_driver
 from mailadmin.drivers.sanitizing import sanitize
 from mailadmin.errors import DeliveryError, Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from mailadmin.drivers.base import Envelope, Result
+    from mailadmin.drivers.recording import Head
 
 TAIL = 256 * 1024  # octets of the file's end that are read
 SHOWN = 64 * 1024  # octets shown of a record that is longer than the tail
 
 _SEPARATOR_LIKE = re.compile(rb"(?m)^(>*=== )")
 _QUOTED_SEPARATOR = re.compile(r"(?m)^>(>*=== )")
-_HEAD = re.compile(rb"(?m)^=== (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})Z mail (\d+) (\S*)$")
-_END = re.compile(rb"(?m)^=== end of mail (\d+), (\d+) octets$")
 # All C0 but tab and line feed, and DEL: a message must not control the terminal in which the file is read.
 _CONTROLS = bytes(0x3F if (c < 0x20 and c not in b"\t\n") or c == 0x7F else c for c in range(256))
 
@@ -69,6 +73,10 @@ class LogDriver(RecordingDriver):
     def recorded(self, count: int) -> list[RecordedMessage]:
         """Return the last messages of the file."""
         return read_tail(Path(settings.MAIL.log_file), count)
+
+    def prune(self, expired: Callable[[Collection[Head]], Collection[Head]]) -> int:
+        """Remove the records of `expired` messages from the file."""
+        return log_pruning.prune(Path(settings.MAIL.log_file), expired)
 
 
 def _write(path: Path, envelope: Envelope) -> Result:
@@ -105,11 +113,27 @@ def _record(envelope: Envelope, now: datetime) -> bytes:
 
 def _append(path: Path, record: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = _opened(path)
     try:
         while record:  # one write; only a disk that is nearly full takes less, and the next one then says so
             record = record[os.write(handle, record) :]
     finally:
+        os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    """Open `path` for appending. A regular file is locked, so that pruning cannot replace it until it is closed."""
+    while True:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return handle
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            if os.fstat(handle).st_nlink:  # else it was replaced before it was locked
+                return handle
+        except OSError:
+            os.close(handle)
+            raise
         os.close(handle)
 
 
@@ -125,7 +149,7 @@ def read_tail(path: Path, count: int) -> list[RecordedMessage]:
             start = max(0, file.seek(0, os.SEEK_END) - TAIL)
             file.seek(start)
             tail = file.read(TAIL)
-            heads = list(_HEAD.finditer(tail))
+            heads = list(HEAD.finditer(tail))
             if start and (first := _cut_off(tail[: heads[0].start()] if heads else tail, start)) is not None:
                 file.seek(first)
                 older = file.read(SHOWN)
@@ -136,24 +160,24 @@ def read_tail(path: Path, count: int) -> list[RecordedMessage]:
     starts = [head.start() for head in heads]
     records = [tail[start:end] for start, end in pairwise([*starts, len(tail)])]
     entries = [_entry(record) for record in reversed(records[-count:] if count > 0 else [])]
-    if len(entries) < count and _HEAD.match(older):
+    if len(entries) < count and HEAD.match(older):
         entries.append(_entry(older))
     return entries
 
 
 def _cut_off(tail: bytes, start: int) -> int | None:
     """Return where the record begins that ends in `tail`, which lies at `start` in the file; None if there is none."""
-    end = _END.search(tail)
+    end = END.search(tail)
     position = start + end.start() - int(end[2]) if end else -1
     return position if position >= 0 else None
 
 
 def _entry(record: bytes) -> RecordedMessage:
-    head = _HEAD.match(record)
+    head = HEAD.match(record)
     if head is None:
         message = "a record begins with its separator"
         raise ValueError(message)
-    end = _END.search(record)
+    end = END.search(record)
     shown = record[head.end() + 1 : end.start() if end else None].decode("utf-8", "replace")
     envelope, _blank, text = shown.partition("\n\n")
     sender, recipients = "", []

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from mailadmin.drivers.base import Driver, crash_error, error_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from mailadmin.drivers.base import Envelope, Result, RevealedConnection
 
 
+Head = tuple[int, str]  # id and Message-ID of a recorded message
 logger = logging.getLogger(__name__)
 
 
@@ -45,6 +46,10 @@ class RecordingDriver(Driver):
     def recorded(self, count: int) -> list[RecordedMessage]:
         """Return the last `count` messages, newest first. Raises OSError if they cannot be read."""
         return []
+
+    def prune(self, expired: Callable[[Collection[Head]], Collection[Head]]) -> int:
+        """Remove the records whose message is among `expired(heads)`, and return how many. Raises OSError."""
+        return 0
 
     async def send(
         self,

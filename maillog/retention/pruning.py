@@ -17,6 +17,7 @@ from functools import partial
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from maillog import hooks
 from maillog.models import AuditEvent, PruneRun
 from maillog.retention import deletion, rules
 from maillog.sql.batches import id_list
@@ -32,11 +33,12 @@ INTERVAL = timedelta(hours=1)
 
 @dataclass(slots=True)
 class PruneResult:
-    """Numbers of deleted bodies and rows (with their bodies) by status, and of deleted audit events."""
+    """Numbers of deleted bodies and rows (with their bodies) by status, of audit events, and of drivers' records."""
 
     bodies: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     audit_events: int = 0
+    records: int = 0
 
     def add(self, expired: rules.Expired, count: int) -> None:
         counts = self.rows if expired.deletes_row else self.bodies
@@ -97,6 +99,7 @@ def prune(*, now: datetime, should_stop: Callable[[], bool] = lambda: False) -> 
     old, pacer = rules.expired_audit_events(now).order_by("id").values_list("id", flat=True), Pacer()
     while not should_stop() and (events := list(old[: pacer.size])):
         done.audit_events += pacer.run(partial(_delete_audit_events, events))
+    done.records = hooks.prune_records()
     return done
 
 

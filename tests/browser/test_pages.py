@@ -117,7 +117,7 @@ def test_events_with_long_words(visitor, admin, mail_settings):
     expect(visitor.page.get_by_text("Logged").first).to_be_visible()
     visitor.look()
     visitor.page.get_by_role("link", name="See it on the page Events").click()
-    visitor.page.locator("main summary").first.click()
+    visitor.page.get_by_role("link", name="Show the content").first.click()
     visitor.look()
 
 

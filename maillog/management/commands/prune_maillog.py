@@ -31,7 +31,13 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(
                 json.dumps(
-                    {"dry_run": dry, "bodies": done.bodies, "rows": done.rows, "audit_events": done.audit_events}
+                    {
+                        "dry_run": dry,
+                        "bodies": done.bodies,
+                        "rows": done.rows,
+                        "audit_events": done.audit_events,
+                        "records": done.records,
+                    }
                 )
             )
             return
@@ -44,3 +50,5 @@ class Command(BaseCommand):
             f"All: {sum(done.bodies.values())} bodies, {sum(done.rows.values())} rows, "
             f"{done.audit_events} audit events {verb}."
         )
+        if done.records:
+            self.stdout.write(f"{done.records} records deleted from the file of the driver log.")

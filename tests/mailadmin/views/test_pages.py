@@ -1,11 +1,13 @@
 """The mail pages: settings, test mail, events, overview."""
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from mailadmin.configuration import effective
 from mailadmin.models import SettingsRevision
-from maillog.models import Message, Status
+from maillog.models import AuditEvent, Message, Status
+from maillog.retention import deletion, pruning
 from tests.cases import case, rolled_back
 from tests.factories import make_user
 
@@ -205,4 +207,28 @@ def test_the_events_page_shows_what_the_log_driver_wrote(admin_client, mail_sett
     admin_client.post(reverse("mailadmin:test"), {"to": "ann@example.com"})
     body = admin_client.get(reverse("mailadmin:events")).content.decode()
     assert "ann@example.com" in body
-    assert "Subject: Test mail" in body
+    assert "Subject: Test mail" not in body
+    assert not AuditEvent.objects.exists()
+    message = Message.objects.get()
+    opened = f"{reverse('mailadmin:events')}?show={message.pk}"
+    assert opened.partition("?")[2] in body
+    assert "Subject: Test mail" in admin_client.get(opened).content.decode()
+    assert list(AuditEvent.objects.values_list("mail_number", "action")) == [(message.pk, "viewed")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_events_page_and_the_file_forget_what_was_deleted_from_the_log(admin_client, admin, mail_settings):
+    mail_settings(driver="log", from_address="shop@example.com", send_mode="instant")
+    for name in ("ann", "ben", "eve"):
+        admin_client.post(reverse("mailadmin:test"), {"to": f"{name}@example.com"})
+    ann, ben, eve = Message.objects.order_by("pk")
+    deletion.delete([ann.pk], actor=admin)
+    deletion.delete_contents([ben.pk])
+    for number in (ann.pk, ben.pk):
+        body = admin_client.get(reverse("mailadmin:events"), {"show": number}).content.decode()
+        assert [f"{name}@example.com" in body for name in ("ann", "ben", "eve")] == [False, False, True]
+    assert not AuditEvent.objects.filter(action="viewed").exists()
+    assert pruning.prune_now().records == 2
+    text = settings.MAIL.log_file.read_text()
+    assert [f"{name}@example.com" in text for name in ("ann", "ben", "eve")] == [False, False, True]
+    assert "Subject: Test mail" in admin_client.get(reverse("mailadmin:events"), {"show": eve.pk}).content.decode()

@@ -116,6 +116,7 @@ def test_the_command_removes_and_with_dry_run_only_counts():
         "bodies": {"sent": 1},
         "rows": {"sent": 1},
         "audit_events": 0,
+        "records": 0,
     }
     assert Message.objects.count() == 0
     assert PruneRun.objects.get().rows == 1
