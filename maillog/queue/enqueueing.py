@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
 from maillog import suppressions
@@ -91,9 +92,10 @@ def enqueue(messages: Sequence[NewMessage]) -> list[int]:
     IdempotencyConflictError, and stores nothing, if a key was used with another fingerprint.
     """
     messages = skip_suppressed(messages)
-    with transaction.atomic():
-        if not any(message.idempotency_key for message in messages):
+    if not any(message.idempotency_key for message in messages):
+        with _transaction(messages):
             return _insert(messages, {})
+    with transaction.atomic():
         while True:
             known = _find_keys(messages)
             try:
@@ -104,6 +106,21 @@ def enqueue(messages: Sequence[NewMessage]) -> list[int]:
                 # the next round finds it. Any other error is not about keys.
                 if _find_keys(messages) == known:
                     raise
+
+
+def _transaction(messages: Sequence[NewMessage]) -> AbstractContextManager[None]:
+    """Return the transaction in which `messages` are inserted.
+
+    On PostgreSQL one batch is one statement, which is a transaction of its own: that saves two round trips of six.
+    """
+    connection = connections[router.db_for_write(Message)]
+    is_one_statement = (
+        connection.vendor == "postgresql"
+        and len([*_batches(messages)]) == 1
+        and not any(message.status in FINAL for message in messages)  # they are counted in the statistics
+    )
+    # Within the caller's transaction, a savepoint keeps it usable if the statement fails.
+    return nullcontext() if is_one_statement and not connection.in_atomic_block else transaction.atomic()
 
 
 def skip_suppressed(messages: Sequence[NewMessage]) -> list[NewMessage]:

@@ -59,7 +59,7 @@ def insert_with_dependents(
 ) -> list[int]:
     """Insert `rows` with these columns and their `dependents`, and return the ids of `rows`, in order.
 
-    The other columns need a default in the database. To be called in a transaction.
+    The other columns need a default in the database. To be called in a transaction, except on PostgreSQL.
     """
     connection = connections[router.db_for_write(model)]
     prepared = db_values(model, connection, rows, columns)

@@ -26,7 +26,7 @@ def test_only_the_commit_of_results_does_not_wait_for_the_disk(monkeypatch):
 
     def noting(*given):
         waited.append(waits_for_the_disk())
-        return write(*given)
+        write(*given)
 
     monkeypatch.setattr(settling, "_write_messages", noting)
     assert waits_for_the_disk()

@@ -1,7 +1,7 @@
 """New messages and what belongs to them are written together, each part to the right message."""
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
 from maillog.content.storage import unpack
@@ -13,6 +13,7 @@ from tests.maillog.search.searching import subjects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
+TOO_LARGE = 1 << 70  # for any integer column
 SKIPPED = {"recipients": [recipient(skipped="Not allowed.")], "status": "skipped", "reason": "Not allowed."}
 
 
@@ -59,3 +60,21 @@ def test_any_number_of_messages_takes_one_statement_on_postgres_and_one_per_tabl
             enqueue([new_message() for _ in range(count)])
         written = sum("INSERT" in query["sql"] for query in captured)
         assert written == (1 if connection.vendor == "postgresql" else 4)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_batch_outside_a_transaction_is_one_of_its_own_and_leaves_nothing_if_it_fails():
+    queued()
+    with CaptureQueriesContext(connection) as captured:
+        queued("ann@example.com", "bob@example.com")
+    assert any(query["sql"].startswith("BEGIN") for query in captured) == (connection.vendor == "sqlite")
+    before = Recipient.objects.count()
+    with pytest.raises((DataError, OverflowError)):
+        queued(resent_from=TOO_LARGE)
+    assert Recipient.objects.count() == before
+
+
+def test_a_callers_transaction_goes_on_after_messages_that_could_not_be_stored():
+    with pytest.raises((DataError, OverflowError)):
+        queued(resent_from=TOO_LARGE)
+    assert Message.objects.get(pk=queued()).status == "queued"
