@@ -152,6 +152,7 @@ def store(mails: Sequence[Mail], *, actor: User | None) -> list[int]:
                 idempotency_key=composing.stored_key(mail),
             )
             limitations.check(message)
+            limitations.check_hint(message)
         except InvalidMail as error:
             error.position = position
             raise

@@ -98,6 +98,7 @@ def _entries(messages: Sequence[EmailMessage], *, skip_refused: bool) -> list[Ne
                 now=now,
             )
             limitations.check(entry)
+            limitations.check_hint(entry)
         except InvalidMail as error:
             if not skip_refused:
                 error.position = position

@@ -58,6 +58,18 @@ class StoreCheck:
         if feature := driver.limitation(requirements):
             raise InvalidMail(feature.field, driver.refusal(feature))
 
+    def check_hint(self, message: NewMessage) -> None:
+        """Raise InvalidMail unless the message's connection hint is empty or names a connection.
+
+        Where the driver in force needs none, as in development, any name is accepted.
+        """
+        hint = message.connection_hint.casefold()
+        if hint and effective.driver_of(self.current).needs_connection:
+            if self._connections is None:
+                self._connections = selection.connections()
+            if not any(hint in {one.id, one.name.casefold()} for one in self._connections):
+                raise InvalidMail("connection_hint", "is not the name of a connection")
+
     def _driver_for(self, message: NewMessage) -> Driver | None:
         """Return the driver for the first choice of the message, None while it has no connection."""
         driver = effective.driver_of(self.current)

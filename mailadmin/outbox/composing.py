@@ -53,7 +53,7 @@ class Composed:
 
 
 def compose(mail: Mail, *, configuration: Configuration, default_sender: str, now: datetime) -> Composed:
-    """Check `mail` and build its MIME message, dated `now` in that time's zone.
+    """Check `mail` and build its MIME message, dated when it is due, in the zone of `now`.
 
     The sender is `mail.from_`, else the configured From address, else `default_sender` (the connection's own sender
     address, or ""). Raises InvalidMail.
@@ -78,7 +78,7 @@ def compose(mail: Mail, *, configuration: Configuration, default_sender: str, no
             attachments=mail.attachments,
             headers=mail.headers,
             message_id=message_id,
-            date=now,
+            date=leaves_at.astimezone(now.tzinfo),
         )
     except HeaderError as error:
         raise InvalidMail("headers", str(error)) from error

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailadmin.api import Attachment, InvalidMail, Mail, send, send_many, send_template, template_mail
+from mailadmin.delivery.deliver import deliver_these
 from mailadmin.tasks import probe_connections
 from maillog.content.storage import unpack
 from maillog.models import Content, Message, Recipient, Status
@@ -338,3 +339,29 @@ def test_a_mail_from_a_template_is_nothing_but_a_mail_until_it_is_sent():
 def test_the_version_of_a_template_is_a_number(version):
     with pytest.raises(InvalidMail, match="template_version"):
         mail(template_version=version)
+
+
+def test_a_message_for_later_is_dated_when_it_is_due_and_its_message_id_stays(mail_settings, start_smtp):
+    server = start_smtp()
+    mail_settings(**server.fields, from_address="shop@example.com", timeout=30)
+    later = timezone.now().replace(microsecond=0) + timedelta(days=5)
+    number = send(mail(send_at=later))
+    assert parsed(number)["Date"].datetime == later
+    stored = Message.objects.get(pk=number).message_id
+    Message.objects.update(next_attempt_at=timezone.now())
+    deliver_these([number])
+    assert f"Message-ID: {stored}".encode() in server.mails[0].content
+    assert abs(parsed(send(mail()))["Date"].datetime - timezone.now()) < timedelta(minutes=1)
+
+
+def test_a_hint_that_names_no_connection_is_refused_by_name(mail_settings, admin, start_smtp):
+    server = start_smtp()
+    mail_settings(**server.fields, from_address="shop@example.com", timeout=30)
+    with pytest.raises(InvalidMail, match="connection_hint") as refused:
+        send_many([mail(), mail(connection_hint="zzz")])
+    assert (refused.value.field, refused.value.position) == ("connection_hint", 1)
+    assert not Message.objects.exists()
+    for hint in ("environment", "Environment", ""):
+        send(mail(connection_hint=hint, mode="background"))
+    mail_settings(driver="silent", from_address="shop@example.com")
+    send(mail(connection_hint="zzz"))

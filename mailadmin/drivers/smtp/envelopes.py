@@ -1,11 +1,15 @@
-"""An envelope as SMTP: whether a server can take it, and the octets that are sent for it."""
+"""An envelope as SMTP: what of it a server can take, and the octets that are sent for it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from email.header import Header
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
+
+from mailadmin.drivers.base import RecipientResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile("[\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
 _QUOTED_LOCAL = re.compile(r'\A"(?:[ !#-\[\]-~]|\\[ -~])*"(?=@)')
+_FIELD = re.compile(rb"[^\r\n]+\r\n(?:[ \t][^\r\n]*\r\n)*")
+_MAILBOX = re.compile(r'<([^<>]*[^\x00-\x7f][^<>]*)>|((?:"[^"]*"|[^\s,;:<>"]+)@[^\s,;<>]+)')
 
 
 def undeliverable_reason(envelope: Envelope, extensions: Mapping[str, str], host: str) -> str:
@@ -69,3 +75,43 @@ def dot_stuffed(content: bytes) -> bytes:
     return b"".join(
         (b"." if wire.startswith(b".") else b"", wire, b".\r\n" if not wire or wire.endswith(b"\r\n") else b"\r\n.\r\n")
     )
+
+
+def adapted(
+    envelope: Envelope, extensions: Mapping[str, str], host: str
+) -> tuple[Envelope, dict[str, RecipientResult]]:
+    """Return `envelope` as this server can take it, and the recipients that it cannot have, with their results.
+
+    Nothing changes where the server offers SMTPUTF8, and where nobody would be left: then the message fails as a whole.
+    """
+    if "smtputf8" in extensions or not needs_smtputf8(envelope) or not envelope.sender.isascii():
+        return envelope, {}
+    left = tuple(address for address in envelope.recipients if address.isascii())
+    if not left:
+        return envelope, {}
+    reason = _("%s does not offer SMTPUTF8, which this address needs (non-ASCII before the @).") % host
+    refused = {
+        address: RecipientResult(outcome="refused", reply=reason)
+        for address in envelope.recipients
+        if not address.isascii()
+    }
+    content = downgraded(envelope.content)
+    return replace(envelope, recipients=left, content=content, needs_smtputf8=False), refused
+
+
+def downgraded(content: bytes) -> bytes:
+    """Return the message with each non-ASCII mailbox of its header as an empty group named after it (RFC 6857)."""
+    head, blank, body = content.partition(b"\r\n\r\n")
+    return _FIELD.sub(_downgraded_field, head + b"\r\n") + blank[2:] + body if not head.isascii() else content
+
+
+def _downgraded_field(match: re.Match[bytes]) -> bytes:
+    return match[0] if match[0].isascii() else _MAILBOX.sub(_group, match[0].decode()).encode("ascii", "replace")
+
+
+def _group(match: re.Match[str]) -> str:
+    address = match[1] or match[2]
+    if address.isascii():
+        return match[0]
+    words = Header(address, "utf-8", maxlinelen=75).encode(linesep="\r\n")
+    return f"{words} :;"

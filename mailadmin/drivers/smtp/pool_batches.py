@@ -15,7 +15,7 @@ from mailadmin.drivers.smtp.transaction import unconnected_result
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from mailadmin.drivers.base import Envelope, Result
+    from mailadmin.drivers.base import Envelope, RecipientResult, Result
     from mailadmin.errors import DeliveryError
 
 logger = logging.getLogger(__name__)
@@ -24,14 +24,18 @@ MAX_BREAKS = 3  # conversations that may break within one batch before the rest 
 
 
 class Item:
-    """One message of a batch. `was_requeued`: a connection ended before the message was started on it."""
+    """One message of a batch. `was_requeued`: a connection ended before the message was started on it.
 
-    __slots__ = ("batch", "envelope", "number", "was_requeued")
+    `wire`: the envelope as the server can take it, without the recipients `refused`.
+    """
+
+    __slots__ = ("batch", "envelope", "number", "refused", "was_requeued", "wire")
 
     def __init__(self, batch: Batch, number: int, envelope: Envelope) -> None:
         self.batch = batch
         self.number = number
-        self.envelope = envelope
+        self.envelope = self.wire = envelope
+        self.refused: dict[str, RecipientResult] = {}
         self.was_requeued = False
 
 

@@ -8,7 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from mailadmin.drivers.base import crash_error, error_result
-from mailadmin.drivers.smtp.transaction import NotStarted
+from mailadmin.drivers.smtp.envelopes import adapted
+from mailadmin.drivers.smtp.transaction import NotStarted, with_refused
 
 if TYPE_CHECKING:
     from mailadmin.drivers.base import Envelope, Result
@@ -114,27 +115,28 @@ class PooledConnection:
     async def _send(self, item: Item) -> None:
         began = monotonic()
         try:
-            result = await self.session.transact(item.envelope, item.batch.content_timeout, self._next_message)
+            result = await self.session.transact(item.wire, item.batch.content_timeout, self._next_message)
         except NotStarted as not_started:
             if self._sent_ahead:
                 self._pool.requeue(self._sent_ahead)
             self._sent_ahead = None
-            self._pool.not_started(self, item, not_started.result)
+            self._pool.not_started(self, item, with_refused(not_started.result, item.envelope, item.refused))
         else:
-            self._pool.settled(self, item, result, monotonic() - began)
+            self._pool.settled(self, item, with_refused(result, item.envelope, item.refused), monotonic() - began)
         self._current = None
 
     def _next_message(self) -> Envelope | None:
         """Return the message whose commands may be sent behind the content of the current one."""
         if self.session.transactions < self._limit:
             self._sent_ahead = self._next()
-        return self._sent_ahead.envelope if self._sent_ahead else None
+        return self._sent_ahead.wire if self._sent_ahead else None
 
     def _next(self) -> Item | None:
         """Return the next message that this server can take; others before it are settled as failed."""
         while item := self._pool.take():
             try:
-                reason = self.session.undeliverable_reason(item.envelope)
+                item.wire, item.refused = adapted(item.envelope, self.session.extensions, self.session.host)
+                reason = self.session.undeliverable_reason(item.wire)
             except Exception as error:
                 logger.exception("Message %d could not be sent.", item.envelope.id)
                 item.batch.settle(item, error_result(item.envelope, crash_error(error)))

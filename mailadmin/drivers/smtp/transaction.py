@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from mailadmin.drivers.smtp.replies import Reply, account_error
 from mailadmin.errors import AccountLimited, ConversationBroken, DeliveryError, Phase, SignInRefused, TLSFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 
 class NotStarted(Exception):
@@ -189,6 +189,15 @@ def unconnected_result(envelope: Envelope, host: str, failure: DeliveryError, *,
         error=failure,
         transcript=failure.transcript,
     )
+
+
+def with_refused(result: Result, envelope: Envelope, refused: Mapping[str, RecipientResult]) -> Result:
+    """Return the `result` of an adapted envelope as that of `envelope`."""
+    if not refused:
+        return result
+    recipients = {address: refused.get(address) or result.recipients[address] for address in envelope.recipients}
+    outcome = overall_outcome([each.outcome for each in recipients.values()])
+    return replace(result, recipients=recipients, outcome=outcome)
 
 
 def overall_outcome(outcomes: Collection[str]) -> str:

@@ -1,6 +1,7 @@
 """The smtp driver against real servers: what arrives, and what is said of each recipient."""
 
 import asyncio
+from email import message_from_bytes, policy
 
 import pytest
 
@@ -209,6 +210,27 @@ def test_smtputf8_that_is_not_offered_fails_that_mail_once_and_no_other(start_sm
     assert (first.outcome, first.error.permanent) == ("failed", True)
     assert "SMTPUTF8" in first.reply
     assert second.outcome == "sent"
+
+
+def test_of_several_recipients_only_those_who_need_smtputf8_go_without(start_smtp, start_faulty_smtp):
+    header = 'From: shop@example.org\r\nTo: "Jörg, J." <jörg@example.org>, ann@example.org,\r\n jürgen@example.org\r\n'
+    mail = envelope(
+        "jörg@example.org", ANN, needs_smtputf8=True, content=f"{header}Subject: x\r\n\r\nBödy\r\n".encode()
+    )
+    for server in (start_smtp(smtputf8=False), start_faulty_smtp(offers=(), pipelining=True)):
+        result, other = send(server, mail, envelope(ANN, number=2))
+        assert (result.outcome, outcomes(result)) == ("partial", {"jörg@example.org": "refused", ANN: "accepted"})
+        assert "SMTPUTF8" in result.recipients["jörg@example.org"].reply
+        assert (result.error, other.outcome) == (None, "sent")
+        first = next(one for one in server.mails if b"Subject: x" in one.content)
+        assert first.recipients == (ANN,)
+        head, _, body = first.content.partition(b"\r\n\r\n")
+        assert head.isascii()
+        assert body == "Bödy\r\n".encode()
+        to = message_from_bytes(first.content, policy=policy.default)["To"]
+        assert [one.addr_spec for one in to.addresses] == [ANN]
+        assert "jörg@example.org" in str(to)
+        assert "jürgen@example.org" in str(to)
 
 
 def test_a_mail_over_the_announced_size_fails_without_being_sent(start_faulty_smtp):
