@@ -1,4 +1,6 @@
-"""The audit log: who did what with which message, and who viewed its content. Append-only until events expire.
+"""The audit log: who did what with which message, connection, API key or alarm rule, and who viewed content.
+
+Append-only until events expire.
 
 It never contains content, recipients or subjects.
 """
@@ -37,6 +39,7 @@ def record(
         (
             {
                 "mail_number": number,
+                "target": "",
                 "action": str(action),
                 "other_number": (others or {}).get(number),
                 "actor_id": actor.pk if actor else None,
@@ -45,7 +48,18 @@ def record(
             }
             for number in numbers
         ),
-        columns=["mail_number", "action", "other_number", "actor_id", "actor_name", "at"],
+        columns=["mail_number", "target", "action", "other_number", "actor_id", "actor_name", "at"],
+    )
+
+
+def record_target(action: str, target: str, *, actor: AbstractBaseUser | None = None, name: str = "") -> None:
+    """Record an action on something other than a message. `name`: who did it, without an account."""
+    AuditEvent.objects.create(
+        action=action,
+        target=fit(target, 160),
+        actor_id=actor.pk if actor else None,
+        actor_name=fit(str(actor) if actor else name, 254),
+        at=timezone.now(),
     )
 
 

@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
 from mailadmin.models.api_key import ApiKey, Scope
+from maillog import audit_log
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import _User as User
@@ -70,6 +71,7 @@ def make(
                 created_at=now,
                 expires_at=now + lifetime,
             )
+            audit_log.record_target(audit_log.Action.KEY_CREATED, str(stored), actor=owner)
     except IntegrityError as error:
         raise NameTaken from error
     return stored, key
@@ -126,4 +128,8 @@ def active_keys(person: User) -> QuerySet[ApiKey]:
 def revoke(key: ApiKey, *, by: User) -> bool:
     """Revoke the key, effective from the next request. Returns False if it was already revoked."""
     still = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
-    return bool(still.update(revoked_at=timezone.now(), revoked_by=str(by)[:254]))
+    with transaction.atomic():
+        revoked = bool(still.update(revoked_at=timezone.now(), revoked_by=str(by)[:254]))
+        if revoked:
+            audit_log.record_target(audit_log.Action.KEY_REVOKED, str(key), actor=by)
+    return revoked

@@ -15,6 +15,7 @@ from mailadmin.connections.account_rests import RATE_TEXTS
 from mailadmin.delivery import deliver, heartbeats
 from mailadmin.delivery.wakeup import wake_worker
 from mailadmin.models import ConnectionState
+from maillog import audit_log
 from maillog.models import Status
 from maillog.queue import actions
 from maillog.queue.actions import RetryResult, Selection
@@ -125,17 +126,20 @@ def cancel(which: Sequence[int] | Selection, *, by: str, limit: int | None = Non
     return actions.cancel(which, reason=reason, actor=actor)
 
 
-def pause(connection: Connection, *, by: str) -> bool:
+def pause(connection: Connection, *, by: str, actor: User | None = None) -> bool:
     """Pause the connection until a person resumes it. Returns False if a person had paused it already."""
     if ConnectionState.objects.filter(connection=connection.id, state=State.PAUSED).exclude(paused_by="").exists():
         return False
     circuit_breaker.pause(connection, by=by[:254])
+    audit_log.record_target(audit_log.Action.PAUSED, connection.name, actor=actor, name=by)
     return True
 
 
-def resume(connection: Connection) -> bool:
+def resume(connection: Connection, *, by: str, actor: User | None = None) -> bool:
     """Open the connection, whatever closed it, and release its messages. Returns False if it was open."""
     was_closed = circuit_breaker.resume(connection.id)
+    if was_closed:
+        audit_log.record_target(audit_log.Action.RESUMED, connection.name, actor=actor, name=by)
     release(connection)
     return was_closed
 

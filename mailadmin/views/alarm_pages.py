@@ -19,6 +19,7 @@ from mailadmin.connections import selection
 from mailadmin.delivery.wakeup import enqueue_task
 from mailadmin.models import Alarm, AlarmRules
 from mailadmin.tasks import send_alarms
+from maillog import audit_log
 from maillog.models import Message, Status
 from maillog.requests import SignedInRequest
 from secrets_app import vault
@@ -49,6 +50,7 @@ def edit(request: SignedInRequest) -> HttpResponse:
         saved = form.save(commit=False)
         saved.pk, saved.changed_by = 1, str(request.user)[:254]
         saved.save()
+        audit_log.record_target(audit_log.Action.ALARMS, "", actor=request.user)
         messages.success(request, gettext("The rules were saved."))
         return redirect("mailadmin:incidents_alarms")
     stored = AlarmRules.current()  # the form has changed its own instance

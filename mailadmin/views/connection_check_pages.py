@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from mailadmin.diagnosis import connection_check
 from mailadmin.operations import control
+from maillog import audit_log
 from maillog.requests import SignedInRequest
 from secrets_app import unsaved_check, vault
 from secrets_app.redaction import takes_secrets
@@ -24,7 +25,7 @@ from secrets_app.redaction import takes_secrets
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
 @takes_secrets
-def unsaved(request: HttpRequest, kind: str, pk: int | None = None) -> HttpResponse:
+def unsaved(request: SignedInRequest, kind: str, pk: int | None = None) -> HttpResponse:
     """Check the submitted form of a new secret of `kind`, or of the secret `pk`. Nothing is stored.
 
     A stored password is sent only where the form could be saved without typing it again: not to another server.
@@ -39,6 +40,7 @@ def unsaved(request: HttpRequest, kind: str, pk: int | None = None) -> HttpRespo
             for text in texts
         ]
         return show(request, {"errors": errors}, status=422)
+    audit_log.record_target(audit_log.Action.CHECKED, form.cleaned_data["name"], actor=request.user)
     page = reverse("secrets_app:detail", args=[pk]) if pk else reverse("secrets_app:new", args=[kind])
     return result(request, partial(connection_check.check_form, form), page=page)
 
@@ -52,6 +54,7 @@ def stored(request: SignedInRequest, kind: str, connection_id: str) -> HttpRespo
         raise Http404
     if not vault.usable_by(connection, request.user):
         raise PermissionDenied
+    audit_log.record_target(audit_log.Action.CHECKED, connection.name, actor=request.user)
     return result(request, partial(connection_check.check_connection, connection))
 
 

@@ -148,7 +148,7 @@ def redirect_after(filters: QueueFilter, selection: Selection, again: str, *, wa
 @require_POST
 def pause(request: SignedInRequest, connection_id: str) -> HttpResponse:
     one = connection(connection_id)
-    if control.pause(one, by=str(request.user)):
+    if control.pause(one, by=str(request.user), actor=request.user):
         messages.success(request, gettext("“%s” is paused. Its messages are held until it is resumed.") % one.name)
     else:
         messages.info(request, gettext("“%s” was already paused.") % one.name)
@@ -159,7 +159,7 @@ def pause(request: SignedInRequest, connection_id: str) -> HttpResponse:
 @require_POST
 def resume(request: SignedInRequest, connection_id: str) -> HttpResponse:
     one = connection(connection_id)
-    if control.resume(one):
+    if control.resume(one, by=str(request.user), actor=request.user):
         messages.success(request, gettext("“%s” is open again. Held messages are being sent.") % one.name)
     else:
         messages.info(request, gettext("“%s” was already open.") % one.name)

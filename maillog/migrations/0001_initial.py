@@ -88,8 +88,9 @@ class Migration(migrations.Migration):
             name='AuditEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mail_number', models.BigIntegerField()),
-                ('action', models.CharField(choices=[('resent', 'Resent'), ('retried', 'Retried'), ('cancelled', 'Cancelled'), ('deleted', 'Deleted'), ('viewed', 'Content viewed'), ('downloaded', 'Content downloaded')], max_length=10)),
+                ('mail_number', models.BigIntegerField(null=True)),
+                ('target', models.CharField(blank=True, max_length=160)),
+                ('action', models.CharField(choices=[('resent', 'Resent'), ('retried', 'Retried'), ('cancelled', 'Cancelled'), ('deleted', 'Deleted'), ('viewed', 'Content viewed'), ('downloaded', 'Content downloaded'), ('paused', 'Connection paused'), ('resumed', 'Connection resumed'), ('checked', 'Connection checked'), ('alarms', 'Alarm rules changed'), ('key_created', 'API key created'), ('key_revoked', 'API key revoked')], max_length=20)),
                 ('other_number', models.BigIntegerField(null=True)),
                 ('actor_name', models.CharField(blank=True, max_length=254)),
                 ('at', models.DateTimeField()),

@@ -52,7 +52,11 @@ def listing(request: HttpRequest) -> HttpResponse:
     lines = filters.qs if filters.is_valid() else AuditEvent.objects.none()
     found = list((lines.filter(id__lt=before) if before else lines)[: SIZE + 1])
     shown = found[:SIZE]
-    there = set(Message.objects.filter(id__in={one.mail_number for one in shown}).values_list("id", flat=True))
+    there = set(
+        Message.objects.filter(id__in={one.mail_number for one in shown if one.mail_number}).values_list(
+            "id", flat=True
+        )
+    )
     context = {
         "lines": [(one, one.mail_number in there) for one in shown],
         "older": shown[-1].pk if len(found) > SIZE else None,

@@ -123,7 +123,7 @@ class Command(BaseCommand):
 
     def switch(self, action: str, connection: Connection, *, as_json: bool) -> None:
         """Pause or resume; it is no error if the connection is already in that state."""
-        changed = control.pause(connection, by=BY) if action == "pause" else control.resume(connection)
+        changed = control.pause(connection, by=BY) if action == "pause" else control.resume(connection, by=BY)
         state = "paused" if action == "pause" else "open"
         if as_json:
             self.stdout.write(json.dumps({"connection": connection.name, "state": state, "changed": changed}))
