@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import permission_required
@@ -25,7 +25,7 @@ from secrets_app.redaction import takes_secrets
 @permission_required("secrets_app.use_secrets", raise_exception=True)
 @require_POST
 @takes_secrets
-def unsaved(request: SignedInRequest, kind: str, pk: int | None = None) -> HttpResponse:
+def unsaved(request: HttpRequest, kind: str, pk: int | None = None) -> HttpResponse:
     """Check the submitted form of a new secret of `kind`, or of the secret `pk`. Nothing is stored.
 
     A stored password is sent only where the form could be saved without typing it again: not to another server.
@@ -40,7 +40,9 @@ def unsaved(request: SignedInRequest, kind: str, pk: int | None = None) -> HttpR
             for text in texts
         ]
         return show(request, {"errors": errors}, status=422)
-    audit_log.record_target(audit_log.Action.CHECKED, form.cleaned_data["name"], actor=request.user)
+    audit_log.record_target(
+        audit_log.Action.CHECKED, form.cleaned_data["name"], actor=cast("SignedInRequest", request).user
+    )
     page = reverse("secrets_app:detail", args=[pk]) if pk else reverse("secrets_app:new", args=[kind])
     return result(request, partial(connection_check.check_form, form), page=page)
 
