@@ -22,6 +22,7 @@ os.environ["SECRETS_KEYS"] = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMTI="
 
 from config.settings import *  # noqa: E402, F403
 
+VAR_DIR = Path(_scratch.name)
 MAIL_PROCESS_DIR = Path(_scratch.name) / "processes"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}  # emptied after each test
 RESET_SECONDS = 0.0

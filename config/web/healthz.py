@@ -1,17 +1,18 @@
 """``/healthz`` tells a monitor whether this installation works."""
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db.models import Count
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from config.web import degradation
 from mailadmin.delivery.status import DeliveryStatus, delivery_status
 from mailadmin.models import ConnectionState
 
@@ -21,10 +22,11 @@ State = ConnectionState.State
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The state of delivery according to the database: three short queries."""
+    """The state of delivery according to the database: about ten short queries."""
 
     status: DeliveryStatus
-    closed: dict[str, int]  # connections in trouble by state
+    closed: Mapping[str, int]  # connections in trouble by state
+    degraded: dict[str, str]
 
 
 @login_not_required
@@ -36,18 +38,23 @@ def healthz(request: HttpRequest) -> JsonResponse:
     The problems are ``database`` and ``queue`` (that store does not respond), ``worker`` (messages are waiting and no
     worker has reported for a minute) and ``overdue`` (a message has been due for more than three minutes). A paused or
     unreachable connection is counted but is not a problem here: its messages wait as intended, and restarting this
-    server would not help. ``oldest_due_seconds`` tells how long the most overdue message has been due,
-    ``oldest_waiting_seconds`` how long the oldest message has been waiting for any reason; null if there is none.
+    server would not help. What restarting would not help with either, but keeps messages from being sent or stored, is
+    in ``degraded``, by a key and with a sentence: ``keys``, ``connection`` (of the system's messages), ``driver``,
+    ``disk``; the status is then ``degraded``, and still 200. ``oldest_due_seconds`` tells how long the most overdue
+    message has been due, ``oldest_waiting_seconds`` how long the oldest message has been waiting for any reason; null
+    if there is none.
     """
     database, delivery = _ask("database", look)
     queue, jobs = _ask("queue", settings.HUEY.pending_count)
     problems = [name for name, answers in (("database", database), ("queue", queue)) if not answers]
     if delivery:
         problems += delivery_problems(delivery.status)
+    degraded = delivery.degraded if delivery else {}
     return JsonResponse(
         {
-            "status": "trouble" if problems else "ok",
+            "status": "trouble" if problems else "degraded" if degraded else "ok",
             "problems": problems,
+            "degraded": degraded,
             "database": {"answers": database},
             "queue": {"answers": queue, "jobs": jobs},
             **figures(delivery),
@@ -57,8 +64,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def look() -> Delivery:
-    closed = ConnectionState.objects.exclude(state=State.OPEN).order_by()
-    return Delivery(delivery_status(), dict(closed.values_list("state").annotate(Count("id"))))
+    closed = dict(ConnectionState.objects.exclude(state=State.OPEN).values_list("connection", "state"))
+    status = delivery_status()
+    degraded = degradation.reasons(has_waiting=status.has_waiting, closed=closed)
+    return Delivery(status, Counter(closed.values()), degraded)
 
 
 def delivery_problems(now: DeliveryStatus) -> list[str]:

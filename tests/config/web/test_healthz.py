@@ -1,13 +1,18 @@
+import errno
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
+from config.web import degradation
 from mailadmin.models import ConnectionState, WorkerHeartbeat
 from maillog.queue.claiming import claim_by_id
 from maillog.queue.settling import settle
+from secrets_app import storing
 from tests.maillog.makers import claimed, finished, queued, settlement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still_clock")]
@@ -28,6 +33,7 @@ def test_a_stranger_learns_that_all_is_well_and_nothing_else():
     assert response.json() == {
         "status": "ok",
         "problems": [],
+        "degraded": {},
         "database": {"answers": True},
         "queue": {"answers": True, "jobs": 0},
         "workers": {"alive": 0, "seen_seconds_ago": None},
@@ -125,7 +131,7 @@ def put_off() -> int:
         (held, None, ["worker"]),
     ],
 )
-def test_mails_that_wait_need_a_worker_that_was_seen_within_a_minute(mail, worker_seen, problems):
+def test_mails_that_wait_need_a_worker_that_was_seen_within_a_minute(mail, worker_seen, problems, relay):
     if mail:
         mail(1) if mail is overdue else mail()
     if worker_seen is not None:
@@ -171,7 +177,66 @@ def test_workers_and_closed_connections_are_counted_and_not_named():
     assert b"canary" not in response.content
 
 
-def test_it_costs_three_short_queries(django_assert_num_queries):
+def test_it_costs_ten_short_queries(django_assert_max_num_queries, relay):
     held()
-    with django_assert_num_queries(3):
+    with django_assert_max_num_queries(10):
         Client().get("/healthz")
+
+
+# ---------------------------------------------------------------- degraded
+
+
+def degraded():
+    answer = Client().get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == ("degraded" if answer.json()["degraded"] else "ok")
+    return answer.json()["degraded"]
+
+
+@pytest.fixture
+def relay(admin):
+    fields = {
+        "host": "relay.canary.example",
+        "port": 587,
+        "tls": "starttls",
+        "username": "u",
+        "sender": "a@example.com",
+    }
+    return storing.store(
+        kind="smtp", name="canary", fields=fields, values={"password": "x"}, actor=admin, available_to_system=True
+    )
+
+
+def test_it_is_degraded_while_no_key_fits(relay, settings):
+    assert degraded() == {}
+    settings.SECRETS_KEYS = [Fernet.generate_key().decode()]
+    assert degraded() == {"keys": "No key in SECRETS_KEYS decrypts the password of the connection that sends."}
+
+
+def test_it_is_degraded_while_the_connection_of_the_system_cannot_send(relay):
+    for state in ("paused", "unreachable", "resting"):
+        ConnectionState.objects.update_or_create(connection=str(relay.pk), defaults={"name": "canary", "state": state})
+        assert degraded() == {"connection": f"The connection that sends is {state}."}
+        assert b"canary" not in Client().get("/healthz").content
+    ConnectionState.objects.update(state="open")
+    assert degraded() == {}
+
+
+def test_it_is_degraded_while_messages_wait_and_there_is_no_connection():
+    seen(2)
+    queued(due=timezone.now())
+    assert degraded() == {"connection": "There is no connection to send through."}
+
+
+def test_it_is_degraded_while_nothing_can_be_written(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(degradation, "PROBE_SECONDS", 0.0)
+    settings.VAR_DIR = Path("/proc")
+    assert degraded() == {"disk": "The disk cannot be written."}
+    settings.VAR_DIR = tmp_path
+    assert degraded() == {}
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(degradation.tempfile, "TemporaryFile", full)
+    assert degraded() == {"disk": "The disk is full."}
