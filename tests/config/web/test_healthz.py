@@ -1,4 +1,5 @@
 import errno
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -238,5 +239,5 @@ def test_it_is_degraded_while_nothing_can_be_written(settings, monkeypatch, tmp_
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(degradation.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     assert degraded() == {"disk": "The disk is full."}
