@@ -156,7 +156,7 @@ def claim_due_probes(now: datetime | None = None) -> list[str]:
     claimed = []
     for row in _due_probes(now):
         booked = now + probe_interval(row.failures + 1)  # the next probe is booked before this one dials
-        failures = F("failures") + (row.state == State.UNREACHABLE)
+        failures = F("failures") + int(row.state == State.UNREACHABLE)  # PostgreSQL adds no boolean
         taken = ConnectionState.objects.filter(pk=row.pk, probe_at=row.probe_at).update(
             probe_at=booked, failures=failures
         )
