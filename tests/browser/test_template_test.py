@@ -64,7 +64,7 @@ def test_a_template_is_picked_tried_in_german_and_found_in_the_log(visitor, rela
     expect(page.get_by_text(re.compile(r"Accepted by localhost:\d+"))).to_be_visible()
     expect(page.get_by_text("version 1, German")).to_be_visible()
     visitor.look()
-    assert "Subject: =?utf-8?" in decoded(relay) or "Subject: Willkommen" in decoded(relay)
+    assert "Subject: =?utf-8?" in decoded(relay) or "Subject: [Test] Willkommen" in decoded(relay)
 
     page.get_by_role("link", name="See it in the mail log").click()
     visitor.look()
