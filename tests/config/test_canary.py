@@ -214,11 +214,6 @@ def fail(*args, **kwargs):
     raise RuntimeError("something broke in here")
 
 
-async def fail_later(*args, **kwargs):
-    del args, kwargs
-    fail()
-
-
 async def fail_at_the_sign_in(client, *words, send=SMTPProtocol.execute_command, **options):
     if words[0] == b"AUTH":
         del words, options
@@ -231,7 +226,6 @@ PLACES = [
     (submission, "envelope", fail),
     (retry, "settlement", fail),
     (settling, "settle", fail),
-    (connecting, "as_delivery_error", fail_later),
     (egress_rules, "resolve", fail),
     (SMTPProtocol, "execute_command", fail_at_the_sign_in),
     (connecting, "Redactor", fail),
