@@ -190,7 +190,7 @@ def test_trouble_with_one_recipient_is_that_recipients_alone(start):
             assert taken(server, len(arrived)) == arrived
             deliver(later=timedelta(minutes=2))
             assert taken(server, 2 if fault == "550" else 3) == (others if fault == "550" else everybody)
-            assert Message.objects.get().status == ("failed" if fault == "550" else "sent")
+            assert Message.objects.get().status == ("partly_sent" if fault == "550" else "sent")
 
 
 def test_of_250_550_and_451_only_the_451_is_tried_again(start):
